@@ -1,0 +1,1 @@
+"""Keelmark: the open cross-margin liquidation engine for crypto derivatives."""

@@ -1,0 +1,135 @@
+"""Every error Keelmark raises on purpose, as one tree.
+
+```text
+KeelmarkError
+├── InvalidInput            the caller's data is wrong (exit code 64)
+│   ├── UnknownInstrument
+│   ├── UnknownAsset
+│   ├── UnknownAccount
+│   ├── UnknownUnit
+│   ├── UnknownRulebook
+│   ├── DuplicateId
+│   ├── InvalidDocument     an account document, rulebook, scenario or population
+│   ├── InvalidMark         NaN, infinite, zero or negative
+│   ├── MissingMarkPrice
+│   ├── OutOfScale          a price, size or amount the integer columns cannot carry
+│   ├── UnreadableData      bars, depth, snapshots from outside
+│   └── MissingExtra        an optional dependency, with its install command
+├── Rejected                a rule said no: carries a `RejectionReason`, is journaled
+└── InvariantViolated       our own bug: stop, keep the state (exit code 70)
+    └── CorruptJournal      a record that was durable cannot be read back
+```
+
+A message says what is wrong, where, and how to fix it.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import StrEnum
+
+
+class KeelmarkError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class InvalidInput(KeelmarkError, ValueError):
+    """The caller's data is wrong."""
+
+
+class UnknownInstrument(InvalidInput):
+    """An instrument the rulebook, market or unit does not hold."""
+
+
+class UnknownAsset(InvalidInput):
+    """An asset the rulebook or market does not hold."""
+
+
+class UnknownAccount(InvalidInput):
+    """An account id that was never opened."""
+
+
+class UnknownUnit(InvalidInput):
+    """A margin unit id that was never opened."""
+
+
+class UnknownRulebook(InvalidInput):
+    """A venue or a date for which no rulebook is known."""
+
+
+class DuplicateId(InvalidInput):
+    """An id that is already in use."""
+
+
+class InvalidDocument(InvalidInput):
+    """A document that does not follow its contract; lists every problem at once."""
+
+    def __init__(self, title: str, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join((title, *(f"  - {problem}" for problem in self.problems))))
+
+
+class InvalidMark(InvalidInput):
+    """A price that is NaN, infinite, zero or negative."""
+
+
+class MissingMarkPrice(InvalidInput):
+    """A price the margin of a unit reads and the market does not hold."""
+
+
+class OutOfScale(InvalidInput):
+    """A price, size or amount that is off its grid or too large for the integer columns."""
+
+
+class UnreadableData(InvalidInput):
+    """A file of bars, depth, funding or brackets that cannot be used."""
+
+
+class MissingExtra(InvalidInput):
+    """An optional dependency that is not installed; the message names its install command."""
+
+
+class RejectionReason(StrEnum):
+    """Why a rule said no to a well-formed command."""
+
+    ACCOUNT_CLOSED = "account_closed"
+    AMOUNT_NOT_POSITIVE = "amount_not_positive"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    INSUFFICIENT_INITIAL_MARGIN = "insufficient_initial_margin"
+    REDUCE_ONLY = "reduce_only"
+    UNIT_IN_LIQUIDATION = "unit_in_liquidation"
+    MARKET_PAUSED = "market_paused"
+    UNTRUSTED_MARK = "untrusted_mark"
+    OUT_OF_SCALE = "out_of_scale"
+    NOTHING_TO_CLOSE = "nothing_to_close"
+    NO_SUCH_ORDER = "no_such_order"
+    TIME_RUNS_BACKWARDS = "time_runs_backwards"
+
+
+class Rejected(KeelmarkError):
+    """A rule said no. Nothing has changed.
+
+    Attributes:
+        reason: The machine-readable reason, journaled with the command.
+    """
+
+    def __init__(self, reason: RejectionReason, message: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason.value}: {message}")
+
+
+class InvariantViolated(KeelmarkError):
+    """Our own bug: processing stops and the state is kept for inspection."""
+
+
+class CorruptJournal(InvariantViolated):
+    """A journal whose durable part cannot be read back as it was written."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint `did you mean ...?` naming the closest known name, or the known names."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")  # noqa: PLR2004 a screenful
+    return f"known: {shown or 'none'}"
