@@ -1,0 +1,1 @@
+"""The columns of record: what every unit holds, in integers, and the kernels that scan it."""

@@ -1,0 +1,1 @@
+"""Numba kernels over the columns; each names its plain definition."""

@@ -1,0 +1,1 @@
+"""The tripwire index: which units could be liquidatable, without reading the fleet."""
