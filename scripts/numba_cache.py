@@ -37,7 +37,11 @@ def compiled_sources(source: Path) -> set[Path]:
 
 def imported_files(path: Path, source: Path) -> Iterator[Path]:
     """Yield the project files that the import statements of `path` name."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # importing the file reports it better than we can
+        return
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
