@@ -25,7 +25,7 @@ PYTHON
 }
 
 python=$(find_python) || stop \
-  "no Python from 3.11 to 3.14 found (python3 is: $(python3 --version 2>&1 || true))" \
+  "no Python from 3.11 to 3.14 found (python3 is: $(python3 --version 2>/dev/null || echo absent))" \
   "install one, for instance 'sudo apt install python3 python3-venv', or name it: make PYTHON=/path/to/python3.12"
 
 if uv --version >/dev/null 2>&1; then
@@ -35,7 +35,7 @@ else
   if ! "$uv" --version >/dev/null 2>&1; then
     "$python" -c 'import ensurepip, venv' 2>/dev/null || stop \
       "$python comes without venv and ensurepip, so no environment can be made" \
-      "on Debian and Ubuntu: 'sudo apt install python3-venv'; or install uv: https://docs.astral.sh/uv"
+      "on Debian and Ubuntu: 'sudo apt install python3-venv' (or python3.x-venv, x as above); or install uv: https://docs.astral.sh/uv"
     "$python" -m venv --clear .venv
     .venv/bin/python -m pip install --quiet "$uv_pinned" || stop \
       "pip could not install $uv_pinned; is the package index reachable?"

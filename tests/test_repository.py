@@ -206,3 +206,11 @@ def test_a_kernel_cache_is_left_behind_when_a_file_the_kernel_imports_changes(
     assert cache_folder(tmp_path) == before
     (package / "constants.py").write_text("LIMIT = 2\n")
     assert cache_folder(tmp_path) != before
+
+
+def test_the_glossary_defines_each_term_once() -> None:
+    text = (ROOT / "docs/glossary.md").read_text("utf-8")
+    terms = [term for term in re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE) if term != "term"]
+    defined = [term for term in terms if not term.startswith("---")]
+    assert "margin unit" in defined
+    assert sorted({term for term in defined if defined.count(term) > 1}) == []
