@@ -1,0 +1,125 @@
+"""Prices of the end: bankruptcy, zero-loss and transfer prices, and whether a step helps at all.
+
+Source: docs/model.md, "Bankruptcy and transfer"; the zero-loss price is dYdX v4's bankruptcy price
+(protocol/x/clob/keeper/liquidations.go); toxicity is McFarlane, arXiv 2510.10171, for margin.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from keelmark.core.errors import InvalidInput, UnknownInstrument, nearest
+from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus
+from keelmark.core.margin import MarginReport, PositionMargin
+from keelmark.core.numbers import ONE, ZERO, exact
+
+
+def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
+    """Return the price of `symbol` at which the unit is worth nothing, the others held.
+
+    Worth is collateral at market without haircuts plus profit: below this price somebody else
+    loses. All legs of the symbol move together.
+
+    Raises:
+        UnknownInstrument: The unit does not hold `symbol`.
+    """
+    with exact():
+        held = _held(report, symbol)
+        instrument = held[0].terms.instrument
+        price = next(a.price for a in report.assets if a.asset == instrument.settle)
+        size = sum((p.position.size for p in held), ZERO)
+        if size == ZERO:
+            reason = f"the legs of {symbol} cancel: its price does not change what the unit is worth"
+            return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
+        per_size = instrument.value_per_size(held[0].mark_price)
+        root = instrument.price_at(per_size - report.equity_raw / (price * size))
+        if root is None:
+            reason = f"no positive price of {symbol} makes the unit worthless"
+            return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
+        return LiquidationPrices(status=PriceStatus.PRICE, values=(root,))
+
+
+def zero_loss_value(report: MarginReport, held: PositionMargin, size: Decimal) -> Decimal:
+    """Return what closing `size` must bring so that equity over maintenance stays as it is.
+
+    `-d(notional) - equity * |d(maintenance)| / maintenance`, in settle asset: below it the slice
+    is sold at the account's loss, above it the account gains. For the whole position it is the
+    transfer value that leaves exactly nothing.
+
+    Args:
+        report: The unit's margin.
+        held: The position to reduce.
+        size: Signed part of the position that is closed, same sign as the position.
+
+    Raises:
+        InvalidInput: `size` is not a part of the position, or no maintenance is required.
+    """
+    with exact():
+        _check_part(held, size)
+        share = size / held.position.size
+        total = report.maintenance_margin
+        if total <= ZERO:
+            msg = f"unit {report.unit.unit_id}: no maintenance margin, so no zero-loss price exists"
+            raise InvalidInput(msg)
+        left = held.terms.maintenance if held.position.tier is None else None
+        released = held.maintenance_margin * share
+        if left is not None:
+            rest = abs(held.position.size - size)
+            after = left.requirement(rest, held.notional * (ONE - share)).amount
+            released = held.maintenance.amount - after + held.close_fee * share
+        return held.value * share - report.equity * released / total
+
+
+def zero_loss_price(report: MarginReport, held: PositionMargin, size: Decimal) -> Decimal | None:
+    """Return the price of a slice that leaves equity over maintenance unchanged, if positive."""
+    with exact():
+        per_size = zero_loss_value(report, held, size) / size
+        return held.terms.instrument.price_at(per_size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toxicity:
+    """What closing one more unit of notional does to the maintenance excess.
+
+    Attributes:
+        released: Maintenance released per unit of notional closed.
+        cost: Fee and slippage per unit of notional closed.
+    """
+
+    released: Decimal
+    cost: Decimal
+
+    @property
+    def is_toxic(self) -> bool:
+        """Whether no step can raise the excess: cost takes all that is released."""
+        return self.cost >= self.released
+
+
+def toxicity(held: PositionMargin, *, fee: Decimal, slippage: Decimal) -> Toxicity:
+    """Return whether reducing `held` can raise the excess at all.
+
+    Args:
+        held: The position to reduce.
+        fee: Fee on the closed notional, fraction.
+        slippage: Expected distance of the fill from the mark, fraction.
+    """
+    with exact():
+        rate = held.maintenance.rate
+        if held.notional > ZERO:
+            rate += held.close_fee / held.notional
+        return Toxicity(released=rate, cost=fee + slippage)
+
+
+def _held(report: MarginReport, symbol: str) -> list[PositionMargin]:
+    held = [p for p in report.positions if p.position.instrument == symbol]
+    if not held:
+        known = {p.position.instrument for p in report.positions}
+        msg = f"unit {report.unit.unit_id} holds no {symbol}; {nearest(symbol, known)}"
+        raise UnknownInstrument(msg)
+    return held
+
+
+def _check_part(held: PositionMargin, size: Decimal) -> None:
+    whole = held.position.size
+    if size * whole <= ZERO or abs(size) > abs(whole):
+        msg = f"{size} is not a part of the position of {whole} {held.position.instrument}"
+        raise InvalidInput(msg)

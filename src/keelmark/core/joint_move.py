@@ -1,0 +1,204 @@
+"""How far a joint move of prices can go before a unit is liquidatable.
+
+The first crossing along a direction is found by branch and bound on the box law: a stretch of the
+path whose lower bound stays above zero holds no crossing, so none can be missed, and what is left
+is halved until the crossing is known to the stated precision.
+
+Source: docs/model.md, "Joint move".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from keelmark.core.bound import Box, Factor, FactorKind, Interval, excess_bound, reads
+from keelmark.core.errors import InvalidInput, InvalidMark, MissingMarkPrice
+from keelmark.core.liquidation_price import PriceStatus
+from keelmark.core.margin import margin_report, price_of
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel, MarginPurpose
+from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.unit import MarginUnit
+
+PRECISION = Decimal("1e-15")
+"""Relative width at which a crossing counts as found."""
+
+REACH_MAX = Decimal(10)
+"""Largest rise searched: ten times the present price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointMove:
+    """The first joint move that liquidates.
+
+    Attributes:
+        status: `price` when found, `none` when no move along the direction liquidates, `unknown`.
+        size: Multiple of the direction at which the unit becomes liquidatable.
+        direction: Relative change of each mark per unit of size.
+        prices: The marks there.
+        reason: For `none` and `unknown`.
+    """
+
+    status: PriceStatus
+    direction: Mapping[str, Decimal]
+    size: Decimal | None = None
+    prices: Mapping[str, Decimal] | None = None
+    reason: str | None = None
+
+
+def joint_move(
+    unit: MarginUnit,
+    direction: Mapping[str, Decimal],
+    market: Market,
+    model: MarginModel,
+) -> JointMove:
+    """Return the smallest move along `direction` at which `unit` is liquidatable.
+
+    Prices move to `p * (1 + direction * size)`. A coin held as collateral moves with the
+    instrument on it that has the shortest symbol; an index moves with its instrument.
+
+    Args:
+        unit: The margin unit.
+        direction: Relative change of each mark per unit of size; instruments left out stay.
+        market: Snapshot the move starts from.
+        model: The venue's terms.
+
+    Returns:
+        The move, exact to `PRECISION` relative; zero when the unit is liquidatable already.
+
+    Raises:
+        InvalidInput: The direction is empty or all zero.
+    """
+    if not any(direction.values()):
+        msg = "a joint move needs at least one instrument with a non-zero change"
+        raise InvalidInput(msg)
+    if model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None or (
+        model.orders_in_maintenance and unit.orders
+    ):
+        reason = "no bound exists: profit is capped or orders count inside maintenance"
+        return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=reason)
+    try:
+        with exact():
+            return _search(_Path.along(unit, direction, market, model))
+    except (MissingMarkPrice, InvalidMark) as error:
+        return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=str(error))
+
+
+def all_together(unit: MarginUnit, model: MarginModel, *, down: bool = True) -> dict[str, Decimal]:
+    """Return the direction in which every price the unit reads moves alike by 100 %."""
+    step = -ONE if down else ONE
+    return {f.name: step for f in reads(unit, model) if f.kind is FactorKind.MARK}
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """The factors of a unit as functions of the size of the move."""
+
+    unit: MarginUnit
+    market: Market
+    model: MarginModel
+    direction: Mapping[str, Decimal]
+    slopes: Mapping[Factor, Decimal]
+
+    @classmethod
+    def along(
+        cls,
+        unit: MarginUnit,
+        direction: Mapping[str, Decimal],
+        market: Market,
+        model: MarginModel,
+    ) -> "_Path":
+        slopes = {f: _slope(f, direction, model) for f in reads(unit, model)}
+        return cls(unit, market, model, direction, {f: s for f, s in slopes.items() if s != ZERO})
+
+    def price(self, factor: Factor, size: Decimal) -> Decimal:
+        """Return a factor's price after a move; never below zero."""
+        start = {
+            FactorKind.MARK: self.market.mark,
+            FactorKind.INDEX: self.market.index,
+            FactorKind.ASSET: lambda name: price_of(name, self.market, self.model),
+        }[factor.kind](factor.name)
+        return max(ZERO, start * (ONE + self.slopes[factor] * size))
+
+    def at(self, size: Decimal) -> Market:
+        """Return the market after a move."""
+        moved = {f: self.price(f, size) for f in self.slopes}
+        by_kind = {
+            kind: {f.name: p for f, p in moved.items() if f.kind is kind} for kind in FactorKind
+        }
+        return Market(
+            marks={**self.market.marks, **by_kind[FactorKind.MARK]},
+            indices={**self.market.indices, **by_kind[FactorKind.INDEX]},
+            asset_prices={**self.market.asset_prices, **by_kind[FactorKind.ASSET]},
+            open_interest=self.market.open_interest,
+            snapshot_id=f"{self.market.snapshot_id} moved by {size:f}",
+        )
+
+    def is_liquidatable(self, size: Decimal) -> bool:
+        """Whether the unit is liquidatable after a move."""
+        return margin_report(self.unit, self.at(size), self.model).is_liquidatable
+
+    def is_cleared(self, low: Decimal, high: Decimal) -> bool:
+        """Whether the box law proves that no move between `low` and `high` liquidates."""
+        box: Box = {
+            f: Interval(*sorted((self.price(f, low), self.price(f, high)))) for f in self.slopes
+        }
+        bound = excess_bound(self.unit, box, self.market, self.model)
+        return bound is not None and not self.model.trigger.holds(excess=bound)
+
+    def end(self) -> Decimal:
+        """Return the size at which the first price reaches zero, or the largest rise searched."""
+        falls = [-ONE / slope for slope in self.slopes.values() if slope < ZERO]
+        rises = [REACH_MAX / slope for slope in self.slopes.values() if slope > ZERO]
+        return min((*falls, *rises), default=ZERO)
+
+
+def _slope(factor: Factor, direction: Mapping[str, Decimal], model: MarginModel) -> Decimal:
+    """Return a factor's relative change per unit of the move."""
+    if factor.kind is FactorKind.MARK:
+        return direction.get(factor.name, ZERO)
+    symbols = sorted(model.instruments, key=lambda s: (len(s), s))
+    for symbol in symbols:
+        instrument = model.instruments[symbol].instrument
+        known = instrument.index if factor.kind is FactorKind.INDEX else instrument.base
+        if known == factor.name and symbol in direction:
+            return direction[symbol]
+    return ZERO
+
+
+def _search(path: _Path) -> JointMove:
+    if path.is_liquidatable(ZERO):
+        return _found(path, ZERO)
+    end = path.end()
+    # just short of the end: a price of zero is no mark
+    size = _first_crossing(path, ZERO, end * (ONE - PRECISION))
+    if size is not None:
+        return _found(path, size)
+    reason = f"no move along the direction up to {end:f} times its size liquidates"
+    return JointMove(status=PriceStatus.NONE, direction=path.direction, reason=reason)
+
+
+def _found(path: _Path, size: Decimal) -> JointMove:
+    prices = {s: path.at(size).marks[s] for s in path.direction if s in path.market.marks}
+    return JointMove(
+        status=PriceStatus.PRICE,
+        direction=path.direction,
+        size=size,
+        prices=prices,
+    )
+
+
+def _first_crossing(path: _Path, start: Decimal, stop: Decimal) -> Decimal | None:
+    """Return the first liquidatable size in `[start, stop]`, nearest stretches first."""
+    stretches = [(start, stop)]
+    while stretches:
+        low, high = stretches.pop()
+        if path.is_cleared(low, high):
+            continue
+        if high - low <= PRECISION * high:
+            if path.is_liquidatable(high):
+                return high
+            continue
+        middle = (low + high) / 2
+        stretches += [(middle, high), (low, middle)]
+    return None

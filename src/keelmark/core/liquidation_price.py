@@ -1,0 +1,298 @@
+"""Every price of one instrument at which a unit reaches maintenance, the others held.
+
+Along one price everything is piecewise linear in `t`, the unsigned value of one unit of size
+(`contract_size * price`, or `contract_size / price` for inverse contracts). The pieces end at tier
+floors, where a profit changes sign, and where the collateral crosses a haircut floor. On each
+piece the excess is a straight line through two of its points, so its root is exact; where the
+excess jumps through zero at a floor, the floor is the price.
+
+Where requirements are taken on an index, the index moves in proportion to the mark.
+
+Source: docs/model.md, "Liquidation price".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from itertools import pairwise
+
+from keelmark.core.errors import InvalidMark, MissingMarkPrice, UnknownInstrument, nearest
+from keelmark.core.margin import (
+    AssetMargin,
+    MarginReport,
+    PositionMargin,
+    close_fee_amount,
+    counted_profit,
+    maintenance_rule,
+    margin_report,
+)
+from keelmark.core.market import Market
+from keelmark.core.model import AssetTerms, HaircutBase, MarginModel, MarginPurpose
+from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.unit import MarginUnit
+
+_SAME = Decimal("1e-40")
+
+
+class PriceStatus(StrEnum):
+    """What is known of a liquidation price."""
+
+    PRICE = "price"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidationPrices:
+    """The prices at which a unit reaches maintenance, or why there are none.
+
+    Attributes:
+        status: `price`, `none` (no positive price reaches it) or `unknown`.
+        values: Quote per base, unrounded, nearest to the mark first.
+        reason: For `none` and `unknown`.
+    """
+
+    status: PriceStatus
+    values: tuple[Decimal, ...] = ()
+    reason: str | None = None
+
+    @property
+    def value(self) -> Decimal | None:
+        """The nearest price."""
+        return self.values[0] if self.values else None
+
+    @property
+    def others(self) -> tuple[Decimal, ...]:
+        """The prices beyond the nearest."""
+        return self.values[1:]
+
+
+def liquidation_prices(
+    unit: MarginUnit,
+    symbol: str,
+    market: Market,
+    model: MarginModel,
+) -> LiquidationPrices:
+    """Return every mark price of `symbol` at which `unit` reaches maintenance margin.
+
+    Args:
+        unit: The margin unit; an isolated position is a unit of its own.
+        symbol: Held instrument whose price moves, all its legs together.
+        market: Snapshot; all other prices stay as given.
+        model: The venue's terms.
+
+    Returns:
+        Prices in quote per base, unrounded, nearest first; or `none`; or `unknown` with the
+        reason. Never a fallback estimate.
+
+    Raises:
+        UnknownInstrument: `unit` does not hold `symbol`.
+
+    Source: docs/model.md, "Liquidation price".
+    """
+    _check_held(unit, symbol)
+    if model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None:
+        return _unknown("a cap on positive profit inside maintenance has no closed form")
+    if model.orders_in_maintenance and unit.orders:
+        return _unknown("open orders are part of maintenance here: cancel or fill them first")
+    try:
+        report = margin_report(unit, market, model)
+    except (MissingMarkPrice, InvalidMark) as error:
+        return _unknown(str(error))
+    with exact():
+        return _solve(_Slice.of(report, symbol, model), report)
+
+
+def _check_held(unit: MarginUnit, symbol: str) -> None:
+    held = {position.instrument for position in unit.positions}
+    if symbol not in held:
+        msg = f"unit {unit.unit_id} holds no {symbol}; {nearest(symbol, held)}"
+        raise UnknownInstrument(msg)
+
+
+def _unknown(reason: str) -> LiquidationPrices:
+    return LiquidationPrices(status=PriceStatus.UNKNOWN, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slice:
+    """The excess of a unit as a function of one instrument's `t`, everything else fixed."""
+
+    moving: tuple[PositionMargin, ...]
+    asset: AssetMargin
+    terms: AssetTerms
+    weight: Decimal
+    fixed_value: Decimal
+    fixed_profit: Decimal
+    fixed_margin: Decimal
+    inverse: bool
+    contract_size: Decimal
+
+    @classmethod
+    def of(cls, report: MarginReport, symbol: str, model: MarginModel) -> "_Slice":
+        """Cut the report along `symbol`."""
+        moving = tuple(p for p in report.positions if p.position.instrument == symbol)
+        instrument = moving[0].terms.instrument
+        asset = next(a for a in report.assets if a.asset == instrument.settle)
+        weight = model.profit_terms(MarginPurpose.MAINTENANCE).weight
+        still = [p for p in report.positions if p.settle == asset.asset and p not in moving]
+        others = [a for a in report.assets if a.asset != asset.asset]
+        return cls(
+            moving=moving,
+            asset=asset,
+            terms=model.asset(asset.asset),
+            weight=weight,
+            fixed_value=sum(
+                ((a.collateral_value - a.maintenance_margin) * a.price for a in others),
+                ZERO,
+            ),
+            fixed_profit=sum((counted_profit(p.unrealized_pnl, weight) for p in still), ZERO),
+            fixed_margin=sum((p.maintenance_margin for p in still), ZERO),
+            inverse=instrument.is_inverse,
+            contract_size=instrument.contract_size,
+        )
+
+    def profit(self, t: Decimal) -> Decimal:
+        """Return the counted profit settled in the asset."""
+        sign = -ONE if self.inverse else ONE
+        rows = (
+            counted_profit(sign * p.position.size * t - p.position.cost, self.weight)
+            for p in self.moving
+        )
+        return self.fixed_profit + sum(rows, ZERO)
+
+    def counted(self, t: Decimal) -> Decimal:
+        """Return the amount the haircuts of the asset apply to."""
+        return self.asset.balance - self.asset.accrued_interest + self.profit(t)
+
+    def margin(self, t: Decimal) -> Decimal:
+        """Return the requirements settled in the asset."""
+        total = self.fixed_margin
+        for held in self.moving:
+            size = abs(held.position.size)
+            notional = size * t * self.ratio(held)
+            rule = maintenance_rule(held.position, held.terms)
+            total += rule.requirement(size, notional).amount
+            total += close_fee_amount(held.terms.close_fee, held.position, notional)
+        return total
+
+    def excess(self, t: Decimal) -> Decimal:
+        """Return the excess of the unit, valuation currency."""
+        schedule = self.terms.schedule
+        if self.terms.haircut_base is HaircutBase.BALANCE:
+            cash = self.asset.balance - self.asset.accrued_interest
+            value = schedule.value(cash) + self.profit(t)
+        else:
+            value = schedule.value(self.counted(t))
+        return self.fixed_value + self.asset.price * (value - self.margin(t))
+
+    def ratio(self, held: PositionMargin) -> Decimal:
+        """Return notional at the margin price over notional at the mark."""
+        if held.margin_price == held.mark_price:
+            return ONE
+        ratio = held.margin_price / held.mark_price
+        return ONE / ratio if self.inverse else ratio
+
+    def t_of(self, price: Decimal) -> Decimal:
+        """Return `t` of a price."""
+        return self.contract_size / price if self.inverse else self.contract_size * price
+
+    def price_of(self, t: Decimal) -> Decimal:
+        """Return the price of `t`."""
+        return self.contract_size / t if self.inverse else t / self.contract_size
+
+    def breakpoints(self) -> list[Decimal]:
+        """Return every positive `t` at which the formula of the excess changes, rising."""
+        points: set[Decimal] = set()
+        for held in self.moving:
+            size = abs(held.position.size)
+            rule = maintenance_rule(held.position, held.terms)
+            per_size = size * self.ratio(held)
+            points |= {notional / per_size for notional in rule.breakpoints(size)}
+            sign = -ONE if self.inverse else ONE
+            points.add(held.position.cost / (sign * held.position.size))
+        rising = sorted(p for p in points if p > ZERO)
+        if self.terms.haircut_base is HaircutBase.EQUITY:
+            rising += self._haircut_points([ZERO, *rising])
+        return sorted(rising)
+
+    def _haircut_points(self, edges: list[Decimal]) -> list[Decimal]:
+        """Return where the counted amount, linear on each piece, crosses a haircut floor."""
+        found: list[Decimal] = []
+        for low, high in pairwise([*edges, None]):
+            line = _Line.through(self.counted, low or ZERO, high)
+            for knot in self.terms.schedule.knots:
+                root = line.root(knot)
+                if root is not None and root > ZERO:
+                    found.append(root)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A straight line on a piece `[low, high]`; `high` is `None` on the last piece."""
+
+    low: Decimal
+    high: Decimal | None
+    anchor: Decimal
+    value: Decimal
+    slope: Decimal
+
+    @classmethod
+    def through(
+        cls,
+        function: Callable[[Decimal], Decimal],
+        low: Decimal,
+        high: Decimal | None,
+    ) -> "_Line":
+        """Return the line a function follows inside a piece, from two inner points."""
+        width = (high - low) / 3 if high is not None else max(low, ONE)
+        first, second = low + width, low + 2 * width
+        value = function(first)
+        return cls(low, high, first, value, (function(second) - value) / width)
+
+    def at(self, t: Decimal) -> Decimal:
+        """Return the line's value."""
+        return self.value + self.slope * (t - self.anchor)
+
+    def root(self, target: Decimal = ZERO) -> Decimal | None:
+        """Return where the line takes `target` inside its piece."""
+        if self.slope == ZERO:
+            return None
+        root = self.anchor + (target - self.value) / self.slope
+        inside = root >= self.low and (self.high is None or root <= self.high)
+        return root if inside else None
+
+
+def _solve(cut: _Slice, report: MarginReport) -> LiquidationPrices:
+    edges = [ZERO, *cut.breakpoints()]
+    lines = [_Line.through(cut.excess, low or ZERO, high) for low, high in pairwise([*edges, None])]
+    roots = [root for line in lines if (root := line.root()) is not None]
+    roots += [
+        right.low
+        for left, right in pairwise(lines)
+        if min(left.at(right.low), right.at(right.low)) < ZERO
+        and max(left.at(right.low), right.at(right.low)) > ZERO
+    ]
+    mark = cut.moving[0].mark_price
+    prices = _distinct([cut.price_of(t) for t in roots if t > ZERO], mark)
+    if prices:
+        return LiquidationPrices(status=PriceStatus.PRICE, values=prices)
+    return LiquidationPrices(status=PriceStatus.NONE, reason=_why_none(cut, report))
+
+
+def _distinct(prices: list[Decimal], mark: Decimal) -> tuple[Decimal, ...]:
+    """Return the prices nearest first, without the copies that neighbouring pieces both find."""
+    kept: list[Decimal] = []
+    for price in sorted(prices, key=lambda p: abs(p - mark)):
+        if all(abs(price - other) > _SAME * price for other in kept):
+            kept.append(price)
+    return tuple(kept)
+
+
+def _why_none(cut: _Slice, report: MarginReport) -> str:
+    symbol = cut.moving[0].position.instrument
+    if report.is_liquidatable:
+        return f"the unit is liquidatable at every price of {symbol}"
+    return f"no positive price of {symbol} brings the unit to its maintenance margin, others held"

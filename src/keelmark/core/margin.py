@@ -1,0 +1,497 @@
+"""Equity, requirements and excess of one margin unit at one snapshot: the exact definitions.
+
+For every asset `a` with price `s_a`:
+
+    counted_a = balance_a - accrued interest_a + sum of counted profit settled in a
+    excess    = sum over a of  s_a * (collateral value of counted_a - requirement_a)
+
+Profit of a position is `value(mark) - cost`; a positive profit counts with the weight of the
+purpose. Requirements are the venue's rule on the notional at the margin price.
+
+Source: docs/model.md, "Excess". Kernel twin: `book.kernels.margin`.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from keelmark.core.codes import Leg
+from keelmark.core.errors import InvariantViolated
+from keelmark.core.market import Market
+from keelmark.core.model import (
+    CloseFee,
+    CloseFeeBasis,
+    HaircutBase,
+    InstrumentTerms,
+    MarginModel,
+    MarginPrice,
+    MarginPurpose,
+    PositionFacts,
+    Trigger,
+)
+from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.rules import MaintenanceRule, Requirement, RowRule
+from keelmark.core.unit import MarginUnit, OpenOrders, Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """A ratio, or the reason there is none."""
+
+    value: Decimal | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionMargin:
+    """One position at the snapshot, in its settle asset.
+
+    Attributes:
+        position: The position.
+        terms: The venue's terms for it.
+        mark_price: Quote per base.
+        margin_price: Price its requirements are taken on.
+        value: Signed value at the mark.
+        notional: Unsigned value at the margin price.
+        unrealized_pnl: Value minus cost.
+        maintenance: Maintenance requirement and its row, without the close fee.
+        initial: Initial requirement, without the close fee.
+        close_fee: Fee to close inside both requirements.
+    """
+
+    position: Position
+    terms: InstrumentTerms
+    mark_price: Decimal
+    margin_price: Decimal
+    value: Decimal
+    notional: Decimal
+    unrealized_pnl: Decimal
+    maintenance: Requirement
+    initial: Requirement
+    close_fee: Decimal
+
+    @property
+    def maintenance_margin(self) -> Decimal:
+        """Maintenance requirement with the close fee, settle asset."""
+        return self.maintenance.amount + self.close_fee
+
+    @property
+    def initial_margin(self) -> Decimal:
+        """Initial requirement with the close fee, settle asset."""
+        return self.initial.amount + self.close_fee
+
+    @property
+    def settle(self) -> str:
+        """The settle asset."""
+        return self.terms.instrument.settle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderMargin:
+    """What the open orders of one instrument add, settle asset: worst case of both sides."""
+
+    orders: OpenOrders
+    settle: str
+    exposure: Decimal
+    initial: Decimal
+    maintenance: Decimal
+    loss: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetMargin:
+    """One asset of the unit at the snapshot; amounts in the asset, price in valuation currency.
+
+    Attributes:
+        asset: Name.
+        balance: Posted balance.
+        accrued_interest: Interest owed and not yet posted.
+        unrealized_pnl: Profit settled in the asset, in full.
+        counted: Balance, interest and counted profit before haircuts, maintenance purpose.
+        collateral_value: What that counts for after haircuts.
+        collateral_value_initial: The same for initial margin.
+        maintenance_margin: Requirements settled in the asset, loan margin included.
+        initial_margin: The same for the initial requirement.
+        price: Valuation currency per unit; one where no price is read.
+    """
+
+    asset: str
+    balance: Decimal
+    accrued_interest: Decimal
+    unrealized_pnl: Decimal
+    counted: Decimal
+    collateral_value: Decimal
+    collateral_value_initial: Decimal
+    maintenance_margin: Decimal
+    initial_margin: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginReport:
+    """Margin of one unit at one snapshot, totals in the valuation currency.
+
+    Attributes:
+        equity: Collateral after haircuts plus counted profit, maintenance purpose.
+        equity_initial: The same for the initial purpose.
+        equity_raw: Without haircuts, weights and caps: what the unit is worth at the marks.
+        initial_margin: The venue's own initial requirement, open orders included.
+        liquidation_end_margin: Requirement at which a liquidation stops.
+        maintenance_margin: The venue's own maintenance requirement.
+    """
+
+    unit: MarginUnit
+    model_name: str
+    snapshot_id: str
+    trigger: Trigger
+    equity: Decimal
+    equity_initial: Decimal
+    equity_raw: Decimal
+    initial_margin: Decimal
+    liquidation_end_margin: Decimal
+    maintenance_margin: Decimal
+    positions: tuple[PositionMargin, ...]
+    orders: tuple[OrderMargin, ...]
+    assets: tuple[AssetMargin, ...]
+
+    @property
+    def is_liquidatable(self) -> bool:
+        """Whether the rulebook's trigger holds; a unit without positions or debt never is."""
+        return self.trigger.holds(excess=self.excess(MarginPurpose.MAINTENANCE)) and bool(
+            self.positions or any(asset.balance < ZERO for asset in self.assets),
+        )
+
+    def excess(self, purpose: MarginPurpose) -> Decimal:
+        """Return equity minus requirement as decisions use it.
+
+        Ordered by purpose (INV-05): initial <= liquidation end <= maintenance. Where the venue's
+        raw numbers break the order, the smaller excess is used and `explain` says so.
+        """
+        with exact():
+            maintenance = self.equity - self.maintenance_margin
+            if purpose is MarginPurpose.MAINTENANCE:
+                return maintenance
+            end = min(self.equity - self.liquidation_end_margin, maintenance)
+            if purpose is MarginPurpose.LIQUIDATION_END:
+                return end
+            return min(self.equity_initial - self.initial_margin, end)
+
+    @property
+    def margin_ratio(self) -> Ratio:
+        """Maintenance margin over equity: liquidation at one."""
+        return self._over_equity(self.maintenance_margin)
+
+    @property
+    def utilisation(self) -> Ratio:
+        """Initial margin over equity."""
+        return self._over_equity(self.initial_margin)
+
+    @property
+    def effective_leverage(self) -> Ratio:
+        """Sum of notionals over equity."""
+        with exact():
+            prices = {asset.asset: asset.price for asset in self.assets}
+            notional = sum((p.notional * prices[p.settle] for p in self.positions), ZERO)
+            return self._over_equity(notional)
+
+    @property
+    def health(self) -> Ratio:
+        """Equity over maintenance margin: liquidation at one."""
+        if self.maintenance_margin <= ZERO:
+            return Ratio(value=None, reason="no maintenance margin is required")
+        with exact():
+            return Ratio(value=self.equity / self.maintenance_margin)
+
+    @property
+    def available(self) -> Decimal:
+        """What can open new risk: initial excess, not below zero."""
+        return max(ZERO, self.excess(MarginPurpose.INITIAL))
+
+    @property
+    def withdrawable(self) -> Decimal:
+        """What can leave: initial excess without counting unrealised profit, not below zero."""
+        with exact():
+            profit = sum(
+                (max(ZERO, asset.unrealized_pnl) * asset.price for asset in self.assets),
+                ZERO,
+            )
+            return max(ZERO, self.excess(MarginPurpose.INITIAL) - profit)
+
+    def _over_equity(self, amount: Decimal) -> Ratio:
+        if self.equity <= ZERO:
+            return Ratio(value=None, reason=f"equity is {self.equity:f}, not above zero")
+        with exact():
+            return Ratio(value=amount / self.equity)
+
+
+def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> MarginReport:
+    """Return the margin of `unit` at `market` under `model`, with every part of it.
+
+    Args:
+        unit: Balances, positions and orders that are margined together.
+        market: One snapshot; every price the unit reads must be in it.
+        model: The venue's terms.
+
+    Raises:
+        UnknownInstrument: A position in a contract the model has no terms for.
+        UnknownAsset: A balance in an asset the model has no terms for.
+        MissingMarkPrice: A price the unit reads is not in the snapshot.
+        InvalidMark: A price is not a positive number.
+
+    Source: docs/model.md, "Excess".
+    """
+    with exact():
+        positions = tuple(_position_margin(p, market, model) for p in unit.positions)
+        orders = tuple(_order_margin(o, positions, market, model) for o in unit.orders)
+        assets = _asset_margins(unit, positions, orders, market, model)
+        maintenance = sum((a.maintenance_margin * a.price for a in assets), ZERO)
+        initial = sum((a.initial_margin * a.price for a in assets), ZERO)
+        equity_initial = sum((a.collateral_value_initial * a.price for a in assets), ZERO)
+        raw = ((a.balance - a.accrued_interest + a.unrealized_pnl) * a.price for a in assets)
+        return MarginReport(
+            unit=unit,
+            model_name=model.name,
+            snapshot_id=market.snapshot_id,
+            trigger=model.trigger,
+            equity=sum((a.collateral_value * a.price for a in assets), ZERO)
+            - _over_cap(positions, assets, model, MarginPurpose.MAINTENANCE),
+            equity_initial=equity_initial
+            - _over_cap(positions, assets, model, MarginPurpose.INITIAL),
+            equity_raw=sum(raw, ZERO),
+            initial_margin=initial,
+            liquidation_end_margin=maintenance * model.liquidation_end,
+            maintenance_margin=maintenance,
+            positions=positions,
+            orders=orders,
+            assets=assets,
+        )
+
+
+def maintenance_excess(
+    unit: MarginUnit,
+    market: Market,
+    model: MarginModel,
+    level: Decimal = ONE,
+) -> Decimal:
+    """Return equity minus `level` times the maintenance margin, in the valuation currency.
+
+    The number every decision of the engine turns on. `level` above one watches for a warning.
+    Raises as `margin_report`.
+    """
+    report = margin_report(unit, market, model)
+    with exact():
+        return report.equity - level * report.maintenance_margin
+
+
+def price_of(asset: str, market: Market, model: MarginModel) -> Decimal:
+    """Return the price of an asset in the valuation currency; one where no price is read."""
+    return market.asset_price(asset) if model.reads_price_of(asset) else ONE
+
+
+def maintenance_rule(position: Position, terms: InstrumentTerms) -> MaintenanceRule:
+    """Return the rule of a position: its own venue row where it carries one."""
+    if position.tier is None:
+        return terms.maintenance
+    return RowRule(rate=position.tier.maintenance_rate, amount=position.tier.maintenance_amount)
+
+
+def margin_price_of(terms: InstrumentTerms, market: Market) -> Decimal:
+    """Return the price requirements are taken on."""
+    if terms.margin_price is MarginPrice.MARK:
+        return market.mark(terms.instrument.symbol)
+    if terms.instrument.index is None:
+        msg = f"{terms.instrument.symbol}: margined on an index without a name"
+        raise InvariantViolated(msg)
+    return market.index(terms.instrument.index)
+
+
+def counted_profit(profit: Decimal, weight: Decimal) -> Decimal:
+    """Return what an unrealised profit counts for: losses in full."""
+    return profit * weight if profit > ZERO else profit
+
+
+def close_fee_amount(fee: CloseFee | None, position: Position, notional: Decimal) -> Decimal:
+    """Return the fee to close that is part of the requirements, settle asset.
+
+    On the bankruptcy basis: `rate * entry notional * (1 - 1/L)` for longs, `1 + 1/L` for shorts.
+    Source: Bybit, "Initial Margin Calculation" (unified account).
+    """
+    if fee is None:
+        return ZERO
+    if fee.basis is CloseFeeBasis.MARK or position.leverage is None:
+        return fee.rate * notional
+    direction = ONE if position.size > ZERO else -ONE
+    return fee.rate * abs(position.cost) * (ONE - direction / position.leverage)
+
+
+def _position_margin(position: Position, market: Market, model: MarginModel) -> PositionMargin:
+    terms = model.instrument(position.instrument)
+    instrument = terms.instrument
+    mark = market.mark(instrument.symbol)
+    margin_price = margin_price_of(terms, market)
+    value = instrument.value(position.size, mark)
+    notional = abs(instrument.value(position.size, margin_price))
+    rule = maintenance_rule(position, terms)
+    size = abs(position.size)
+    facts = PositionFacts(
+        symbol=instrument.symbol,
+        size=size,
+        notional=notional,
+        leverage=position.leverage,
+        open_interest=market.open_interest.get(instrument.symbol),
+        rule=rule,
+    )
+    return PositionMargin(
+        position=position,
+        terms=terms,
+        mark_price=mark,
+        margin_price=margin_price,
+        value=value,
+        notional=notional,
+        unrealized_pnl=value - position.cost,
+        maintenance=rule.requirement(size, notional),
+        initial=terms.initial.requirement(facts),
+        close_fee=close_fee_amount(terms.close_fee, position, notional),
+    )
+
+
+def _order_margin(
+    orders: OpenOrders,
+    positions: tuple[PositionMargin, ...],
+    market: Market,
+    model: MarginModel,
+) -> OrderMargin:
+    """Return the requirement of the worst case of both sides, less the positions' own.
+
+    One-way: the larger of `|q + buys|` and `|q - sells|`. Hedge mode: buys can fill the long leg
+    and sells the short leg together, so both are added.
+    """
+    terms = model.instrument(orders.instrument)
+    held = [p for p in positions if p.position.instrument == orders.instrument]
+    hedged = any(p.position.leg is not Leg.NET for p in held)
+    size = sum((p.position.size for p in held), ZERO)
+    if hedged:
+        gross = sum((abs(p.position.size) for p in held), ZERO)
+        exposure = gross + orders.buy_size + orders.sell_size
+    else:
+        exposure = max(abs(size + orders.buy_size), abs(size - orders.sell_size), abs(size))
+    price = margin_price_of(terms, market)
+    notional = exposure * abs(terms.instrument.value_per_size(price))
+    facts = PositionFacts(
+        symbol=orders.instrument,
+        size=exposure,
+        notional=notional,
+        leverage=orders.leverage or next((p.position.leverage for p in held), None),
+        open_interest=market.open_interest.get(orders.instrument),
+        rule=terms.maintenance,
+    )
+    own_initial = sum((p.initial.amount for p in held), ZERO)
+    own_maintenance = sum((p.maintenance.amount for p in held), ZERO)
+    whole = terms.maintenance.requirement(exposure, notional).amount
+    return OrderMargin(
+        orders=orders,
+        settle=terms.instrument.settle,
+        exposure=exposure,
+        initial=max(ZERO, terms.initial.requirement(facts).amount - own_initial),
+        maintenance=max(ZERO, whole - own_maintenance) if model.orders_in_maintenance else ZERO,
+        loss=_order_loss(orders, terms, market),
+    )
+
+
+def _order_loss(orders: OpenOrders, terms: InstrumentTerms, market: Market) -> Decimal:
+    """Return what the orders lose at once if filled: buys above the mark, sells below it."""
+    per_size = terms.instrument.value_per_size(market.mark(orders.instrument))
+    buys = max(ZERO, orders.buy_value - per_size * orders.buy_size) if orders.buy_value else ZERO
+    sells = max(ZERO, per_size * orders.sell_size - orders.sell_value) if orders.sell_value else ZERO
+    return max(buys, sells)
+
+
+def _asset_margins(
+    unit: MarginUnit,
+    positions: tuple[PositionMargin, ...],
+    orders: tuple[OrderMargin, ...],
+    market: Market,
+    model: MarginModel,
+) -> tuple[AssetMargin, ...]:
+    names = dict.fromkeys(unit.balances)
+    names.update(dict.fromkeys(unit.accrued_interest))
+    names.update(dict.fromkeys(p.settle for p in positions))
+    names.update(dict.fromkeys(o.settle for o in orders))
+    return tuple(
+        _asset_margin(
+            name,
+            unit,
+            [p for p in positions if p.settle == name],
+            [o for o in orders if o.settle == name],
+            price_of(name, market, model),
+            model,
+        )
+        for name in names
+    )
+
+
+def _asset_margin(  # noqa: PLR0917 six facts of one asset
+    name: str,
+    unit: MarginUnit,
+    positions: list[PositionMargin],
+    orders: list[OrderMargin],
+    price: Decimal,
+    model: MarginModel,
+) -> AssetMargin:
+    balance = unit.balances.get(name, ZERO)
+    interest = unit.accrued_interest.get(name, ZERO)
+    cash = balance - interest
+    loss = sum((o.loss for o in orders), ZERO)
+    counted, value, loan = _collateral(name, cash, positions, model, MarginPurpose.MAINTENANCE)
+    _, value_initial, loan_initial = _collateral(name, cash, positions, model, MarginPurpose.INITIAL)
+    maintenance = sum((p.maintenance_margin for p in positions), ZERO)
+    return AssetMargin(
+        asset=name,
+        balance=balance,
+        accrued_interest=interest,
+        unrealized_pnl=sum((p.unrealized_pnl for p in positions), ZERO),
+        counted=counted,
+        collateral_value=value,
+        collateral_value_initial=value_initial - loss,
+        maintenance_margin=maintenance + loan + sum((o.maintenance for o in orders), ZERO),
+        initial_margin=sum((p.initial_margin for p in positions), ZERO)
+        + loan_initial
+        + sum((o.initial for o in orders), ZERO),
+        price=price,
+    )
+
+
+def _collateral(
+    name: str,
+    cash: Decimal,
+    positions: list[PositionMargin],
+    model: MarginModel,
+    purpose: MarginPurpose,
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Return (counted amount, value after haircuts, loan margin) of one asset."""
+    terms = model.asset(name)
+    schedule = terms.schedule_for(purpose)
+    weight = model.profit_terms(purpose).weight
+    profit = sum((counted_profit(p.unrealized_pnl, weight) for p in positions), ZERO)
+    counted = cash + profit
+    if terms.haircut_base is HaircutBase.BALANCE:
+        debt = max(ZERO, -cash)
+        value = schedule.value(cash) + debt * schedule.loan_rate + profit
+    else:
+        debt = max(ZERO, -counted)
+        value = schedule.value(counted) + debt * schedule.loan_rate
+    return counted, value, debt * schedule.loan_rate
+
+
+def _over_cap(
+    positions: tuple[PositionMargin, ...],
+    assets: tuple[AssetMargin, ...],
+    model: MarginModel,
+    purpose: MarginPurpose,
+) -> Decimal:
+    """Return how far the counted positive profit exceeds the purpose's cap."""
+    terms = model.profit_terms(purpose)
+    if terms.cap is None:
+        return ZERO
+    prices = {asset.asset: asset.price for asset in assets}
+    profits = (max(ZERO, p.unrealized_pnl) * terms.weight * prices[p.settle] for p in positions)
+    return max(ZERO, sum(profits, ZERO) - terms.cap)

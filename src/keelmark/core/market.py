@@ -1,0 +1,57 @@
+"""One snapshot of every number a margin formula reads that no command to the account changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from keelmark.core.errors import InvalidMark, MissingMarkPrice, nearest
+from keelmark.core.numbers import ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """Prices at one instant.
+
+    Attributes:
+        marks: Mark price by instrument, quote per base.
+        indices: Index price by index name.
+        asset_prices: Price of each asset in the rulebook's valuation currency.
+        open_interest: Open interest by instrument, in settle notional.
+        snapshot_id: Names the snapshot in messages and workings.
+    """
+
+    marks: Mapping[str, Decimal] = field(default_factory=dict)
+    indices: Mapping[str, Decimal] = field(default_factory=dict)
+    asset_prices: Mapping[str, Decimal] = field(default_factory=dict)
+    open_interest: Mapping[str, Decimal] = field(default_factory=dict)
+    snapshot_id: str = "as given"
+
+    def mark(self, symbol: str) -> Decimal:
+        """Return the mark price of an instrument.
+
+        Raises:
+            MissingMarkPrice: The snapshot does not hold it.
+            InvalidMark: It is not a positive finite number.
+        """
+        return self._price(self.marks, symbol, "mark price")
+
+    def index(self, name: str) -> Decimal:
+        """Return an index price; raises as `mark`."""
+        return self._price(self.indices, name, "index price")
+
+    def asset_price(self, asset: str) -> Decimal:
+        """Return the price of an asset in the valuation currency; raises as `mark`."""
+        return self._price(self.asset_prices, asset, "asset price")
+
+    def _price(self, prices: Mapping[str, Decimal], name: str, what: str) -> Decimal:
+        price = prices.get(name)
+        if price is None:
+            msg = (
+                f"no {what} for {name} in snapshot {self.snapshot_id}; {nearest(name, prices)}; "
+                "add it to the feed or close what depends on it"
+            )
+            raise MissingMarkPrice(msg)
+        if not (price.is_finite() and price > ZERO):
+            msg = f"{what} of {name} in snapshot {self.snapshot_id} is {price}; it must be positive"
+            raise InvalidMark(msg)
+        return price

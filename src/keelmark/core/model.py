@@ -1,0 +1,285 @@
+"""A venue's margin rules as one value: what `core` is handed and never looks up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from keelmark.core.collateral import CollateralSchedule
+from keelmark.core.errors import InvalidInput, MissingMarkPrice, UnknownAsset, UnknownInstrument, nearest
+from keelmark.core.instrument import Instrument
+from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.rules import MaintenanceRule, Requirement
+
+
+class MarginPurpose(StrEnum):
+    """What a requirement is for; the purpose selects weight, schedule and rate."""
+
+    INITIAL = "initial"
+    LIQUIDATION_END = "liquidation_end"
+    MAINTENANCE = "maintenance"
+
+
+class Trigger(StrEnum):
+    """When a unit becomes liquidatable."""
+
+    BELOW = "below"
+    AT_OR_BELOW = "at_or_below"
+
+    def holds(self, *, excess: Decimal) -> bool:
+        """Whether a unit with this maintenance excess is liquidatable."""
+        return excess < ZERO or (self is Trigger.AT_OR_BELOW and excess == ZERO)
+
+
+class MarginPrice(StrEnum):
+    """The price that requirements are taken on; profit is always on the mark."""
+
+    MARK = "mark"
+    INDEX = "index"
+
+
+class HaircutBase(StrEnum):
+    """What an asset's haircut is applied to."""
+
+    EQUITY = "equity"
+    """Balance plus the unrealised profit settled in the asset (Bybit, OKX)."""
+    BALANCE = "balance"
+    """The balance alone; profit counts in full (Binance Multi-Assets)."""
+
+
+class CloseFeeBasis(StrEnum):
+    """What a fee to close is charged on."""
+
+    MARK = "mark"
+    """Present notional (OKX, Gate, Phemex)."""
+    BANKRUPTCY = "bankruptcy"
+    """Notional at the position's own bankruptcy price, fixed at entry (Bybit)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseFee:
+    """A fee to close that the venue counts inside margin."""
+
+    rate: Decimal
+    basis: CloseFeeBasis = CloseFeeBasis.MARK
+
+
+class InitialRule:
+    """Initial margin from the leverage set, never below the tier's own: `notional / leverage`.
+
+    With no leverage set, the tier's largest leverage; with neither, twice the maintenance rate,
+    which is the convention of tables that publish maintenance only (mmr = 1 / (2 * leverage)).
+    """
+
+    def requirement(self, position: "PositionFacts") -> Requirement:
+        """Return the initial margin of a position."""
+        rate = self.rate(position)
+        return Requirement(amount=position.notional * rate, basis=position.notional, rate=rate)
+
+    def rate(self, position: "PositionFacts") -> Decimal:
+        """Return the fraction of notional."""
+        if position.leverage is not None:
+            return ONE / position.leverage
+        allowed = position.rule.leverage_max(position.size, position.notional)
+        if allowed is not None:
+            return ONE / allowed
+        return 2 * position.rule.requirement(position.size, position.notional).rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleInitial(InitialRule):
+    """Initial margin by a schedule of its own (Deribit: 2 % plus a slope times size)."""
+
+    schedule: MaintenanceRule
+
+    def requirement(self, position: "PositionFacts") -> Requirement:
+        """Return the schedule's requirement."""
+        return self.schedule.requirement(position.size, position.notional)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenInterestInitial(InitialRule):
+    """A base fraction that rises with open interest; a leverage set by the user may raise it.
+
+    `min(1, f + max(0, (oi - lower) / (upper - lower)) * (1 - f))`, floored to parts per million.
+    Source: dYdX v4, protocol/x/perpetuals (liquidity tiers); `upper = 0` switches scaling off.
+    """
+
+    base: Decimal
+    lower: Decimal = ZERO
+    upper: Decimal = ZERO
+
+    def rate(self, position: "PositionFacts") -> Decimal:
+        """Return the larger of the scaled and the user's fraction."""
+        scaled = self.scaled(self._known(position))
+        if position.leverage is None:
+            return scaled
+        return max(scaled, ONE / position.leverage)
+
+    def _known(self, position: "PositionFacts") -> Decimal:
+        if position.open_interest is None and self.upper != ZERO:
+            msg = (
+                f"no open interest for {position.symbol}; its initial margin scales with it: "
+                "add it to the market snapshot"
+            )
+            raise MissingMarkPrice(msg)
+        return position.open_interest or ZERO
+
+    def scaled(self, open_interest: Decimal) -> Decimal:
+        """Return the fraction at this open interest, in whole parts per million."""
+        if self.upper == ZERO or open_interest <= self.lower:
+            return self.base
+        if self.upper <= self.lower:
+            return ONE
+        share = (open_interest - self.lower) / (self.upper - self.lower)
+        fraction = self.base + share * (ONE - self.base)
+        million = Decimal(1_000_000)
+        return min(ONE, Decimal(int(fraction * million)) / million)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionFacts:
+    """What an initial rule reads of a position; sizes and notionals unsigned."""
+
+    symbol: str
+    size: Decimal
+    notional: Decimal
+    leverage: Decimal | None
+    open_interest: Decimal | None
+    rule: MaintenanceRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentTerms:
+    """A contract with the venue's margin terms for it.
+
+    Attributes:
+        instrument: The contract.
+        maintenance: Rule of the maintenance requirement.
+        initial: Rule of the initial requirement.
+        margin_price: Price the requirements are taken on.
+        close_fee: Fee to close inside both requirements, if the venue counts one.
+        source: Where the numbers were read, with date.
+    """
+
+    instrument: Instrument
+    maintenance: MaintenanceRule
+    initial: InitialRule = field(default_factory=InitialRule)
+    margin_price: MarginPrice = MarginPrice.MARK
+    close_fee: CloseFee | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.margin_price is MarginPrice.INDEX and self.instrument.index is None:
+            msg = f"{self.instrument.symbol} is margined on an index but names none: set `index`"
+            raise InvalidInput(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetTerms:
+    """An asset with the venue's collateral terms for it.
+
+    Attributes:
+        asset: Name.
+        quantum: Smallest amount that moves.
+        schedule: Weights that count towards maintenance.
+        initial_schedule: Weights for initial margin where they differ.
+        haircut_base: What the weights apply to.
+        conversion_haircut: Cost of an automatic exchange, fraction.
+        source: Where the numbers were read, with date.
+    """
+
+    asset: str
+    quantum: Decimal = Decimal("0.00000001")
+    schedule: CollateralSchedule = field(default_factory=CollateralSchedule)
+    initial_schedule: CollateralSchedule | None = None
+    haircut_base: HaircutBase = HaircutBase.EQUITY
+    conversion_haircut: Decimal = ZERO
+    source: str = ""
+
+    def schedule_for(self, purpose: MarginPurpose) -> CollateralSchedule:
+        """Return the schedule of a purpose."""
+        if purpose is MarginPurpose.INITIAL and self.initial_schedule is not None:
+            return self.initial_schedule
+        return self.schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfitTerms:
+    """How positive unrealised profit counts.
+
+    Attributes:
+        weight: Fraction of each position's positive profit that counts.
+        cap: Largest total of positive profit that counts, valuation currency; `None` for no cap.
+    """
+
+    weight: Decimal = ONE
+    cap: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginModel:
+    """Everything `core` needs to margin a unit.
+
+    Attributes:
+        name: Rulebook and date, for messages and workings.
+        instruments: Terms by symbol.
+        assets: Terms by asset.
+        valuation: Currency totals are in. An asset of this name has price one.
+        trigger: When a unit is liquidatable.
+        liquidation_end: Multiple of maintenance at which a liquidation stops, at least one.
+        profit: Terms of positive profit by purpose; a purpose left out counts it in full.
+        orders_in_maintenance: Whether open orders enlarge the maintenance requirement too.
+        single_asset: Whether each unit holds one asset and is margined in it (coin-margined
+            venues, single-asset modes): no asset price is read.
+    """
+
+    name: str
+    instruments: Mapping[str, InstrumentTerms]
+    assets: Mapping[str, AssetTerms]
+    valuation: str = "USD"
+    trigger: Trigger = Trigger.BELOW
+    liquidation_end: Decimal = ONE
+    profit: Mapping[MarginPurpose, ProfitTerms] = field(default_factory=dict)
+    orders_in_maintenance: bool = False
+    single_asset: bool = False
+
+    def __post_init__(self) -> None:
+        if self.liquidation_end < ONE:
+            msg = f"{self.name}: liquidation_end is {self.liquidation_end}; it must be at least 1"
+            raise InvalidInput(msg)
+
+    def instrument(self, symbol: str) -> InstrumentTerms:
+        """Return the terms of an instrument.
+
+        Raises:
+            UnknownInstrument: The rulebook has none.
+        """
+        terms = self.instruments.get(symbol)
+        if terms is None:
+            msg = (
+                f"rulebook {self.name} has no instrument {symbol}; "
+                f"{nearest(symbol, self.instruments)}"
+            )
+            raise UnknownInstrument(msg)
+        return terms
+
+    def asset(self, name: str) -> AssetTerms:
+        """Return the terms of an asset.
+
+        Raises:
+            UnknownAsset: The rulebook has none.
+        """
+        terms = self.assets.get(name)
+        if terms is None:
+            msg = f"rulebook {self.name} has no asset {name}; {nearest(name, self.assets)}"
+            raise UnknownAsset(msg)
+        return terms
+
+    def reads_price_of(self, asset: str) -> bool:
+        """Whether totals depend on the price of an asset."""
+        return not self.single_asset and asset != self.valuation
+
+    def profit_terms(self, purpose: MarginPurpose) -> ProfitTerms:
+        """Return how positive profit counts for a purpose."""
+        return self.profit.get(purpose, ProfitTerms())
