@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from keelmark.core.errors import InvalidInput, UnknownInstrument, nearest
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus
-from keelmark.core.margin import MarginReport, PositionMargin
+from keelmark.core.margin import MarginReport, PositionMargin, maintenance_rule
 from keelmark.core.numbers import ONE, ZERO, exact
 
 
@@ -28,7 +28,9 @@ def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
         price = next(a.price for a in report.assets if a.asset == instrument.settle)
         size = sum((p.position.size for p in held), ZERO)
         if size == ZERO:
-            reason = f"the legs of {symbol} cancel: its price does not change what the unit is worth"
+            reason = (
+                f"the legs of {symbol} cancel: its price does not change what the unit is worth"
+            )
             return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
         per_size = instrument.value_per_size(held[0].mark_price)
         root = instrument.price_at(per_size - report.equity_raw / (price * size))
@@ -60,12 +62,10 @@ def zero_loss_value(report: MarginReport, held: PositionMargin, size: Decimal) -
         if total <= ZERO:
             msg = f"unit {report.unit.unit_id}: no maintenance margin, so no zero-loss price exists"
             raise InvalidInput(msg)
-        left = held.terms.maintenance if held.position.tier is None else None
-        released = held.maintenance_margin * share
-        if left is not None:
-            rest = abs(held.position.size - size)
-            after = left.requirement(rest, held.notional * (ONE - share)).amount
-            released = held.maintenance.amount - after + held.close_fee * share
+        rest = abs(held.position.size - size)
+        rule = maintenance_rule(held.position, held.terms)
+        after = rule.requirement(rest, held.notional * (ONE - share)).amount
+        released = held.maintenance.amount - after + held.close_fee * share
         return held.value * share - report.equity * released / total
 
 

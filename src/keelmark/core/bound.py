@@ -86,6 +86,15 @@ def reads(unit: MarginUnit, model: MarginModel) -> frozenset[Factor]:
     return frozenset(factors)
 
 
+def factor_price(factor: Factor, market: Market, model: MarginModel) -> Decimal:
+    """Return the present value of a factor."""
+    if factor.kind is FactorKind.MARK:
+        return market.mark(factor.name)
+    if factor.kind is FactorKind.INDEX:
+        return market.index(factor.name)
+    return price_of(factor.name, market, model)
+
+
 def excess_bound(
     unit: MarginUnit,
     box: Box,
@@ -136,11 +145,7 @@ class _Sides:
         known = self.box.get(factor)
         if known is not None:
             return known
-        price = {
-            FactorKind.MARK: self.market.mark,
-            FactorKind.INDEX: self.market.index,
-            FactorKind.ASSET: lambda name: price_of(name, self.market, self.model),
-        }[factor.kind](factor.name)
+        price = factor_price(factor, self.market, self.model)
         return Interval(price, price)
 
 
@@ -157,9 +162,7 @@ def _asset_bound(asset: str, unit: MarginUnit, sides: _Sides) -> Decimal | None:
     cash = unit.balances.get(asset, ZERO) - unit.accrued_interest.get(asset, ZERO)
     loan = (sides.level - ONE) * terms.schedule.loan_rate
     held = [
-        p
-        for p in unit.positions
-        if sides.model.instrument(p.instrument).instrument.settle == asset
+        p for p in unit.positions if sides.model.instrument(p.instrument).instrument.settle == asset
     ]
     if terms.haircut_base is HaircutBase.BALANCE:
         value = terms.schedule.value(cash) + loan * min(ZERO, cash)
@@ -252,9 +255,7 @@ class _Row:
         size = abs(self.position.size)
         rate = maintenance_rule(self.position, self.terms).rate_at_infinity(size)
         fee = self.terms.close_fee
-        if fee is not None and (
-            fee.basis is CloseFeeBasis.MARK or self.position.leverage is None
-        ):
+        if fee is not None and (fee.basis is CloseFeeBasis.MARK or self.position.leverage is None):
             rate += fee.rate
         return slope - self.level * rate * size
 
@@ -271,9 +272,7 @@ def _infimum(rows: list[_Row], prices: Interval) -> Decimal | None:
     """Return the infimum of a sum of rows over an interval of their common price."""
     inverse = rows[0].instrument.is_inverse
     size = rows[0].instrument.contract_size
-    if any(
-        r.instrument.is_inverse != inverse or r.instrument.contract_size != size for r in rows
-    ):
+    if any(r.instrument.is_inverse != inverse or r.instrument.contract_size != size for r in rows):
         return _sum_or_none(_infimum([row], prices) for row in rows)
     low, high = _value_interval(prices, size, inverse=inverse)
     candidates = [low, *(p for r in rows for p in r.breakpoints() if _inside(p, low, high))]

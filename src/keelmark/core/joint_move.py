@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from keelmark.core.bound import Box, Factor, FactorKind, Interval, excess_bound, reads
+from keelmark.core.bound import Box, Factor, FactorKind, Interval, excess_bound, factor_price, reads
 from keelmark.core.errors import InvalidInput, InvalidMark, MissingMarkPrice
 from keelmark.core.liquidation_price import PriceStatus
-from keelmark.core.margin import margin_report, price_of
+from keelmark.core.margin import margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPurpose
 from keelmark.core.numbers import ONE, ZERO, exact
@@ -113,11 +113,7 @@ class _Path:
 
     def price(self, factor: Factor, size: Decimal) -> Decimal:
         """Return a factor's price after a move; never below zero."""
-        start = {
-            FactorKind.MARK: self.market.mark,
-            FactorKind.INDEX: self.market.index,
-            FactorKind.ASSET: lambda name: price_of(name, self.market, self.model),
-        }[factor.kind](factor.name)
+        start = factor_price(factor, self.market, self.model)
         return max(ZERO, start * (ONE + self.slopes[factor] * size))
 
     def at(self, size: Decimal) -> Market:

@@ -401,7 +401,9 @@ def _order_loss(orders: OpenOrders, terms: InstrumentTerms, market: Market) -> D
     """Return what the orders lose at once if filled: buys above the mark, sells below it."""
     per_size = terms.instrument.value_per_size(market.mark(orders.instrument))
     buys = max(ZERO, orders.buy_value - per_size * orders.buy_size) if orders.buy_value else ZERO
-    sells = max(ZERO, per_size * orders.sell_size - orders.sell_value) if orders.sell_value else ZERO
+    sells = (
+        max(ZERO, per_size * orders.sell_size - orders.sell_value) if orders.sell_value else ZERO
+    )
     return max(buys, sells)
 
 
@@ -429,7 +431,7 @@ def _asset_margins(
     )
 
 
-def _asset_margin(  # noqa: PLR0917 six facts of one asset
+def _asset_margin(
     name: str,
     unit: MarginUnit,
     positions: list[PositionMargin],
@@ -442,7 +444,9 @@ def _asset_margin(  # noqa: PLR0917 six facts of one asset
     cash = balance - interest
     loss = sum((o.loss for o in orders), ZERO)
     counted, value, loan = _collateral(name, cash, positions, model, MarginPurpose.MAINTENANCE)
-    _, value_initial, loan_initial = _collateral(name, cash, positions, model, MarginPurpose.INITIAL)
+    _, value_initial, loan_initial = _collateral(
+        name, cash, positions, model, MarginPurpose.INITIAL
+    )
     maintenance = sum((p.maintenance_margin for p in positions), ZERO)
     return AssetMargin(
         asset=name,

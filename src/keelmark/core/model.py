@@ -6,7 +6,13 @@ from decimal import Decimal
 from enum import StrEnum
 
 from keelmark.core.collateral import CollateralSchedule
-from keelmark.core.errors import InvalidInput, MissingMarkPrice, UnknownAsset, UnknownInstrument, nearest
+from keelmark.core.errors import (
+    InvalidInput,
+    MissingMarkPrice,
+    UnknownAsset,
+    UnknownInstrument,
+    nearest,
+)
 from keelmark.core.instrument import Instrument
 from keelmark.core.numbers import ONE, ZERO
 from keelmark.core.rules import MaintenanceRule, Requirement
