@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 
 from keelmark.core.errors import InvalidInput
@@ -179,7 +180,7 @@ class Reducible:
 
     def __post_init__(self) -> None:
         rates = [piece.rate for piece in self.pieces]
-        if any(later > earlier for earlier, later in zip(rates, rates[1:], strict=False)):
+        if any(later > earlier for earlier, later in pairwise(rates)):
             msg = f"relief rates {rates} rise while closing; order the pieces from the top tier"
             raise InvalidInput(msg)
         if self.fee_rate < 0 or self.impact < 0:
@@ -188,7 +189,8 @@ class Reducible:
 
     def cost(self, amount: Decimal) -> Decimal:
         """Fee and slippage of closing `amount` of notional."""
-        return self.fee_rate * amount + self.impact * amount * amount
+        with exact():
+            return self.fee_rate * amount + self.impact * amount * amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,12 +200,12 @@ class LeastCost:
     Attributes:
         amounts: Notional to close, per leg.
         cost: Fees and slippage of all closes.
-        multiplier: Cost of the last unit of margin excess gained.
+        weight: `lam / (1 + lam)`, where `lam` is what the last unit of margin excess cost.
     """
 
     amounts: tuple[Decimal, ...]
     cost: Decimal
-    multiplier: Decimal
+    weight: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,9 +339,7 @@ def _solve(
     amounts = _closed(stretches, weight, steps=False)
     missing = needed - _gain(stretches, amounts)
     if missing <= 0:
-        weight = _interior_weight(
-            stretches, weights[reached - 1] if reached else ZERO, weight, needed
-        )
+        weight = _interior_weight(stretches, weights[reached - 1], weight, needed)
         return weight, _closed(stretches, weight, steps=False)
     for row, stretch in enumerate(stretches):
         if stretch.impact == 0 and stretch.start == weight:
@@ -364,7 +364,7 @@ def _interior_weight(
     if slope == 0:
         return high
     rise = (needed - at_low) / slope  # (1 - low)^2 - (1 - weight)^2
-    return ONE - ((ONE - low) ** 2 - rise).sqrt()
+    return ONE - max((ONE - low) ** 2 - rise, ZERO).sqrt()
 
 
 def _totals(
@@ -387,12 +387,7 @@ def _plan(
 ) -> LeastCost:
     totals = _totals(len(legs), stretches, amounts)
     cost = sum((leg.cost(x) for leg, x in zip(legs, totals, strict=True)), ZERO)
-    return LeastCost(amounts=totals, cost=cost, multiplier=_multiplier(weight))
-
-
-def _multiplier(weight: Decimal) -> Decimal:
-    """Return `lam` of `mu = lam / (1 + lam)`; the very last unit costs without bound."""
-    return weight / (ONE - weight) if weight < 1 else Decimal("Infinity")
+    return LeastCost(amounts=totals, cost=cost, weight=weight)
 
 
 def _out_of_reach(
