@@ -1,0 +1,242 @@
+"""Turn a rulebook document into the values `core` and the engine are handed."""
+
+import re
+from dataclasses import fields
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from keelmark.core.collateral import FULL_VALUE, CollateralSchedule, HaircutTier
+from keelmark.core.errors import InvalidDocument, UnknownInstrument, nearest
+from keelmark.core.instrument import Instrument, InstrumentKind
+from keelmark.core.model import (
+    AssetTerms,
+    CloseFee,
+    InitialRule,
+    InstrumentTerms,
+    MarginModel,
+    MarginPrice,
+    OpenInterestInitial,
+    ProfitTerms,
+    RuleInitial,
+)
+from keelmark.core.process import (
+    GuardRules,
+    InsuranceRules,
+    LiquidationRules,
+    MarginCallRules,
+    ReduceRules,
+    TakeoverRules,
+    WarnRules,
+)
+from keelmark.core.rules import (
+    MaintenanceRule,
+    SizeScaledRule,
+    SizeTierRule,
+    Tier,
+    TieredRule,
+    WholeNotionalRule,
+    with_deductions,
+)
+from keelmark.rulebooks.document import (
+    AssetDocument,
+    InitialDocument,
+    InstrumentDocument,
+    LiquidationDocument,
+    RulebookDocument,
+    TableDocument,
+    WeightRow,
+)
+
+RULES = ("tiered", "whole_notional", "size_tiers", "size_scaled")
+INITIAL_RULES = ("leverage", "table", "open_interest")
+EDGE_OWNERS = ("lower", "upper")
+
+T = TypeVar("T")
+
+
+def margin_model(document: RulebookDocument) -> MarginModel:
+    """Return the margin terms of a rulebook.
+
+    Raises:
+        InvalidDocument: A table, rule or edge owner the document names does not exist.
+        InvalidInput: A table's numbers contradict each other.
+    """
+    if document.edge_owner not in EDGE_OWNERS:
+        hint = nearest(document.edge_owner, EDGE_OWNERS)
+        raise _refused(document.name, f"edge_owner {document.edge_owner!r}; {hint}")
+    return MarginModel(
+        name=f"{document.name}@{document.date}",
+        instruments={
+            symbol: instrument_terms(symbol, row, document)
+            for symbol, row in document.instruments.items()
+        },
+        assets={name: asset_terms(name, row) for name, row in document.assets.items()},
+        valuation=document.valuation,
+        trigger=document.trigger,
+        liquidation_end=document.liquidation_end,
+        profit={
+            purpose: ProfitTerms(weight=row.weight, cap=row.cap)
+            for purpose, row in document.profit.items()
+        },
+        orders_in_maintenance=document.orders_in_maintenance,
+        single_asset=document.single_asset,
+    )
+
+
+def liquidation_rules(document: LiquidationDocument) -> LiquidationRules:
+    """Return the liquidation process of a rulebook."""
+    return LiquidationRules(
+        stages=document.stages,
+        unit_order=document.unit_order,
+        taker_fee=document.taker_fee,
+        clearance_fee=document.clearance_fee,
+        deleverage=document.deleverage,
+        socialise=document.socialise,
+        warn=_copied(document.warn, WarnRules),
+        margin_call=_copied(document.margin_call, MarginCallRules),
+        reduce=_copied(document.reduce, ReduceRules),
+        takeover=_copied(document.takeover, TakeoverRules),
+        insurance=_copied(document.insurance, InsuranceRules),
+        guards=_copied(document.guards, GuardRules),
+    )
+
+
+def asset_terms(name: str, row: AssetDocument) -> AssetTerms:
+    """Return the collateral terms of one asset."""
+    initial = None
+    if row.initial_weights:
+        initial = CollateralSchedule(tiers=_weights(row.initial_weights), loan_rate=row.loan_rate)
+    return AssetTerms(
+        asset=name,
+        quantum=row.quantum,
+        schedule=CollateralSchedule(tiers=_weights(row.weights), loan_rate=row.loan_rate),
+        initial_schedule=initial,
+        haircut_base=row.haircut_base,
+        conversion_haircut=row.conversion_haircut,
+        source=row.source,
+    )
+
+
+def instrument_terms(
+    symbol: str,
+    row: InstrumentDocument,
+    document: RulebookDocument,
+) -> InstrumentTerms:
+    """Return the terms of one instrument, gaps filled from the symbol and the defaults.
+
+    Raises:
+        UnknownInstrument: The symbol fits no pattern and the row does not say what it is.
+        InvalidDocument: It names a table that does not exist.
+    """
+    kind, base, settle = _contract(symbol, row, document)
+    defaults = document.defaults
+    fee = row.close_fee or defaults.close_fee
+    instrument = Instrument(
+        symbol=symbol,
+        kind=kind,
+        base=base,
+        settle=settle,
+        contract_size=row.contract_size or defaults.contract_size or Decimal(1),
+        lot=row.lot or defaults.lot or Decimal("0.001"),
+        price_unit=row.price_unit or defaults.price_unit or Decimal("0.01"),
+        index=row.index or defaults.index,
+        expiry=row.expiry,
+    )
+    return InstrumentTerms(
+        instrument=instrument,
+        maintenance=maintenance_rule(row.table or defaults.table, document, where=symbol),
+        initial=_initial(row.initial or defaults.initial or InitialDocument(), document, symbol),
+        margin_price=row.margin_price or defaults.margin_price or MarginPrice.MARK,
+        close_fee=None if fee is None else CloseFee(rate=fee.rate, basis=fee.basis),
+        source=row.source or defaults.source or document.source,
+    )
+
+
+def maintenance_rule(
+    name: str | None,
+    document: RulebookDocument,
+    *,
+    where: str,
+) -> MaintenanceRule:
+    """Return the rule of a named table."""
+    table = document.tables.get(name or "")
+    if table is None:
+        hint = nearest(name or "", document.tables)
+        raise _refused(document.name, f"instruments.{where}.table: no table {name!r}; {hint}")
+    return rule_of(table, edge_upper=document.edge_owner == "upper")
+
+
+def rule_of(table: TableDocument, *, edge_upper: bool) -> MaintenanceRule:
+    """Return the rule a table describes."""
+    if table.rule == "size_scaled":
+        return SizeScaledRule(base=table.rows[0].rate, slope=table.slope)
+    if table.rule == "tiered":
+        return TieredRule(tiers=_continuous(table), edge_upper=edge_upper)
+    tiers = tuple(Tier(floor=r.floor, rate=r.rate, leverage=r.leverage) for r in table.rows)
+    if table.rule == "whole_notional":
+        return WholeNotionalRule(tiers=tiers, edge_upper=edge_upper)
+    if table.rule == "size_tiers":
+        return SizeTierRule(tiers=tiers, edge_upper=edge_upper)
+    raise _refused(table.source or "table", f"rule {table.rule!r}; {nearest(table.rule, RULES)}")
+
+
+def _continuous(table: TableDocument) -> tuple[Tier, ...]:
+    """Return tiers with the venue's own amounts, or the continuous ones where none are given."""
+    derived = with_deductions((row.floor, row.rate) for row in table.rows)
+    return tuple(
+        Tier(
+            floor=row.floor,
+            rate=row.rate,
+            deduction=tier.deduction if row.amount is None else row.amount,
+            leverage=row.leverage,
+        )
+        for row, tier in zip(table.rows, derived, strict=True)
+    )
+
+
+def _weights(rows: tuple[WeightRow, ...]) -> tuple[HaircutTier, ...]:
+    return tuple(HaircutTier(floor=r.floor, weight=r.weight) for r in rows) or FULL_VALUE
+
+
+def _initial(row: InitialDocument, document: RulebookDocument, where: str) -> InitialRule:
+    if row.rule == "leverage":
+        return InitialRule()
+    if row.rule == "table":
+        return RuleInitial(schedule=maintenance_rule(row.table, document, where=where))
+    if row.rule == "open_interest":
+        return OpenInterestInitial(base=row.base, lower=row.lower, upper=row.upper)
+    hint = nearest(row.rule, INITIAL_RULES)
+    raise _refused(document.name, f"instruments.{where}.initial.rule {row.rule!r}; {hint}")
+
+
+def _contract(
+    symbol: str,
+    row: InstrumentDocument,
+    document: RulebookDocument,
+) -> tuple[InstrumentKind, str, str]:
+    """Return kind, base and settle asset, from the row or from the venue's naming pattern."""
+    if row.kind and row.base and row.settle:
+        return row.kind, row.base, row.settle
+    for kind, pattern in document.symbols.items():
+        match = re.fullmatch(pattern, symbol)
+        if match:
+            parts = match.groupdict()
+            settle = row.settle or parts.get("settle") or parts["base"]
+            return row.kind or kind, row.base or parts["base"], settle
+    msg = (
+        f"rulebook {document.name}: {symbol} fits none of its naming patterns; "
+        "give it a `spec` with kind, base and settle"
+    )
+    raise UnknownInstrument(msg)
+
+
+def _refused(where: str, problem: str) -> InvalidDocument:
+    title = f"rulebook {where}"
+    return InvalidDocument(title, [problem])
+
+
+def _copied(source: msgspec.Struct, target: type[T]) -> T:
+    values = {f.name: getattr(source, f.name) for f in fields(target)}  # type: ignore[arg-type]  # every target is a dataclass
+    return target(**values)

@@ -1,0 +1,207 @@
+"""The rulebook document: what a TOML file may say, with its types.
+
+Numbers are strings or TOML numbers; they are read as exact decimals.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from keelmark.core.instrument import InstrumentKind
+from keelmark.core.model import CloseFeeBasis, HaircutBase, MarginPrice, MarginPurpose, Trigger
+from keelmark.core.process import Stage, UnitOrder
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table whose unknown keys are refused."""
+
+
+class WeightRow(_Document, frozen=True):
+    """A collateral tier: units above `floor` count at `weight`."""
+
+    floor: Decimal
+    weight: Decimal
+
+
+class AssetDocument(_Document, frozen=True):
+    """`[assets.NAME]`."""
+
+    quantum: Decimal = Decimal("0.00000001")
+    weights: tuple[WeightRow, ...] = ()
+    initial_weights: tuple[WeightRow, ...] = ()
+    loan_rate: Decimal = Decimal(0)
+    haircut_base: HaircutBase = HaircutBase.EQUITY
+    conversion_haircut: Decimal = Decimal(0)
+    source: str = ""
+
+
+class TierRow(_Document, frozen=True):
+    """A row of `[tables.NAME]`; `amount` is worked out where it is left out."""
+
+    floor: Decimal
+    rate: Decimal
+    amount: Decimal | None = None
+    leverage: Decimal | None = None
+
+
+class TableDocument(_Document, frozen=True):
+    """`[tables.NAME]`: a maintenance rule.
+
+    Attributes:
+        rule: `tiered`, `whole_notional`, `size_tiers` or `size_scaled`.
+        rows: Tiers; `size_scaled` reads the first row's rate as its base.
+        slope: Rate per unit of size, `size_scaled` only.
+    """
+
+    rule: str = "tiered"
+    rows: tuple[TierRow, ...] = ()
+    slope: Decimal = Decimal(0)
+    source: str = ""
+
+
+class InitialDocument(_Document, frozen=True):
+    """`initial` of an instrument: by leverage, by a table of its own, or by open interest."""
+
+    rule: str = "leverage"
+    table: str | None = None
+    base: Decimal = Decimal(0)
+    lower: Decimal = Decimal(0)
+    upper: Decimal = Decimal(0)
+
+
+class CloseFeeDocument(_Document, frozen=True):
+    """`close_fee` of an instrument."""
+
+    rate: Decimal
+    basis: CloseFeeBasis = CloseFeeBasis.MARK
+
+
+class InstrumentDocument(_Document, frozen=True):
+    """`[instruments.SYMBOL]`; every key may be left to `[defaults]`."""
+
+    kind: InstrumentKind | None = None
+    base: str | None = None
+    settle: str | None = None
+    contract_size: Decimal | None = None
+    lot: Decimal | None = None
+    price_unit: Decimal | None = None
+    index: str | None = None
+    expiry: datetime | None = None
+    table: str | None = None
+    initial: InitialDocument | None = None
+    margin_price: MarginPrice | None = None
+    close_fee: CloseFeeDocument | None = None
+    source: str | None = None
+
+
+class ProfitDocument(_Document, frozen=True):
+    """`[profit.PURPOSE]`: how positive unrealised profit counts."""
+
+    weight: Decimal = Decimal(1)
+    cap: Decimal | None = None
+
+
+class WarnDocument(_Document, frozen=True):
+    """`[liquidation.warn]`."""
+
+    levels: tuple[Decimal, ...] = ()
+    hysteresis: Decimal = Decimal("0.05")
+    recheck_s: int = 60
+
+
+class MarginCallDocument(_Document, frozen=True):
+    """`[liquidation.margin_call]`."""
+
+    usage: Decimal = Decimal(1)
+    grace_s: int = 0
+
+
+class ReduceDocument(_Document, frozen=True):
+    """`[liquidation.reduce]`."""
+
+    sizing: str = "to_target"
+    order: str = "largest_maintenance_relief"
+    price_limit: str = "bankruptcy_price"
+    attempts: int = 3
+    interval_s: int = 0
+    settings: dict[str, Decimal] = {}
+
+
+class TakeoverDocument(_Document, frozen=True):
+    """`[liquidation.takeover]`."""
+
+    inventory_max: Decimal | None = None
+    loss_max: Decimal | None = None
+    loss_window_s: int = 3600
+    dispose_share: Decimal = Decimal("0.05")
+    dispose_interval_s: int = 60
+    deleverage_below: Decimal | None = None
+
+
+class InsuranceDocument(_Document, frozen=True):
+    """`[liquidation.insurance]`."""
+
+    segments: dict[str, tuple[str, ...]] = {}
+    window_s: int = 3600
+    window_share: Decimal = Decimal(1)
+    fee_share: Decimal = Decimal(1)
+
+
+class GuardDocument(_Document, frozen=True):
+    """`[liquidation.guards]`."""
+
+    stale_s: int = 0
+    band: Decimal = Decimal(0)
+    window_s: int = 60
+    notional_max: Decimal | None = None
+
+
+class LiquidationDocument(_Document, frozen=True):
+    """`[liquidation]`."""
+
+    stages: tuple[Stage, ...] = tuple(Stage)
+    unit_order: UnitOrder = UnitOrder.LOWEST_EXCESS
+    taker_fee: Decimal = Decimal("0.0005")
+    clearance_fee: Decimal = Decimal(0)
+    deleverage: str = "queue"
+    socialise: str = "profit"
+    warn: WarnDocument = WarnDocument()
+    margin_call: MarginCallDocument = MarginCallDocument()
+    reduce: ReduceDocument = ReduceDocument()
+    takeover: TakeoverDocument = TakeoverDocument()
+    insurance: InsuranceDocument = InsuranceDocument()
+    guards: GuardDocument = GuardDocument()
+
+
+class RulebookDocument(_Document, frozen=True):
+    """A whole rulebook file.
+
+    Attributes:
+        name: Venue, as in `venue@YYYY-MM`.
+        date: Month the numbers were in force, YYYY-MM.
+        read: Day they were read, YYYY-MM-DD.
+        source: Where.
+        symbols: Patterns with groups `base` and `settle` that give unknown symbols a contract.
+        not_covered: What the venue does and this rulebook does not, in plain words.
+    """
+
+    name: str
+    date: str
+    read: str
+    source: str
+    valuation: str = "USD"
+    trigger: Trigger = Trigger.BELOW
+    edge_owner: str = "lower"
+    liquidation_end: Decimal = Decimal(1)
+    orders_in_maintenance: bool = False
+    single_asset: bool = False
+    symbols: dict[InstrumentKind, str] = {}
+    defaults: InstrumentDocument = InstrumentDocument()
+    default_asset: AssetDocument | None = None
+    assets: dict[str, AssetDocument] = {}
+    tables: dict[str, TableDocument] = {}
+    instruments: dict[str, InstrumentDocument] = {}
+    profit: dict[MarginPurpose, ProfitDocument] = {}
+    liquidation: LiquidationDocument = LiquidationDocument()
+    not_covered: tuple[str, ...] = ()
