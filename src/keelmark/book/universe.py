@@ -1,0 +1,276 @@
+"""From a margin model to columns and back: indices, scales, kernel parameters, plain values.
+
+A `Universe` fixes which row stands for which instrument, asset and price. Kernels read its record
+tables; `core` is handed the plain unit and market it rebuilds.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from keelmark.book.records import ASSET, INSTRUMENT, SEGMENT, TIER
+from keelmark.core.bound import Factor, FactorKind, margin_factor, mark_factor
+from keelmark.core.codes import RuleKind
+from keelmark.core.errors import InvalidInput, UnknownAsset, UnknownInstrument, nearest
+from keelmark.core.instrument import Instrument
+from keelmark.core.market import Market
+from keelmark.core.model import (
+    AssetTerms,
+    CloseFeeBasis,
+    HaircutBase,
+    InstrumentTerms,
+    MarginModel,
+    MarginPurpose,
+)
+from keelmark.core.numbers import ZERO, exact, to_units
+from keelmark.core.rules import RuleParameters
+
+Rows = npt.NDArray[np.void]
+Floats = npt.NDArray[np.float64]
+
+EQUITY_BASE, BALANCE_BASE = 0, 1
+"""`ASSET.spare`: what the haircut applies to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Universe:
+    """The instruments, assets and prices of a book, by row.
+
+    Attributes:
+        model: The venue's terms.
+        symbols: Instrument by row.
+        assets: Asset by row.
+        factors: Price by row; the last row of the price column is time and has no factor.
+        instruments: INSTRUMENT records.
+        tiers: TIER records.
+        asset_rows: ASSET records.
+        segments: SEGMENT records.
+    """
+
+    model: MarginModel
+    symbols: tuple[str, ...]
+    assets: tuple[str, ...]
+    factors: tuple[Factor, ...]
+    instruments: Rows
+    tiers: Rows
+    asset_rows: Rows
+    segments: Rows
+
+    @classmethod
+    def build(cls, model: MarginModel) -> "Universe":
+        """Lay out a model in the order of its mappings.
+
+        Raises:
+            InvalidInput: A scale does not fit whole quanta; names the instrument and the fix.
+        """
+        symbols, assets = tuple(model.instruments), tuple(model.assets)
+        factors = _factors(model)
+        rows = {factor: row for row, factor in enumerate(factors)}
+        with exact():
+            instruments, tiers = _instrument_rows(model, assets, rows)
+            asset_rows, segments = _asset_rows(model, assets, rows)
+        return cls(
+            model=model,
+            symbols=symbols,
+            assets=assets,
+            factors=factors,
+            instruments=instruments,
+            tiers=tiers,
+            asset_rows=asset_rows,
+            segments=segments,
+        )
+
+    @property
+    def time_factor(self) -> int:
+        """Row of the price column that holds seconds since interest was posted."""
+        return len(self.factors)
+
+    def instrument_row(self, symbol: str) -> int:
+        """Return the row of a symbol.
+
+        Raises:
+            UnknownInstrument: There is none.
+        """
+        if symbol not in self.symbols:
+            msg = f"no instrument {symbol} in this book; {nearest(symbol, self.symbols)}"
+            raise UnknownInstrument(msg)
+        return self.symbols.index(symbol)
+
+    def asset_row(self, asset: str) -> int:
+        """Return the row of an asset.
+
+        Raises:
+            UnknownAsset: There is none.
+        """
+        if asset not in self.assets:
+            msg = f"no asset {asset} in this book; {nearest(asset, self.assets)}"
+            raise UnknownAsset(msg)
+        return self.assets.index(asset)
+
+    def factor_row(self, factor: Factor) -> int:
+        """Return the row of a price.
+
+        Raises:
+            UnknownInstrument: No formula of this book reads it.
+        """
+        if factor not in self.factors:
+            msg = f"no formula of this book reads the {factor.kind.value} price of {factor.name}"
+            raise UnknownInstrument(msg)
+        return self.factors.index(factor)
+
+    def instrument(self, row: int) -> Instrument:
+        """Return the contract of a row."""
+        return self.model.instruments[self.symbols[row]].instrument
+
+    def asset(self, row: int) -> AssetTerms:
+        """Return the terms of an asset's row."""
+        return self.model.assets[self.assets[row]]
+
+    def quantum(self, row: int) -> Decimal:
+        """Return the smallest amount of an asset's row."""
+        return self.asset(row).quantum
+
+    def market(self, prices: Floats, snapshot_id: str) -> Market:
+        """Return the plain snapshot of a price column, converted as it is read."""
+        names: dict[FactorKind, dict[str, int]] = {kind: {} for kind in FactorKind}
+        for row, factor in enumerate(self.factors):
+            names[factor.kind][factor.name] = row
+        grids = {f.name: self._grid(f) for f in self.factors if f.kind is FactorKind.MARK}
+        return Market(
+            marks=_Prices(prices, names[FactorKind.MARK], grids),
+            indices=_Prices(prices, names[FactorKind.INDEX], {}),
+            asset_prices=_Prices(prices, names[FactorKind.ASSET], {}),
+            snapshot_id=snapshot_id,
+        )
+
+    def _grid(self, factor: Factor) -> Decimal:
+        return self.model.instruments[factor.name].instrument.price_unit
+
+
+class _Prices(Mapping[str, Decimal]):
+    """Prices by name over a float column: marks land on their grid, others keep every digit."""
+
+    __slots__ = ("_cache", "_column", "_grids", "_rows")
+
+    def __init__(
+        self,
+        column: Floats,
+        rows: Mapping[str, int],
+        grids: Mapping[str, Decimal],
+    ) -> None:
+        self._column, self._rows, self._grids = column.copy(), rows, grids
+        self._cache: dict[str, Decimal] = {}
+
+    def __getitem__(self, name: str) -> Decimal:
+        price = self._cache.get(name)
+        if price is None:
+            price = self._cache[name] = self._exact(name)
+        return price
+
+    def _exact(self, name: str) -> Decimal:
+        value = float(self._column[self._rows[name]])
+        grid = self._grids.get(name)
+        if grid is None or not np.isfinite(value):
+            return Decimal(repr(value))
+        with exact():
+            return round(Decimal(repr(value)) / grid) * grid
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _factors(model: MarginModel) -> tuple[Factor, ...]:
+    marks = [mark_factor(terms) for terms in model.instruments.values()]
+    margins = [margin_factor(terms) for terms in model.instruments.values()]
+    assets = [Factor(FactorKind.ASSET, a) for a in model.assets if model.reads_price_of(a)]
+    return tuple(dict.fromkeys((*marks, *margins, *assets)))
+
+
+def _instrument_rows(
+    model: MarginModel,
+    assets: tuple[str, ...],
+    factors: Mapping[Factor, int],
+) -> tuple[Rows, Rows]:
+    rows = np.zeros(len(model.instruments), INSTRUMENT)
+    tiers: list[tuple[float, float, float]] = []
+    for row, terms in zip(rows, model.instruments.values(), strict=True):
+        parameters = terms.maintenance.parameters()
+        table = _tier_records(terms, parameters, model)
+        row["settle"] = assets.index(terms.instrument.settle)
+        row["mark_factor"] = factors[mark_factor(terms)]
+        row["margin_factor"] = factors[margin_factor(terms)]
+        row["tier_start"], row["tier_count"] = len(tiers), len(table)
+        row["inverse"] = terms.instrument.is_inverse
+        row["rule_kind"] = _rule_kind(terms, parameters, model)
+        row["edge_upper"] = parameters.edge_upper
+        row["price_unit"] = float(terms.instrument.price_unit)
+        row["unit_value"], row["value_scale"] = _scales(terms, model)
+        row["pnl_weight"] = float(model.profit_terms(MarginPurpose.MAINTENANCE).weight)
+        row["size_slope"] = float(parameters.slope * terms.instrument.lot)
+        tiers += table
+    return rows, np.array(tiers, TIER)
+
+
+def _tier_records(
+    terms: InstrumentTerms,
+    parameters: RuleParameters,
+    model: MarginModel,
+) -> list[tuple[float, float, float]]:
+    """Return (floor, rate, deduction): in quanta, floors in lots where sizes are the key."""
+    quantum = model.asset(terms.instrument.settle).quantum
+    by_size = parameters.kind is RuleKind.SIZED
+    unit = terms.instrument.lot if by_size else quantum
+    fee = terms.close_fee.rate if terms.close_fee is not None else ZERO
+    rows = zip(parameters.floors, parameters.rates, parameters.deductions, strict=True)
+    return [(float(f / unit), float(r + fee), float(d / quantum)) for f, r, d in rows]
+
+
+def _rule_kind(terms: InstrumentTerms, parameters: RuleParameters, model: MarginModel) -> RuleKind:
+    """Return the kernel's rule, or `CORE_ONLY` where a term has no kernel face."""
+    fee = terms.close_fee
+    entry_fee = fee is not None and fee.basis is CloseFeeBasis.BANKRUPTCY
+    capped = model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None
+    return RuleKind.CORE_ONLY if entry_fee or capped else parameters.kind
+
+
+def _scales(terms: InstrumentTerms, model: MarginModel) -> tuple[int, float]:
+    """Return (value of a lot and tick, value of a lot and price) in settle quanta."""
+    instrument = terms.instrument
+    quantum = model.asset(instrument.settle).quantum
+    per_price = instrument.lot * instrument.contract_size / quantum
+    if instrument.is_inverse:
+        whole = to_units(per_price, instrument.price_unit)
+    else:
+        whole = to_units(per_price * instrument.price_unit, Decimal(1))
+    if whole is None:
+        msg = (
+            f"{instrument.symbol}: lot {instrument.lot}, price unit {instrument.price_unit} and "
+            f"contract size {instrument.contract_size} do not make a whole number of "
+            f"{instrument.settle} quanta of {quantum}; choose a finer quantum or a coarser grid"
+        )
+        raise InvalidInput(msg)
+    return whole, float(per_price)
+
+
+def _asset_rows(
+    model: MarginModel,
+    assets: tuple[str, ...],
+    factors: Mapping[Factor, int],
+) -> tuple[Rows, Rows]:
+    rows = np.zeros(len(assets), ASSET)
+    segments: list[tuple[float, float]] = []
+    for row, name in zip(rows, assets, strict=True):
+        terms = model.assets[name]
+        lines = terms.schedule.segments
+        row["price_factor"] = factors.get(Factor(FactorKind.ASSET, name), -1)
+        row["segment_start"], row["segment_count"] = len(segments), len(lines)
+        row["value_scale"] = float(terms.quantum)
+        row["spare"] = BALANCE_BASE if terms.haircut_base is HaircutBase.BALANCE else EQUITY_BASE
+        segments += [(float(s.slope), float(s.intercept / terms.quantum)) for s in lines]
+    return rows, np.array(segments, SEGMENT)

@@ -1,0 +1,252 @@
+"""What can be asked of the engine. Every amount is a whole number: quanta, lots, price ticks.
+
+A command is well formed or refused by its decoder; whether a rule allows it is decided by
+`engine.decide`. Times are milliseconds since the Unix epoch, UTC.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
+    """Base of the single commands."""
+
+
+class OpenAccount(Command, frozen=True):
+    """Open an account with its cross unit.
+
+    Attributes:
+        name: The caller's own id of it; must be new.
+    """
+
+    name: str
+
+
+class OpenIsolated(Command, frozen=True):
+    """Open an isolated unit of an account."""
+
+    account: int
+
+
+class Deposit(Command, frozen=True):
+    """Bring money in from outside."""
+
+    unit: int
+    asset: int
+    quanta: int
+
+
+class Withdraw(Command, frozen=True):
+    """Take money out; checked against initial margin."""
+
+    unit: int
+    asset: int
+    quanta: int
+
+
+class Transfer(Command, frozen=True):
+    """Move money between two units; the source is checked against initial margin."""
+
+    source: int
+    target: int
+    asset: int
+    quanta: int
+
+
+class Fill(Command, frozen=True):
+    """A trade between two units.
+
+    Attributes:
+        unit: The side the signs are of.
+        counterparty: The other side; an in-house unit stands for the rest of the market.
+        instrument: Row of the instrument.
+        lots: Signed; positive where `unit` buys.
+        ticks: Price.
+        leg: Leg of `unit`; 0 in one-way mode.
+        counterparty_leg: Leg of the counterparty.
+        fee: Quanta `unit` pays; negative is a rebate.
+        counterparty_fee: Quanta the counterparty pays.
+        leverage: Leverage `unit` sets for the instrument, hundredths; 0 leaves it.
+    """
+
+    unit: int
+    counterparty: int
+    instrument: int
+    lots: int
+    ticks: int
+    leg: int = 0
+    counterparty_leg: int = 0
+    fee: int = 0
+    counterparty_fee: int = 0
+    leverage: int = 0
+
+
+class ReserveOrder(Command, frozen=True):
+    """Place an order's margin reservation.
+
+    Attributes:
+        order: The caller's id of the order; must be new for the unit.
+        lots: Signed; positive buys.
+        ticks: Limit price.
+    """
+
+    unit: int
+    order: int
+    instrument: int
+    lots: int
+    ticks: int
+
+
+class ReleaseOrder(Command, frozen=True):
+    """Release an order's reservation, whole or in part.
+
+    Attributes:
+        lots: Unsigned part that was filled or cancelled; 0 is all of it.
+    """
+
+    unit: int
+    order: int
+    lots: int = 0
+
+
+class PostFunding(Command, frozen=True):
+    """Post funding of instruments at the venue's instant.
+
+    Attributes:
+        instruments: Rows.
+        rates: Fractions of notional in parts per trillion; positive: longs pay.
+        ticks: Prices the notional is taken at.
+    """
+
+    instruments: tuple[int, ...]
+    rates: tuple[int, ...]
+    ticks: tuple[int, ...]
+
+
+class PostInterest(Command, frozen=True):
+    """Post interest on debts.
+
+    Attributes:
+        assets: Rows.
+        rates: Fractions of the debt in parts per trillion, for the time since the last posting.
+    """
+
+    assets: tuple[int, ...]
+    rates: tuple[int, ...]
+
+
+class Settle(Command, frozen=True):
+    """Settle a dated future at its delivery price: every position becomes cash."""
+
+    instrument: int
+    ticks: int
+
+
+class SetRulebook(Command, frozen=True):
+    """Change parameters: a whole rulebook for the same instruments and assets, as TOML."""
+
+    text: str
+
+
+class AdvanceTime(Command, frozen=True):
+    """Move the clock; runs what waits for time (grace, cool-downs, disposals, rechecks)."""
+
+    time_ms: int
+
+
+class Pause(Command, frozen=True):
+    """Stop trading and liquidation of an instrument, or of all (-1)."""
+
+    instrument: int
+    reason: str
+
+
+class Resume(Command, frozen=True):
+    """Lift a pause and trust the mark again."""
+
+    instrument: int
+    reason: str
+
+
+class CloseAccount(Command, frozen=True):
+    """Close a whole account for good.
+
+    Attributes:
+        reason: `margin`, `insolvency`, `regulatory` or `request`.
+        instruments: Rows with a price of their own (the named price source).
+        ticks: Their prices; positions in other instruments close at the mark.
+        price_source: Name of the source, for the statement.
+    """
+
+    account: int
+    reason: str
+    price_source: str = "mark"
+    instruments: tuple[int, ...] = ()
+    ticks: tuple[int, ...] = ()
+
+
+class SetProtection(Command, frozen=True):
+    """Set or replace a protection of a unit.
+
+    Attributes:
+        kind: `stop_loss`, `take_profit`, `equity_floor`, `usage_ceiling`, `top_up`, `deleverage`.
+        instrument: Row, for the first two; -1 otherwise.
+        trigger: Ticks for the first two; parts per million of usage, or quanta of equity.
+        source: Funding unit of a top-up.
+        asset: Asset of a top-up.
+        target: Usage in parts per million that a top-up or de-leverage restores.
+    """
+
+    unit: int
+    protection: int
+    kind: str
+    instrument: int = -1
+    trigger: int
+    source: int = -1
+    asset: int = -1
+    target: int = 0
+
+
+class RemoveProtection(Command, frozen=True):
+    """Remove a protection."""
+
+    unit: int
+    protection: int
+
+
+class Override(Command, frozen=True):
+    """An operator's own decision about a unit, with a name and a reason for the audit trail.
+
+    Attributes:
+        action: `release` (end the process), `hold` (do nothing until resumed), `takeover`.
+    """
+
+    unit: int
+    action: str
+    operator: str
+    reason: str
+
+
+class FillBatch:
+    """Many trades at once: one columnar record, all applied or none."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: dict[str, npt.NDArray[Any]]) -> None:
+        self.columns = columns
+
+
+class DepositBatch:
+    """Many deposits at once: columns unit, asset, quanta."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: dict[str, npt.NDArray[Any]]) -> None:
+        self.columns = columns

@@ -1,0 +1,383 @@
+"""What happened: facts in the past tense, in whole numbers, enough to rebuild the state.
+
+`apply` never rejects one of these. Quanta are of the asset named; `value` is the signed value at
+which lots changed hands, seen from `unit`: positive for lots bought.
+"""
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Base of the events."""
+
+
+# --- accounts and money -------------------------------------------------------------------------
+
+
+class AccountOpened(Event, frozen=True):
+    """An account and its cross unit exist."""
+
+    account: int
+    unit: int
+    name: str
+
+
+class IsolatedOpened(Event, frozen=True):
+    """An isolated unit exists."""
+
+    account: int
+    unit: int
+
+
+class Deposited(Event, frozen=True):
+    """Money came in from outside."""
+
+    unit: int
+    asset: int
+    quanta: int
+
+
+class Withdrawn(Event, frozen=True):
+    """Money left."""
+
+    unit: int
+    asset: int
+    quanta: int
+
+
+class Transferred(Event, frozen=True):
+    """Money moved between two units, for a named reason.
+
+    Attributes:
+        reason: `transfer`, `fee`, `clearance_fee`, `surplus`, `deficit`, `conversion`, `seizure`,
+            `socialised`, `top_up` or `payout`.
+    """
+
+    source: int
+    target: int
+    asset: int
+    quanta: int
+    reason: str = "transfer"
+    case: int = 0
+
+
+class Filled(Event, frozen=True):
+    """Lots changed hands.
+
+    Attributes:
+        value: Signed settle quanta of the lots at the trade price, from the side of `unit`.
+        reason: `fill`, `reduce`, `takeover`, `deleverage`, `disposal`, `protection` or `close`.
+    """
+
+    unit: int
+    counterparty: int
+    instrument: int
+    lots: int
+    value: int
+    leg: int = 0
+    counterparty_leg: int = 0
+    fee: int = 0
+    counterparty_fee: int = 0
+    leverage: int = 0
+    reason: str = "fill"
+    case: int = 0
+
+
+class Deleveraged(Event, frozen=True):
+    """A bankrupt position was closed against winners at its transfer price, without a fee.
+
+    Attributes:
+        lots: Signed lots that left `unit`, by victim in `victims`.
+        values: Their signed values, from the side of `unit`.
+    """
+
+    case: int
+    unit: int
+    instrument: int
+    leg: int
+    victims: tuple[int, ...]
+    victim_legs: tuple[int, ...]
+    lots: tuple[int, ...]
+    values: tuple[int, ...]
+
+
+class LossSocialised(Event, frozen=True):
+    """Claims paid a deficit nobody else could.
+
+    Attributes:
+        form: Name of the loss policy.
+        payers: Units.
+        quanta: What each paid to `unit`.
+    """
+
+    case: int
+    unit: int
+    asset: int
+    form: str
+    payers: tuple[int, ...]
+    quanta: tuple[int, ...]
+
+
+class FundingPosted(Event, frozen=True):
+    """Funding was posted on every holder of the instruments."""
+
+    instruments: tuple[int, ...]
+    rates: tuple[int, ...]
+    ticks: tuple[int, ...]
+
+
+class InterestPosted(Event, frozen=True):
+    """Interest was posted on every debt in the assets."""
+
+    assets: tuple[int, ...]
+    rates: tuple[int, ...]
+
+
+class Settled(Event, frozen=True):
+    """A dated future was settled into cash."""
+
+    instrument: int
+    ticks: int
+
+
+# --- orders, rules, time ------------------------------------------------------------------------
+
+
+class OrderReserved(Event, frozen=True):
+    """An order's margin is reserved."""
+
+    unit: int
+    order: int
+    instrument: int
+    lots: int
+    ticks: int
+
+
+class OrderReleased(Event, frozen=True):
+    """A reservation shrank or ended; `lots` is the signed rest."""
+
+    unit: int
+    order: int
+    lots: int
+
+
+class OrdersCancelled(Event, frozen=True):
+    """All reservations of a unit ended, or those in one instrument (-1 is all)."""
+
+    unit: int
+    instrument: int
+    case: int = 0
+
+
+class RulebookSet(Event, frozen=True):
+    """New parameters are in force."""
+
+    text: str
+
+
+class TimeAdvanced(Event, frozen=True):
+    """The clock moved."""
+
+    time_ms: int
+
+
+class Paused(Event, frozen=True):
+    """An instrument, or everything (-1), is paused."""
+
+    instrument: int
+    reason: str
+
+
+class Resumed(Event, frozen=True):
+    """A pause ended."""
+
+    instrument: int
+    reason: str
+
+
+# --- warnings -----------------------------------------------------------------------------------
+
+
+class Warned(Event, frozen=True):
+    """Units reached a warning level; `level` counts from one, the margin call is the last."""
+
+    level: int
+    units: tuple[int, ...]
+
+
+class WarningCleared(Event, frozen=True):
+    """Units recovered to a lower level."""
+
+    level: int
+    units: tuple[int, ...]
+
+
+class GraceStarted(Event, frozen=True):
+    """A unit at its trigger has until then to bring margin."""
+
+    unit: int
+    until_ms: int
+
+
+# --- liquidation --------------------------------------------------------------------------------
+
+
+class HoldingRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A position at the moment of a decision; decimals as text."""
+
+    instrument: int
+    leg: int
+    lots: int
+    cost: int
+    mark: str
+    notional: str
+    maintenance: str
+    tier: int
+
+
+class LiquidationStarted(Event, frozen=True):
+    """A unit was found at its trigger by the exact core.
+
+    Attributes:
+        equity: Collateral after haircuts plus counted profit, valuation currency.
+        maintenance: Maintenance margin.
+        holdings: Its positions with their requirements: the working of the decision.
+        balances: (asset, quanta).
+    """
+
+    case: int
+    unit: int
+    time_ms: int
+    equity: str
+    maintenance: str
+    holdings: tuple[HoldingRow, ...]
+    balances: tuple[tuple[int, int], ...]
+
+
+class Waiting(Event, frozen=True):
+    """A liquidation waits: for a cool-down, an interval, a limit, or a trusted mark."""
+
+    case: int
+    unit: int
+    until_ms: int
+    reason: str
+    attempts: int
+
+
+class StageExhausted(Event, frozen=True):
+    """A stage can do no more for a unit."""
+
+    case: int
+    unit: int
+    stage: str
+    reason: str
+
+
+class LiquidationEnded(Event, frozen=True):
+    """A liquidation is over; who paid its deficit.
+
+    Attributes:
+        outcome: `recovered`, `taken_over`, `deleveraged` or `released`.
+        asset: Asset of the amounts.
+        deficit: Minus equity at the mark of the resolution, 0 if equity was not negative.
+        fund: Paid by the insurance fund.
+        deleveraged: Paid by the winners it was closed against.
+        socialised: Paid by the claims of the loss policy.
+        backstop: Borne by the backstop.
+        surplus: Positive equity passed to the receivers.
+    """
+
+    case: int
+    unit: int
+    time_ms: int
+    outcome: str
+    asset: int = -1
+    deficit: int = 0
+    fund: int = 0
+    deleveraged: int = 0
+    socialised: int = 0
+    backstop: int = 0
+    surplus: int = 0
+
+
+# --- protections and the end of an account -----------------------------------------------------
+
+
+class ProtectionSet(Event, frozen=True):
+    """A protection stands."""
+
+    unit: int
+    protection: int
+    kind: str
+    instrument: int
+    trigger: int
+    source: int
+    asset: int
+    target: int
+
+
+class ProtectionRemoved(Event, frozen=True):
+    """A protection ended, by command or because it fired."""
+
+    unit: int
+    protection: int
+    fired: bool = False
+
+
+class Overridden(Event, frozen=True):
+    """An operator decided about a unit."""
+
+    unit: int
+    action: str
+    operator: str
+    reason: str
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A line of a closing statement."""
+
+    payee: str
+    asset: int
+    quanta: int
+
+
+class AccountClosed(Event, frozen=True):
+    """An account ended for good; who was paid what, in order."""
+
+    account: int
+    reason: str
+    price_source: str
+    statement: tuple[Payment, ...]
+
+
+AnyEvent = (
+    AccountOpened
+    | IsolatedOpened
+    | Deposited
+    | Withdrawn
+    | Transferred
+    | Filled
+    | Deleveraged
+    | LossSocialised
+    | FundingPosted
+    | InterestPosted
+    | Settled
+    | OrderReserved
+    | OrderReleased
+    | OrdersCancelled
+    | RulebookSet
+    | TimeAdvanced
+    | Paused
+    | Resumed
+    | Warned
+    | WarningCleared
+    | GraceStarted
+    | LiquidationStarted
+    | Waiting
+    | StageExhausted
+    | LiquidationEnded
+    | ProtectionSet
+    | ProtectionRemoved
+    | Overridden
+    | AccountClosed
+)

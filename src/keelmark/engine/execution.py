@@ -1,0 +1,115 @@
+"""Where liquidation orders are sold: the port, and the simulated order book behind it by default.
+
+Fills are facts that the engine writes down, so a replay never asks a market again; the simulated
+book's own state is restored by showing it the fills.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from keelmark.market.impact import (
+    NO_LIMIT_BUY,
+    NO_LIMIT_SELL,
+    ImpactModel,
+    ImpactState,
+    MarketOrder,
+    advance,
+    displacement,
+    execute,
+    initial_state,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidationOrder:
+    """An order to be filled at once, up to its limit.
+
+    Attributes:
+        instrument: Row of the instrument.
+        lots: Signed; negative sells.
+        mark_ticks: Mark price now.
+        limit_ticks: Worst price; `None` for no limit.
+        time_ms: When.
+    """
+
+    instrument: int
+    lots: int
+    mark_ticks: int
+    limit_ticks: int | None
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """What was filled: signed lots at one average price, against the taker."""
+
+    lots: int
+    ticks: int
+
+
+class ExecutionVenue(Protocol):
+    """Takes liquidation orders and answers with fills."""
+
+    def execute(self, order: LiquidationOrder) -> Execution:
+        """Fill what the book holds within the limit."""
+
+    def observe(self, order: LiquidationOrder, execution: Execution) -> None:
+        """Take note of a fill that is read back from the journal."""
+
+
+class SimulatedMarket:
+    """One impact book per instrument; prices are displaced by what is sold and recover."""
+
+    def __init__(self, models: Sequence[ImpactModel], *, time_ms: int = 0) -> None:
+        self._models = tuple(models)
+        self._states = [initial_state(model, time_ms=time_ms) for model in self._models]
+
+    def execute(self, order: LiquidationOrder) -> Execution:
+        """Fill an order in closed form against the book as it stands at the order's time."""
+        model = self._models[order.instrument]
+        done = execute(model, self._at(order), _market_order(order))
+        self._states[order.instrument] = done.state
+        return Execution(lots=done.filled_lots, ticks=done.average_ticks)
+
+    def observe(self, order: LiquidationOrder, execution: Execution) -> None:
+        """Displace the book by a fill that happened before."""
+        model = self._models[order.instrument]
+        state = self._at(order)
+        self._states[order.instrument] = ImpactState(
+            time_ms=state.time_ms,
+            volumes=model.memory.absorb(state.volumes, float(execution.lots)),
+            depth=state.depth,
+            flow=state.flow + execution.lots,
+        )
+
+    def displacement(self, instrument: int, time_ms: int) -> float:
+        """Return how far our own selling holds the price from its reference, fraction."""
+        model = self._models[instrument]
+        state = self._states[instrument]
+        return displacement(model, advance(model, state, time_ms=max(time_ms, state.time_ms)))
+
+    def _at(self, order: LiquidationOrder) -> ImpactState:
+        state = self._states[order.instrument]
+        time_ms = max(order.time_ms, state.time_ms)
+        return advance(self._models[order.instrument], state, time_ms=time_ms)
+
+
+class MarkMarket:
+    """Fills everything at the mark: the frictionless book of tests and what-ifs."""
+
+    def execute(self, order: LiquidationOrder) -> Execution:
+        """Fill all lots at the mark, unless the limit forbids it."""
+        side = 1 if order.lots > 0 else -1
+        limit = order.limit_ticks
+        allowed = limit is None or side * (order.mark_ticks - limit) <= 0
+        return Execution(lots=order.lots if allowed else 0, ticks=order.mark_ticks)
+
+    def observe(self, order: LiquidationOrder, execution: Execution) -> None:
+        """Nothing to remember."""
+
+
+def _market_order(order: LiquidationOrder) -> MarketOrder:
+    free = NO_LIMIT_BUY if order.lots > 0 else NO_LIMIT_SELL
+    limit = free if order.limit_ticks is None else max(1, order.limit_ticks)
+    return MarketOrder(lots=order.lots, reference_ticks=order.mark_ticks, limit_ticks=limit)
