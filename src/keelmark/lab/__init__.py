@@ -1,0 +1,1 @@
+"""Populations, replay, cascades, the ADL laboratory, fleet stress and sweeps."""
