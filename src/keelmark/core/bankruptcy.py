@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from keelmark.core.errors import InvalidInput, UnknownInstrument, nearest
+from keelmark.core.excess import maintenance_rule
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus
-from keelmark.core.margin import MarginReport, PositionMargin, maintenance_rule
+from keelmark.core.margin import MarginReport, PositionMargin
 from keelmark.core.numbers import ONE, ZERO, exact
 
 

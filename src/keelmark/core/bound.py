@@ -14,8 +14,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from keelmark.core.errors import InvalidInput
+from keelmark.core.excess import close_fee_amount, counted_profit, maintenance_rule, price_of
 from keelmark.core.instrument import Instrument
-from keelmark.core.margin import close_fee_amount, counted_profit, maintenance_rule, price_of
 from keelmark.core.market import Market
 from keelmark.core.model import (
     CloseFeeBasis,

@@ -18,13 +18,11 @@ from enum import StrEnum
 from itertools import pairwise
 
 from keelmark.core.errors import InvalidMark, MissingMarkPrice, UnknownInstrument, nearest
+from keelmark.core.excess import close_fee_amount, counted_profit, maintenance_rule
 from keelmark.core.margin import (
     AssetMargin,
     MarginReport,
     PositionMargin,
-    close_fee_amount,
-    counted_profit,
-    maintenance_rule,
     margin_report,
 )
 from keelmark.core.market import Market

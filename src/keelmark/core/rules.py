@@ -8,6 +8,7 @@ Source: docs/model.md, "Maintenance margin"; the deduction recursion is publishe
 (FAQ b3c689c1f50a44cabb3a84e663b81d93), Bybit ("MM deduction") and Hyperliquid.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -64,7 +65,10 @@ class MaintenanceRule(Protocol):
     """What `core.margin`, `core.bound` and the columns ask of a rule."""
 
     def requirement(self, size: Decimal, notional: Decimal) -> Requirement:
-        """Return the requirement of `size` worth `notional`."""
+        """Return the requirement of `size` worth `notional`, with the row that gave it."""
+
+    def amount(self, size: Decimal, notional: Decimal) -> Decimal:
+        """Return the amount of `requirement` alone."""
 
     def supremum(self, size: Decimal, notional: Decimal) -> Decimal:
         """Return the larger of the one-sided limits of the requirement at `notional`."""
@@ -98,6 +102,14 @@ def with_deductions(rows: Iterable[tuple[Decimal, Decimal]]) -> tuple[Tier, ...]
                 deduction = tiers[-1].deduction + floor * (rate - tiers[-1].rate)
             tiers.append(Tier(floor=floor, rate=rate, deduction=deduction))
         return tuple(tiers)
+
+
+_EDGE = Decimal("1e-50")
+"""Relative distance within which a notional is on a floor.
+
+A breakpoint is found as `floor / size` and comes back as `size * (floor / size)`, which is off by
+the last of sixty digits: a bound must then still see both rows.
+"""
 
 
 def check_tiers(tiers: tuple[Tier, ...]) -> None:
@@ -136,14 +148,8 @@ class _TierTable:
 
     def tier_index(self, key: Decimal) -> int:
         """Return the row of `key`; on an edge the rulebook says which row owns it."""
-        index = 0
-        for number in range(1, len(self.tiers)):
-            floor = self.tiers[number].floor
-            if key > floor or (self.edge_upper and key == floor):
-                index = number
-            else:
-                break
-        return index
+        owner = bisect_right if self.edge_upper else bisect_left
+        return max(0, owner(self.floors, key) - 1)
 
     def _parameters(self, kind: RuleKind) -> RuleParameters:
         return RuleParameters(
@@ -161,6 +167,9 @@ class TieredRule(_TierTable):
 
     def __post_init__(self) -> None:
         check_tiers(self.tiers)
+        if self.tiers[0].deduction != ZERO:
+            msg = f"tier 0: amount {self.tiers[0].deduction} must be 0: nothing lies below it"
+            raise InvalidInput(msg)
         with exact():
             for number, (low, high) in enumerate(pairwise(self.tiers), start=1):
                 expected = low.deduction + high.floor * (high.rate - low.rate)
@@ -184,9 +193,14 @@ class TieredRule(_TierTable):
             tier=index,
         )
 
+    def amount(self, size: Decimal, notional: Decimal) -> Decimal:  # noqa: ARG002 protocol
+        """Return `notional * rate - deduction`."""
+        tier = self.tiers[self.tier_index(notional)]
+        return notional * tier.rate - tier.deduction
+
     def supremum(self, size: Decimal, notional: Decimal) -> Decimal:
         """Return the requirement: the table is continuous."""
-        return self.requirement(size, notional).amount
+        return self.amount(size, notional)
 
     def breakpoints(self, size: Decimal) -> tuple[Decimal, ...]:  # noqa: ARG002 protocol
         """Return the inner floors."""
@@ -215,13 +229,17 @@ class WholeNotionalRule(_TierTable):
         rate = self.tiers[index].rate
         return Requirement(amount=notional * rate, basis=notional, rate=rate, tier=index)
 
+    def amount(self, size: Decimal, notional: Decimal) -> Decimal:  # noqa: ARG002 protocol
+        """Return `notional * rate`."""
+        return notional * self.tiers[self.tier_index(notional)].rate
+
     def supremum(self, size: Decimal, notional: Decimal) -> Decimal:
         """Return the larger one-sided limit: on a floor either row may be the dearer one."""
-        amount = self.requirement(size, notional).amount
-        if notional in self.floors[1:]:
-            index = self.floors.index(notional)
-            return notional * max(self.tiers[index - 1].rate, self.tiers[index].rate)
-        return amount
+        slack = notional * _EDGE
+        for low, high in pairwise(self.tiers):
+            if abs(notional - high.floor) <= slack:
+                return notional * max(low.rate, high.rate)
+        return self.amount(size, notional)
 
     def breakpoints(self, size: Decimal) -> tuple[Decimal, ...]:  # noqa: ARG002 protocol
         """Return the inner floors."""
@@ -250,9 +268,13 @@ class SizeTierRule(_TierTable):
         rate = self.tiers[index].rate
         return Requirement(amount=notional * rate, basis=notional, rate=rate, tier=index)
 
+    def amount(self, size: Decimal, notional: Decimal) -> Decimal:
+        """Return `notional * rate(size)`."""
+        return notional * self.tiers[self.tier_index(size)].rate
+
     def supremum(self, size: Decimal, notional: Decimal) -> Decimal:
         """Return the requirement: linear in the notional."""
-        return self.requirement(size, notional).amount
+        return self.amount(size, notional)
 
     def breakpoints(self, size: Decimal) -> tuple[Decimal, ...]:  # noqa: ARG002 protocol
         """Return none: the rate is a constant of the size."""
@@ -291,9 +313,13 @@ class SizeScaledRule:
         rate = self.base + self.slope * size
         return Requirement(amount=notional * rate, basis=notional, rate=rate)
 
+    def amount(self, size: Decimal, notional: Decimal) -> Decimal:
+        """Return `notional * (base + slope * size)`."""
+        return notional * (self.base + self.slope * size)
+
     def supremum(self, size: Decimal, notional: Decimal) -> Decimal:
         """Return the requirement: linear in the notional."""
-        return self.requirement(size, notional).amount
+        return self.amount(size, notional)
 
     def breakpoints(self, size: Decimal) -> tuple[Decimal, ...]:  # noqa: ARG002 protocol
         """Return none: the rate is a constant of the size."""
@@ -320,23 +346,31 @@ class SizeScaledRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRule:
-    """One venue row at every price: `max(0, notional * rate - amount)`."""
+    """One venue row at every price: `max(0, notional * rate - deduction)`."""
 
     rate: Decimal
-    amount: Decimal = ZERO
+    deduction: Decimal = ZERO
 
-    def requirement(self, size: Decimal, notional: Decimal) -> Requirement:  # noqa: ARG002 protocol
-        """Return `notional * rate - amount`, not below zero."""
-        amount = max(ZERO, notional * self.rate - self.amount)
-        return Requirement(amount=amount, basis=notional, rate=self.rate, deduction=self.amount)
+    def requirement(self, size: Decimal, notional: Decimal) -> Requirement:
+        """Return `notional * rate - deduction`, not below zero."""
+        return Requirement(
+            amount=self.amount(size, notional),
+            basis=notional,
+            rate=self.rate,
+            deduction=self.deduction,
+        )
+
+    def amount(self, size: Decimal, notional: Decimal) -> Decimal:  # noqa: ARG002 protocol
+        """Return `notional * rate - deduction`, not below zero."""
+        return max(ZERO, notional * self.rate - self.deduction)
 
     def supremum(self, size: Decimal, notional: Decimal) -> Decimal:
         """Return the requirement: continuous."""
-        return self.requirement(size, notional).amount
+        return self.amount(size, notional)
 
     def breakpoints(self, size: Decimal) -> tuple[Decimal, ...]:  # noqa: ARG002 protocol
         """Return the notional below which the row asks nothing."""
-        return (self.amount / self.rate,) if self.rate > ZERO and self.amount > ZERO else ()
+        return (self.deduction / self.rate,) if self.rate > ZERO < self.deduction else ()
 
     def rate_at_infinity(self, size: Decimal) -> Decimal:  # noqa: ARG002 protocol
         """Return the rate of the row."""
@@ -353,5 +387,6 @@ class RowRule:
             kind=RuleKind.TIERED,
             floors=(ZERO, *inner),
             rates=(ZERO, self.rate) if inner else (self.rate,),
-            deductions=(ZERO, self.amount) if inner else (ZERO,),
+            # below zero it is a constant requirement; one the rate never reaches asks nothing
+            deductions=(ZERO, self.deduction) if inner else (min(ZERO, self.deduction),),
         )
