@@ -89,3 +89,52 @@ SIZE_LIMIT = 2**53
 
 AMOUNT_LIMIT = 2**62
 """Largest stored |cost| and |balance|: a sum of two still fits in 64 bits."""
+
+POSTING = np.dtype(
+    [
+        ("lots", "i8"),  # fill: signed change of the unit's position, the counterparty's negated
+        ("value", "i8"),  # fill: signed settle quanta of `lots`; transfer: quanta `unit` gives
+        ("fee", "i8"),  # settle quanta the unit pays to the fees unit; a rebate is negative
+        ("counterparty_fee", "i8"),
+        ("unit", "i4"),  # OUTSIDE: the vault's other side, transfers only
+        ("counterparty", "i4"),
+        ("subject", "i4"),  # fill: instrument; transfer: asset
+        ("leverage", "u2"),  # of the row where the fill opens one, hundredths
+        ("counterparty_leverage", "u2"),
+        ("leg", "i1"),
+        ("counterparty_leg", "i1"),
+        ("kind", "i1"),  # FILL or TRANSFER
+        ("reducing", "i1"),  # bits of REDUCING_UNIT, REDUCING_COUNTERPARTY
+        ("spare", "i4"),
+    ],
+)
+"""One row of an atomic batch: a fill between two units, or cash from one to another."""
+
+UNDO = np.dtype(
+    [
+        ("lots", "i8"),  # or quanta
+        ("cost", "i8"),
+        ("unit", "i4"),
+        ("slot", "i4"),  # row within the unit's block
+        ("instrument", "i4"),
+        ("leverage", "u2"),
+        ("leg", "i1"),
+        ("kind", "i1"),
+    ],
+)
+"""What a row was before a batch changed it; independent of where its block lies."""
+
+CASH = np.dtype([("delta", "i8"), ("unit", "i4"), ("asset", "i4")])
+"""A unit's balance moved and nothing else of it."""
+
+FILL = 0
+TRANSFER = 1
+
+OUTSIDE = -1
+"""In a transfer: the owner's pocket; the vault changes by the amount."""
+
+REDUCING_UNIT = 1
+"""Refuse the row unless it only shrinks the unit's position."""
+
+REDUCING_COUNTERPARTY = 2
+"""Refuse the row unless it only shrinks the counterparty's position."""

@@ -7,6 +7,8 @@ than the first row of the latest freed block of capacity `2**c`, 0 where none is
 `NO_ROOM`, the caller grows the table and calls again.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,7 @@ NO_ROOM = -1
 """Returned instead of a row when the table has to grow first."""
 
 Rows = npt.NDArray[np.void]
+Record = Any  # one row: a pointer inside kernels, `np.void` outside
 Int32s = npt.NDArray[np.int32]
 
 
