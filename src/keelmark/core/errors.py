@@ -14,7 +14,11 @@ KeelmarkError
 │   ├── MissingMarkPrice
 │   ├── OutOfScale          a price, size or amount the integer columns cannot carry
 │   ├── UnreadableData      bars, depth, snapshots from outside
-│   └── MissingExtra        an optional dependency, with its install command
+│   ├── MissingExtra        an optional dependency, with its install command
+│   ├── PositionConflict    the journal has moved on: someone else appended
+│   └── NewerFormat         a file written by a newer release
+├── StorageFailed           the disk or its lock said no: nothing was half applied
+│   └── JournalLocked       another process is writing
 ├── Rejected                a rule said no: carries a `RejectionReason`, is journaled
 └── InvariantViolated       our own bug: stop, keep the state (exit code 70)
     └── CorruptJournal      a record that was durable cannot be read back
@@ -86,6 +90,32 @@ class UnreadableData(InvalidInput):
 
 class MissingExtra(InvalidInput):
     """An optional dependency that is not installed; the message names its install command."""
+
+
+class PositionConflict(InvalidInput):
+    """A journal that is not at the position the caller expects; nothing was appended.
+
+    Attributes:
+        expected: The position the caller named, in batches.
+        actual: The position of the journal, in batches.
+    """
+
+    def __init__(self, message: str, *, expected: int, actual: int) -> None:
+        self.expected = expected
+        self.actual = actual
+        super().__init__(message)
+
+
+class NewerFormat(InvalidInput):
+    """A file whose format this release does not know yet."""
+
+
+class StorageFailed(KeelmarkError):
+    """The machine could not store or fetch: a full disk, a failing device, a missing permission."""
+
+
+class JournalLocked(StorageFailed):
+    """Another process holds the journal for writing; nothing was appended."""
 
 
 class RejectionReason(StrEnum):

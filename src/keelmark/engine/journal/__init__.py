@@ -1,0 +1,1 @@
+"""The durable record of every command and event, in atomic batches behind one port."""
