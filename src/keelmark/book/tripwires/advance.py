@@ -1,0 +1,112 @@
+"""Follow a stream of snapshots until one of them asks for a decision.
+
+A batch of prices is one snapshot: all are written, then crossings are collected, each unit is
+evaluated once, and only then is anything reported. Bad prices are refused before anything changes.
+"""
+
+import numpy as np
+
+from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.margin import Tables
+from keelmark.book.tripwires.ladders import touch, touch_straight, walk
+from keelmark.book.tripwires.net import Net, Stream, Work
+from keelmark.book.tripwires.settle import begin, settle_touched
+
+END = 0
+DECISIONS = 1
+NO_ROOM = 2
+
+
+@njit_bare
+def is_good(price: float, factor: int, net: Net) -> bool:
+    """Whether a price can be taken: positive and finite; the time may be zero."""
+    if factor == net.untrusted.shape[0] - 1:
+        return bool(0.0 <= price < np.inf)
+    return bool(0.0 < price < np.inf)
+
+
+@njit_bare
+def trust(factor: int, good: bool, net: Net) -> None:  # noqa: FBT001 a kernel
+    """Note whether the last price offered for a factor was good."""
+    status = net.status[0]
+    bad = 0 if good else 1
+    if net.untrusted[factor] != bad:
+        net.untrusted[factor] = bad
+        status["untrusted"] += 1 if bad else -1
+        status["trust_changed"] = 1
+    status["refused"] += bad
+
+
+@njit_bare
+def write(stream: Stream, snapshot: int, tables: Tables, net: Net) -> None:
+    """Write the good prices of a snapshot and list the factors that moved."""
+    status = net.status[0]
+    status["moved"] = 0
+    for at in range(stream.offsets[snapshot], stream.offsets[snapshot + 1]):
+        factor = stream.factors[at]
+        price = stream.prices[at]
+        good = is_good(price, factor, net)
+        trust(factor, good, net)
+        if not good:
+            continue
+        if net.moving[factor] == 0:
+            net.moving[factor] = 1
+            net.before[factor] = tables.prices[factor]
+            net.moved[status["moved"]] = factor
+            status["moved"] += 1
+        tables.prices[factor] = price
+
+
+@njit_bare
+def collect(tables: Tables, net: Net) -> None:
+    """List the units to look at: crossed wires, suspects, and the unknown if trust has changed."""
+    status = net.status[0]
+    limit = status["visits"] + status["visits_limit"]
+    for index in range(status["moved"]):
+        factor = net.moved[index]
+        price = tables.prices[factor]
+        before = net.before[factor]
+        if price == before:
+            continue
+        known = before == before  # noqa: PLR0124 not so where no price was known
+        if known and not walk(factor, before, price, limit, net):
+            touch_straight(tables.prices, net)
+            break
+    for index in range(status["moved"]):
+        net.moving[net.moved[index]] = 0
+    for index in range(status["suspects"]):
+        touch(net.rosters[0, index], net)
+    if status["trust_changed"]:
+        for index in range(status["unknowns"]):
+            touch(net.rosters[1, index], net)
+        status["trust_changed"] = 0
+
+
+@njit_bare
+def advance(
+    stream: Stream,
+    first: int,
+    tables: Tables,
+    net: Net,
+    work: Work,
+) -> tuple[int, int]:
+    """Apply snapshots from `first` on; return why it stopped, and at which snapshot.
+
+    After `NO_ROOM` the caller grows the store and calls again with the same snapshot.
+    """
+    status = net.status[0]
+    for snapshot in range(first, stream.offsets.shape[0] - 1):
+        if status["pending"] == 0:
+            if status["touched"] > 0:
+                begin(net)
+            write(stream, snapshot, tables, net)
+            collect(tables, net)
+            status["snapshots"] += 1
+        if status["touched"] > 0:
+            status["pending"] = 1
+            if not settle_touched(tables, net, work):
+                return NO_ROOM, snapshot
+            status["pending"] = 0
+            if status["decisions"] > 0:
+                return DECISIONS, snapshot
+    return END, stream.offsets.shape[0] - 1

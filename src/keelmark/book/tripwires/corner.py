@@ -1,0 +1,98 @@
+"""The corner: the least excess while every number stays inside its interval.
+
+On each collateral line the excess of an asset is a sum of functions of one price each, so its
+infimum over a box is the sum of theirs. A concave function has its infimum at an end of the
+interval, one that jumps also at the floors inside. A price times a total is least at the end that
+the sign of the least total gives. There are no loss formulas here: the functions are those that
+margin the unit.
+
+Definition: `core.bound.excess_bound`.
+"""
+
+import numpy as np
+
+from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.margin import RELATIVE_ERROR, Record, Tables, at_level
+from keelmark.book.tripwires.gather import gain_at, need_at
+from keelmark.book.tripwires.net import Work
+
+
+@njit_bare
+def measure_ends(term: Record, level: float, tables: Tables, work: Work) -> float:
+    """Write what a term is at both ends of its interval; return the size of its parts."""
+    term["gain_near"], size = gain_at(term, term["near"], work)
+    term["need_near"] = need_at(term, term["near"], tables, work)
+    size += level * term["need_near"]
+    if term["far"] < np.inf:
+        term["gain_far"], larger = gain_at(term, term["far"], work)
+        term["need_far"] = need_at(term, term["far"], tables, work)
+        size = max(size, larger + level * term["need_far"])
+    return float(size)
+
+
+@njit_bare
+def least_at_floors(term: Record, line: float, level: float, tables: Tables, work: Work) -> float:
+    """Return the least value of a term at the floors strictly inside its interval."""
+    least = np.inf
+    at = term["needs"]
+    while at >= 0:
+        leg = work.legs[at]
+        contract = tables.instruments[leg["instrument"]]
+        start = contract["tier_start"]
+        for row in range(start + 1, start + contract["tier_count"]):
+            x = tables.tiers[row]["floor"] / abs(leg["q"])
+            if term["near"] < x < term["far"]:
+                gain, _ = gain_at(term, x, work)
+                least = min(least, line * gain - level * need_at(term, x, tables, work))
+        at = leg["next_need"]
+    return least
+
+
+@njit_bare
+def infimum(term: Record, line: float, level: float, tables: Tables, work: Work) -> float:
+    """Return the infimum of a term over its interval on one collateral line."""
+    least = line * term["gain_near"] - level * term["need_near"]
+    if term["far"] < np.inf:
+        least = min(least, line * term["gain_far"] - level * term["need_far"])
+    if term["jumps"]:
+        least = min(least, least_at_floors(term, line, level, tables, work))
+    return float(least)
+
+
+@njit_bare
+def bound_pool(pool: Record, clock: float, level: float, tables: Tables, work: Work) -> None:
+    """Write the least total of an asset inside the box, less the bound of its error.
+
+    Args:
+        pool: The asset; its terms know their intervals.
+        clock: Latest time inside the box.
+        level: Multiple of maintenance.
+        tables: The book.
+        work: The unit at hand.
+    """
+    amount = pool["amount"] + pool["accrual"] * clock
+    size = abs(amount)
+    quanta = 1.0 if pool["accrual"] < 0.0 else 0.0
+    for index in range(pool["first_term"], pool["end_term"]):
+        size += measure_ends(work.terms[index], level, tables, work)
+        quanta += 2.0
+    worst = np.inf
+    intercepts = 0.0
+    terms = tables.assets[pool["asset"]]
+    for at in range(terms["segment_start"], terms["segment_start"] + terms["segment_count"]):
+        line = at_level(tables.segments[at]["slope"], level)
+        intercept = tables.segments[at]["intercept"]
+        total = line * amount + intercept
+        for index in range(pool["first_term"], pool["end_term"]):
+            total += infimum(work.terms[index], line, level, tables, work)
+        if not total >= worst:  # a NaN is taken over
+            worst = total
+        intercepts = max(intercepts, abs(intercept))
+    pool["worst"] = worst - quanta - RELATIVE_ERROR * (pool["steepest"] * size + intercepts)
+
+
+@njit_bare
+def worth(pool: Record) -> float:
+    """Return the least value of a pool inside the box: its price is at the end that hurts."""
+    price = pool["low"] if pool["worst"] >= 0.0 else pool["high"]
+    return float(pool["scale"] * price * pool["worst"])

@@ -1,0 +1,368 @@
+"""The tripwire index: every unit that a price can liquidate is watched without being read.
+
+The law: no unit at or below its watched level is ever outside the suspects or the unwatchables.
+"""
+
+from dataclasses import dataclass, field
+from typing import Self, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from keelmark.book.kernels.margin import (
+    Floats,
+    Tables,
+    excess_pass,
+    excess_pass_parallel,
+)
+from keelmark.book.records import WATCH, WIRE
+from keelmark.book.tripwires import advance as follow
+from keelmark.book.tripwires.audit import count_links, fresh_bounds
+from keelmark.book.tripwires.cash import post
+from keelmark.book.tripwires.net import (
+    LEG,
+    PLAN,
+    POOL,
+    STATUS,
+    TERM,
+    Int32s,
+    Net,
+    Stream,
+    Work,
+)
+from keelmark.book.tripwires.parameters import check_terms, jumping
+from keelmark.book.tripwires.settle import begin, forget_hot, list_units, settle_touched
+from keelmark.book.tripwires.store import CLASSES, NO_BLOCK
+from keelmark.core.codes import WatchState
+from keelmark.core.errors import InvalidInput, InvariantViolated
+
+Int64s = npt.NDArray[np.int64]
+Column = TypeVar("Column", npt.NDArray[np.int16], npt.NDArray[np.int32])
+
+STATISTICS = (
+    "snapshots",
+    "evaluations",
+    "placings",
+    "corners",
+    "visits",
+    "relinked",
+    "passes",
+    "refused",
+    "spent",
+    "exhausted",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TripwireSettings:
+    """Choices of speed; none of them changes which units are reported.
+
+    Attributes:
+        slots: Buckets of a ladder, a power of two.
+        price_shift: Bits of a float64 price that a bucket ignores.
+        time_shift: The same for the time.
+        hot_distance: Units whose wires would be nearer than this are evaluated at every move.
+        reserve_share: Share of the excess kept for interest and cash.
+        horizon: Longest time without a look at a unit that owes interest, seconds.
+        pass_share: Wires visited in one snapshot, as a share of the units, before a straight pass
+            over all wires takes over.
+    """
+
+    slots: int = 2**14
+    price_shift: int = 39
+    time_shift: int = 32
+    hot_distance: float = 0.5e-4
+    reserve_share: float = 0.02
+    horizon: float = 8 * 3600.0
+    pass_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.slots < 1 or self.slots & (self.slots - 1):
+            msg = f"slots = {self.slots}: must be a power of two"
+            raise InvalidInput(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a stream stopped: after `snapshot`, with `units` to decide about (none at the end)."""
+
+    snapshot: int
+    units: Int32s
+
+
+@dataclass
+class TripwireIndex:
+    """Watches the units of a book.
+
+    The book writes its columns and the index its own; both see the same prices, which the index
+    writes (`tables.prices`). After each change of the book the index is told by `replace` (fills,
+    orders, collateral moves, parameters) or `post` (cash).
+    """
+
+    tables: Tables
+    settings: TripwireSettings = field(default_factory=TripwireSettings)
+    volatility: Floats | None = None
+    net: Net = field(init=False)
+    work: Work = field(init=False)
+
+    def __post_init__(self) -> None:
+        check_terms(self.tables)
+        self.net = new_net(self.tables, self.settings, self.volatility)
+        self.work = new_work(self.tables)
+
+    @classmethod
+    def build(
+        cls,
+        tables: Tables,
+        settings: TripwireSettings | None = None,
+        volatility: Floats | None = None,
+    ) -> Self:
+        """Return an index with every unit wired.
+
+        Args:
+            tables: The book.
+            settings: Choices of speed.
+            volatility: Standard deviation of each factor over a tick, any unit; equal if absent.
+        """
+        index = cls(tables, settings or TripwireSettings(), volatility)
+        index.replace(np.arange(tables.units.shape[0], dtype=np.int32))
+        return index
+
+    def advance(self, stream: Stream, first: int = 0) -> Stop:
+        """Apply snapshots from `first` on until one leaves units that need a decision.
+
+        Suspects need one at every snapshot, unwatchable units when a number they read moves, units
+        that read an untrusted price once, and again when trust changes.
+        """
+        while True:
+            why, snapshot = follow.advance(stream, first, self.tables, self.net, self.work)
+            if why != follow.NO_ROOM:
+                return Stop(snapshot, self._decisions() if why == follow.DECISIONS else NOBODY)
+            first = snapshot
+            self._grow_wires()
+
+    def apply_snapshot(self, factors: npt.ArrayLike, prices: npt.ArrayLike) -> Int32s:
+        """Apply one snapshot; return the units that need a decision."""
+        rows = np.asarray(factors, np.int32)
+        offsets = np.array([0, rows.shape[0]])
+        return self.advance(Stream(offsets, rows, np.asarray(prices, np.float64))).units
+
+    def replace(self, units: npt.ArrayLike) -> Int32s:
+        """Look again at units whose book has changed; return those that need a decision."""
+        rows = np.asarray(units, np.int32)
+        self._fit(rows)
+        begin(self.net)
+        list_units(rows, self.net)
+        forget_hot(self.net)
+        return self._settle()
+
+    def post(self, units: npt.ArrayLike, assets: npt.ArrayLike, amounts: npt.ArrayLike) -> Int32s:
+        """Take amounts (positive: received) that the book has already posted to balance rows.
+
+        Most are paid out of the reserves in constant time. Returns the units that need a decision.
+        """
+        begin(self.net)
+        post(
+            np.asarray(units, np.int32),
+            np.asarray(assets, np.int32),
+            np.asarray(amounts, np.int64),
+            self.tables,
+            self.net,
+        )
+        return self._settle()
+
+    def debit(self, unit: int, asset: int, quanta: int) -> Int32s:
+        """Take one debit the book has posted; see `post`."""
+        return self.post([unit], [asset], [-quanta])
+
+    def credit(self, unit: int, asset: int, quanta: int) -> Int32s:
+        """Take one credit the book has posted; see `post`."""
+        return self.post([unit], [asset], [quanta])
+
+    def set_level(self, units: npt.ArrayLike, level: float) -> Int32s:
+        """Watch units at another multiple of maintenance; return those that need a decision."""
+        rows = np.asarray(units, np.int32)
+        self.net.watch["level"][rows] = level
+        return self.replace(rows)
+
+    def rebind(self, tables: Tables) -> None:
+        """Follow the book into larger or other tables; new and changed units are then replaced."""
+        check_terms(tables)
+        self.tables = tables
+        self.net = grown_net(self.net, tables)
+        self.work = new_work(tables)
+
+    def suspects(self) -> Int32s:
+        """Return the units at or below their level or within the error of it, sorted."""
+        return np.sort(self.net.rosters[0, : self._count("suspects")])
+
+    def unknowns(self) -> Int32s:
+        """Return the units last looked at while a price they read was untrusted, sorted."""
+        return np.sort(self.net.rosters[1, : self._count("unknowns")])
+
+    def unwatchables(self) -> Int32s:
+        """Return the units without a bound, sorted."""
+        return np.flatnonzero(self.net.watch["state"] == WatchState.UNWATCHABLE).astype(np.int32)
+
+    @property
+    def untrusted(self) -> npt.NDArray[np.bool_]:
+        """Which factors have a last price that was refused."""
+        return self.net.untrusted.astype(np.bool_)
+
+    def states(self) -> dict[WatchState, int]:
+        """Return how many units are in each state."""
+        counts = np.bincount(self.net.watch["state"], minlength=len(WatchState))
+        return {state: int(counts[state]) for state in WatchState}
+
+    def full_pass(self, *, level: float = 1.0, parallel: bool = False) -> tuple[Floats, Floats]:
+        """Return the excess of every unit and the bound of its error, reading everything."""
+        count = self.tables.units.shape[0]
+        result, error = np.empty(count), np.empty(count)
+        if parallel:
+            excess_pass_parallel(self.tables, level, result, error)
+        else:
+            excess_pass(self.tables, level, result, error, 0, count)
+        return result, error
+
+    def statistics(self) -> dict[str, int]:
+        """Return what the index has done since it was built."""
+        return {name: self._count(name) for name in STATISTICS}
+
+    def memory(self) -> dict[str, int]:
+        """Return the bytes of each array of the index; untouched pages of them cost nothing."""
+        return {name: array.nbytes for name, array in self.net._asdict().items()}
+
+    def check(self) -> None:
+        """Raise if a wire is out of place, a reserve is not covered or a state is not one.
+
+        Raises:
+            InvariantViolated: Naming what does not hold.
+        """
+        watch = self.net.watch
+        linked, faults = count_links(self.tables.prices, self.net)
+        bounds = np.empty(watch.shape[0])
+        fresh_bounds(self.tables, self.net, self.work, bounds)
+        wired = watch["state"] == WatchState.WIRED
+        slack = 1e-9 * np.abs(watch["reserve"]) + 1e-9
+        uncovered = wired & ~((bounds + slack >= watch["reserve"]) & (watch["reserve"] >= 0.0))
+        listed = np.concatenate([self.suspects(), self.unknowns()])
+        suspects = np.flatnonzero(watch["state"] == WatchState.SUSPECT)
+        bare = np.isin(watch["state"], (WatchState.EMPTY, WatchState.SUSPECT))
+        problems = {
+            "wires out of place": faults,
+            "wires not linked": int(watch["wires_count"].sum()) - linked,
+            "units with an uncovered reserve": int(uncovered.sum()),
+            "suspects not listed once": int(not np.array_equal(np.sort(listed), suspects)),
+            "units that should have no wires": int(np.sum(watch["wires_count"][bare] != 0)),
+        }
+        found = {what: count for what, count in problems.items() if count}
+        if found:
+            msg = f"tripwire index: {found}; rebuild it from the book and report the seed"
+            raise InvariantViolated(msg)
+
+    def _settle(self) -> Int32s:
+        while not settle_touched(self.tables, self.net, self.work):
+            self._grow_wires()
+        return self._decisions()
+
+    def _decisions(self) -> Int32s:
+        return np.sort(self.net.decisions[: self._count("decisions")])
+
+    def _count(self, name: str) -> int:
+        return int(self.net.status[name][0])
+
+    def _fit(self, units: Int32s) -> None:
+        """Make room for the largest of these units."""
+        rows = self.tables.units[units]
+        legs = int(rows["positions_count"].max(initial=0))
+        pools = int(rows["balances_count"].max(initial=0))
+        if legs > self.work.legs.shape[0] or pools > self.work.pools.shape[0]:
+            self.work = new_work(self.tables)
+
+    def _grow_wires(self) -> None:
+        size = self.net.wires.shape[0]
+        wires = np.zeros(size + size // 2 + 4 * self.work.plan.shape[0], WIRE)
+        wires[:size] = self.net.wires
+        self.net = self.net._replace(wires=wires)
+
+
+NOBODY: Int32s = np.zeros(0, np.int32)
+
+
+def new_net(tables: Tables, settings: TripwireSettings, volatility: Floats | None) -> Net:
+    """Return the arrays of an index in which every unit is empty."""
+    units, factors = tables.units.shape[0], tables.prices.shape[0]
+    sigma = np.ones(factors) if volatility is None else np.asarray(volatility, np.float64)
+    shifts = np.full(factors, settings.price_shift, np.int8)
+    shifts[-1] = settings.time_shift
+    status = np.zeros(1, STATUS)
+    status["hot_distance"], status["reserve_share"] = settings.hot_distance, settings.reserve_share
+    status["horizon"], status["slots"] = settings.horizon, settings.slots
+    status["visits_limit"] = max(64, int(settings.pass_share * units))
+    good = np.isfinite(tables.prices) & (tables.prices > 0.0)
+    good[-1] = tables.prices[-1] >= 0.0
+    status["untrusted"] = np.sum(~good)
+    watch = np.zeros(units, WATCH)
+    watch["level"], watch["wires_class"] = 1.0, NO_BLOCK
+    return Net(
+        watch=watch,
+        rows_placed=np.zeros(units, np.int16),
+        worst=np.zeros(tables.balances.shape[0]),
+        wires=np.zeros(4 * units + 64, WIRE),
+        heads=np.zeros(2 * factors * (settings.slots + 1), np.int32),
+        free=np.zeros(CLASSES, np.int32),
+        volatility=np.cbrt(sigma * sigma),
+        shifts=shifts,
+        jumps=jumping(tables),
+        untrusted=(~good).astype(np.int8),
+        rosters=np.zeros((2, units), np.int32),
+        places=np.zeros(units, np.int32),
+        touched=np.zeros(units, np.int32),
+        decisions=np.zeros(units, np.int32),
+        moved=np.zeros(factors, np.int32),
+        moving=np.zeros(factors, np.int8),
+        before=np.zeros(factors),
+        status=status,
+    )
+
+
+def grown_net(net: Net, tables: Tables) -> Net:
+    """Return the arrays for tables of another size; what was known is kept."""
+    units = tables.units.shape[0]
+    watch = np.zeros(units, WATCH)
+    watch["level"], watch["wires_class"] = 1.0, NO_BLOCK
+    watch[: net.watch.shape[0]] = net.watch
+    worst = np.zeros(tables.balances.shape[0])
+    kept = min(worst.shape[0], net.worst.shape[0])
+    worst[:kept] = net.worst[:kept]
+    rosters = np.zeros((2, units), np.int32)
+    rosters[:, : net.rosters.shape[1]] = net.rosters
+    return net._replace(
+        watch=watch,
+        worst=worst,
+        rosters=rosters,
+        rows_placed=_longer(net.rows_placed, units),
+        places=_longer(net.places, units),
+        touched=_longer(net.touched, units),
+        decisions=_longer(net.decisions, units),
+        jumps=jumping(tables),
+    )
+
+
+def _longer(column: Column, length: int) -> Column:
+    result = cast("Column", np.zeros(length, column.dtype))
+    result[: column.shape[0]] = column
+    return result
+
+
+def new_work(tables: Tables) -> Work:
+    """Return room for the largest unit of the book."""
+    legs = max(1, int(tables.units["positions_count"].max(initial=1)))
+    pools = max(1, int(tables.units["balances_count"].max(initial=1)))
+    return Work(
+        legs=np.zeros(legs, LEG),
+        terms=np.zeros(2 * legs, TERM),
+        pools=np.zeros(pools, POOL),
+        plan=np.zeros(4 * legs + pools + 1, PLAN),
+        lookup=np.zeros(2 * tables.prices.shape[0], np.int32),
+    )

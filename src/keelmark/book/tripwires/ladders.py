@@ -1,0 +1,145 @@
+"""Ladders: wires in lists by the leading bits of their trip price.
+
+A ladder is a factor and a direction, `2 * factor + side`; side 0 fires at or below the trip, side 1
+at or above it. Buckets are exactly monotone in the price and lie on a circle: a wire of another lap
+fails the exact comparison, so the width of a bucket is tuning only. A hot wire has the trip
+infinity on side 0: it always fires, and lies in the extra slot.
+"""
+
+import numpy as np
+
+from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.tripwires.net import Net
+
+
+@njit_bare
+def bucket(price: float, shift: int) -> int:
+    """Return the leading bits of a price: monotone, the same on every machine."""
+    return int(np.float64(price).view(np.int64)) >> shift
+
+
+@njit_bare
+def slot_of(trip: float, ladder: int, net: Net) -> int:
+    """Return the list a wire belongs to."""
+    slots = net.status[0]["slots"]
+    start = ladder * (slots + 1)
+    if trip == np.inf:
+        return int(start + slots)
+    return int(start + (bucket(trip, net.shifts[ladder >> 1]) & (slots - 1)))
+
+
+@njit_bare
+def link(wire: int, net: Net) -> None:
+    """Put a wire at the head of its list.
+
+    `next` is a wire + 1 or 0; `previous` a wire + 1, or -(slot + 1) at the head, 0 if unlinked.
+    """
+    row = net.wires[wire]
+    slot = slot_of(row["trip"], row["ladder"], net)
+    head = net.heads[slot]
+    row["next"] = head
+    row["previous"] = -(slot + 1)
+    if head != 0:
+        net.wires[head - 1]["previous"] = wire + 1
+    net.heads[slot] = wire + 1
+    net.status[0]["relinked"] += 1
+
+
+@njit_bare
+def unlink(wire: int, net: Net) -> None:
+    """Take a wire out of its list; one that is in none stays so."""
+    row = net.wires[wire]
+    before = row["previous"]
+    after = row["next"]
+    if before == 0:
+        return
+    if before > 0:
+        net.wires[before - 1]["next"] = after
+    else:
+        net.heads[-before - 1] = after
+    if after != 0:
+        net.wires[after - 1]["previous"] = before
+    row["previous"] = 0
+    row["next"] = 0
+
+
+@njit_bare
+def retrip(wire: int, trip: float, net: Net) -> None:
+    """Move a linked wire to another trip on its ladder."""
+    row = net.wires[wire]
+    if row["trip"] == trip:
+        return
+    ladder = row["ladder"]
+    if slot_of(row["trip"], ladder, net) == slot_of(trip, ladder, net):
+        row["trip"] = trip
+        return
+    unlink(wire, net)
+    row["trip"] = trip
+    link(wire, net)
+
+
+@njit_bare
+def touch(unit: int, net: Net) -> None:
+    """Add a unit to the list of this snapshot, once."""
+    status = net.status[0]
+    row = net.watch[unit]
+    if row["stamp"] != status["stamp"]:
+        row["stamp"] = status["stamp"]
+        net.touched[status["touched"]] = unit
+        status["touched"] += 1
+
+
+@njit_bare
+def touch_list(slot: int, side: int, price: float, net: Net) -> None:
+    """Touch the units of the wires of one list that fire at `price`."""
+    visits = 0
+    wire = net.heads[slot]
+    while wire != 0:
+        row = net.wires[wire - 1]
+        visits += 1
+        if (side == 0 and price <= row["trip"]) or (side == 1 and price >= row["trip"]):
+            touch(row["unit"], net)
+        wire = row["next"]
+    net.status[0]["visits"] += visits
+
+
+@njit_bare
+def walk(factor: int, before: float, price: float, limit: int, net: Net) -> bool:
+    """Touch the units whose wires a move of one factor fires; False past `limit` visits."""
+    status = net.status[0]
+    slots = status["slots"]
+    side = 0 if price < before else 1
+    start = (2 * factor + side) * (slots + 1)
+    shift = net.shifts[factor]
+    low = bucket(min(price, before), shift)
+    count = min(bucket(max(price, before), shift) - low + 1, slots)
+    for step in range(count):
+        slot = start + ((low + step) & (slots - 1))
+        if net.heads[slot] != 0:
+            touch_list(slot, side, price, net)
+            if status["visits"] > limit:
+                return False
+    hot = 2 * factor * (slots + 1) + slots
+    if net.heads[hot] != 0:
+        touch_list(hot, 0, price, net)
+    return True
+
+
+@njit_bare
+def touch_straight(prices: np.ndarray, net: Net) -> None:
+    """Touch every unit with a wire that fires, in memory order: what `walk` does, wholesale."""
+    status = net.status[0]
+    status["passes"] += 1
+    for wire in range(status["wires_end"]):
+        row = net.wires[wire]
+        if row["previous"] == 0:
+            continue
+        factor = row["ladder"] >> 1
+        if net.moving[factor] == 0:
+            continue
+        price = prices[factor]
+        if row["ladder"] & 1:
+            if price >= row["trip"]:
+                touch(row["unit"], net)
+        elif price <= row["trip"] and (row["trip"] < np.inf or price != net.before[factor]):
+            touch(row["unit"], net)

@@ -1,0 +1,309 @@
+"""Look at a unit and put it into exactly one state."""
+
+import numpy as np
+
+from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.margin import Tables, excess
+from keelmark.book.tripwires.gather import gather
+from keelmark.book.tripwires.ladders import link, retrip, touch, unlink
+from keelmark.book.tripwires.net import Int32s, Net, Work
+from keelmark.book.tripwires.plan import DISTANCE_MAX, plan
+from keelmark.book.tripwires.store import (
+    NO_BLOCK,
+    capacity,
+    class_for,
+    give_block,
+    has_room,
+    take_block,
+)
+from keelmark.core.codes import RuleKind, UnitKind, UnitStatus, WatchState
+
+CORE_ONLY = int(RuleKind.CORE_ONLY)
+IN_HOUSE = int(UnitKind.IN_HOUSE)
+CLOSED = int(UnitStatus.CLOSED)
+EMPTY = int(WatchState.EMPTY)
+WIRED = int(WatchState.WIRED)
+SUSPECT = int(WatchState.SUSPECT)
+UNWATCHABLE = int(WatchState.UNWATCHABLE)
+HOT = int(WatchState.HOT)
+
+
+@njit_bare
+def is_empty(unit: int, tables: Tables) -> bool:
+    """Whether no price can hurt a unit: closed, in-house, or neither positions nor debts."""
+    row = tables.units[unit]
+    if row["status"] == CLOSED or row["kind"] == IN_HOUSE:
+        return True
+    if row["positions_count"] > 0:
+        return False
+    first = row["balances_start"]
+    for at in range(first, first + row["balances_count"]):
+        if tables.balances[at]["quanta"] < 0:
+            return False
+    return True
+
+
+@njit_bare
+def is_unknown(unit: int, tables: Tables, net: Net) -> bool:
+    """Whether a unit reads a factor whose last price was refused."""
+    row = tables.units[unit]
+    first = row["balances_start"]
+    for at in range(first, first + row["balances_count"]):
+        terms = tables.assets[tables.balances[at]["asset"]]
+        reads_price = row["balances_count"] > 1 and terms["price_factor"] >= 0
+        if reads_price and net.untrusted[terms["price_factor"]]:
+            return True
+        reads_time = terms["borrow_rate"] != 0.0 and tables.balances[at]["quanta"] < 0
+        if reads_time and net.untrusted[net.untrusted.shape[0] - 1]:
+            return True
+    first = row["positions_start"]
+    for at in range(first, first + row["positions_count"]):
+        contract = tables.instruments[tables.positions[at]["instrument"]]
+        if net.untrusted[contract["mark_factor"]] or net.untrusted[contract["margin_factor"]]:
+            return True
+    return False
+
+
+@njit_bare
+def is_core_only(unit: int, tables: Tables) -> bool:
+    """Whether a unit holds a contract whose rule kernels do not know."""
+    row = tables.units[unit]
+    first = row["positions_start"]
+    for at in range(first, first + row["positions_count"]):
+        if tables.instruments[tables.positions[at]["instrument"]]["rule_kind"] == CORE_ONLY:
+            return True
+    return False
+
+
+@njit_bare
+def drop_wires(unit: int, net: Net) -> None:
+    """Unlink every wire of a unit and return its block; the reserve dies with them."""
+    row = net.watch[unit]
+    for wire in range(row["wires_start"], row["wires_start"] + row["wires_count"]):
+        unlink(wire, net)
+    give_block(row["wires_start"], row["wires_class"], net)
+    row["wires_start"] = 0
+    row["wires_count"] = 0
+    row["wires_class"] = NO_BLOCK
+    row["reserve"] = 0.0
+
+
+@njit_bare
+def enter_roster(unit: int, unknown: int, net: Net) -> None:
+    """Add a unit to the suspects (0) or to those that cannot be known (1)."""
+    status = net.status[0]
+    field_count = status["unknowns"] if unknown else status["suspects"]
+    net.rosters[unknown, field_count] = unit
+    net.places[unit] = field_count
+    if unknown:
+        status["unknowns"] = field_count + 1
+    else:
+        status["suspects"] = field_count + 1
+    net.watch[unit]["reserve"] = np.nan if unknown else 0.0
+
+
+@njit_bare
+def leave_roster(unit: int, net: Net) -> None:
+    """Take a suspect out of its roster; the last of the roster takes its place."""
+    status = net.status[0]
+    unknown = 1 if np.isnan(net.watch[unit]["reserve"]) else 0
+    last = (status["unknowns"] if unknown else status["suspects"]) - 1
+    moved = net.rosters[unknown, last]
+    place = net.places[unit]
+    net.rosters[unknown, place] = moved
+    net.places[moved] = place
+    if unknown:
+        status["unknowns"] = last
+    else:
+        status["suspects"] = last
+
+
+@njit_bare
+def enter(unit: int, state: int, net: Net) -> None:
+    """Change the state of a unit that keeps no certificate."""
+    row = net.watch[unit]
+    if row["state"] == SUSPECT:
+        leave_roster(unit, net)
+    else:
+        drop_wires(unit, net)
+    row["state"] = state
+    row["reserve"] = 0.0
+
+
+@njit_bare
+def suspect(unit: int, unknown: int, net: Net) -> None:
+    """Make a unit a suspect: at its level, within the error, or not to be known."""
+    row = net.watch[unit]
+    if row["state"] == SUSPECT and np.isnan(row["reserve"]) == (unknown == 1):
+        return
+    enter(unit, SUSPECT, net)
+    enter_roster(unit, unknown, net)
+
+
+@njit_bare
+def rewire(unit: int, net: Net, work: Work) -> None:
+    """Make the wires of a unit those of the plan, with the least list work."""
+    row = net.watch[unit]
+    planned = net.status[0]["planned"]
+    if row["wires_class"] == NO_BLOCK or capacity(row["wires_class"]) < planned:
+        drop_wires(unit, net)
+        if planned > 0:
+            row["wires_class"] = class_for(planned)
+            row["wires_start"] = take_block(row["wires_class"], net)
+    start = row["wires_start"]
+    for index in range(planned):
+        ladder = work.plan[index]["ladder"]
+        trip = work.plan[index]["trip"]
+        wire = start + index
+        if index < row["wires_count"] and net.wires[wire]["ladder"] == ladder:
+            retrip(wire, trip, net)
+            continue
+        unlink(wire, net)
+        net.wires[wire]["unit"] = unit
+        net.wires[wire]["ladder"] = ladder
+        net.wires[wire]["trip"] = trip
+        link(wire, net)
+    for wire in range(start + planned, start + row["wires_count"]):
+        unlink(wire, net)
+    row["wires_count"] = planned
+
+
+@njit_bare
+def nearest_distance(net: Net, work: Work) -> float:
+    """Return the least relative distance that the slack allows any wire of the plan's unit."""
+    least = DISTANCE_MAX
+    last = net.status[0]["terms"]
+    for index in range(last):
+        term = work.terms[index]
+        if term["near_wire"] and term["near"] > 0.0:
+            least = min(least, abs(term["near"] / term["x"] - 1.0))
+        if term["far_wire"] and not term["jumps"]:
+            least = min(least, abs(term["far"] / term["x"] - 1.0))
+    return float(least)
+
+
+@njit_bare
+def plan_hot(unit: int, tables: Tables, net: Net, work: Work) -> None:
+    """Plan one hot wire in every factor a gathered unit reads."""
+    count = 0
+    status = net.status[0]
+    owes = is_core_only(unit, tables)
+    for index in range(status["terms"]):
+        work.plan[count]["ladder"] = 2 * work.terms[index]["factor"]
+        count += 1
+    for index in range(status["pools"]):
+        owes = owes or work.pools[index]["accrual"] < 0.0
+        if work.pools[index]["factor"] >= 0:
+            work.plan[count]["ladder"] = 2 * work.pools[index]["factor"]
+            count += 1
+    if owes:
+        work.plan[count]["ladder"] = 2 * (tables.prices.shape[0] - 1)
+        count += 1
+    for index in range(count):
+        work.plan[index]["trip"] = np.inf
+    status["planned"] = count
+
+
+@njit_bare
+def place(unit: int, total: float, tables: Tables, net: Net, work: Work) -> None:
+    """Wire a healthy unit, or make it hot where wires would not pay or do not hold.
+
+    A hot unit keeps in `reserve` the excess at which wires pay again: twice the distance.
+    """
+    status = net.status[0]
+    status["placings"] += 1
+    row = net.watch[unit]
+    gather(unit, row["level"], tables, net, work)
+    bound = plan(unit, total, tables, net, work)
+    if row["state"] == SUSPECT:
+        leave_roster(unit, net)
+    distance = nearest_distance(net, work)
+    if bound >= 0.0 and distance >= status["hot_distance"]:
+        rewire(unit, net, work)
+        first = tables.units[unit]["balances_start"]
+        for index in range(status["pools"]):
+            net.worst[first + index] = work.pools[index]["worst"]
+        net.rows_placed[unit] = status["pools"]
+        row["reserve"] = bound
+        row["state"] = WIRED
+        return
+    plan_hot(unit, tables, net, work)
+    rewire(unit, net, work)
+    row["state"] = HOT
+    row["reserve"] = total * max(1.1, min(4.0, 2.0 * status["hot_distance"] / max(distance, 1e-12)))
+
+
+@njit_bare
+def settle(unit: int, tables: Tables, net: Net, work: Work) -> None:
+    """Evaluate a unit at the present prices and put it into its state."""
+    status = net.status[0]
+    row = net.watch[unit]
+    status["evaluations"] += 1
+    if is_empty(unit, tables):
+        enter(unit, EMPTY, net)
+        return
+    if status["untrusted"] > 0 and is_unknown(unit, tables, net):
+        suspect(unit, 1, net)
+        return
+    total, error = excess(unit, row["level"], tables)
+    total -= error
+    if total > 0.0:
+        if row["state"] != HOT or total >= row["reserve"]:
+            place(unit, total, tables, net, work)
+        return
+    if not is_core_only(unit, tables):
+        suspect(unit, 0, net)
+    elif row["state"] != UNWATCHABLE:
+        enter(unit, UNWATCHABLE, net)
+        gather(unit, row["level"], tables, net, work)
+        plan_hot(unit, tables, net, work)
+        rewire(unit, net, work)
+
+
+@njit_bare
+def settle_touched(tables: Tables, net: Net, work: Work) -> bool:
+    """Settle the units on the list; False if the store of wires has to grow first."""
+    status = net.status[0]
+    room = 2 * work.plan.shape[0]
+    while status["settled"] < status["touched"]:
+        if not has_room(net, room):
+            return False
+        unit = net.touched[status["settled"]]
+        settle(unit, tables, net, work)
+        state = net.watch[unit]["state"]
+        if state in (SUSPECT, UNWATCHABLE):
+            net.decisions[status["decisions"]] = unit
+            status["decisions"] += 1
+        status["settled"] += 1
+    return True
+
+
+@njit_bare
+def begin(net: Net) -> None:
+    """Begin a list of units to look at."""
+    status = net.status[0]
+    status["touched"] = 0
+    status["settled"] = 0
+    status["decisions"] = 0
+    if status["stamp"] == np.iinfo(np.int32).max:
+        status["stamp"] = 0
+        for unit in range(net.watch.shape[0]):
+            net.watch[unit]["stamp"] = 0
+    status["stamp"] += 1
+
+
+@njit_bare
+def forget_hot(net: Net) -> None:
+    """Drop the wires of listed units that do not depend on a plan: their book has changed."""
+    for index in range(net.status[0]["touched"]):
+        unit = net.touched[index]
+        state = net.watch[unit]["state"]
+        if state in (HOT, UNWATCHABLE):
+            enter(unit, EMPTY, net)
+
+
+@njit_bare
+def list_units(units: Int32s, net: Net) -> None:
+    """List units the caller names, each once."""
+    for index in range(units.shape[0]):
+        touch(units[index], net)
