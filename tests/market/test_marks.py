@@ -13,6 +13,7 @@ from keelmark.market.marks import (
     DEFAULT_MARK,
     EmaMark,
     LastMark,
+    MarkChunk,
     MarkSource,
     ReferenceMark,
     ema_kernel,
@@ -208,6 +209,22 @@ def test_rounding_is_to_the_nearest_tick_and_names_what_does_not_fit() -> None:
         round_to_ticks(np.array([[1.0, 1e9]]), np.array([1.0, 1e-8]), ("A", "B"))
 
 
+@pytest.mark.parametrize(
+    ("unit", "price"), [("0.1", 1020497), ("0.05", 7), ("0.00015", 3), ("1", 9), ("25", 4)]
+)
+def test_prices_of_ticks_are_the_floats_a_venue_prints(unit: str, price: int) -> None:
+    chunk = MarkChunk(
+        times_ms=np.array([START]),
+        symbols=("A",),
+        ticks=np.array([[price]]),
+        trusted=np.array([[True]]),
+        price_units=np.array([float(unit)]),
+    )
+    assert chunk.prices[0, 0] == pytest.approx(float(price * Decimal(unit)), rel=1e-15)
+    if unit in {"0.1", "0.05", "1", "25"}:
+        assert chunk.prices[0, 0] == float(price * Decimal(unit))
+
+
 def test_price_units_are_the_largest_every_price_is_a_multiple_of() -> None:
     assert price_units_of(bars()) == {"BTCUSDT": HALF_TICK, "ETHUSDT": HALF_TICK}
     fine = bars().frame.with_columns(
@@ -222,7 +239,7 @@ def test_price_units_are_the_largest_every_price_is_a_multiple_of() -> None:
 def test_the_python_form_of_the_kernel_writes_the_same_average() -> None:
     prices = np.array([[100.0, np.nan], [101.0, 50.0], [np.nan, 51.0], [99.0, 52.0]])
     results = []
-    for kernel in (ema_kernel, ema_kernel.py_func):
+    for kernel in (ema_kernel, getattr(ema_kernel, "py_func", ema_kernel)):
         state, waited, out = np.full(2, np.nan), np.zeros(2), np.empty_like(prices)
         kernel(prices, 0.9, state, waited, out)
         results.append((out, state, waited))

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -18,9 +20,17 @@ from keelmark.market.paths import (
     path_kernel,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")  # hashing
+
 START = 1_760_054_400_000
 MINUTE = 60_000
 STEPS = 60
+
+
+def python_of(kernel: Any) -> Any:  # noqa: ANN401 numba's dispatcher has no useful type
+    """Return the Python form of a kernel; with the compiler switched off it is the kernel."""
+    return getattr(kernel, "py_func", kernel)
+
 
 prices = st.floats(min_value=1e-6, max_value=1e7)
 
@@ -163,24 +173,22 @@ def test_the_python_form_of_the_kernel_writes_the_same_path() -> None:
     keys = np.array([stream_key("BTCUSDT", 3)], dtype=np.uint64)
     written = np.empty((2 * STEPS, 1))
     close = table.frame["close"].to_numpy().reshape(-1, 1)
-    with np.errstate(over="ignore"):
-        path_kernel.py_func(*columns, close, times, keys, 0, STEPS, written)
+    python_of(path_kernel)(*columns, close, times, keys, 0, STEPS, written)
     assert np.array_equal(written, intrabar_path(table, PathSpec(seed=3)).prices)
 
 
 def test_the_python_forms_of_the_helpers_agree() -> None:
     key = np.uint64(stream_key("x", 1))
-    with np.errstate(over="ignore"):
-        assert mix.py_func(key) == mix(key)
-        assert uniform.py_func(key, 3) == uniform(key, 3)
-        assert bell.py_func(key, 3) == bell(key, 3)
-    assert fold.py_func(107.0, 100.0, 103.0) == fold(107.0, 100.0, 103.0) == 101.0
-    assert fold.py_func(5.0, 4.0, 4.0) == 4.0
+    assert python_of(mix)(key) == mix(key)
+    assert python_of(uniform)(key, 3) == uniform(key, 3)
+    assert python_of(bell)(key, 3) == bell(key, 3)
+    assert python_of(fold)(107.0, 100.0, 103.0) == fold(107.0, 100.0, 103.0) == 101.0
+    assert python_of(fold)(5.0, 4.0, 4.0) == 4.0
     for rule in range(4):
         arguments = (rule, 100.0, 103.0, 99.0, 102.0, 0.4)
-        assert low_is_first.py_func(*arguments) == low_is_first(*arguments)
+        assert python_of(low_is_first)(*arguments) == low_is_first(*arguments)
     one, two = np.full(9, 100.0), np.full(9, 100.0)
-    bridge.py_func(one, 0, 8, 102.0, 99.0, 103.0, 1.0, key)
+    python_of(bridge)(one, 0, 8, 102.0, 99.0, 103.0, 1.0, key)
     bridge(two, 0, 8, 102.0, 99.0, 103.0, 1.0, key)
     assert np.array_equal(one, two)
 

@@ -6,8 +6,8 @@
 | `last` | the intrabar path itself: what a venue without an averaged mark does |
 | `reference` | a recorded mark or index series, where one exists |
 
-Bars are trades, not marks: on 2025-10-10 the median instrument's low lies 18 % below its bar's
-open and close, and no venue marked positions there. Marks are rounded to the instrument's price
+Bars are trades, not marks: at 21:20 on 2025-10-10 the median instrument's low lies 18 % below its
+bar's open and close. Marks are rounded to the instrument's price
 unit before anything else sees them. Where a bar is missing there is no mark: the tick is not
 trusted, the price is NaN, and `MarkSource.untrusted` says which instrument and when.
 """
@@ -132,7 +132,7 @@ class MarkChunk:
     @property
     def prices(self) -> npt.NDArray[np.float64]:
         """Rounded prices, float64 (n_times, n_symbols); NaN where not trusted."""
-        return np.where(self.trusted, self.ticks * self.price_units, np.nan)
+        return np.where(self.trusted, _prices_of(self.ticks, self.price_units), np.nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -260,6 +260,15 @@ def round_to_ticks(
         raise OutOfScale(msg)
     trusted = scaled >= 1.0  # false for NaN
     return np.where(trusted, scaled, 0.0).astype(np.int64), trusted
+
+
+def _prices_of(
+    ticks: npt.NDArray[np.int64], price_units: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the floats nearest to whole ticks: 0.1 is not a float, but 10 ticks a unit is."""
+    per_unit = np.rint(1.0 / price_units)
+    is_whole = np.abs(per_unit * price_units - 1.0) <= _LAST_BITS
+    return np.where(is_whole, ticks / np.maximum(per_unit, 1.0), ticks * price_units)
 
 
 def ema_of(paths: Iterator[PathChunk], *, tau_ms: int, step_ms: int) -> Iterator[PathChunk]:
