@@ -11,5 +11,5 @@ Records = npt.NDArray[np.void]
 
 def totals(group: npt.NDArray[np.integer], values: npt.ArrayLike, groups: int) -> Float64Array:
     """Return the sum of `values` in each of `groups` groups, float64 (groups,)."""
-    summed: Float64Array = np.bincount(group, np.asarray(values, dtype=np.float64), groups)
-    return summed
+    summed = np.bincount(group, np.asarray(values, dtype=np.float64), groups)
+    return summed.astype(np.float64, copy=False)

@@ -97,8 +97,9 @@ def _merged(base: Mapping[str, object], change: Mapping[str, object]) -> Mapping
     merged = dict(base)
     for key, value in change.items():
         before = merged.get(key)
-        nested = isinstance(before, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(before, value) if nested else value
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = _merged(before, value)  # noqa: PLW2901 the merged table takes its place
+        merged[key] = value
     return merged
 
 

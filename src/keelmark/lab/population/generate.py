@@ -39,6 +39,8 @@ from keelmark.lab.scenarios.values import Opening, instrument_column
 
 _MAKER_STREAM = 2**31
 """Key of the market makers' draws, beyond any shard."""
+_MAKER_SETTING = 20.0
+"""Leverage market makers set, where the bracket allows it; what they use is the specification's."""
 _TABLE_ROOM = 0.5
 """No drawn position takes more than this part of its bracket table: prices may rise."""
 
@@ -218,7 +220,9 @@ def _position_rows(
     rows["instrument"] = held.instrument
     rows["leg"] = held.leg
     allowed = Brackets.of(opening.instruments).leverage_max(held.instrument, notional)
-    rows["leverage"] = leverage_settings(spec, holders.leverage[held.account], allowed)
+    makers = holders.kind[held.account] == AccountKind.MARKET_MAKER
+    wanted = np.where(makers, _MAKER_SETTING, holders.leverage[held.account])
+    rows["leverage"] = leverage_settings(spec, wanted, allowed)
     return rows
 
 
