@@ -50,12 +50,13 @@ class AssetTable(Document):
 
 
 class RecordedTable(Document):
-    """`[recorded]`: names of data sets below the data folder."""
+    """`[recorded]`: data sets by name, or Parquet files by their path in the data folder."""
 
     bars: str
     history_days: Annotated[int, Field(gt=0)]
     asset_bars: dict[str, str] = Field(default_factory=dict)
     reference: dict[str, str] = Field(default_factory=dict)
+    depth: dict[str, str] = Field(default_factory=dict)
 
 
 class BridgeTable(Document):

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from keelmark.lab.documents import document_text, package_text, read_toml, validated
+from keelmark.lab.documents import document_text, read_toml, validated
 from keelmark.lab.scenarios.builtin import BuiltInPrices
 from keelmark.lab.scenarios.document import ScenarioDocument
 from keelmark.lab.scenarios.figures import FiguresDocument
 from keelmark.lab.scenarios.recorded import RecordedPrices
 from keelmark.lab.scenarios.values import PriceSource, Scenario, ScenarioAsset, ScenarioInstrument
 from keelmark.market.bars import Bars, read_bars
+from keelmark.market.datasets import dataset_path
 
 PACKAGE = "keelmark.lab.scenarios"
 
@@ -47,17 +48,18 @@ def load_scenario(name: str = "oct10", *, data: Path | None = None, seed: int = 
             if data is None
             else _recorded(document, instruments, assets, data=data, seed=seed)
         ),
+        depth={} if data is None else _depth_files(document, data),
     )
 
 
 def load_figures(name: str) -> FiguresDocument:
-    """Return the cited figures that ship with the package.
+    """Return cited figures: a file that ships with the package, or a path.
 
     Raises:
         InvalidDocument: Listing every problem of the file.
     """
-    raw = read_toml(package_text(PACKAGE, name), title=name)
-    return validated(FiguresDocument, raw, title=name)
+    text, title = document_text(name, package=PACKAGE)
+    return validated(FiguresDocument, read_toml(text, title=title), title=title)
 
 
 def _recorded(
@@ -86,5 +88,15 @@ def _recorded(
     )
 
 
+def _depth_files(document: ScenarioDocument, data: Path) -> dict[str, Path]:
+    named = document.recorded.depth.items()
+    return {symbol: _file(data, name) for symbol, name in named}
+
+
 def _bars(data: Path, name: str) -> Bars:
-    return read_bars(data / "bars" / f"{name}.parquet")
+    return read_bars(_file(data, name))
+
+
+def _file(data: Path, name: str) -> Path:
+    """Return a named data set's file, or the Parquet file at a path below the data folder."""
+    return data / name if name.endswith(".parquet") else dataset_path(name, data)

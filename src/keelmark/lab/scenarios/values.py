@@ -1,8 +1,9 @@
 """A scenario as one value: what trades, when marks are taken, and where prices come from."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -165,6 +166,7 @@ class Scenario:
         times: int64 (n_times,): instants at which marks are taken, seconds since the epoch.
         mark_model: The mark model used where none is named.
         source: Where prices come from.
+        depth: Recorded order-book depth by instrument, for `market.depth`; empty when built in.
     """
 
     name: str
@@ -174,6 +176,7 @@ class Scenario:
     times: Int64Array
     mark_model: str
     source: PriceSource
+    depth: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def statement(self) -> str:
@@ -226,13 +229,13 @@ class Scenario:
 
     def opening(self, model: str | None = None) -> Opening:
         """Return the market at the first instant."""
+        first = replace(self, times=self.times[:1])
+        names = [asset.asset for asset in self.assets]
         return Opening(
             instruments=self.instruments,
             assets=self.assets,
-            ticks=self.mark_ticks(model)[0],
-            asset_prices={
-                a.asset: float(self.asset_prices(a.asset, model)[0]) for a in self.assets
-            },
+            ticks=first.mark_ticks(model)[0],
+            asset_prices={name: float(first.asset_prices(name, model)[0]) for name in names},
             history=self.source.history(),
         )
 
