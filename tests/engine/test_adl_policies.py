@@ -1,6 +1,5 @@
 """Deleverage policies: sums, caps, order, and the definitions they implement."""
 
-import importlib
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -18,8 +17,6 @@ from keelmark.engine.adl.candidates import Candidates
 from keelmark.engine.adl.policies import DELEVERAGE, drain_level
 from keelmark.engine.apportion import Int64Array, whole_weights
 from tests.engine.adl_candidates import candidate_rows, candidates, scaled
-
-importlib.import_module("keelmark.engine.adl.lazy")  # enters `lazy_open_interest`
 
 NAMES = tuple(DELEVERAGE)
 QUEUES = ("queue_leverage_profit", "queue_price_ratio", "queue_leverage_pnl")
