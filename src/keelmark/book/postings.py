@@ -4,7 +4,7 @@ A batch is atomic: one bad row and nothing of it is posted.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,15 @@ from keelmark.book.book import FEES, Book
 from keelmark.book.kernels.faults import BALANCE_ROOM, OK, POSITION_ROOM
 from keelmark.book.kernels.muldiv import OVERFLOW
 from keelmark.book.kernels.postings import post_kernel
-from keelmark.book.kernels.undo import ENTRIES_PER_ROW, STOPPED, roll_back_kernel
+from keelmark.book.kernels.undo import (
+    ENTRIES_PER_ROW,
+    OUTSIDE_ROWS,
+    STATE_SIZE,
+    STOPPED,
+    roll_back_kernel,
+)
 from keelmark.book.kernels.values import value_kernel, values_kernel
+from keelmark.book.kernels.wide import wide_sum
 from keelmark.book.records import (
     CASH,
     FILL,
@@ -34,18 +41,35 @@ Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Changes:
-    """What a batch touched, for whoever watches units.
+    """What a posted batch touched, for whoever watches units.
 
     Attributes:
-        units: Units whose positions were filled, and the fees unit where fees were paid; in
-            posting order, repeats included.
-        cash: `CASH` records: balances that moved by a transfer; repeats included.
+        postings: The batch.
     """
 
-    units: Int32s
-    cash: Rows
+    postings: Rows
+
+    @property
+    def units(self) -> Int32s:
+        """Units whose positions were filled, then the fees unit if paid; repeats included."""
+        fills = self.postings[self.postings["kind"] == FILL]
+        fees = [FEES] if fills["fee"].any() or fills["counterparty_fee"].any() else []
+        return np.concatenate(
+            (fills["unit"], fills["counterparty"], np.array(fees, dtype=np.int32)),
+        )
+
+    @property
+    def cash(self) -> Rows:
+        """`CASH` records: the balances that transfers moved; repeats included."""
+        moves = self.postings[self.postings["kind"] == TRANSFER]
+        cash = np.zeros(2 * len(moves), dtype=CASH)
+        cash["unit"] = np.concatenate((moves["unit"], moves["counterparty"]))
+        cash["asset"] = np.tile(moves["subject"], 2)
+        cash["delta"] = np.concatenate((-moves["value"], moves["value"]))
+        inside: Rows = cash[cash["unit"] != OUTSIDE]
+        return inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +130,22 @@ def posting_rows(movements: Iterable[Fill | Transfer]) -> Rows:
 
 def fill_row(fill: Fill) -> tuple[int, ...]:
     """Return a fill in the column order of `POSTING`."""
-    unit, other, instrument, lots, value, fee, other_fee, leg, other_leg, *rest = astuple(fill)
-    leverage, other_leverage, reducing = rest
-    head = (lots, value, fee, other_fee, unit, other, instrument, leverage, other_leverage)
-    return (*head, leg, other_leg, FILL, reducing, 0)
+    return (
+        fill.lots,
+        fill.value,
+        fill.fee,
+        fill.counterparty_fee,
+        fill.unit,
+        fill.counterparty,
+        fill.instrument,
+        fill.leverage,
+        fill.counterparty_leverage,
+        fill.leg,
+        fill.counterparty_leg,
+        FILL,
+        fill.reducing,
+        0,
+    )
 
 
 def transfer_row(transfer: Transfer) -> tuple[int, ...]:
@@ -126,7 +162,7 @@ def post(book: Book, postings: Rows) -> Changes:
         InvalidInput: A row names an unknown or closed unit, or does what it says it does not.
     """
     undo = np.empty(ENTRIES_PER_ROW * len(postings), dtype=UNDO)
-    state = np.zeros(2, dtype=np.int64)
+    state = np.zeros(STATE_SIZE, dtype=np.int64)
     fault = run(book, postings, undo, state)
     while fault in (POSITION_ROOM, BALANCE_ROOM):
         table = book.positions if fault == POSITION_ROOM else book.balances
@@ -136,8 +172,9 @@ def post(book: Book, postings: Rows) -> Changes:
         where = posting_text(book, postings, int(state[STOPPED]))
         roll_back_kernel(book.units, book.positions.rows, book.balances.rows, undo, state, 0)
         raise refused(fault, where)
-    move_vault(book, postings)
-    return changes(postings)
+    if state[OUTSIDE_ROWS] > 0:
+        move_vault(book, postings)
+    return Changes(postings)
 
 
 def run(book: Book, postings: Rows, undo: Rows, state: Int64s) -> int:
@@ -161,22 +198,10 @@ def run(book: Book, postings: Rows, undo: Rows, state: Int64s) -> int:
 def move_vault(book: Book, postings: Rows) -> None:
     """Add what came from outside to the vault and take what went there."""
     for side, sign in (("unit", 1), ("counterparty", -1)):
-        for row in np.flatnonzero(postings[side] == OUTSIDE):
-            book.vault[int(postings[row]["subject"])] += sign * int(postings[row]["value"])
-
-
-def changes(postings: Rows) -> Changes:
-    """Return what a posted batch touched."""
-    is_fill = postings["kind"] == FILL
-    fills = postings if is_fill.all() else postings[is_fill]
-    moves = postings[~is_fill]
-    fees = [FEES] if fills["fee"].any() or fills["counterparty_fee"].any() else []
-    units = (fills["unit"], fills["counterparty"], np.array(fees, dtype=np.int32))
-    cash = np.zeros(2 * len(moves), dtype=CASH)
-    cash["unit"] = np.concatenate((moves["unit"], moves["counterparty"]))
-    cash["asset"] = np.tile(moves["subject"], 2)
-    cash["delta"] = np.concatenate((-moves["value"], moves["value"]))
-    return Changes(np.concatenate(units), cash[cash["unit"] != OUTSIDE])
+        moved = postings[postings[side] == OUTSIDE]
+        for asset in np.unique(moved["subject"]):
+            values = moved["value"][moved["subject"] == asset]
+            book.vault[int(asset)] += sign * wide_sum(values)
 
 
 def fill_value(

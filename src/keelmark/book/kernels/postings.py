@@ -26,7 +26,7 @@ from keelmark.book.kernels.faults import (
     UNKNOWN_UNIT,
     VALUE_LIMIT,
 )
-from keelmark.book.kernels.jit import njit
+from keelmark.book.kernels.jit import inlined, njit
 from keelmark.book.kernels.muldiv import mul_div_kernel
 from keelmark.book.kernels.rows import (
     ABSENT,
@@ -40,6 +40,7 @@ from keelmark.book.kernels.undo import (
     ADDED_BALANCE,
     ADDED_POSITION,
     LENGTH,
+    OUTSIDE_ROWS,
     REMOVED_POSITION,
     SET_BALANCE,
     SET_POSITION,
@@ -62,13 +63,13 @@ CLOSED = 1  # UnitStatus.CLOSED
 CEILING = 1  # Rounding.CEILING
 
 
-@njit
+@inlined
 def exceeds(amount: int, limit: int) -> bool:
     """Whether `|amount| > limit`; also true for the wrapped sum of two amounts at the limit."""
     return amount > limit or amount < -limit
 
 
-@njit
+@inlined
 def change_balance(
     units: Rows,
     balances: Rows,
@@ -132,7 +133,7 @@ def open_position(
     return OK
 
 
-@njit
+@inlined
 def changed_position(  # noqa: PLR0911 one line a case
     held: int,
     cost: int,
@@ -165,7 +166,7 @@ def changed_position(  # noqa: PLR0911 one line a case
     return OK, held + lots, cost - released, -value - released
 
 
-@njit
+@inlined
 def change_position(
     units: Rows,
     positions: Rows,
@@ -206,7 +207,7 @@ def change_position(
     return OK, realised
 
 
-@njit
+@inlined
 def fill_side(
     units: Rows,
     positions: Rows,
@@ -247,7 +248,7 @@ def fill_side(
     return change_balance(units, balances, balance_heads, undo, state, unit, settle, realised - fee)
 
 
-@njit
+@inlined
 def unit_fault(units: Rows, unit: int) -> int:
     """Return why nothing may be posted to `unit`, or `OK`."""
     if unit < 0 or unit >= units.shape[0]:
@@ -255,7 +256,7 @@ def unit_fault(units: Rows, unit: int) -> int:
     return CLOSED_UNIT if units[unit]["status"] == CLOSED else OK
 
 
-@njit
+@inlined
 def fill_fault(units: Rows, settle: Int32s, posting: Record) -> int:
     """Return why a fill is refused before the book is read, or `OK`."""
     fault = unit_fault(units, posting["unit"])
@@ -276,7 +277,7 @@ def fill_fault(units: Rows, settle: Int32s, posting: Record) -> int:
     return OK if fees_fit else CASH_LIMIT
 
 
-@njit
+@inlined
 def post_fill(
     posting: Record,
     fees_unit: int,
@@ -323,7 +324,7 @@ def post_fill(
     return change_balance(units, balances, balance_heads, undo, state, fees_unit, asset, fees)
 
 
-@njit
+@inlined
 def post_transfer(
     posting: Record,
     assets: int,
@@ -348,6 +349,8 @@ def post_transfer(
                 fault = change_balance(units, balances, heads, undo, state, unit, asset, delta)
             if fault != OK:
                 return fault
+    if posting["unit"] == OUTSIDE or posting["counterparty"] == OUTSIDE:
+        state[OUTSIDE_ROWS] += 1
     return OK
 
 
@@ -364,7 +367,7 @@ def post_kernel(
     balances: Rows,  # (n_rows,) BALANCE
     balance_heads: Int32s,
     undo: Rows,  # (ENTRIES_PER_ROW * n,) UNDO, written
-    state: Int64s,  # LENGTH, STOPPED, written
+    state: Int64s,  # (STATE_SIZE,), written
 ) -> int:
     """Post rows in order; return a fault, with the row in `state[STOPPED]` and not applied.
 

@@ -1,7 +1,7 @@
 """Find, add and remove the rows of a unit."""
 
 from keelmark.book.kernels.blocks import CLASSES, NO_BLOCK, NO_ROOM, Int32s, Rows, grow
-from keelmark.book.kernels.jit import njit
+from keelmark.book.kernels.jit import inlined, njit
 
 ABSENT = -1
 """No such row."""
@@ -13,7 +13,7 @@ ROWS_LIMIT = 2**15 - 1
 """Rows of one unit: the counts are 16 bits."""
 
 
-@njit
+@inlined
 def find_position(units: Rows, positions: Rows, unit: int, instrument: int, leg: int) -> int:
     """Return the row of a position, or `ABSENT`."""
     start = int(units[unit]["positions_start"])
@@ -23,7 +23,7 @@ def find_position(units: Rows, positions: Rows, unit: int, instrument: int, leg:
     return ABSENT
 
 
-@njit
+@inlined
 def find_balance(units: Rows, balances: Rows, unit: int, asset: int) -> int:
     """Return the row of a balance, or `ABSENT`."""
     start = int(units[unit]["balances_start"])
@@ -77,7 +77,7 @@ def add_balance(units: Rows, balances: Rows, heads: Int32s, unit: int) -> int:
     return start + count
 
 
-@njit
+@inlined
 def remove_position(units: Rows, positions: Rows, unit: int, row: int) -> None:
     """Remove a row: the unit's last row takes its place; the block is kept for the next one."""
     count = int(units[unit]["positions_count"]) - 1

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.book.kernels.blocks import Record, Rows
-from keelmark.book.kernels.jit import njit
+from keelmark.book.kernels.jit import inlined, njit
 
 Int64s = npt.NDArray[np.int64]
 
@@ -27,8 +27,13 @@ LENGTH = 0
 STOPPED = 1
 """`state[STOPPED]` is the row a kernel stopped at."""
 
+OUTSIDE_ROWS = 2
+"""`state[OUTSIDE_ROWS]` counts the rows that move the vault."""
 
-@njit
+STATE_SIZE = 3
+
+
+@inlined
 def log_position(undo: Rows, state: Int64s, kind: int, unit: int, slot: int, row: Record) -> None:
     """Remember a position as it is, with what is about to happen to it."""
     entry = state[LENGTH]
@@ -43,7 +48,7 @@ def log_position(undo: Rows, state: Int64s, kind: int, unit: int, slot: int, row
     state[LENGTH] = entry + 1
 
 
-@njit
+@inlined
 def log_balance(undo: Rows, state: Int64s, kind: int, unit: int, slot: int, quanta: int) -> None:
     """Remember a balance as it is, with what is about to happen to it."""
     entry = state[LENGTH]
@@ -94,7 +99,7 @@ def roll_back_kernel(
     positions: Rows,  # (n_rows,) POSITION
     balances: Rows,  # (n_rows,) BALANCE
     undo: Rows,  # (n_entries,) UNDO
-    state: Int64s,  # LENGTH, STOPPED
+    state: Int64s,  # (STATE_SIZE,)
     length: int,  # entries to keep
 ) -> None:
     """Undo entries from the latest until `length` are left."""
