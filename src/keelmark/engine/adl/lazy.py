@@ -32,7 +32,7 @@ MULTIPLIER_ONE = 10**15
 """A of a fresh side: fifteen digits of a size survive any number of events."""
 
 MULTIPLIER_MIN = 10**14
-"""A below which a side only drains: a tenth of the digits is used up."""
+"""A below which a side only drains: one of its fifteen digits is used up."""
 
 
 class Arithmetic(Protocol):
