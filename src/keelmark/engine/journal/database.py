@@ -61,20 +61,13 @@ def open_journal(path: Path, settings: SqliteSettings, mark: Head | None) -> sql
     if not (path.exists() or settings.create):
         msg = f"{path}: there is no such journal; check the path, or open it with create=True"
         raise UnreadableData(msg)
-    with storage(path, "open"):
-        connection = connect(path, settings)
-        try:
-            _recognise(connection, path, mark)
-            _prepare(connection, settings)
-        except NotAJournal as error:
-            connection.close()
-            if mark is None:
-                raise UnreadableData(str(error)) from error
+    try:
+        with storage(path, "open"):
+            return _opened(path, settings, mark)
+    except NotAJournal as error:
+        if mark is not None:
             raise
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+        raise UnreadableData(str(error)) from error
 
 
 def head_of(connection: sqlite3.Connection, path: Path) -> Head:
@@ -115,6 +108,17 @@ def _pragmas(settings: SqliteSettings) -> tuple[str, ...]:
         "trusted_schema = OFF",
         f"wal_autocheckpoint = {max(settings.checkpoint_bytes // PAGE_BYTES, 1)}",
     )
+
+
+def _opened(path: Path, settings: SqliteSettings, mark: Head | None) -> sqlite3.Connection:
+    connection = connect(path, settings)
+    try:
+        _recognise(connection, path, mark)
+        _prepare(connection, settings)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _recognise(connection: sqlite3.Connection, path: Path, mark: Head | None) -> None:
