@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -213,6 +213,28 @@ def test_writers_that_race_append_every_batch_once(tmp_path: Path, adapter: str)
         found = sorted(records[0].payload for _, records in journal.read(after=0))
     expected = (record(s + i).payload for s in (100, 200, 300) for i in range(20))
     assert found == sorted(expected)
+
+
+@pytest.mark.parametrize("adapter", DURABLE)
+def test_processes_that_make_the_same_journal_at_once_share_it(
+    tmp_path: Path,
+    adapter: str,
+) -> None:
+    found: list[list[object]] = []
+
+    def open_it(path: Path, start: Barrier) -> None:
+        start.wait()
+        with ADAPTERS[adapter](path) as mine:
+            found.append(list(mine.read(after=0)))
+
+    for trial in range(10):
+        arguments = (tmp_path / str(trial), Barrier(4))
+        threads = [Thread(target=open_it, args=arguments) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == [[]] * 40
 
 
 def insist(journal: Journal, wanted: Record, position: int) -> int:

@@ -113,7 +113,7 @@ def _pragmas(settings: SqliteSettings) -> tuple[str, ...]:
 def _opened(path: Path, settings: SqliteSettings, mark: Head | None) -> sqlite3.Connection:
     connection = connect(path, settings)
     try:
-        _recognise(connection, path, mark)
+        _recognise(connection, path, mark, settings.wait_s)
         _prepare(connection, settings)
     except BaseException:
         connection.close()
@@ -121,11 +121,16 @@ def _opened(path: Path, settings: SqliteSettings, mark: Head | None) -> sqlite3.
     return connection
 
 
-def _recognise(connection: sqlite3.Connection, path: Path, mark: Head | None) -> None:
+def _recognise(
+    connection: sqlite3.Connection,
+    path: Path,
+    mark: Head | None,
+    wait_s: float,
+) -> None:
     if is_blank(connection):
         if mark is not None:
             raise CorruptJournal(_lost(path, mark.position, 0))
-        create_tables(connection)
+        create_tables(connection, wait_s)
     check_schema(connection, path)
     connection.execute("BEGIN")  # one snapshot: another process may be appending
     try:

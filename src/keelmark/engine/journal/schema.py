@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from time import monotonic, sleep
 
 from keelmark.core.errors import CorruptJournal, NewerFormat
 from keelmark.engine.journal.chain import EMPTY
@@ -12,6 +13,7 @@ APPLICATION_ID = int.from_bytes(b"KMJL", "big")
 
 VERSION = 1
 PAGE_BYTES = 8192
+_RETRY_S = 0.005
 
 _TABLES = {
     "batch": (
@@ -31,10 +33,10 @@ def is_blank(connection: sqlite3.Connection) -> bool:
     return not (tables or _pragma(connection, "application_id"))
 
 
-def create_tables(connection: sqlite3.Connection) -> None:
+def create_tables(connection: sqlite3.Connection, wait_s: float) -> None:
     """Make a blank database a journal, in one transaction; another process may get there first."""
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_log(connection, wait_s)
     connection.execute("BEGIN IMMEDIATE")
     try:
         if is_blank(connection):
@@ -71,6 +73,20 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
             f"(found {sorted(found)}); keep the file and restore the journal from a copy"
         )
         raise CorruptJournal(msg)
+
+
+def _use_log(connection: sqlite3.Connection, wait_s: float) -> None:
+    """Switch to the write-ahead log. SQLite does not wait by itself when two processes do so."""
+    deadline = monotonic() + wait_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > deadline:
+                raise
+            sleep(_RETRY_S)
+        else:
+            return
 
 
 def _create(connection: sqlite3.Connection) -> None:
