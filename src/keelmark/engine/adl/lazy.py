@@ -16,7 +16,7 @@ side's open interest as dust, whose bound is kept per side.
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +24,7 @@ import numpy as np
 from keelmark.core.errors import DuplicateId, InvalidInput, Rejected, RejectionReason, UnknownUnit
 from keelmark.engine.adl.candidates import Candidates
 from keelmark.engine.adl.policies import deleverage_policy
-from keelmark.engine.apportion import Int64Array, apportion
+from keelmark.engine.apportion import Int64Array, apportion, exact_sum
 
 Exact = int | Fraction
 
@@ -50,11 +50,11 @@ class Whole:
 
     def down(self, numerator: Exact, denominator: Exact) -> Exact:
         """Return the floor."""
-        return floor(Fraction(numerator) / denominator)
+        return numerator // denominator
 
     def up(self, numerator: Exact, denominator: Exact) -> Exact:
         """Return the ceiling."""
-        return ceil(Fraction(numerator) / denominator)
+        return -(-numerator // denominator)
 
 
 class Rational:
@@ -329,22 +329,31 @@ def profit_backing(vault: int, principal: int, insurance: int, profit: int) -> F
 def lazy_open_interest(lots_needed: int, candidates: Candidates) -> Int64Array:
     """Pro rata to open interest, as the lazy ledger would leave every size.
 
-    Rounding: the ledger rounds sizes down, so it takes at least what is needed. A candidate gives
-    at most what is closable. Lots taken beyond the need go back, lots still missing are taken, in
-    both cases one share per candidate in proportion to what it gave or still can give.
+    Rounding: the ledger rounds sizes down, so together they give up more than is needed. The
+    surplus goes back one lot each, to the sizes that lost the largest fraction of a lot. Where a
+    candidate may not give its share, the others give the rest in proportion to what they can.
     """
-    sizes = np.abs(candidates.lots)
+    sizes = np.abs(candidates.lots).tolist()
     ledger = LazyLedger()
-    for row, size in enumerate(sizes.tolist()):
+    for row, size in enumerate(sizes):
         if size:
             ledger.open(row, SideName.LONG, size)
     ledger.deleverage(SideName.LONG, lots_needed, 0)
-    left = [int(ledger.size(row)) if size else 0 for row, size in enumerate(sizes.tolist())]
-    taken: Int64Array = np.minimum(sizes - np.array(left, dtype=np.int64), candidates.closable)
-    surplus = int(taken.sum()) - lots_needed
-    if surplus > 0:
-        taken -= apportion(surplus, taken, taken)
-        return taken
-    room = candidates.closable - taken
-    taken += apportion(-surplus, room, room)
-    return taken
+    left = [ledger.size(row) if size else 0 for row, size in enumerate(sizes)]
+    scale = ledger.sides[SideName.LONG].multiplier
+    surplus = sum(sizes) - sum(left) - lots_needed
+    by_fraction = sorted(range(len(sizes)), key=lambda row: -(sizes[row] * scale % MULTIPLIER_ONE))
+    for row in by_fraction[: int(surplus)]:
+        left[row] += 1
+    taken = np.array(sizes, dtype=np.int64) - np.array(left, dtype=np.int64)
+    return _within(lots_needed, np.clip(taken, 0, None), candidates.closable)
+
+
+def _within(lots_needed: int, taken: Int64Array, closable: Int64Array) -> Int64Array:
+    """Return `taken` cut to what is closable, and then brought to the need."""
+    taken = np.minimum(taken, closable)
+    missing = lots_needed - exact_sum(taken)
+    if missing >= 0:
+        room = closable - taken
+        return taken + apportion(missing, room, room)
+    return taken - apportion(-missing, taken, taken)
