@@ -213,7 +213,7 @@ class _Slice:
         rising = sorted(p for p in points if p > ZERO)
         if self.terms.haircut_base is HaircutBase.EQUITY:
             rising += self._haircut_points([ZERO, *rising])
-        return sorted(rising)
+        return _apart(sorted(rising))
 
     def _haircut_points(self, edges: list[Decimal]) -> list[Decimal]:
         """Return where the counted amount, linear on each piece, crosses a haircut floor."""
@@ -261,6 +261,15 @@ class _Line:
         root = self.anchor + (target - self.value) / self.slope
         inside = root >= self.low and (self.high is None or root <= self.high)
         return root if inside else None
+
+
+def _apart(rising: list[Decimal]) -> list[Decimal]:
+    """Return the points without copies: a piece must have a width to hold a line."""
+    kept: list[Decimal] = []
+    for point in rising:
+        if not kept or point - kept[-1] > _SAME * point:
+            kept.append(point)
+    return kept
 
 
 def _solve(cut: _Slice, report: MarginReport) -> LiquidationPrices:
