@@ -12,9 +12,8 @@ from keelmark.core.errors import CorruptJournal, NewerFormat, UnreadableData
 from keelmark.engine.journal.chain import EMPTY, Row, encode_batch, rows_after
 from keelmark.engine.journal.port import Record
 from keelmark.engine.journal.schema import VERSION
-from keelmark.engine.journal.sqlite import SqliteJournal
+from keelmark.engine.journal.sqlite import SqliteJournal, SqliteSettings
 from tests.ports.journals import (
-    QUICK,
     Batches,
     batches,
     beside,
@@ -287,7 +286,7 @@ def test_a_journal_with_another_table_is_reported(tmp_path: Path) -> None:
 def test_a_journal_that_must_exist_is_not_made(tmp_path: Path) -> None:
     path = tmp_path / "typo.sqlite"
     with pytest.raises(UnreadableData, match="no such journal"):
-        SqliteJournal(path, type(QUICK)(create=False))
+        SqliteJournal(path, SqliteSettings(create=False))
     assert not path.exists()
 
 
