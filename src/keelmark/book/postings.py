@@ -166,7 +166,7 @@ def post(book: Book, postings: Rows) -> Changes:
     fault = run(book, postings, undo, state)
     while fault in (POSITION_ROOM, BALANCE_ROOM):
         table = book.positions if fault == POSITION_ROOM else book.balances
-        table.reserve(max(1024, len(table.rows)))
+        table.reserve(len(table.rows) + 1 - table.used)
         fault = run(book, postings, undo, state)
     if fault != OK:
         where = posting_text(book, postings, int(state[STOPPED]))
