@@ -67,17 +67,23 @@ class ReduceRules:
         sizing: Sizing policy.
         order: Position order policy.
         price_limit: Price limit policy.
+        sizing_settings: The sizing policy's own numbers, by name.
+        price_settings: The price limit policy's own numbers, by name.
+        buffer: Target: equity of `1 + buffer` times maintenance.
         attempts: Orders a unit is given before the stage is exhausted.
         interval_s: Seconds between two orders of one unit.
-        settings: The policies' own numbers, by name.
+        seed: Of the order policies that draw lots.
     """
 
     sizing: str = "to_target"
-    order: str = "largest_maintenance_relief"
-    price_limit: str = "bankruptcy_price"
+    order: str = "largest_maintenance"
+    price_limit: str = "bankruptcy"
+    sizing_settings: Mapping[str, Decimal] = field(default_factory=dict)
+    price_settings: Mapping[str, Decimal] = field(default_factory=dict)
+    buffer: Decimal = Decimal("0.1")
     attempts: int = 3
     interval_s: int = 0
-    settings: Mapping[str, Decimal] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +116,15 @@ class InsuranceRules:
         window_s: Length of the window of the cap.
         window_share: Largest share of the fund at the window's start that one window may spend.
         fee_share: Share of clearance fees that goes to the fund; the rest goes to the venue.
+        surplus_share: Share of what is left of a taken unit that goes to the fund; the rest is
+            the receiver's cushion.
     """
 
     segments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     window_s: int = 3600
     window_share: Decimal = ONE
     fee_share: Decimal = ONE
+    surplus_share: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +167,8 @@ class LiquidationRules:
     takeover: TakeoverRules = field(default_factory=TakeoverRules)
     insurance: InsuranceRules = field(default_factory=InsuranceRules)
     guards: GuardRules = field(default_factory=GuardRules)
-    deleverage: str = "queue"
-    socialise: str = "profit"
+    deleverage: str = "queue_leverage_profit"
+    socialise: str = "pro_rata_profit"
 
     def __post_init__(self) -> None:
         order = list(Stage)

@@ -207,8 +207,8 @@ class SetProtection(Command, frozen=True):
     unit: int
     protection: int
     kind: str
-    instrument: int = -1
     trigger: int
+    instrument: int = -1
     source: int = -1
     asset: int = -1
     target: int = 0

@@ -4,7 +4,11 @@
 which lots changed hands, seen from `unit`: positive for lots bought.
 """
 
+from dataclasses import dataclass
+
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -66,6 +70,7 @@ class Filled(Event, frozen=True):
 
     Attributes:
         value: Signed settle quanta of the lots at the trade price, from the side of `unit`.
+        ticks: Price, where there was one; 0 for a transfer value.
         reason: `fill`, `reduce`, `takeover`, `deleverage`, `disposal`, `protection` or `close`.
     """
 
@@ -79,6 +84,7 @@ class Filled(Event, frozen=True):
     fee: int = 0
     counterparty_fee: int = 0
     leverage: int = 0
+    ticks: int = 0
     reason: str = "fill"
     case: int = 0
 
@@ -181,6 +187,15 @@ class TimeAdvanced(Event, frozen=True):
     time_ms: int
 
 
+class MarkRefused(Event, frozen=True):
+    """A price was not believed; what depends on it is neither cleared nor liquidated."""
+
+    factor: int
+    price: str
+    time_ms: int
+    reason: str
+
+
 class Paused(Event, frozen=True):
     """An instrument, or everything (-1), is paused."""
 
@@ -255,13 +270,19 @@ class LiquidationStarted(Event, frozen=True):
 
 
 class Waiting(Event, frozen=True):
-    """A liquidation waits: for a cool-down, an interval, a limit, or a trusted mark."""
+    """A liquidation waits: for an interval, a limit, or a trusted mark.
+
+    Attributes:
+        until_ms: Nothing is done before.
+        cooldown_ms: Until then further orders are sized as inside a cool-down.
+    """
 
     case: int
     unit: int
     until_ms: int
     reason: str
     attempts: int
+    cooldown_ms: int = 0
 
 
 class StageExhausted(Event, frozen=True):
@@ -350,6 +371,46 @@ class AccountClosed(Event, frozen=True):
     statement: tuple[Payment, ...]
 
 
+# --- in bulk: columns, no object per row ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MarksSet:
+    """Snapshots of prices, one after the other; each is applied whole.
+
+    Attributes:
+        times_ms: int64 (n,), rising.
+        offsets: int64 (n + 1,): snapshot `s` is rows `offsets[s]` to `offsets[s + 1]`.
+        factors: int32 (rows,): rows of the price column.
+        prices: float64 (rows,): a NaN marks a price that cannot be trusted.
+    """
+
+    times_ms: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    factors: npt.NDArray[np.int32]
+    prices: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Posted:
+    """Deposits, withdrawals, transfers and fills in bulk: `POSTING` records, all or none."""
+
+    rows: npt.NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AccountsOpened:
+    """Accounts with their cross units, numbered from the next free account.
+
+    Attributes:
+        count: How many.
+        isolated: int64: the account of each isolated unit opened after them, in order.
+    """
+
+    count: int
+    isolated: npt.NDArray[np.int64]
+
+
 AnyEvent = (
     AccountOpened
     | IsolatedOpened
@@ -367,6 +428,7 @@ AnyEvent = (
     | OrdersCancelled
     | RulebookSet
     | TimeAdvanced
+    | MarkRefused
     | Paused
     | Resumed
     | Warned

@@ -121,11 +121,14 @@ class ReduceDocument(_Document, frozen=True):
     """`[liquidation.reduce]`."""
 
     sizing: str = "to_target"
-    order: str = "largest_maintenance_relief"
-    price_limit: str = "bankruptcy_price"
+    order: str = "largest_maintenance"
+    price_limit: str = "bankruptcy"
+    sizing_settings: dict[str, Decimal] = {}
+    price_settings: dict[str, Decimal] = {}
+    buffer: Decimal = Decimal("0.1")
     attempts: int = 3
     interval_s: int = 0
-    settings: dict[str, Decimal] = {}
+    seed: int = 0
 
 
 class TakeoverDocument(_Document, frozen=True):
@@ -146,6 +149,7 @@ class InsuranceDocument(_Document, frozen=True):
     window_s: int = 3600
     window_share: Decimal = Decimal(1)
     fee_share: Decimal = Decimal(1)
+    surplus_share: Decimal = Decimal(0)
 
 
 class GuardDocument(_Document, frozen=True):
@@ -164,8 +168,8 @@ class LiquidationDocument(_Document, frozen=True):
     unit_order: UnitOrder = UnitOrder.LOWEST_EXCESS
     taker_fee: Decimal = Decimal("0.0005")
     clearance_fee: Decimal = Decimal(0)
-    deleverage: str = "queue"
-    socialise: str = "profit"
+    deleverage: str = "queue_leverage_profit"
+    socialise: str = "pro_rata_profit"
     warn: WarnDocument = WarnDocument()
     margin_call: MarginCallDocument = MarginCallDocument()
     reduce: ReduceDocument = ReduceDocument()

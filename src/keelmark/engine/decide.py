@@ -1,0 +1,314 @@
+"""Decide about one command: the events it leads to, or a rejection. Changes nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keelmark.book.records import SIZE_LIMIT
+from keelmark.book.views import PositionView
+from keelmark.core.codes import Leg
+from keelmark.core.errors import DuplicateId, InvalidInput, RejectionReason, UnknownAsset
+from keelmark.engine import commands as c
+from keelmark.engine import events as e
+from keelmark.engine.admission import (
+    refuse,
+    require_fill,
+    require_free,
+    require_margin,
+    require_open,
+    require_positive,
+    require_price,
+    require_trusted,
+)
+from keelmark.engine.closing import closing_events
+from keelmark.engine.protections import require_protection
+from keelmark.engine.state import Order, State
+from keelmark.engine.trial import after_payment
+from keelmark.rulebooks.load import read_rulebook
+
+Events = list[Any]
+
+
+def decide(state: State, command: c.Command) -> Events:
+    """Return what a command does.
+
+    Raises:
+        Rejected: A rule says no.
+        InvalidInput: It names something unknown, or cannot be carried.
+    """
+    return _DECIDE[type(command)](state, command)
+
+
+def _open_account(state: State, command: c.OpenAccount) -> Events:
+    if command.name in state.names:
+        msg = f"account {command.name!r} exists already; use another name"
+        raise DuplicateId(msg)
+    account, unit = state.book.accounts_count, state.book.units_count
+    return [e.AccountOpened(account=account, unit=unit, name=command.name)]
+
+
+def _open_isolated(state: State, command: c.OpenIsolated) -> Events:
+    require_open(state, state.book.cross_unit(command.account))
+    return [e.IsolatedOpened(account=command.account, unit=state.book.units_count)]
+
+
+def _deposit(state: State, command: c.Deposit) -> Events:
+    require_open(state, command.unit)
+    _require_asset(state, command.asset)
+    require_positive(command.quanta, "a deposit")
+    return [e.Deposited(unit=command.unit, asset=command.asset, quanta=command.quanta)]
+
+
+def _withdraw(state: State, command: c.Withdraw) -> Events:
+    _require_payable(state, command.unit, command.asset, command.quanta, "the withdrawal")
+    return [e.Withdrawn(unit=command.unit, asset=command.asset, quanta=command.quanta)]
+
+
+def _transfer(state: State, command: c.Transfer) -> Events:
+    require_open(state, command.target)
+    if command.source == command.target:
+        msg = f"a transfer from unit {command.source} to itself; name two units"
+        raise InvalidInput(msg)
+    _require_payable(state, command.source, command.asset, command.quanta, "the transfer")
+    return [
+        e.Transferred(
+            source=command.source,
+            target=command.target,
+            asset=command.asset,
+            quanta=command.quanta,
+        ),
+    ]
+
+
+def _require_payable(state: State, unit: int, asset: int, quanta: int, what: str) -> None:
+    """Refuse a payment that the balance or the initial margin does not allow."""
+    view = require_free(state, unit)
+    _require_asset(state, asset)
+    require_positive(quanta, what)
+    held = view.balances.get(asset, 0)
+    if held < quanta:
+        raise refuse(
+            RejectionReason.INSUFFICIENT_BALANCE,
+            f"{what} of {quanta} quanta of {state.universe.assets[asset]}; "
+            f"{state.book.unit_name(unit)} holds {held}",
+        )
+    after = after_payment(view, asset, -quanta)
+    if after.positions or any(amount < 0 for amount in after.balances.values()):
+        require_margin(state, after, what)
+
+
+def _fill(state: State, command: c.Fill) -> Events:
+    if command.unit == command.counterparty:
+        msg = f"a fill of unit {command.unit} with itself; name two units"
+        raise InvalidInput(msg)
+    _require_instrument(state, command.instrument)
+    require_price(state, command.instrument, command.lots, command.ticks)
+    value = state.value(command.instrument, command.lots, command.ticks)
+    sides = (
+        (command.unit, command.leg, command.lots, value, command.fee),
+        (
+            command.counterparty,
+            command.counterparty_leg,
+            -command.lots,
+            -value,
+            command.counterparty_fee,
+        ),
+    )
+    for unit, leg, lots, cost, fee in sides:
+        view = require_open(state, unit)
+        side = PositionView(command.instrument, Leg(leg), lots, cost, command.leverage)
+        require_fill(state, view, side, fee)
+    return [
+        e.Filled(
+            unit=command.unit,
+            counterparty=command.counterparty,
+            instrument=command.instrument,
+            lots=command.lots,
+            value=value,
+            leg=command.leg,
+            counterparty_leg=command.counterparty_leg,
+            fee=command.fee,
+            counterparty_fee=command.counterparty_fee,
+            leverage=command.leverage,
+            ticks=command.ticks,
+        ),
+    ]
+
+
+def _reserve(state: State, command: c.ReserveOrder) -> Events:
+    view = require_free(state, command.unit)
+    _require_instrument(state, command.instrument)
+    require_price(state, command.instrument, command.lots, command.ticks)
+    require_trusted(state, view)
+    if command.order in state.orders.get(command.unit, {}):
+        msg = f"order {command.order} of unit {command.unit} exists already; use another id"
+        raise DuplicateId(msg)
+    if state.is_reduce_only(command.unit):
+        raise refuse(
+            RejectionReason.REDUCE_ONLY,
+            f"{state.book.unit_name(command.unit)} is past its margin call; no new orders",
+        )
+    order = Order(instrument=command.instrument, lots=command.lots, ticks=command.ticks)
+    state.require_room_for(command.unit, order)
+    return [
+        e.OrderReserved(
+            unit=command.unit,
+            order=command.order,
+            instrument=command.instrument,
+            lots=command.lots,
+            ticks=command.ticks,
+        ),
+    ]
+
+
+def _release(state: State, command: c.ReleaseOrder) -> Events:
+    require_open(state, command.unit)
+    order = state.orders.get(command.unit, {}).get(command.order)
+    if order is None or not 0 <= command.lots <= abs(order.lots):
+        raise refuse(
+            RejectionReason.NO_SUCH_ORDER,
+            f"unit {command.unit} has no order {command.order} with {command.lots} lots open",
+        )
+    rest = 0 if command.lots == 0 else abs(order.lots) - command.lots
+    lots = rest if order.lots > 0 else -rest
+    return [e.OrderReleased(unit=command.unit, order=command.order, lots=lots)]
+
+
+def _funding(state: State, command: c.PostFunding) -> Events:
+    _require_equal_lengths(command.instruments, command.rates, command.ticks)
+    for instrument in command.instruments:
+        _require_instrument(state, instrument)
+    return [
+        e.FundingPosted(
+            instruments=command.instruments,
+            rates=command.rates,
+            ticks=command.ticks,
+        ),
+    ]
+
+
+def _interest(state: State, command: c.PostInterest) -> Events:
+    _require_equal_lengths(command.assets, command.rates)
+    for asset in command.assets:
+        _require_asset(state, asset)
+    return [e.InterestPosted(assets=command.assets, rates=command.rates)]
+
+
+def _settle(state: State, command: c.Settle) -> Events:
+    _require_instrument(state, command.instrument)
+    instrument = state.universe.instrument(command.instrument)
+    if not instrument.kind.is_dated:
+        msg = f"{instrument.symbol} is a perpetual; only dated futures are settled"
+        raise InvalidInput(msg)
+    if not 1 <= command.ticks <= SIZE_LIMIT:
+        msg = f"settlement of {instrument.symbol} at {command.ticks} ticks; prices are positive"
+        raise InvalidInput(msg)
+    return [e.Settled(instrument=command.instrument, ticks=command.ticks)]
+
+
+def _set_rulebook(state: State, command: c.SetRulebook) -> Events:
+    book = read_rulebook(command.text, title="the command")
+    if tuple(book.model.instruments) != state.universe.symbols or (
+        tuple(book.model.assets) != state.universe.assets
+    ):
+        msg = (
+            "the new rulebook lists other instruments or assets, or in another order; "
+            "parameters may change, rows may not"
+        )
+        raise InvalidInput(msg)
+    return [e.RulebookSet(text=command.text)]
+
+
+def _pause(state: State, command: c.Pause) -> Events:
+    _require_instrument(state, command.instrument, everything=True)
+    return [e.Paused(instrument=command.instrument, reason=command.reason)]
+
+
+def _resume(state: State, command: c.Resume) -> Events:
+    _require_instrument(state, command.instrument, everything=True)
+    return [e.Resumed(instrument=command.instrument, reason=command.reason)]
+
+
+def _override(state: State, command: c.Override) -> Events:
+    require_open(state, command.unit)
+    if command.action not in {"release", "hold", "takeover"}:
+        msg = f"override {command.action!r}; known: hold, release, takeover"
+        raise InvalidInput(msg)
+    return [
+        e.Overridden(
+            unit=command.unit,
+            action=command.action,
+            operator=command.operator,
+            reason=command.reason,
+        ),
+    ]
+
+
+def _close_account(state: State, command: c.CloseAccount) -> Events:
+    return closing_events(state, command)
+
+
+def _set_protection(state: State, command: c.SetProtection) -> Events:
+    require_open(state, command.unit)
+    require_protection(state, command)
+    return [
+        e.ProtectionSet(
+            unit=command.unit,
+            protection=command.protection,
+            kind=command.kind,
+            instrument=command.instrument,
+            trigger=command.trigger,
+            source=command.source,
+            asset=command.asset,
+            target=command.target,
+        ),
+    ]
+
+
+def _remove_protection(state: State, command: c.RemoveProtection) -> Events:
+    if command.protection not in state.protections.get(command.unit, {}):
+        raise refuse(
+            RejectionReason.NO_SUCH_ORDER,
+            f"unit {command.unit} has no protection {command.protection}",
+        )
+    return [e.ProtectionRemoved(unit=command.unit, protection=command.protection)]
+
+
+def _require_asset(state: State, asset: int) -> None:
+    if not 0 <= asset < len(state.universe.assets):
+        msg = f"asset {asset} is not in the book; rows are 0..{len(state.universe.assets) - 1}"
+        raise UnknownAsset(msg)
+
+
+def _require_instrument(state: State, instrument: int, *, everything: bool = False) -> None:
+    if everything and instrument == -1:
+        return
+    if not 0 <= instrument < len(state.universe.symbols):
+        state.universe.instrument_row(f"row {instrument}")
+
+
+def _require_equal_lengths(*columns: tuple[int, ...]) -> None:
+    if len({len(column) for column in columns}) > 1:
+        msg = f"columns of {[len(column) for column in columns]} rows; give one value a row"
+        raise InvalidInput(msg)
+
+
+_DECIDE: dict[type, Callable[[State, Any], Events]] = {
+    c.OpenAccount: _open_account,
+    c.OpenIsolated: _open_isolated,
+    c.Deposit: _deposit,
+    c.Withdraw: _withdraw,
+    c.Transfer: _transfer,
+    c.Fill: _fill,
+    c.ReserveOrder: _reserve,
+    c.ReleaseOrder: _release,
+    c.PostFunding: _funding,
+    c.PostInterest: _interest,
+    c.Settle: _settle,
+    c.SetRulebook: _set_rulebook,
+    c.Pause: _pause,
+    c.Resume: _resume,
+    c.Override: _override,
+    c.CloseAccount: _close_account,
+    c.SetProtection: _set_protection,
+    c.RemoveProtection: _remove_protection,
+}

@@ -1,0 +1,340 @@
+"""The engine: commands in, events out, one state; the only place that orders things in time.
+
+`submit` carries out one command: decide, apply, watch, liquidate, and make all of it durable as one
+batch before it returns. `submit_marks` carries out a stream of snapshots: stretches in which nobody
+needs a decision cost no Python; after each snapshot that needs one, everybody concerned is settled
+before the next price is looked at.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keelmark.book.book import Capacity
+from keelmark.book.tripwires.index import NOBODY, TripwireSettings
+from keelmark.core.errors import KeelmarkError, Rejected
+from keelmark.core.numbers import exact
+from keelmark.core.process import UnitOrder
+from keelmark.engine import events as e
+from keelmark.engine.apply import apply
+from keelmark.engine.codec import record_of
+from keelmark.engine.commands import (
+    AdvanceTime,
+    Command,
+    Override,
+    RemoveProtection,
+    Resume,
+    SetProtection,
+    SetRulebook,
+)
+from keelmark.engine.decide import decide
+from keelmark.engine.digest import state_digest
+from keelmark.engine.execution import ExecutionVenue, MarkMarket
+from keelmark.engine.guards import Guards
+from keelmark.engine.journal.memory import MemoryJournal
+from keelmark.engine.journal.port import Journal
+from keelmark.engine.liquidation.desk import Desk, Holders
+from keelmark.engine.liquidation.process import end, liquidate, take_over
+from keelmark.engine.protections import run_protections
+from keelmark.engine.schedule import Schedule
+from keelmark.engine.state import State
+from keelmark.engine.warnings import crossings, recoveries
+from keelmark.engine.watch import Watch
+from keelmark.rulebooks.load import Rulebook
+
+Int32s = npt.NDArray[np.int32]
+Listener = Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How an engine is run; nothing here changes a decision.
+
+    Attributes:
+        capacity: Rows to allocate at once.
+        tripwires: Speed settings of the index.
+    """
+
+    capacity: Capacity | None = None
+    tripwires: TripwireSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a command did, durable when it is returned.
+
+    Attributes:
+        position: Journal position after it.
+        events: What happened, in order.
+    """
+
+    position: int
+    events: tuple[Any, ...] = field(repr=False)
+
+
+class JournalBehind(KeelmarkError):
+    """The memory is ahead of a journal that could not be written: open the engine again."""
+
+
+class Engine:
+    """A venue's liquidation engine over one book.
+
+    Attributes:
+        state: What events have built; read it, never write it.
+        journal: Where events are made durable.
+        position: Batches written so far.
+    """
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        *,
+        journal: Journal | None = None,
+        market: ExecutionVenue | None = None,
+        settings: Settings | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        chosen = settings or Settings()
+        self.state = State(rulebook, capacity=chosen.capacity)
+        self.journal: Journal = journal if journal is not None else MemoryJournal()
+        self.position = 0
+        self._watch = Watch(self.state, chosen.tripwires)
+        self._guards = Guards(self.state)
+        self._schedule = Schedule(self.state)
+        self._desk = Desk(self.state, market or MarkMarket(), self._emit, Holders())
+        self._listener = listener
+        self._events: list[Any] = []
+        self._behind = False
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def submit(self, command: Command) -> Receipt:
+        """Carry out one command.
+
+        Raises:
+            Rejected: A rule says no; nothing has changed.
+            InvalidInput: The command names something unknown or out of scale; nothing has changed.
+            StorageFailed: It could not be made durable; the engine must be opened again.
+        """
+        self._require_journal()
+        if isinstance(command, AdvanceTime):
+            return self.advance_time(command.time_ms)
+        for event in decide(self.state, command):
+            self._emit(event)
+        self._follow(command)
+        self._settle(self._watch.flush())
+        return self._commit()
+
+    def submit_bulk(self, event: e.Posted | e.AccountsOpened) -> Receipt:
+        """Carry out a batch of postings or openings: all of it or none."""
+        self._require_journal()
+        self._emit(event)
+        self._settle(self._watch.flush())
+        return self._commit()
+
+    def submit_marks(self, marks: e.MarksSet) -> int:
+        """Carry out a stream of snapshots; return the journal position after it.
+
+        Each stretch up to a snapshot that needs a decision is one durable batch.
+
+        Raises:
+            Rejected: Time runs backwards; nothing of the stream has been applied.
+        """
+        self._require_journal()
+        guarded, refusals = self._guards.checked(marks)
+        first, count = 0, len(guarded.times_ms)
+        while first < count:
+            last = self._guards.horizon(guarded, first, self._schedule.next_wake())
+            stop, units = self._watch.advance(guarded, first, last)
+            self._apply(_stretch(guarded, first, stop))
+            for event in refusals.pop_until(stop):
+                self._emit(event)
+            self._settle(np.union1d(units, self._guarded_units()).astype(np.int32))
+            self._run_due()
+            self._commit()
+            first = stop + 1
+        return self.position
+
+    def advance_time(self, time_ms: int) -> Receipt:
+        """Move the clock and run what waits for it."""
+        self._require_journal()
+        if time_ms < self.state.time_ms:
+            raise self._guards.backwards(time_ms)
+        self._emit(e.TimeAdvanced(time_ms=time_ms))
+        self._settle(self._watch.time_passed())
+        self._run_due()
+        return self._commit()
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def digest(self) -> str:
+        """Return the digest of the state: equal states have equal digests."""
+        return state_digest(self.state)
+
+    def suspects(self) -> Int32s:
+        """Return the units at or below the level they are watched at."""
+        return self._watch.index.suspects()
+
+    @property
+    def watch(self) -> Watch:
+        """The tripwire index, for statistics and checks."""
+        return self._watch
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _emit(self, event: Any) -> None:  # noqa: ANN401 an event
+        """Apply an event, write it down, and let everybody know what it touched."""
+        touched = apply(self.state, event)
+        self._watch.note(touched)
+        self._desk.holders.touched(touched.units)
+        if touched.cash is not None:
+            self._desk.holders.forget()
+        self._record(event)
+
+    def _apply(self, marks: e.MarksSet) -> None:
+        """Apply snapshots: every candidate known so far is out of date."""
+        apply(self.state, marks)
+        self._desk.holders.forget()
+        self._record(marks)
+
+    def _record(self, event: Any) -> None:  # noqa: ANN401 an event
+        self._events.append(event)
+        if self._listener is not None:
+            self._listener(event)
+
+    def _settle(self, units: Int32s) -> None:
+        """Decide about units, and about whoever that touches, until nobody is left."""
+        done: set[int] = set()
+        queue = set(units.tolist())
+        while queue:
+            rows = np.array(sorted(queue), np.int32)
+            self._warn(rows)
+            for unit in rows.tolist():
+                if unit in self.state.protections:
+                    run_protections(self._desk, unit)
+            for unit in self._in_order(rows):
+                liquidate(self._desk, unit)
+            done |= queue
+            queue = set(self._watch.flush().tolist()) - done
+
+    def _follow(self, command: Command) -> None:
+        """Let what is derived from the state follow a command that changes how units are seen."""
+        if isinstance(command, SetRulebook):
+            self._watch.rebuild()
+        elif isinstance(command, SetProtection | RemoveProtection):
+            self._watch.set_level([command.unit], self.state.watch_multiple(command.unit))
+        elif isinstance(command, Resume):
+            self._resume(command.instrument)
+        elif isinstance(command, Override):
+            self._override(command)
+
+    def _resume(self, instrument: int) -> None:
+        rows = range(len(self.state.universe.symbols)) if instrument < 0 else [instrument]
+        for row in rows:
+            self._guards.believe_next(int(self.state.universe.instruments[row]["mark_factor"]))
+        self._settle(self.suspects())
+
+    def _override(self, command: Override) -> None:
+        case = self.state.cases.get(command.unit)
+        if command.action == "takeover":
+            take_over(self._desk, command.unit)
+        elif command.action == "release" and case is not None:
+            end(self._desk, case, "released")
+
+    def _warn(self, units: Int32s) -> None:
+        for level, crossed in crossings(self.state, units).items():
+            self._emit(e.Warned(level=level, units=crossed))
+            self._watch.set_level(crossed, self.state.watch_multiple(crossed[0]))
+
+    def _in_order(self, units: Int32s) -> Iterable[int]:
+        """Return the units that may be at their trigger, in the order the rulebook names."""
+        state = self.state
+        open_cases = [int(u) for u in units if int(u) in state.cases]
+        rest = [int(u) for u in units if int(u) not in state.cases and state.may_fall(int(u))]
+        return sorted(open_cases) + _ranked(state, rest)
+
+    def _run_due(self) -> None:
+        """Run what waits for time."""
+        tasks = self._schedule.due()
+        if tasks.recheck:
+            for level, units in recoveries(self.state).items():
+                self._emit(e.WarningCleared(level=level, units=units))
+                self._watch.set_level(units, self.state.watch_multiple(units[0]))
+        for unit in tasks.units:
+            liquidate(self._desk, unit)
+        for work in tasks.jobs:
+            work(self._desk)
+        self._settle(self._watch.flush())
+        if tasks.stale:
+            self._distrust(tasks.stale)
+
+    def _distrust(self, factors: list[int]) -> None:
+        """Stop believing prices that are too old: nobody is cleared or liquidated on them."""
+        now = self.state.time_ms
+        for factor in factors:
+            price = repr(float(self.state.prices[factor]))
+            self._emit(e.MarkRefused(factor=factor, price=price, time_ms=now, reason="stale"))
+        unknown = e.MarksSet(
+            times_ms=np.array([now]),
+            offsets=np.array([0, len(factors)]),
+            factors=np.array(factors, np.int32),
+            prices=np.full(len(factors), np.nan),
+        )
+        _, units = self._watch.advance(unknown, 0, 0)
+        self._apply(unknown)
+        self._settle(units)
+
+    def _guarded_units(self) -> Int32s:
+        """Return the units whose protections prices alone can reach."""
+        if not (self.state.has_price_triggers or self.state.has_equity_floors):
+            return NOBODY
+        return np.array(sorted(self.state.protections), np.int32)
+
+    def _commit(self) -> Receipt:
+        events, self._events = tuple(self._events), []
+        if not events:
+            return Receipt(self.position, events)
+        try:
+            self.position = self.journal.append(
+                [record_of(event) for event in events],
+                expected_position=self.position,
+            )
+        except KeelmarkError:
+            self._behind = True
+            raise
+        return Receipt(self.position, events)
+
+    def _require_journal(self) -> None:
+        if self._behind:
+            msg = (
+                "the last command could not be made durable and the memory is ahead of the "
+                "journal; nothing of it was acknowledged: open the engine again from the journal"
+            )
+            raise JournalBehind(msg)
+
+
+def _stretch(marks: e.MarksSet, first: int, last: int) -> e.MarksSet:
+    """Return snapshots `first` to `last`."""
+    start, end = int(marks.offsets[first]), int(marks.offsets[last + 1])
+    return e.MarksSet(
+        times_ms=marks.times_ms[first : last + 1],
+        offsets=marks.offsets[first : last + 2] - start,
+        factors=marks.factors[start:end],
+        prices=marks.prices[start:end],
+    )
+
+
+def _ranked(state: State, units: list[int]) -> list[int]:
+    """Return units by the rulebook's order; equal ones by id."""
+    rule = state.rules.unit_order
+    if rule is UnitOrder.ACCOUNT_ID or len(units) < 2:  # noqa: PLR2004 nothing to order
+        return sorted(units)
+    with exact():
+        keys = {unit: state.rank(unit, rule) for unit in units}
+    return sorted(units, key=lambda unit: (keys[unit], unit))
+
+
+__all__ = ["Engine", "JournalBehind", "Receipt", "Rejected", "Settings"]

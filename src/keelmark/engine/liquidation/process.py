@@ -1,0 +1,137 @@
+"""The liquidation of one unit: a small state machine driven by the rulebook's stage list."""
+
+from collections.abc import Callable
+
+from keelmark.core.margin import MarginReport
+from keelmark.core.process import Stage
+from keelmark.engine import events as e
+from keelmark.engine.liquidation.convert import convert_collateral
+from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.liquidation.reduce import Progress, reduce_in_market
+from keelmark.engine.liquidation.resolve import resolve
+from keelmark.engine.state import Case, State
+
+
+def liquidate(desk: Desk, unit: int) -> None:
+    """Bring a unit one snapshot further: start, go on with, or end its liquidation.
+
+    Nothing happens to a unit that is not at its trigger, is held by an operator, depends on a
+    paused instrument, has grace left, or waits.
+    """
+    state = desk.state
+    if unit in state.held or must_wait(state, unit):
+        return
+    case = state.cases.get(unit)
+    if case is None:
+        report = state.report(unit)
+        if not report.is_liquidatable or not grace_is_over(desk, unit):
+            return
+        desk.emit(started(state, unit, report))
+        case = state.cases[unit]
+    elif state.time_ms < case.wake_ms:
+        return
+    elif state.has_recovered(unit):
+        end(desk, case, "recovered")
+        return
+    run_stages(desk, case)
+
+
+def run_stages(desk: Desk, case: Case) -> None:
+    """Run what the rulebook lists until the unit recovers, must wait, or is resolved."""
+    state = desk.state
+    for stage, step in STAGES.items():
+        if not state.rules.runs(stage) or stage.value in case.exhausted:
+            continue
+        if step(desk, case) is Progress.WAITING:
+            return
+        if state.has_recovered(case.unit):
+            end(desk, case, "recovered")
+            return
+        reason = "the unit is still below its liquidation-end margin"
+        desk.emit(
+            e.StageExhausted(case=case.case, unit=case.unit, stage=stage.value, reason=reason),
+        )
+    resolve(desk, case)
+
+
+def cancel_orders(desk: Desk, case: Case) -> Progress:
+    """Cancel every open order of the unit."""
+    if desk.state.orders.get(case.unit):
+        desk.emit(e.OrdersCancelled(unit=case.unit, instrument=-1, case=case.case))
+    return Progress.DONE
+
+
+STAGES: dict[Stage, Callable[[Desk, Case], Progress]] = {
+    Stage.CANCEL_ORDERS: cancel_orders,
+    Stage.CONVERT_COLLATERAL: convert_collateral,
+    Stage.REDUCE: reduce_in_market,
+}
+
+
+def end(desk: Desk, case: Case, outcome: str) -> None:
+    """Write down that a liquidation is over without a deficit."""
+    desk.emit(
+        e.LiquidationEnded(
+            case=case.case, unit=case.unit, time_ms=desk.state.time_ms, outcome=outcome
+        ),
+    )
+
+
+def must_wait(state: State, unit: int) -> bool:
+    """Whether a unit holds an instrument that is paused, or reads a price that is not trusted."""
+    if not state.paused and not state.untrusted:
+        return False
+    view = state.book.unit_view(unit)
+    paused = any(state.is_paused(p.instrument) for p in view.positions)
+    return paused or state.depends_on_untrusted(view)
+
+
+def take_over(desk: Desk, unit: int) -> None:
+    """Resolve a unit at once, on an operator's word."""
+    state = desk.state
+    if unit not in state.cases:
+        desk.emit(started(state, unit, state.report(unit)))
+    resolve(desk, state.cases[unit])
+
+
+def grace_is_over(desk: Desk, unit: int) -> bool:
+    """Whether a unit at its trigger has had its time; starts it where it has not."""
+    state = desk.state
+    grace_s = state.rules.margin_call.grace_s
+    if grace_s == 0 or not state.rules.runs(Stage.MARGIN_CALL):
+        return True
+    until = state.grace.get(unit)
+    if until is None:
+        desk.emit(e.GraceStarted(unit=unit, until_ms=state.time_ms + 1000 * grace_s))
+        return False
+    return state.time_ms >= until
+
+
+def started(state: State, unit: int, report: MarginReport) -> e.LiquidationStarted:
+    """Return the opening event: the decision with its working."""
+    view = state.book.unit_view(unit)
+    margins = {(p.position.instrument, p.position.leg): p for p in report.positions}
+    rows = []
+    for held in view.positions:
+        margin = margins[state.universe.symbols[held.instrument], held.leg]
+        rows.append(
+            e.HoldingRow(
+                instrument=held.instrument,
+                leg=int(held.leg),
+                lots=held.lots,
+                cost=held.cost,
+                mark=f"{margin.mark_price:f}",
+                notional=f"{margin.notional:f}",
+                maintenance=f"{margin.maintenance_margin:f}",
+                tier=margin.maintenance.tier,
+            ),
+        )
+    return e.LiquidationStarted(
+        case=state.cases_count + 1,
+        unit=unit,
+        time_ms=state.time_ms,
+        equity=f"{report.equity:f}",
+        maintenance=f"{report.maintenance_margin:f}",
+        holdings=tuple(rows),
+        balances=tuple(sorted(view.balances.items())),
+    )

@@ -1,0 +1,309 @@
+"""Reduce a unit in the market: size, order and price limit by the rulebook's policies.
+
+No order may cost more than the maintenance it releases: the limit is the stricter of the policy's
+and the price at which fee and slippage would take all that is released (INV-07).
+"""
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from enum import Enum, auto
+
+from keelmark.core.margin import MarginReport, PositionMargin
+from keelmark.core.numbers import ZERO, exact
+from keelmark.engine import events as e
+from keelmark.engine.execution import LiquidationOrder
+from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.reduce.legs import Close, ReducibleLeg, Shortfall, TierRow
+from keelmark.engine.reduce.order import ORDER
+from keelmark.engine.reduce.prices import LimitPrice, Slice, Unpriced, price_policy
+from keelmark.engine.reduce.sizing import sizing_policy
+from keelmark.engine.state import Case, State
+
+
+class Progress(Enum):
+    """What a stage answers."""
+
+    DONE = auto()
+    """The stage can do no more; the next one begins if the unit has not recovered."""
+    WAITING = auto()
+    """Nothing more at this snapshot; the stage is not exhausted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A close that is about to be ordered."""
+
+    close: Close
+    held: PositionMargin
+    leg: ReducibleLeg
+    row: int
+
+
+def reduce_in_market(desk: Desk, case: Case) -> Progress:
+    """Sell until the unit reaches its target, the attempts are used up, or nothing helps."""
+    rules = desk.state.rules.reduce
+    attempts = case.attempts
+    while attempts < rules.attempts:
+        if _window_is_spent(desk.state):
+            return _wait(desk, case, attempts, desk.state.sold_window_end(), "notional limit")
+        filled, cooldown_s = _attempt(desk, case)
+        attempts += 1
+        if desk.state.has_recovered(case.unit):
+            return Progress.DONE
+        pause_s = max(rules.interval_s, 1 if cooldown_s else 0)
+        if pause_s:
+            until = desk.state.time_ms + 1000 * pause_s
+            return _wait(desk, case, attempts, until, "interval", cooldown_s)
+        if not filled:
+            break
+    return Progress.DONE
+
+
+def _attempt(desk: Desk, case: Case) -> tuple[bool, int]:
+    """Plan and send one round of orders; return whether anything was filled, and a cool-down."""
+    state = desk.state
+    rules = state.rules.reduce
+    report = state.report(case.unit)
+    legs = reducible_legs(state, report)
+    sizing = sizing_policy(rules.sizing, **rules.sizing_settings)
+    shortfall = Shortfall(
+        equity=report.equity,
+        maintenance=report.maintenance_margin,
+        buffer=rules.buffer,
+        in_cooldown=state.time_ms < case.cooldown_ms,
+    )
+    plan = sizing(ORDER[rules.order](list(legs.values()), rules.seed), shortfall)
+    filled = False
+    for close in plan.closes:
+        filled |= _send(desk, case, close)
+        if state.has_recovered(case.unit):
+            break
+    return filled, plan.cooldown_seconds
+
+
+def reducible_legs(state: State, report: MarginReport) -> dict[tuple[str, int], ReducibleLeg]:
+    """Return the positions of a unit as the policies read them, valuation units."""
+    legs = {}
+    with exact():
+        for held in report.positions:
+            row = state.universe.instrument_row(held.position.instrument)
+            if state.is_paused(row):
+                continue
+            instrument = held.terms.instrument
+            lots = int(held.position.size / instrument.lot)
+            price = state.price_of(state.universe.asset_row(instrument.settle))
+            legs[instrument.symbol, int(held.position.leg)] = ReducibleLeg(
+                instrument=instrument.symbol,
+                leg=int(held.position.leg),
+                lots=lots,
+                lot_notional=held.notional / abs(lots) * price,
+                maintenance=held.maintenance_margin * price,
+                maintenance_rate=_rate(held),
+                tiers=_tier_rows(held, price),
+                pnl=held.unrealized_pnl * price,
+                fee_rate=state.rules.clearance_fee,
+                hedged_lots=_hedged(report, held),
+            )
+    return legs
+
+
+def _rate(held: PositionMargin) -> Decimal:
+    return held.maintenance_margin / held.notional
+
+
+def _tier_rows(held: PositionMargin, price: Decimal) -> tuple[TierRow, ...]:
+    """Return the bracket rows in valuation units, where the rule is a table of notionals."""
+    rule = held.terms.maintenance
+    face = rule.parameters()
+    if (
+        held.position.tier is not None
+        or len(face.floors) == 1
+        or not rule.breakpoints(held.position.size)
+    ):
+        return ()
+    fee = held.close_fee / held.notional
+    rows = zip(face.floors, face.rates, face.deductions, strict=True)
+    return tuple(TierRow(f * price, r + fee, d * price) for f, r, d in rows)
+
+
+def _hedged(report: MarginReport, held: PositionMargin) -> int:
+    """Return how many lots an opposite leg of the instrument covers."""
+    opposite = sum(
+        (
+            abs(p.position.size)
+            for p in report.positions
+            if p.position.instrument == held.position.instrument
+            and p.position.size * held.position.size < ZERO
+        ),
+        ZERO,
+    )
+    return int(min(opposite, abs(held.position.size)) / held.terms.instrument.lot)
+
+
+def _send(desk: Desk, case: Case, close: Close) -> bool:
+    """Order one close within its limit; return whether anything was filled."""
+    state = desk.state
+    report = state.report(case.unit)
+    held = next(
+        p
+        for p in report.positions
+        if (p.position.instrument, int(p.position.leg)) == (close.instrument, close.leg)
+    )
+    row = state.universe.instrument_row(close.instrument)
+    lots = min(close.lots, _window_lots(state, held))
+    if lots <= 0:
+        return False
+    limit = limit_ticks(state, report, held, lots)
+    if limit is None:
+        return False
+    side = -1 if held.position.size > ZERO else 1
+    order = LiquidationOrder(
+        instrument=row,
+        lots=side * lots,
+        mark_ticks=state.ticks(row),
+        limit_ticks=limit,
+        time_ms=state.time_ms,
+    )
+    done = desk.market.execute(order)
+    if done.lots == 0:
+        return False
+    _book_fill(desk, case, row, int(held.position.leg), done.lots, done.ticks)
+    return True
+
+
+def _book_fill(desk: Desk, case: Case, row: int, leg: int, lots: int, ticks: int) -> None:
+    """Write a fill down with its clearance fee and the fund's share of it."""
+    state = desk.state
+    value = state.value(row, lots, ticks)
+    with exact():
+        fee = int((abs(value) * state.rules.clearance_fee).to_integral_value(ROUND_CEILING))
+        to_fund = int(fee * state.rules.insurance.fee_share)
+    desk.emit(
+        e.Filled(
+            unit=case.unit,
+            counterparty=state.liquidity,
+            instrument=row,
+            lots=lots,
+            value=value,
+            leg=leg,
+            fee=fee,
+            ticks=ticks,
+            reason="reduce",
+            case=case.case,
+        ),
+    )
+    if to_fund:
+        desk.emit(
+            e.Transferred(
+                source=state.fees,
+                target=state.fund_of(row),
+                asset=state.settle_of(row),
+                quanta=to_fund,
+                reason="clearance_fee",
+                case=case.case,
+            ),
+        )
+
+
+def limit_ticks(
+    state: State,
+    report: MarginReport,
+    held: PositionMargin,
+    lots: int,
+) -> int | None:
+    """Return the worst price of an order, in ticks towards the account; `None` if none helps."""
+    with exact():
+        limits = [_policy_limit(state, report, held, lots), _relief_limit(state, held, lots)]
+        sells = held.position.size > ZERO
+        mark = held.mark_price
+        if Unpriced.NO_PRICE in limits:
+            return None
+        known = [limit for limit in limits if not isinstance(limit, Unpriced)]
+        limit = (max(known) if sells else min(known)) if known else None
+        if limit is None:
+            return None
+        if (limit > mark) if sells else (limit < mark):
+            return None
+        unit = held.terms.instrument.price_unit
+        rounding = ROUND_CEILING if sells else ROUND_FLOOR
+        return max(1, int((limit / unit).to_integral_value(rounding)))
+
+
+def _policy_limit(
+    state: State,
+    report: MarginReport,
+    held: PositionMargin,
+    lots: int,
+) -> LimitPrice:
+    rules = state.rules.reduce
+    instrument = held.terms.instrument
+    share = lots * instrument.lot / abs(held.position.size)
+    price = state.price_of(state.universe.asset_row(instrument.settle))
+    if report.maintenance_margin <= ZERO:
+        return Unpriced.ANY_PRICE
+    part = Slice(
+        mark=held.mark_price,
+        size=held.position.size * share * instrument.contract_size,
+        equity=report.equity / price,
+        maintenance=report.maintenance_margin / price,
+        maintenance_freed=held.maintenance_margin * share,
+        inverse=instrument.is_inverse,
+    )
+    return price_policy(rules.price_limit, **rules.price_settings)(part)
+
+
+def _relief_limit(state: State, held: PositionMargin, lots: int) -> Decimal:
+    """Return the price at which fee and slippage take all the maintenance that is released.
+
+    The release of a lot is taken at the smaller of its average over the close and the rate now,
+    so that a partial fill raises the excess too.
+    """
+    instrument = held.terms.instrument
+    size = lots * instrument.lot
+    rest = abs(held.position.size) - size
+    per_size = held.notional / abs(held.position.size)
+    after = held.terms.maintenance.requirement(rest, rest * per_size).amount if rest else ZERO
+    average = (held.maintenance.amount - after) / size
+    released = min(average, held.maintenance.rate * per_size) + held.close_fee / abs(
+        held.position.size,
+    )
+    fee = state.rules.clearance_fee
+    quantum = state.universe.quantum(state.universe.asset_row(instrument.settle))
+    # two quanta: one that the excess must gain, one that the fee may be rounded up by
+    room = (released - fee * per_size - 2 * quantum / size) / (1 + fee)
+    room /= state.steepest(instrument.settle)
+    value = instrument.value_per_size(held.mark_price)
+    value = value - room if held.position.size > ZERO else value + room
+    limit = instrument.price_at(value)
+    return limit if limit is not None else instrument.price_unit
+
+
+def _window_is_spent(state: State) -> bool:
+    limit = state.rules.guards.notional_max
+    return limit is not None and state.sold_left() <= ZERO
+
+
+def _window_lots(state: State, held: PositionMargin) -> int:
+    """Return the lots that the notional limit of the window still allows."""
+    if state.rules.guards.notional_max is None:
+        return int(abs(held.position.size) / held.terms.instrument.lot)
+    with exact():
+        price = state.price_of(state.universe.asset_row(held.settle))
+        per_lot = held.notional * price / (abs(held.position.size) / held.terms.instrument.lot)
+        return max(0, int(state.sold_left() / per_lot))
+
+
+def _wait(
+    desk: Desk, case: Case, attempts: int, until_ms: int, reason: str, cooldown_s: int = 0
+) -> Progress:
+    desk.emit(
+        e.Waiting(
+            case=case.case,
+            unit=case.unit,
+            until_ms=until_ms,
+            reason=reason,
+            attempts=attempts,
+            cooldown_ms=desk.state.time_ms + 1000 * cooldown_s if cooldown_s else 0,
+        ),
+    )
+    return Progress.WAITING

@@ -1,0 +1,356 @@
+"""The end of a unit that the market could not save: takeover, insurance, ADL, socialised loss.
+
+Everything is in whole quanta of one settle asset and the parts sum to the deficit exactly
+(docs/decisions/0005-takeover.md). The unit ends without positions and without balances.
+"""
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR
+
+import numpy as np
+
+from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.process import Stage
+from keelmark.engine import events as e
+from keelmark.engine.adl.policies import DELEVERAGE
+from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.liquidation.shares import Holding, carried_lots, split_value, with_losses
+from keelmark.engine.losses import LOSS
+from keelmark.engine.state import Case, State
+
+WEIGHT_SCALE = 10**12
+
+
+@dataclass(slots=True)
+class Bill:
+    """Who paid what of a deficit, settle quanta."""
+
+    asset: int
+    deficit: int = 0
+    fund: int = 0
+    deleveraged: int = 0
+    socialised: int = 0
+    backstop: int = 0
+    surplus: int = 0
+
+    def ended(self, case: Case, time_ms: int, outcome: str) -> e.LiquidationEnded:
+        """Return the closing event of the case."""
+        return e.LiquidationEnded(
+            case=case.case,
+            unit=case.unit,
+            time_ms=time_ms,
+            outcome=outcome,
+            asset=self.asset,
+            deficit=self.deficit,
+            fund=self.fund,
+            deleveraged=self.deleveraged,
+            socialised=self.socialised,
+            backstop=self.backstop,
+            surplus=self.surplus,
+        )
+
+
+def resolve(desk: Desk, case: Case) -> None:
+    """Hand over everything a unit has and settle who pays."""
+    state = desk.state
+    asset = primary_asset(state, case.unit)
+    gather_into(desk, case, asset)
+    holdings, weights = held(state, case.unit, asset)
+    order = sorted(range(len(holdings)), key=lambda i: (-weights[i], holdings[i].instrument))
+    first = holdings[order[0]].instrument if holdings else -1
+    equity = worth(state, case.unit, asset, holdings)
+    bill = Bill(asset=asset, deficit=max(0, -equity), surplus=max(0, equity))
+    outcome = "taken_over"
+    if holdings:
+        equity -= pay_surplus(desk, case, first, bill)
+        shared = with_losses(equity, holdings, weights)
+        for place in order:
+            if hand_over(desk, case, shared[place], bill):
+                outcome = "deleveraged"
+    else:
+        pay_debt(desk, case, bill)
+    desk.emit(bill.ended(case, state.time_ms, outcome))
+
+
+def worth(state: State, unit: int, asset: int, holdings: list[Holding]) -> int:
+    """Return what a unit that holds one asset is worth at the mark, quanta."""
+    costs = sum(
+        p.cost
+        for p in state.book.unit_view(unit).positions
+        if state.settle_of(p.instrument) == asset
+    )
+    return state.book.balance(unit, asset) + sum(h.value for h in holdings) - costs
+
+
+def primary_asset(state: State, unit: int) -> int:
+    """Return the settle asset with the largest requirement; without positions, the largest debt."""
+    report = state.report(unit)
+    with exact():
+        rows = [
+            (a.maintenance_margin * a.price, -a.balance * a.price, -i, a.asset)
+            for i, a in enumerate(report.assets)
+        ]
+    return state.universe.asset_row(max(rows)[3])
+
+
+def gather_into(desk: Desk, case: Case, asset: int) -> None:
+    """Exchange what a unit has in other assets with the backstop, at the mark.
+
+    Positions that settle in another asset go first, at the mark; then the balances. What the unit
+    receives rounds down, what it gives rounds up (INV-12).
+    """
+    state = desk.state
+    view = state.book.unit_view(case.unit)
+    for position in view.positions:
+        if state.settle_of(position.instrument) != asset:
+            holding = at_the_mark(state, position.instrument, position.lots, int(position.leg))
+            transfer_position(desk, case, holding, state.backstop, holding.value, "takeover")
+    for other, quanta in state.book.unit_view(case.unit).balances.items():
+        if other != asset and quanta != 0:
+            exchange(desk, case, other, quanta, asset)
+
+
+def exchange(desk: Desk, case: Case, other: int, quanta: int, asset: int) -> None:
+    """Swap one balance (or debt) of a unit with the backstop for the asset of the resolution."""
+    state = desk.state
+    with exact():
+        worth = abs(quanta) * state.universe.quantum(other) * state.price_of(other)
+        amount = worth / (state.universe.quantum(asset) * state.price_of(asset))
+        paid = int(amount.to_integral_value(ROUND_FLOOR if quanta > 0 else ROUND_CEILING))
+    unit, backstop = case.unit, state.backstop
+    giver, taker = (unit, backstop) if quanta > 0 else (backstop, unit)
+    desk.emit(_moved(giver, taker, other, abs(quanta), "seizure", case))
+    if paid:
+        desk.emit(_moved(taker, giver, asset, abs(paid), "seizure", case))
+
+
+def held(state: State, unit: int, asset: int) -> tuple[list[Holding], list[int]]:
+    """Return the positions settled in `asset` at the mark, with requirements as weights."""
+    report = state.report(unit)
+    weights = {
+        (p.position.instrument, int(p.position.leg)): p.maintenance_margin for p in report.positions
+    }
+    holdings, shares = [], []
+    for p in state.book.unit_view(unit).positions:
+        if state.settle_of(p.instrument) == asset:
+            holdings.append(at_the_mark(state, p.instrument, p.lots, int(p.leg)))
+            weight = weights[state.universe.symbols[p.instrument], int(p.leg)]
+            shares.append(int(max(ZERO, weight) * WEIGHT_SCALE))
+    return holdings, shares
+
+
+def at_the_mark(state: State, instrument: int, lots: int, leg: int) -> Holding:
+    """Return lots with their value at the mark."""
+    value = state.value(instrument, lots, state.ticks(instrument))
+    return Holding(instrument=instrument, leg=leg, lots=lots, value=value, loss=0)
+
+
+def pay_surplus(desk: Desk, case: Case, instrument: int, bill: Bill) -> int:
+    """Pass the fund its share of what is left; return what was paid."""
+    with exact():
+        paid = int(bill.surplus * desk.state.rules.insurance.surplus_share)
+    if paid > 0:
+        fund = desk.state.fund_of(instrument)
+        desk.emit(_moved(case.unit, fund, bill.asset, paid, "surplus", case))
+    return paid
+
+
+def hand_over(desk: Desk, case: Case, holding: Holding, bill: Bill) -> bool:
+    """Dispose of one position; return whether any of it was auto-deleveraged."""
+    capacity = backstop_capacity(desk.state, holding)
+    carried = holding
+    if holding.loss > 0:
+        money = fund_available(desk.state, holding.instrument, bill.asset)
+        carried = holding.part(carried_lots(holding, money))
+    taken = carried.part(_smaller(carried.lots, capacity))
+    rest = holding.rest(taken)
+    if taken.lots:
+        take(desk, case, taken, bill)
+    return deleverage(desk, case, rest, bill) if rest.lots else False
+
+
+def take(desk: Desk, case: Case, taken: Holding, bill: Bill) -> None:
+    """Let the backstop have lots: at the mark if the fund pays their loss, else cheaper."""
+    if taken.loss > 0:
+        pay_fund(desk, case, taken.instrument, taken.loss, bill)
+        value = taken.value
+    else:
+        value = taken.transfer_value
+    transfer_position(desk, case, taken, desk.state.backstop, value, "takeover")
+
+
+def deleverage(desk: Desk, case: Case, rest: Holding, bill: Bill) -> bool:
+    """Close lots against winners at the transfer price; socialise what finds nobody."""
+    state = desk.state
+    closed: list[int] = []
+    victims: list[int] = []
+    legs: list[int] = []
+    if state.rules.runs(Stage.AUTO_DELEVERAGE):
+        per_lot = max(0, rest.loss) / abs(rest.lots)
+        side = -1 if rest.lots > 0 else 1
+        sided = desk.candidates(rest.instrument, side, per_lot)
+        policy = DELEVERAGE[state.rules.deleverage]
+        lots = policy(abs(rest.lots), sided.candidates)
+        chosen = np.flatnonzero(lots)
+        closed = [int(n) for n in lots[chosen]]
+        victims = sided.candidates.unit[chosen].tolist()
+        legs = sided.legs[chosen].tolist()
+    matched = rest.part(_signed(sum(closed), rest.lots))
+    unmatched = rest.rest(matched)
+    if closed:
+        cancel_victims_orders(desk, case, victims, rest.instrument)
+        values = split_value(matched.transfer_value, closed)
+        desk.emit(
+            e.Deleveraged(
+                case=case.case,
+                unit=case.unit,
+                instrument=rest.instrument,
+                leg=rest.leg,
+                victims=tuple(victims),
+                victim_legs=tuple(legs),
+                lots=tuple(-_signed(n, rest.lots) for n in closed),
+                values=tuple(-value for value in values),
+            ),
+        )
+        bill.deleveraged += max(0, matched.loss)
+    if unmatched.lots:
+        force_on_backstop(desk, case, unmatched, bill)
+    return bool(closed)
+
+
+def force_on_backstop(desk: Desk, case: Case, left: Holding, bill: Bill) -> None:
+    """Give the backstop what nobody takes: at the mark as far as claims pay the loss."""
+    if left.loss <= 0:
+        value = left.transfer_value
+        transfer_position(desk, case, left, desk.state.backstop, value, "takeover")
+        return
+    paid = socialise(desk, case, left, bill)
+    borne = left.loss - paid
+    bill.backstop += borne
+    value = left.value + borne
+    transfer_position(desk, case, left, desk.state.backstop, value, "takeover")
+
+
+def socialise(desk: Desk, case: Case, left: Holding, bill: Bill) -> int:
+    """Charge a loss to the claims the rulebook names, fund first; return what was paid."""
+    state = desk.state
+    money = fund_available(state, left.instrument, bill.asset)
+    from_fund = min(left.loss, money)
+    pay_fund(desk, case, left.instrument, from_fund, bill)
+    owed = left.loss - from_fund
+    if owed == 0 or not state.rules.runs(Stage.SOCIALISE):
+        return from_fund
+    claims = desk.claims(bill.asset, left.instrument, case.unit)
+    parts = LOSS[state.rules.socialise](owed, claims)
+    chosen = np.flatnonzero(parts)
+    if len(chosen) == 0:
+        return from_fund
+    desk.emit(
+        e.LossSocialised(
+            case=case.case,
+            unit=case.unit,
+            asset=bill.asset,
+            form=state.rules.socialise,
+            payers=tuple(claims.unit[chosen].tolist()),
+            quanta=tuple(parts[chosen].tolist()),
+        ),
+    )
+    paid = int(parts.sum())
+    bill.socialised += paid
+    return from_fund + paid
+
+
+def pay_debt(desk: Desk, case: Case, bill: Bill) -> None:
+    """Pay what a unit without positions owes: fund, claims, then the backstop."""
+    if bill.deficit == 0:
+        return
+    debt = Holding(instrument=-1, leg=0, lots=0, value=0, loss=bill.deficit)
+    left = bill.deficit - socialise(desk, case, debt, bill)
+    if left:
+        desk.emit(_moved(desk.state.backstop, case.unit, bill.asset, left, "borne", case))
+        bill.backstop += left
+
+
+# --- the payers ---------------------------------------------------------------------------------
+
+
+def fund_available(state: State, instrument: int, asset: int) -> int:
+    """Return what the fund of an instrument may still spend, quanta."""
+    if not state.rules.runs(Stage.INSURANCE):
+        return 0
+    return state.fund_money(state.fund_of(instrument), asset)
+
+
+def pay_fund(desk: Desk, case: Case, instrument: int, quanta: int, bill: Bill) -> None:
+    """Let the fund pay a share of the deficit to the unit."""
+    if quanta > 0:
+        fund = desk.state.fund_of(instrument)
+        desk.emit(_moved(fund, case.unit, bill.asset, quanta, "deficit", case))
+        bill.fund += quanta
+
+
+def backstop_capacity(state: State, holding: Holding) -> int:
+    """Return the lots (unsigned) of a position that the backstop has room for."""
+    if not state.rules.runs(Stage.TAKEOVER) or state.backstop_is_spent():
+        return 0
+    limit = state.rules.takeover.inventory_max
+    if limit is None or holding.value == 0:
+        return abs(holding.lots)
+    with exact():
+        room = limit - state.backstop_inventory()
+        settle = state.settle_of(holding.instrument)
+        quantum = state.universe.quantum(settle) * state.price_of(settle)
+        share = max(ZERO, room) / (abs(holding.value) * quantum)
+        return abs(holding.lots) if share >= ONE else int(abs(holding.lots) * share)
+
+
+def transfer_position(
+    desk: Desk,
+    case: Case,
+    holding: Holding,
+    receiver: int,
+    value: int,
+    reason: str,
+) -> None:
+    """Move lots of the unit to a receiver at a signed value."""
+    desk.emit(
+        e.Filled(
+            unit=case.unit,
+            counterparty=receiver,
+            instrument=holding.instrument,
+            lots=-holding.lots,
+            value=-value,
+            leg=holding.leg,
+            reason=reason,
+            case=case.case,
+        ),
+    )
+
+
+def cancel_victims_orders(desk: Desk, case: Case, victims: list[int], instrument: int) -> None:
+    """Cancel what the victims have open in the instrument, before they are closed against."""
+    for victim in victims:
+        orders = desk.state.orders.get(victim)
+        if orders and any(order.instrument == instrument for order in orders.values()):
+            desk.emit(e.OrdersCancelled(unit=victim, instrument=instrument, case=case.case))
+
+
+def _moved(
+    source: int, target: int, asset: int, quanta: int, reason: str, case: Case
+) -> e.Transferred:
+    return e.Transferred(
+        source=source,
+        target=target,
+        asset=asset,
+        quanta=quanta,
+        reason=reason,
+        case=case.case,
+    )
+
+
+def _signed(lots: int, like: int) -> int:
+    return lots if like > 0 else -lots
+
+
+def _smaller(lots: int, capacity: int) -> int:
+    return _signed(min(abs(lots), capacity), lots)

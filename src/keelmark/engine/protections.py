@@ -1,0 +1,206 @@
+"""Protections a user sets: stops on a price, on equity or on usage, top-ups, automatic de-leverage.
+
+Usage protections are watched by the same wires as warnings, at their own multiple of maintenance.
+Price protections cut a stream of marks at the first snapshot that reaches them; equity floors are
+looked at after every snapshot.
+"""
+
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+import numpy as np
+
+from keelmark.core.errors import InvalidInput, nearest
+from keelmark.core.margin import MarginReport
+from keelmark.core.numbers import ZERO, exact
+from keelmark.engine import commands as c
+from keelmark.engine import events as e
+from keelmark.engine.execution import LiquidationOrder
+from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.liquidation.reduce import reducible_legs
+from keelmark.engine.reduce.legs import Shortfall
+from keelmark.engine.reduce.sizing import sizing_policy
+from keelmark.engine.state import MILLION, PRICE_KINDS, USAGE_KINDS, Protection, State
+
+KINDS = (*PRICE_KINDS, "equity_floor", *USAGE_KINDS)
+
+
+def require_protection(state: State, command: c.SetProtection) -> None:
+    """Refuse a protection that could never work.
+
+    Raises:
+        InvalidInput: Naming the field.
+    """
+    where = f"protection {command.protection} of unit {command.unit}"
+    if command.kind not in KINDS:
+        msg = f"{where}: kind {command.kind!r}; {nearest(command.kind, KINDS)}"
+        raise InvalidInput(msg)
+    if command.kind in PRICE_KINDS and not (
+        0 <= command.instrument < len(state.universe.symbols) and command.trigger > 0
+    ):
+        msg = f"{where}: needs an instrument row and a positive trigger in ticks"
+        raise InvalidInput(msg)
+    if command.kind in USAGE_KINDS and not 0 < command.trigger <= MILLION:
+        msg = f"{where}: trigger {command.trigger}; usage is 1 to 1,000,000 parts per million"
+        raise InvalidInput(msg)
+    if command.kind in {"top_up", "deleverage"} and not 0 < command.target < command.trigger:
+        msg = f"{where}: target {command.target} must lie between 0 and its trigger"
+        raise InvalidInput(msg)
+    if command.kind == "top_up":
+        state.book.known(command.source)
+        if not 0 <= command.asset < len(state.universe.assets) or command.source == command.unit:
+            msg = f"{where}: a top-up needs another unit as source and an asset row"
+            raise InvalidInput(msg)
+
+
+def first_price_trigger(state: State, marks: e.MarksSet, first: int, last: int) -> int:
+    """Return the first snapshot in `[first, last]` at which a price protection is reached."""
+    start, end = int(marks.offsets[first]), int(marks.offsets[last + 1])
+    factors, prices = marks.factors[start:end], marks.prices[start:end]
+    hit = np.zeros(end - start, np.bool_)
+    for factor, low, high in state.price_triggers():
+        rows = factors == factor
+        hit |= rows & ((prices <= low) | (prices >= high))
+    if not hit.any():
+        return last
+    row = start + int(np.argmax(hit))
+    return int(np.searchsorted(marks.offsets, row, side="right")) - 1
+
+
+def run_protections(desk: Desk, unit: int) -> None:
+    """Carry out every protection of a unit that is reached now."""
+    state = desk.state
+    if unit in state.cases or unit in state.held:
+        return
+    for number, protection in sorted(state.protections.get(unit, {}).items()):
+        view = state.book.unit_view(unit)
+        if state.depends_on_untrusted(view) or not view.positions:
+            continue
+        if is_reached(state, unit, protection):
+            _ACTIONS[protection.kind](desk, unit, protection)
+            desk.emit(e.ProtectionRemoved(unit=unit, protection=number, fired=True))
+
+
+def is_reached(state: State, unit: int, protection: Protection) -> bool:
+    """Whether a protection's condition holds at the present snapshot."""
+    if protection.kind in PRICE_KINDS:
+        lots = sum(
+            p.lots
+            for p in state.book.unit_view(unit).positions
+            if p.instrument == protection.instrument
+        )
+        below = (lots > 0) == (protection.kind == "stop_loss")
+        ticks = state.ticks(protection.instrument)
+        reached = ticks <= protection.trigger if below else ticks >= protection.trigger
+        return lots != 0 and reached
+    report = state.report(unit)
+    if protection.kind == "equity_floor":
+        return report.equity <= _floor(state, protection)
+    with exact():
+        return report.maintenance_margin * MILLION >= report.equity * protection.trigger
+
+
+def _floor(state: State, protection: Protection) -> Decimal:
+    asset = max(0, protection.asset)
+    return protection.trigger * state.universe.quantum(asset) * state.price_of(asset)
+
+
+# --- actions ------------------------------------------------------------------------------------
+
+
+def _close_instrument(desk: Desk, unit: int, protection: Protection) -> None:
+    for held in desk.state.book.unit_view(unit).positions:
+        if held.instrument == protection.instrument:
+            _send(desk, unit, held.instrument, int(held.leg), -held.lots)
+
+
+def _close_everything(desk: Desk, unit: int, protection: Protection) -> None:  # noqa: ARG001 action
+    for held in desk.state.book.unit_view(unit).positions:
+        _send(desk, unit, held.instrument, int(held.leg), -held.lots)
+
+
+def _top_up(desk: Desk, unit: int, protection: Protection) -> None:
+    """Move from the funding unit what brings usage to the target, as far as it has it."""
+    state = desk.state
+    with exact():
+        short = _missing(state.report(unit), protection.target)
+        price = state.universe.quantum(protection.asset) * state.price_of(protection.asset)
+        weight = state.model.assets[state.universe.assets[protection.asset]].schedule
+        held = state.book.balance(unit, protection.asset) * state.universe.quantum(protection.asset)
+        marginal = max(weight.marginal_weight(held), Decimal("0.01"))
+        wanted = int((short / (price * marginal)).to_integral_value(ROUND_CEILING))
+    quanta = min(max(0, wanted), max(0, state.free_cash(protection.source, protection.asset)))
+    if quanta:
+        desk.emit(
+            e.Transferred(
+                source=protection.source,
+                target=unit,
+                asset=protection.asset,
+                quanta=quanta,
+                reason="top_up",
+            ),
+        )
+
+
+def _deleverage(desk: Desk, unit: int, protection: Protection) -> None:
+    """Sell, most maintenance first, until usage is at the target."""
+    state = desk.state
+    report = state.report(unit)
+    legs = sorted(reducible_legs(state, report).values(), key=lambda leg: -leg.maintenance)
+    shortfall = Shortfall(
+        equity=report.equity,
+        maintenance=report.maintenance_margin,
+        buffer=Decimal(MILLION) / protection.target - 1,
+    )
+    for close in sizing_policy("to_target")(legs, shortfall).closes:
+        row = state.universe.instrument_row(close.instrument)
+        held = state.book.lots(unit, row, close.leg)  # type: ignore[arg-type]  # a leg's number
+        _send(desk, unit, row, close.leg, -close.lots if held > 0 else close.lots)
+
+
+def _missing(report: MarginReport, target: int) -> Decimal:
+    """Return the equity that brings usage to `target` parts per million."""
+    return max(ZERO, report.maintenance_margin * MILLION / target - report.equity)
+
+
+def _send(desk: Desk, unit: int, row: int, leg: int, lots: int) -> None:
+    """Sell or buy in the market, without a limit, at the taker fee."""
+    state = desk.state
+    if state.is_paused(row):
+        return
+    order = LiquidationOrder(
+        instrument=row,
+        lots=lots,
+        mark_ticks=state.ticks(row),
+        limit_ticks=None,
+        time_ms=state.time_ms,
+    )
+    done = desk.market.execute(order)
+    if done.lots == 0:
+        return
+    value = state.value(row, done.lots, done.ticks)
+    with exact():
+        fee = int((abs(value) * state.rules.taker_fee).to_integral_value(ROUND_CEILING))
+    desk.emit(
+        e.Filled(
+            unit=unit,
+            counterparty=state.liquidity,
+            instrument=row,
+            lots=done.lots,
+            value=value,
+            leg=leg,
+            fee=fee,
+            ticks=done.ticks,
+            reason="protection",
+        ),
+    )
+
+
+_ACTIONS: dict[str, Any] = {
+    "stop_loss": _close_instrument,
+    "take_profit": _close_instrument,
+    "equity_floor": _close_everything,
+    "usage_ceiling": _close_everything,
+    "top_up": _top_up,
+    "deleverage": _deleverage,
+}

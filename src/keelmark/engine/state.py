@@ -1,0 +1,527 @@
+"""Everything the engine remembers: the book, the market, and what is going on with each unit."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from keelmark.book.book import FEES, LIQUIDITY, Book, Capacity, InHouse
+from keelmark.book.kernels.holders import gross_notional
+from keelmark.book.kernels.margin import Tables, excess, single_asset_price
+from keelmark.book.parameters import Parameters
+from keelmark.book.postings import fill_value
+from keelmark.book.universe import Universe
+from keelmark.book.views import UnitView
+from keelmark.core.errors import Rejected, RejectionReason
+from keelmark.core.excess import price_of
+from keelmark.core.margin import MarginReport, margin_report
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel, MarginPurpose
+from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.process import LiquidationRules, Stage, UnitOrder
+from keelmark.core.unit import MarginUnit, OpenOrders, Position
+from keelmark.rulebooks.load import Rulebook
+
+Floats = npt.NDArray[np.float64]
+Int64s = npt.NDArray[np.int64]
+
+DEFAULT_FUND = "default"
+MILLION = 1_000_000
+
+PRICE_KINDS = ("stop_loss", "take_profit")
+USAGE_KINDS = ("usage_ceiling", "top_up", "deleverage")
+"""Protections by what they are watched with."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    """A reserved order."""
+
+    instrument: int
+    lots: int
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """A protection a user set; fields as `commands.SetProtection`."""
+
+    kind: str
+    instrument: int
+    trigger: int
+    source: int
+    asset: int
+    target: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Case:
+    """A liquidation in progress.
+
+    Attributes:
+        case: Number of it.
+        unit: The unit.
+        attempts: Orders sent so far.
+        wake_ms: Nothing is done before.
+        cooldown_ms: Until then further orders are sized as inside a cool-down.
+        exhausted: Stages that can do no more.
+    """
+
+    case: int
+    unit: int
+    attempts: int = 0
+    wake_ms: int = 0
+    cooldown_ms: int = 0
+    exhausted: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True, kw_only=True)
+class FundWindow:
+    """What a fund spent since its window began, quanta; `base` is what it held then."""
+
+    start_ms: int
+    base: int
+    spent: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class SoldWindow:
+    """Notional sold into the market since the window began, valuation currency."""
+
+    start_ms: int = 0
+    notional: Decimal = ZERO
+
+
+@dataclass(slots=True, kw_only=True)
+class LossWindow:
+    """Equity of the backstop when its window began, valuation currency."""
+
+    start_ms: int = 0
+    equity: float = 0.0
+
+
+class State:
+    """The state that events build; `apply` is its only writer.
+
+    Attributes:
+        rulebook: Rulebook in force: margin terms and liquidation process.
+        universe: Rows of instruments, assets and prices.
+        book: Columns of record.
+        prices: Price by factor row; the last is seconds since interest was last posted.
+        time_ms: The clock.
+        posted_ms: When interest was last posted.
+        names: Account by the caller's id.
+        orders: Reserved orders by unit and order id.
+        protections: Protections by unit and id.
+        cases: Liquidations in progress by unit.
+        grace: Until when a unit at its trigger may bring margin.
+        levels: Warning level of each unit that has one.
+        paused: Instruments that are paused; -1 is everything.
+        untrusted: Price rows whose last price was refused, or that have none.
+        seen_ms: When each price row last had a good price.
+        held: Units an operator holds.
+        fund_windows: Spending of a fund, by unit and asset.
+        sold: Notional sold into the market in the present window, valuation currency.
+        cases_count: Liquidations ever started.
+    """
+
+    def __init__(self, rulebook: Rulebook, *, capacity: Capacity | None = None) -> None:
+        self.rulebook = rulebook
+        self.universe = Universe.build(rulebook.model)
+        funds = (DEFAULT_FUND, *rulebook.liquidation.insurance.segments)
+        self.book = Book(
+            self.parameters(),
+            in_house=InHouse(funds=funds, backstops=("main",)),
+            capacity=capacity,
+        )
+        self.prices: Floats = np.full(len(self.universe.factors) + 1, np.nan)
+        self.prices[-1] = 0.0
+        self.time_ms = 0
+        self.posted_ms = 0
+        self.names: dict[str, int] = {}
+        self.orders: defaultdict[int, dict[int, Order]] = defaultdict(dict)
+        self.protections: defaultdict[int, dict[int, Protection]] = defaultdict(dict)
+        self.cases: dict[int, Case] = {}
+        self.grace: dict[int, int] = {}
+        self.levels: dict[int, int] = {}
+        self.paused: set[int] = set()
+        self.untrusted: set[int] = set(range(len(self.universe.factors)))
+        self.seen_ms: Int64s = np.zeros(len(self.universe.factors), np.int64)
+        self.held: set[int] = set()
+        self.fund_windows: dict[tuple[int, int], FundWindow] = {}
+        self.loss_window = LossWindow()
+        self.sold_window = SoldWindow()
+        self.cases_count = 0
+        self._market: Market | None = None
+
+    def parameters(self) -> Parameters:
+        """Return the book's parameter tables of the universe."""
+        return Parameters(
+            instrument_names=self.universe.symbols,
+            asset_names=self.universe.assets,
+            instruments=self.universe.instruments,
+            assets=self.universe.asset_rows,
+            tiers=self.universe.tiers,
+            segments=self.universe.segments,
+        )
+
+    # --- who is who -----------------------------------------------------------------------------
+
+    @property
+    def model(self) -> MarginModel:
+        """Margin terms in force."""
+        return self.rulebook.model
+
+    @property
+    def rules(self) -> LiquidationRules:
+        """Liquidation process in force."""
+        return self.rulebook.liquidation
+
+    @property
+    def backstop(self) -> int:
+        """Unit that takes positions over."""
+        return self.book.in_house["backstop:main"]
+
+    @property
+    def liquidity(self) -> int:
+        """The rest of the market: the other side of every order sold."""
+        return LIQUIDITY
+
+    @property
+    def fees(self) -> int:
+        """Unit that collects fees."""
+        return FEES
+
+    def fund_of(self, instrument: int) -> int:
+        """Return the insurance fund of an instrument's market group; -1 is the default's."""
+        name = DEFAULT_FUND
+        if instrument >= 0:
+            name = self._segments.get(self.universe.symbols[instrument], DEFAULT_FUND)
+        return self.book.in_house[f"fund:{name}"]
+
+    def fund_money(self, fund: int, asset: int) -> int:
+        """Return what a fund may still spend in the present window, quanta."""
+        balance = max(0, self.book.balance(fund, asset))
+        window = self.fund_window(fund, asset)
+        with exact():
+            allowed = int(window.base * self.rules.insurance.window_share)
+        return max(0, min(balance, allowed - window.spent))
+
+    def fund_window(self, fund: int, asset: int) -> FundWindow:
+        """Return the present window of a fund; a new one where the last has ended."""
+        window = self.fund_windows.get((fund, asset))
+        if window and self.time_ms - window.start_ms < 1000 * self.rules.insurance.window_s:
+            return window
+        base = max(0, self.book.balance(fund, asset))
+        return FundWindow(start_ms=self.time_ms, base=base)
+
+    @property
+    def funds(self) -> dict[str, int]:
+        """Insurance funds by name."""
+        return {n: u for n, u in self.book.in_house.items() if n.startswith("fund:")}
+
+    @cached_property
+    def _segments(self) -> Mapping[str, str]:
+        segments = self.rules.insurance.segments
+        return {symbol: name for name, symbols in segments.items() for symbol in symbols}
+
+    # --- the market -----------------------------------------------------------------------------
+
+    @property
+    def market(self) -> Market:
+        """The present snapshot as plain values."""
+        if self._market is None:
+            self._market = self.universe.market(self.prices, f"{self.time_ms} ms")
+        return self._market
+
+    def prices_changed(self) -> None:
+        """Forget the plain snapshot; called whenever a price or the clock moves."""
+        self._market = None
+
+    def ticks(self, instrument: int) -> int:
+        """Return the mark of an instrument in ticks."""
+        row = self.universe.instruments[instrument]
+        return round(float(self.prices[row["mark_factor"]]) / float(row["price_unit"]))
+
+    def price_of(self, asset: int) -> Decimal:
+        """Return the price of an asset's row in the valuation currency."""
+        return price_of(self.universe.assets[asset], self.market, self.model)
+
+    def settle_of(self, instrument: int) -> int:
+        """Return the settle asset of an instrument."""
+        return int(self.universe.instruments[instrument]["settle"])
+
+    def value(self, instrument: int, lots: int, ticks: int) -> int:
+        """Return the signed value of lots at a price, settle quanta, rounded up if inverse."""
+        return fill_value(self.book, instrument, lots, ticks)
+
+    def steepest(self, asset: str) -> Decimal:
+        """Return the largest slope of an asset's collateral lines, at least one."""
+        segments = self.model.asset(asset).schedule.segments
+        return max(ONE, *(segment.slope for segment in segments))
+
+    def is_paused(self, instrument: int) -> bool:
+        """Whether nothing may be traded or liquidated in an instrument."""
+        return bool(self.paused & {-1, instrument})
+
+    # --- trust ----------------------------------------------------------------------------------
+
+    def is_untrusted_instrument(self, instrument: int) -> bool:
+        """Whether a price that an instrument is valued or margined on is not trusted."""
+        row = self.universe.instruments[instrument]
+        return bool(self.untrusted & {int(row["mark_factor"]), int(row["margin_factor"])})
+
+    def depends_on_untrusted(self, view: UnitView) -> bool:
+        """Whether the margin of a unit reads a price that is not trusted."""
+        if not self.untrusted:
+            return False
+        if any(self.is_untrusted_instrument(p.instrument) for p in view.positions):
+            return True
+        factors = {int(self.universe.asset_rows[a]["price_factor"]) for a in view.balances}
+        return bool(self.untrusted & factors)
+
+    @property
+    def accrues(self) -> bool:
+        """Whether any debt counts interest before it is posted."""
+        return bool(self.universe.asset_rows["borrow_rate"].any())
+
+    # --- levels ---------------------------------------------------------------------------------
+
+    @property
+    def usages(self) -> list[Decimal]:
+        """Usages at which something happens before liquidation: warnings, then the margin call."""
+        levels = list(self.rules.warn.levels) if self.rules.runs(Stage.WARN) else []
+        if self.rules.runs(Stage.MARGIN_CALL) and self.rules.margin_call.usage < ONE:
+            levels.append(self.rules.margin_call.usage)
+        return levels
+
+    @property
+    def level_multiples(self) -> list[float]:
+        """Multiples of maintenance of the levels, first level first."""
+        return [float(ONE / usage) for usage in self.usages]
+
+    @property
+    def recovery_multiples(self) -> list[float]:
+        """Multiples below which a level is cleared again."""
+        gap = self.rules.warn.hysteresis
+        return [float(ONE / max(usage - gap, usage / 2)) for usage in self.usages]
+
+    def watch_multiple(self, unit: int) -> float:
+        """Return the multiple of maintenance at which a unit is looked at next; -1 is anybody."""
+        multiples = self.level_multiples[self.levels.get(unit, 0) :]
+        for protection in self.protections.get(unit, {}).values():
+            if protection.kind in USAGE_KINDS:
+                multiples.append(MILLION / protection.trigger)
+        return max(multiples, default=1.0)
+
+    def is_reduce_only(self, unit: int) -> bool:
+        """Whether a unit is past its margin call."""
+        called = self.rules.runs(Stage.MARGIN_CALL) and self.rules.margin_call.usage < ONE
+        return called and self.levels.get(unit, 0) == len(self.usages)
+
+    def may_fall(self, unit: int) -> bool:
+        """Whether the screen cannot prove a unit above its trigger."""
+        spare, error = excess(unit, 1.0, self.tables())
+        return not spare > error
+
+    def rank(self, unit: int, order: UnitOrder) -> Decimal:
+        """Return the key by which units that fall together are handled, smallest first."""
+        report = self.report(unit)
+        if order is UnitOrder.LARGEST_NOTIONAL:
+            return -sum((p.notional for p in report.positions), ZERO)
+        spare = report.equity - report.maintenance_margin
+        return spare if order is UnitOrder.LOWEST_EXCESS else -spare
+
+    # --- protections ----------------------------------------------------------------------------
+
+    @property
+    def has_equity_floors(self) -> bool:
+        """Whether any unit has a stop on equity."""
+        return any(p.kind == "equity_floor" for _, p in self._all_protections())
+
+    @property
+    def has_price_triggers(self) -> bool:
+        """Whether any unit has a stop on a price."""
+        return any(p.kind in PRICE_KINDS for _, p in self._all_protections())
+
+    def price_triggers(self) -> list[tuple[int, float, float]]:
+        """Return (factor, highest price that fires downwards, lowest that fires upwards)."""
+        ends: dict[int, tuple[float, float]] = {}
+        for unit, protection in self._all_protections():
+            if protection.kind not in PRICE_KINDS:
+                continue
+            row = self.universe.instruments[protection.instrument]
+            factor = int(row["mark_factor"])
+            price = protection.trigger * float(row["price_unit"])
+            low, high = ends.get(factor, (0.0, float("inf")))
+            long = any(
+                p.lots > 0
+                for p in self.book.unit_view(unit).positions
+                if p.instrument == protection.instrument
+            )
+            below = long == (protection.kind == "stop_loss")
+            slack = 0.25 * float(row["price_unit"])
+            ends[factor] = (
+                (max(low, price + slack), high) if below else (low, min(high, price - slack))
+            )
+        return [(factor, low, high) for factor, (low, high) in ends.items()]
+
+    def _all_protections(self) -> Iterator[tuple[int, Protection]]:
+        for unit, rows in self.protections.items():
+            for protection in rows.values():
+                yield unit, protection
+
+    def free_cash(self, unit: int, asset: int) -> int:
+        """Return what a unit could pay out of an asset without falling below initial margin."""
+        held = self.book.balance(unit, asset)
+        with exact():
+            spare = self.report(unit).available
+            price = self.universe.quantum(asset) * self.price_of(asset)
+            return min(held, int(spare / price))
+
+    def require_room_for(self, unit: int, order: Order) -> None:
+        """Refuse an order whose margin the unit does not have.
+
+        Raises:
+            Rejected: With what is missing.
+        """
+        orders = dict(self.orders.get(unit, {}))
+        orders[-1] = order
+        plain = replace(self.unit(unit), orders=self._orders_by_instrument(orders))
+        short = -margin_report(plain, self.market, self.model).excess(MarginPurpose.INITIAL)
+        if short > ZERO:
+            msg = (
+                f"the order would leave {self.book.unit_name(unit)} {short:f} "
+                f"{self.model.valuation} short of its initial margin; deposit or order less"
+            )
+            raise Rejected(RejectionReason.INSUFFICIENT_INITIAL_MARGIN, msg)
+
+    # --- the liquidation process ----------------------------------------------------------------
+
+    def has_recovered(self, unit: int) -> bool:
+        """Whether a liquidation of the unit stops: the liquidation-end excess is not negative."""
+        report = self.report(unit)
+        if not report.positions and all(a.balance >= ZERO for a in report.assets):
+            return True
+        return report.excess(MarginPurpose.LIQUIDATION_END) >= ZERO
+
+    def sold_left(self) -> Decimal:
+        """Return the notional that may still be sold into the market in this window."""
+        limit = self.rules.guards.notional_max or ZERO
+        if self.time_ms >= self.sold_window_end():
+            return limit
+        return limit - self.sold_window.notional
+
+    def sold_window_end(self) -> int:
+        """Return when the window of the notional limit ends."""
+        return self.sold_window.start_ms + 1000 * self.rules.guards.window_s
+
+    def backstop_inventory(self) -> Decimal:
+        """Return the notional the backstop holds, valuation currency."""
+        return Decimal(gross_notional(self.backstop, self.tables()))
+
+    def backstop_equity(self) -> float:
+        """Return the equity of the backstop, valuation currency."""
+        tables = self.tables()
+        value, _ = excess(self.backstop, 0.0, tables)
+        return value * single_asset_price(self.backstop, tables)
+
+    def backstop_is_spent(self) -> bool:
+        """Whether the backstop has lost what one window allows it to lose."""
+        rules = self.rules.takeover
+        if rules.loss_max is None:
+            return False
+        if self.time_ms - self.loss_window.start_ms >= 1000 * rules.loss_window_s:
+            return False
+        return self.loss_window.equity - self.backstop_equity() >= float(rules.loss_max)
+
+    def tables(self) -> Tables:
+        """Return the columns as kernels take them."""
+        return Tables(
+            units=self.book.units,
+            positions=self.book.positions.rows,
+            balances=self.book.balances.rows,
+            instruments=self.universe.instruments,
+            tiers=self.universe.tiers,
+            assets=self.universe.asset_rows,
+            segments=self.universe.segments,
+            prices=self.prices,
+        )
+
+    # --- units as plain values ------------------------------------------------------------------
+
+    def unit(self, unit: int) -> MarginUnit:
+        """Return a unit as `core` reads it."""
+        return self.plain(self.book.unit_view(unit))
+
+    def plain(self, view: UnitView) -> MarginUnit:
+        """Return a unit of columns, or one that might be, as `core` reads it."""
+        with exact():
+            balances = {
+                self.universe.assets[a]: quanta * self.universe.quantum(a)
+                for a, quanta in view.balances.items()
+            }
+            positions = tuple(
+                self._position(p.instrument, p.lots, p.cost, p.leg, p.leverage)
+                for p in view.positions
+            )
+            return MarginUnit(
+                unit_id=self.book.unit_name(view.unit),
+                kind=view.kind,
+                balances=balances,
+                positions=positions,
+                orders=self._open_orders(view.unit),
+                accrued_interest=self._accrued(view.balances),
+            )
+
+    def report(self, unit: int) -> MarginReport:
+        """Return a unit's margin at the present snapshot, exact."""
+        return margin_report(self.unit(unit), self.market, self.model)
+
+    def _position(self, row: int, lots: int, cost: int, leg: int, leverage: int) -> Position:
+        instrument = self.universe.instrument(row)
+        settle = int(self.universe.instruments[row]["settle"])
+        return Position(
+            instrument=instrument.symbol,
+            size=lots * instrument.lot,
+            cost=cost * self.universe.quantum(settle),
+            leg=leg,  # type: ignore[arg-type]  # the view holds a Leg
+            leverage=Decimal(leverage) / 100 if leverage else None,
+        )
+
+    def _accrued(self, balances: Mapping[int, int]) -> dict[str, Decimal]:
+        """Return interest owed since the last posting on debts that count it before."""
+        seconds = Decimal(repr(float(self.prices[-1])))
+        owed = {}
+        for row, quanta in balances.items():
+            rate = float(self.universe.asset_rows[row]["borrow_rate"])
+            if quanta < 0 and rate > 0.0 and seconds > ZERO:
+                debt = -quanta * self.universe.quantum(row)
+                owed[self.universe.assets[row]] = debt * Decimal(repr(rate)) * seconds
+        return owed
+
+    def _open_orders(self, unit: int) -> tuple[OpenOrders, ...]:
+        return self._orders_by_instrument(self.orders[unit]) if unit in self.orders else ()
+
+    def _orders_by_instrument(self, orders: Mapping[int, Order]) -> tuple[OpenOrders, ...]:
+        by_instrument: defaultdict[int, list[Order]] = defaultdict(list)
+        for order in orders.values():
+            by_instrument[order.instrument].append(order)
+        return tuple(self._orders_in(row, orders) for row, orders in sorted(by_instrument.items()))
+
+    def _orders_in(self, row: int, orders: list[Order]) -> OpenOrders:
+        instrument = self.universe.instrument(row)
+        buys = [(o.lots * instrument.lot, o.ticks) for o in orders if o.lots > 0]
+        sells = [(-o.lots * instrument.lot, o.ticks) for o in orders if o.lots < 0]
+        unit = instrument.price_unit
+        return OpenOrders(
+            instrument=instrument.symbol,
+            buy_size=sum((size for size, _ in buys), ZERO),
+            sell_size=sum((size for size, _ in sells), ZERO),
+            buy_value=sum((instrument.value(s, t * unit) for s, t in buys), ZERO),
+            sell_value=sum((instrument.value(s, t * unit) for s, t in sells), ZERO),
+        )

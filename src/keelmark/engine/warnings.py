@@ -1,0 +1,71 @@
+"""Warning levels and the margin call: who crossed one, who came back.
+
+Levels count from one; the margin call is the last. A unit is watched at the next level it has not
+reached, by multiplying its maintenance margin (docs/decisions/0004-warnings-by-the-screen.md).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from keelmark.book.kernels.jit import njit
+from keelmark.book.kernels.margin import Tables, excess
+from keelmark.engine.state import State
+
+Floats = npt.NDArray[np.float64]
+Int32s = npt.NDArray[np.int32]
+Int8s = npt.NDArray[np.int8]
+
+
+@njit
+def levels_kernel(
+    units: Int32s,  # (n,)
+    multiples: Floats,  # (n_levels,) falling: of the first level first
+    tables: Tables,
+    reached: Int8s,  # (n,) levels reached, written
+) -> None:
+    """Write how many levels each unit has reached; what cannot be cleared counts as reached."""
+    for index in range(units.shape[0]):
+        count = 0
+        for level in range(multiples.shape[0]):
+            spare, error = excess(units[index], multiples[level], tables)
+            if spare > error:
+                break
+            count = level + 1
+        reached[index] = count
+
+
+def reached(state: State, units: Int32s, multiples: list[float]) -> Int8s:
+    """Return how many of the levels each unit has reached."""
+    result = np.zeros(len(units), np.int8)
+    levels_kernel(units, np.array(multiples), state.tables(), result)
+    return result
+
+
+def crossings(state: State, units: Int32s) -> dict[int, tuple[int, ...]]:
+    """Return the units that reached a higher level than they have, by the level reached."""
+    multiples = state.level_multiples
+    if not multiples or not len(units):
+        return {}
+    now = reached(state, units, multiples)
+    had = np.array([state.levels.get(int(unit), 0) for unit in units])
+    return _by_level(units, now, now > had)
+
+
+def recoveries(state: State) -> dict[int, tuple[int, ...]]:
+    """Return the warned units that have come back, by the level they now have."""
+    units = np.array(sorted(state.levels), np.int32)
+    multiples = state.recovery_multiples
+    if not multiples or not len(units):
+        return {}
+    now = reached(state, units, multiples)
+    had = np.array([state.levels[int(unit)] for unit in units])
+    return _by_level(units, now, now < had)
+
+
+def _by_level(
+    units: Int32s, level: Int8s, chosen: npt.NDArray[np.bool_]
+) -> dict[int, tuple[int, ...]]:
+    return {
+        int(value): tuple(units[chosen & (level == value)].tolist())
+        for value in np.unique(level[chosen])
+    }

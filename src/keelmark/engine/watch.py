@@ -1,0 +1,109 @@
+"""Tell the tripwire index what the book did, and ask it who needs a decision."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from keelmark.book.kernels.margin import Tables
+from keelmark.book.tripwires.index import NOBODY, TripwireIndex, TripwireSettings
+from keelmark.book.tripwires.net import Int32s, Stream
+from keelmark.engine.apply import Touched
+from keelmark.engine.events import MarksSet
+from keelmark.engine.state import State
+
+Floats = npt.NDArray[np.float64]
+
+
+class Watch:
+    """The tripwire index of an engine, rebuilt from the book whenever it is lost.
+
+    Changes are collected while a command is carried out and handed over together.
+    """
+
+    def __init__(self, state: State, settings: TripwireSettings | None = None) -> None:
+        self._state = state
+        self._settings = settings
+        self._units: list[Int32s] = []
+        self._cash: list[npt.NDArray[np.void]] = []
+        self.index = TripwireIndex.build(state.tables(), settings)
+
+    def rebuild(self) -> None:
+        """Forget every wire and place all of them again, at the level each unit is watched at."""
+        self.index = TripwireIndex(self._state.tables(), self._settings or TripwireSettings())
+        watch = self.index.net.watch
+        for unit in self._state.levels:
+            watch["level"][unit] = self._state.watch_multiple(unit)
+        calm = np.ones(len(watch), np.bool_)
+        calm[list(self._state.levels)] = False
+        watch["level"][calm] = self._state.watch_multiple(-1)
+        self.index.replace(np.arange(len(watch), dtype=np.int32))
+        self._units, self._cash = [], []
+
+    def note(self, touched: Touched) -> None:
+        """Remember what an event touched."""
+        if len(touched.units):
+            self._units.append(touched.units)
+        if touched.cash is not None:
+            self._cash.append(touched.cash)
+
+    def flush(self) -> Int32s:
+        """Hand over what was touched; return the units that need a decision."""
+        if not self._units and not self._cash:
+            return NOBODY
+        self._rebind()
+        units = np.unique(np.concatenate(self._units)) if self._units else NOBODY
+        found = [self.index.replace(units)] if len(units) else []
+        if self._cash:
+            cash = np.concatenate(self._cash)
+            cash = cash[~np.isin(cash["unit"], units)] if len(units) else cash
+            if len(cash):
+                found.append(self.index.post(cash["unit"], cash["asset"], cash["delta"]))
+        self._units, self._cash = [], []
+        return np.unique(np.concatenate(found)) if found else NOBODY
+
+    def set_level(self, units: Iterable[int], multiple: float) -> Int32s:
+        """Watch units at another multiple of maintenance; return who needs a decision there."""
+        rows = np.fromiter(units, np.int32)
+        return self.index.set_level(rows, multiple) if len(rows) else NOBODY
+
+    def advance(self, marks: MarksSet, first: int, last: int) -> tuple[int, Int32s]:
+        """Apply snapshots `first` to `last` until one needs a decision.
+
+        Returns:
+            The last snapshot applied, and who needs a decision there (nobody at the end).
+        """
+        stream = self._stream(marks, last)
+        stop = self.index.advance(stream, first)
+        return min(stop.snapshot, last), stop.units
+
+    def time_passed(self) -> Int32s:
+        """Let the index see the clock; return who needs a decision."""
+        row, seconds = self._state.universe.time_factor, float(self._state.prices[-1])
+        return self.index.apply_snapshot([row], [seconds])
+
+    def _stream(self, marks: MarksSet, last: int) -> Stream:
+        """Return the snapshots up to `last`, with the time where interest accrues with it."""
+        offsets = marks.offsets[: last + 2]
+        if not self._state.accrues:
+            return Stream(offsets, marks.factors, marks.prices)
+        clock = (marks.times_ms[: last + 1] - self._state.posted_ms) / 1000.0
+        starts = offsets[:-1]
+        factors = np.insert(marks.factors[: offsets[-1]], starts, self._state.universe.time_factor)
+        prices = np.insert(marks.prices[: offsets[-1]], starts, clock)
+        return Stream(offsets + np.arange(last + 2), factors.astype(np.int32), prices)
+
+    def _rebind(self) -> None:
+        """Follow the book into tables that have moved or grown."""
+        tables = self._state.tables()
+        if not _same(tables, self.index.tables):
+            old = len(self.index.net.watch)
+            self.index.rebind(tables)
+            self.index.net.watch["level"][old:] = self._state.watch_multiple(-1)
+
+
+def _same(new: Tables, old: Tables) -> bool:
+    return all(
+        a.shape == b.shape and a.__array_interface__["data"] == b.__array_interface__["data"]
+        for a, b in zip(new, old, strict=True)
+    )
