@@ -47,10 +47,11 @@ def run_stages(desk: Desk, case: Case) -> None:
         if state.has_recovered(case.unit):
             end(desk, case, "recovered")
             return
-        reason = "the unit is still below its liquidation-end margin"
-        desk.emit(
-            e.StageExhausted(case=case.case, unit=case.unit, stage=stage.value, reason=reason),
-        )
+        if stage is Stage.REDUCE:
+            reason = "attempts used up, or no order would raise the excess"
+            desk.emit(
+                e.StageExhausted(case=case.case, unit=case.unit, stage=stage.value, reason=reason),
+            )
     resolve(desk, case)
 
 
