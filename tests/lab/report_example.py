@@ -17,10 +17,8 @@ from keelmark.lab.report.model import (
     Feedback,
     FeedbackMove,
     Figure,
-    Float64Array,
     Headline,
     InstrumentRow,
-    Int64Array,
     LiquidationMap,
     Outcome,
     Paragraph,
@@ -36,6 +34,7 @@ from keelmark.lab.report.model import (
     Timeline,
     WorkingLine,
 )
+from keelmark.lab.report.series import Float64Array, Int64Array
 
 MINUTE = 60_000
 START = 1_760_129_100_000  # 2025-10-10 20:45 UTC
@@ -171,7 +170,7 @@ def maps(rng: np.random.Generator, coins: tuple[str, ...]) -> tuple[LiquidationM
 
 def distances() -> DistanceHistory:
     minutes = np.arange(0, 191, 2)
-    edges = np.arange(0, 0.6001, 0.02)
+    edges = np.arange(0, 0.6001, 0.025)
     middle = (edges[1:] + edges[:-1]) / 2
     level = fall(minutes.astype(np.float64), 0.31, 0.55)
     hit = np.maximum.accumulate(np.clip(1 - level - 0.05, 0, None)) * 0.41
@@ -272,7 +271,7 @@ def case(rng: np.random.Generator, index: int) -> Case:
             Counterparty(
                 account=f"account {int(rng.integers(1, ACCOUNTS)):,}",
                 instrument="BTCUSDT",
-                size=Decimal("-2.5") / (n + 1),
+                size=Decimal("-2.5") + n / Decimal(2),
                 price=price,
                 paid=Decimal("41233.52") / (n + 1),
             )
@@ -570,7 +569,7 @@ def quiet(seed: int = 7) -> ReplayReport:
         stages=(StageActivity(stage="reduce", units=np.zeros(30, dtype=np.int64)),),
     )
     return ReplayReport(
-        headline=replace(headline(), title="A calm half hour", outcome=calm),
+        headline=replace(headline(), title="A calm half hour", outcome=calm, end_ms=flat.end_ms),
         timeline=flat,
         maps=(liquidation_map("BTCUSDT", "before the crash", 100_000.0, 1e5, rng),),
     )

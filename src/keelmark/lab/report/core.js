@@ -6,7 +6,7 @@ const report = JSON.parse(document.getElementById("report-data").textContent);
 const svgNamespace = document.getElementById("keelmark").namespaceURI;
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-const PRINT_WIDTH = 980;
+const PRINT_WIDTH = 1040;
 const PHONE_WIDTH = 620;
 const MINUTE = 60_000;
 const DAY = 1_440 * MINUTE;
@@ -31,8 +31,8 @@ function html(parent, name, attributes = {}, text = null) {
   return parent.appendChild(set(document.createElement(name), attributes, text));
 }
 
-/** Draw into `box` now and whenever its width changes; paper has one width. */
-function responsive(box, draw) {
+/** Draw into `box` now and whenever its width changes; on paper it has `paper` pixels. */
+function responsive(box, draw, paper = PRINT_WIDTH) {
   let drawn = 0;
   const redraw = (width, again) => {
     if (width <= 0 || (!again && Math.abs(width - drawn) < 1)) return;
@@ -40,10 +40,12 @@ function responsive(box, draw) {
     box.replaceChildren();
     draw(box, width);
   };
-  const observer = new ResizeObserver(() => requestAnimationFrame(() => redraw(box.clientWidth, false)));
+  const observer = new ResizeObserver(() =>
+    requestAnimationFrame(() => redraw(box.clientWidth, false)),
+  );
   observer.observe(box);
   redraw(box.clientWidth, false);
-  addEventListener("beforeprint", () => redraw(PRINT_WIDTH, false));
+  addEventListener("beforeprint", () => redraw(paper, false));
   addEventListener("afterprint", () => redraw(box.clientWidth, false));
   return () => redraw(drawn || box.clientWidth, true);
 }
@@ -110,7 +112,7 @@ function ticks(low, high, count) {
 
 function timeTicks(low, high, width) {
   const minutes = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080];
-  const wanted = (high - low) / Math.max(2, Math.floor(width / 84));
+  const wanted = (high - low) / Math.max(2, Math.floor(width / 66));
   const step = (minutes.find((m) => m * MINUTE >= wanted) ?? 10080) * MINUTE;
   const found = [];
   for (let t = Math.ceil(low / step) * step; t <= high; t += step) found.push(t);
@@ -152,7 +154,12 @@ function decimals(value, digits) {
 function compact(value) {
   if (value === null) return "unknown";
   const size = Math.abs(value);
-  for (const [factor, letter] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
+  for (const [factor, letter] of [
+    [1e12, "T"],
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ]) {
     if (size >= factor * 0.9995) {
       const scaled = value / factor;
       const digits = Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2;
@@ -164,7 +171,9 @@ function compact(value) {
 
 /** The same for an axis, where 20.0 M is 20 M. */
 function axisFigure(value) {
-  return compact(value).replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
+  return compact(value)
+    .replace(/(\.\d*?)0+(?=\D|$)/, "$1")
+    .replace(/\.(?=\D|$)/, "");
 }
 
 const count = (value) => decimals(value, 0);

@@ -6,7 +6,8 @@ const CLOSE = 0.15;
 const FAR = 0.3;
 const FRAME_MS = 90;
 
-const edgeText = (edge) => percent(edge, Math.abs(edge * 100 - Math.round(edge * 100)) < 1e-6 ? 0 : 1);
+const edgeText = (edge) =>
+  percent(edge, Math.abs(edge * 100 - Math.round(edge * 100)) < 1e-6 ? 0 : 1);
 
 function distances() {
   const data = report.distances;
@@ -26,7 +27,10 @@ function distances() {
     { kind: "far", label: "far" },
     { kind: "unreachable", label: "out of reach" },
   ];
-  const write = readout(document.getElementById("distance-readout"), [{ label: "time, UTC" }, ...zones]);
+  const write = readout(document.getElementById("distance-readout"), [
+    { label: "time, UTC" },
+    ...zones,
+  ]);
   let show = () => {};
 
   const zoneOf = (k) => (data.edges[k] < close ? "close" : data.edges[k] < watch ? "watch" : "far");
@@ -42,8 +46,17 @@ function distances() {
 
   function sums(at) {
     const bins = between(data[state.by], at);
-    const ends = state.by === "accounts" ? [data.liquidatedAccounts, data.unreachableAccounts] : [data.liquidatedNotional, data.unreachableNotional];
-    const found = { liquidated: between(ends[0], at), close: 0, watch: 0, far: 0, unreachable: between(ends[1], at) };
+    const ends =
+      state.by === "accounts"
+        ? [data.liquidatedAccounts, data.unreachableAccounts]
+        : [data.liquidatedNotional, data.unreachableNotional];
+    const found = {
+      liquidated: between(ends[0], at),
+      close: 0,
+      watch: 0,
+      far: 0,
+      unreachable: between(ends[1], at),
+    };
     bins.forEach((value, k) => (found[zoneOf(k)] += value));
     return { bins, found };
   }
@@ -53,10 +66,15 @@ function distances() {
     const { found } = sums(i);
     const total = zones.reduce((all, zone) => all + found[zone.kind], 0) || 1;
     const figure = state.by === "accounts" ? count : compact;
-    const values = zones.map((zone) => `${figure(found[zone.kind])} (${percent(found[zone.kind] / total)})`);
+    const values = zones.map(
+      (zone) => `${figure(found[zone.kind])} (${percent(found[zone.kind] / total)})`,
+    );
     write([moment(data.t[i], span), ...values]);
     range.value = state.at;
-    range.setAttribute("aria-valuetext", `${moment(data.t[i], span)}, ${zones.map((zone, z) => `${zone.label} ${values[z]}`).join(", ")}`);
+    range.setAttribute(
+      "aria-valuetext",
+      `${moment(data.t[i], span)}, ${zones.map((zone, z) => `${zone.label} ${values[z]}`).join(", ")}`,
+    );
     show(state.at);
   }
 
@@ -73,27 +91,51 @@ function distances() {
     const y = linear(0, most * 1.06, floor, top);
     const unit = state.by === "accounts" ? "accounts" : `notional, ${report.currency}`;
     for (const value of ticks(0, most, 4)) {
-      svg(root, "line", { class: value ? "grid" : "axis", x1: left, x2: right, y1: y(value), y2: y(value) });
+      svg(root, "line", {
+        class: value ? "grid" : "axis",
+        x1: left,
+        x2: right,
+        y1: y(value),
+        y2: y(value),
+      });
       svg(root, "text", { class: "tick end", x: left - 7, y: y(value) + 4 }, axisFigure(value));
     }
     svg(root, "text", { class: "panel-title", x: left, y: 10 }, `all ${unit}`);
-    svg(root, "text", { class: "panel-title", x: left, y: top - 10 }, `${unit} by distance to liquidation; outline: at the start`);
+    const title = width < PHONE_WIDTH ? unit : `${unit} by distance to liquidation`;
+    svg(
+      root,
+      "text",
+      { class: "panel-title", x: left, y: top - 10 },
+      `${title}; outline: at the start`,
+    );
     const every = Math.ceil(bins / ((right - left) / 44));
     for (let k = 0; k <= bins; k += every) {
       svg(root, "text", { class: "tick middle", x: x(k), y: floor + 16 }, edgeText(data.edges[k]));
     }
     const bars = Array.from({ length: bins }, (_, k) =>
-      svg(root, "rect", { class: `zone-${zoneOf(k)}`, x: x(k) + 1, width: Math.max(x(k + 1) - x(k) - 2, 1) }),
+      svg(root, "rect", {
+        class: `zone-${zoneOf(k)}`,
+        x: x(k) + 1,
+        width: Math.max(x(k + 1) - x(k) - 2, 1),
+      }),
     );
     const first = data[state.by][0];
-    const outline = first.map((value, k) => `V${y(value).toFixed(1)}H${x(k + 1).toFixed(1)}`).join("");
+    const outline = first
+      .map((value, k) => `V${y(value).toFixed(1)}H${x(k + 1).toFixed(1)}`)
+      .join("");
     svg(root, "path", { class: "ghost", d: `M${x(0)} ${floor}${outline}V${floor}` });
     let edge = 0;
     for (const zone of ["close", "watch", "far"]) {
       let end = edge;
       while (end < bins && zoneOf(end) === zone) end += 1;
       if (end > edge) {
-        svg(root, "rect", { class: `zone-${zone}`, x: x(edge) + 1, y: floor + 24, width: x(end) - x(edge) - 2, height: 4 });
+        svg(root, "rect", {
+          class: `zone-${zone}`,
+          x: x(edge) + 1,
+          y: floor + 24,
+          width: x(end) - x(edge) - 2,
+          height: 4,
+        });
         svg(root, "text", { class: "tick middle", x: (x(edge) + x(end)) / 2, y: floor + 42 }, zone);
       }
       edge = end;
@@ -109,17 +151,33 @@ function distances() {
     const known = line.filter((value) => value !== null);
     const py = linear(Math.min(...known), Math.max(...known), floor + 100, floor + 66);
     const px = linear(0, last, left + 8, right - 8);
-    const path = line.map((value, i) => (value === null ? "" : `${i ? "L" : "M"}${px(i).toFixed(1)} ${py(value).toFixed(1)}`)).join("");
+    const path = line
+      .map((value, i) =>
+        value === null ? "" : `${i ? "L" : "M"}${px(i).toFixed(1)} ${py(value).toFixed(1)}`,
+      )
+      .join("");
     svg(root, "path", { class: "line-faint", d: path });
-    svg(root, "text", { class: "panel-title", x: left, y: floor + 60 }, report.timeline.prices[0].name);
-    svg(root, "text", { class: "tick middle", x: clamp(px(0), left + 14, right), y: floor + 114 }, moment(data.t[0], span));
+    svg(
+      root,
+      "text",
+      { class: "panel-title", x: left, y: floor + 60 },
+      report.timeline.prices[0].name,
+    );
+    svg(
+      root,
+      "text",
+      { class: "tick middle", x: clamp(px(0), left + 14, right), y: floor + 114 },
+      moment(data.t[0], span),
+    );
     svg(root, "text", { class: "tick end", x: right, y: floor + 114 }, moment(data.t[last], span));
     const hand = svg(root, "line", { class: "hand", y1: floor + 62, y2: floor + 102 });
     const dot = svg(root, "circle", { class: "dot", r: 4 });
 
     show = (at) => {
       const { bins: values, found } = sums(at);
-      values.forEach((value, k) => set(bars[k], { y: y(value), height: Math.max(floor - y(value), 0) }, null));
+      values.forEach((value, k) =>
+        set(bars[k], { y: y(value), height: Math.max(floor - y(value), 0) }, null),
+      );
       const total = zones.reduce((all, zone) => all + found[zone.kind], 0) || 1;
       let from = left;
       for (const { zone, bar, text } of parts) {
@@ -179,10 +237,20 @@ function distances() {
     const i = Math.round(state.at);
     const line = (label, accounts, notional) => [label, count(accounts), count(notional)];
     return {
-      columns: [`distance at ${moment(data.t[i], span)} UTC`, "accounts", `notional, ${report.currency}`],
+      columns: [
+        `distance at ${moment(data.t[i], span)} UTC`,
+        "accounts",
+        `notional, ${report.currency}`,
+      ],
       lines: [
         line("liquidated so far", data.liquidatedAccounts[i], data.liquidatedNotional[i]),
-        ...data.accounts[i].map((accounts, k) => line(`${percent(data.edges[k])} \u2013 ${percent(data.edges[k + 1])}`, accounts, data.notional[i][k])),
+        ...data.accounts[i].map((accounts, k) =>
+          line(
+            `${percent(data.edges[k])} \u2013 ${percent(data.edges[k + 1])}`,
+            accounts,
+            data.notional[i][k],
+          ),
+        ),
         line("out of reach", data.unreachableAccounts[i], data.unreachableNotional[i]),
       ],
     };

@@ -1,5 +1,6 @@
 """Numbers and times as people read them; the exact value always travels with the short one."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
@@ -23,10 +24,20 @@ def all_digits(value: Decimal | int) -> str:
     return _signed(text, number)
 
 
+def aligned(value: Decimal, digits: int) -> str:
+    """Return an exact value padded to `digits` decimals; zero is just `0`."""
+    return rounded(value, digits) if value else "0"
+
+
 def rounded(value: Decimal | int, digits: int = CENTS) -> str:
     """Return the value to `digits` decimals, half to even, thousands separated."""
     number = _quantized(Decimal(value), digits)
     return _signed(f"{number:,.{digits}f}", number)
+
+
+def decimals_of(values: Iterable[Decimal]) -> int:
+    """Return how many decimals show every one of the values in full, so that they line up."""
+    return max((_decimals(value) for value in values), default=0)
 
 
 def compact(value: Decimal | int) -> str:
@@ -82,6 +93,12 @@ def data(value: Decimal | int, text: str) -> Html:
 def amount(value: Decimal | int) -> Html:
     """Return a short figure with its exact value behind it."""
     return data(value, compact(value))
+
+
+def _decimals(value: Decimal) -> int:
+    """Return the decimals of a value without trailing zeros."""
+    exponent = value.normalize().as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
 def _three_digits(number: Decimal) -> str:

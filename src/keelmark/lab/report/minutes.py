@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keelmark.lab.report.model import Timeline
+from keelmark.lab.report.series import Timeline
 
 MINUTE_MS = 60_000
 

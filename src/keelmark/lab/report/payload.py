@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.lab.report.minutes import MINUTE_MS, worst_minute
-from keelmark.lab.report.model import (
+from keelmark.lab.report.model import ReplayReport
+from keelmark.lab.report.series import (
     DistanceHistory,
     Float64Array,
     Int64Array,
     LiquidationMap,
-    ReplayReport,
     Timeline,
 )
 from keelmark.lab.report.words import stage_label

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from keelmark.lab.report.figures import all_digits, data, percent, share
+from keelmark.lab.report.figures import (
+    aligned,
+    all_digits,
+    data,
+    decimals_of,
+    percent,
+    share,
+)
 from keelmark.lab.report.markup import Html, element, joined
 from keelmark.lab.report.model import Attribution, Payer, Share
 from keelmark.lab.report.sections import nothing, section
@@ -42,20 +49,18 @@ def attribution_bars(attribution: Attribution) -> Html:
 
 def attribution_table(attribution: Attribution) -> Html:
     """Return the shares, their sum and what is left, to the last digit."""
-    rows = (_share_row(item, attribution.total) for item in attribution.shares)
+    digits = decimals_of((*(item.amount for item in attribution.shares), attribution.total))
+    rows = (_share_row(item, attribution.total, digits) for item in attribution.shares)
+    verdict = "bad" if attribution.residual else "good"
     return element(
         "table",
         element("caption", f"Who paid, {attribution.asset}"),
         element("tbody", *rows),
         element(
             "tfoot",
-            _total_row("sum of the shares", attribution.paid, "sum"),
-            _total_row("loss to be paid", attribution.total, "sum"),
-            _total_row(
-                "residual",
-                attribution.residual,
-                "sum bad" if attribution.residual else "sum good",
-            ),
+            _total_row("sum of the shares", attribution.paid, digits),
+            _total_row("loss to be paid", attribution.total, digits),
+            _total_row("residual", attribution.residual, digits, verdict),
         ),
         class_="figures attribution",
     )
@@ -100,27 +105,27 @@ def _part(item: Share, whole: Decimal) -> Html:
     )
 
 
-def _share_row(item: Share, total: Decimal) -> Html:
-    people = f"{all_digits(item.count)} of them" if item.count else ""
+def _share_row(item: Share, total: Decimal, digits: int) -> Html:
+    people = f"{all_digits(item.count)} of them" if item.count > 1 else ""
     part = share(item.amount, total)
     name = element("span", PAYERS[item.payer], class_=f"key key-{item.payer}")
     return element(
         "tr",
         element("th", name, scope="row", class_="words"),
-        element("td", data(item.amount, all_digits(item.amount))),
+        element("td", data(item.amount, aligned(item.amount, digits))),
         element("td", percent(part, 2)),
         element("td", people),
     )
 
 
-def _total_row(label: str, value: Decimal, style: str) -> Html:
+def _total_row(label: str, value: Decimal, digits: int, style: str = "") -> Html:
     return element(
         "tr",
         element("th", label, scope="row", class_="words"),
-        element("td", data(value, all_digits(value))),
+        element("td", data(value, aligned(value, digits))),
         element("td"),
         element("td"),
-        class_=style,
+        class_=f"sum {style}".rstrip(),
     )
 
 

@@ -2,8 +2,9 @@
 
 from keelmark.lab.report.figures import instant
 from keelmark.lab.report.markup import Html, element, joined
-from keelmark.lab.report.model import DistanceHistory, LiquidationMap, ReplayReport, Timeline
+from keelmark.lab.report.model import ReplayReport
 from keelmark.lab.report.sections import behind, choices, note, nothing, section
+from keelmark.lab.report.series import DistanceHistory, LiquidationMap, Timeline
 from keelmark.lab.report.story import timeline_story
 
 
@@ -56,8 +57,8 @@ def map_section(maps: tuple[LiquidationMap, ...]) -> Html:
             class_="slider",
         ),
         note(
-            "Each margin unit counts once, at its nearest liquidation price. What liquidations "
-            "themselves would do to the price is left out here."
+            "Point at a map or move the slider. Each margin unit counts once, at its nearest "
+            "liquidation price; what liquidations would themselves do to prices is left out here."
         ),
         behind("map-table", "The maps as a table"),
     )

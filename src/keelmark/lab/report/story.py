@@ -6,7 +6,8 @@ import numpy as np
 
 from keelmark.lab.report.figures import clock, compact, percent, share
 from keelmark.lab.report.minutes import MINUTE_MS, worst_minute
-from keelmark.lab.report.model import Attribution, Float64Array, Outcome, Payer, Timeline
+from keelmark.lab.report.model import Attribution, Outcome, Payer
+from keelmark.lab.report.series import Float64Array, Timeline
 
 FLAT = 0.0005
 
@@ -32,6 +33,8 @@ def paid_story(attribution: Attribution) -> str:
 
 def debt_story(outcome: Outcome) -> str:
     """Say what bad debt means in this run."""
+    if not outcome.liquidated:
+        return "there was no deficit"
     if not outcome.bad_debt:
         return "the fund paid every deficit"
     return "deficits the fund could not pay"

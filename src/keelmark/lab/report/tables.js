@@ -24,9 +24,12 @@ function sortBy(table, header) {
   const parent = rows[0]?.parentNode;
   const keyed = rows.map((row) => [sortKey(row, column), row]);
   const order = (a, b) => (Number.isNaN(a) ? 1 : Number.isNaN(b) ? -1 : a < b ? -1 : a > b ? 1 : 0);
-  keyed.sort(([a], [b]) => (down && !Number.isNaN(a) && !Number.isNaN(b) ? order(b, a) : order(a, b)));
+  keyed.sort(([a], [b]) =>
+    down && !Number.isNaN(a) && !Number.isNaN(b) ? order(b, a) : order(a, b),
+  );
   keyed.forEach(([, row]) => parent.append(row));
-  for (const other of table.tHead.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
+  for (const other of table.tHead.querySelectorAll("[aria-sort]"))
+    other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", down ? "descending" : "ascending");
 }
 
@@ -41,5 +44,7 @@ function open(button, wanted) {
 
 for (const button of document.querySelectorAll("button[aria-controls]")) {
   open(button, false);
-  button.addEventListener("click", () => open(button, button.getAttribute("aria-expanded") !== "true"));
+  button.addEventListener("click", () =>
+    open(button, button.getAttribute("aria-expanded") !== "true"),
+  );
 }

@@ -28,11 +28,11 @@ function timeline() {
   const write = readout(document.getElementById("timeline-readout"), [
     { label: "time, UTC" },
     { label: "price" },
-    { label: "longs liquidated", kind: "long" },
-    { label: "shorts liquidated", kind: "short" },
+    { label: "longs per minute", kind: "long" },
+    { label: "shorts per minute", kind: "short" },
     { label: "insurance fund", kind: "fund" },
     { label: "held by backstop", kind: "backstop" },
-    { label: "deleveraged", kind: "deleveraged" },
+    { label: "ADL per minute", kind: "deleveraged" },
     { label: "units in stages", wide: true },
   ]);
   let pointTo = () => {};
@@ -40,11 +40,6 @@ function timeline() {
   function active(index) {
     const busy = data.stages.filter((stage) => stage.units[index] > 0);
     return busy.map((stage) => `${stage.label} ${count(stage.units[index])}`).join(", ") || "none";
-  }
-
-  function flow(kind, i) {
-    const step = compact(data[kind][i]);
-    return ends[i] - data.t[i] >= MINUTE ? step : `${step} (minute: ${compact(flows[kind][i])})`;
   }
 
   function announce() {
@@ -55,16 +50,19 @@ function timeline() {
     const values = [
       `${moment(data.t[i], span)}\u2013${moment(ends[i], span)}`,
       price(line.v[i]) + moved,
-      flow("long", i),
-      flow("short", i),
+      compact(flows.long[i]),
+      compact(flows.short[i]),
       compact(data.fund[i]),
       compact(data.backstop[i]),
-      flow("deleveraged", i),
+      compact(flows.deleveraged[i]),
       active(i),
     ];
     write(values);
     box.setAttribute("aria-valuenow", i);
-    box.setAttribute("aria-valuetext", `${values[0]}, ${line.name} ${values[1]}, longs ${values[2]}`);
+    box.setAttribute(
+      "aria-valuetext",
+      `${values[0]}, ${line.name} ${values[1]}, longs ${values[2]}`,
+    );
     pointTo(i);
   }
 
@@ -76,7 +74,12 @@ function timeline() {
     const shown = data.t.map((_, i) => i).filter((i) => data.t[i] >= from && ends[i] <= to);
     const x = linear(from, to, left, right);
     const lanes = data.stages.filter((stage) => largest(stage.units) > 0);
-    const heights = { price: phone ? 150 : 196, flow: phone ? 110 : 128, small: 58, lane: phone ? 24 : 17 };
+    const heights = {
+      price: phone ? 150 : 196,
+      flow: phone ? 110 : 128,
+      small: 58,
+      lane: phone ? 24 : 17,
+    };
     const gap = 30;
     const smalls = 2 + (largest(data.deleveraged) > 0 ? 1 : 0);
     const body = 24 + heights.price + gap + heights.flow + smalls * (heights.small + gap) + gap;
@@ -89,7 +92,8 @@ function timeline() {
     /** One panel: title, grid and labels; returns its vertical scale. */
     function panel(title, size, [low, high], format, marks) {
       const y = linear(low, high, top + size, top);
-      for (const t of axis) svg(root, "line", { class: "grid", x1: x(t), x2: x(t), y1: top, y2: top + size });
+      for (const t of axis)
+        svg(root, "line", { class: "grid", x1: x(t), x2: x(t), y1: top, y2: top + size });
       for (const value of marks ?? ticks(low, high, size / 44)) {
         const zero = value === 0 ? "axis" : "grid";
         svg(root, "line", { class: zero, x1: left, x2: right, y1: y(value), y2: y(value) });
@@ -103,7 +107,9 @@ function timeline() {
     /** A filled outline that keeps one level through each step. */
     function skyline(values, y, kind) {
       const zero = y(0);
-      const path = shown.map((i) => `V${y(values[i]).toFixed(1)}H${x(ends[i]).toFixed(1)}`).join("");
+      const path = shown
+        .map((i) => `V${y(values[i]).toFixed(1)}H${x(ends[i]).toFixed(1)}`)
+        .join("");
       svg(root, "path", { class: `fill-${kind}`, d: `M${x(from)} ${zero}${path}V${zero}Z` });
     }
 
@@ -121,9 +127,14 @@ function timeline() {
     }
 
     function steps(values, y, kind) {
-      const path = shown.map((i) => `V${y(values[i]).toFixed(1)}H${x(ends[i]).toFixed(1)}`).join("");
+      const path = shown
+        .map((i) => `V${y(values[i]).toFixed(1)}H${x(ends[i]).toFixed(1)}`)
+        .join("");
       const start = y(values[shown[0]]);
-      svg(root, "path", { class: `area-${kind}`, d: `M${x(from)} ${y(0)}V${start}${path}V${y(0)}Z` });
+      svg(root, "path", {
+        class: `area-${kind}`,
+        d: `M${x(from)} ${y(0)}V${start}${path}V${y(0)}Z`,
+      });
       svg(root, "path", { class: `line-${kind}`, d: `M${x(from)} ${start}${path}` });
     }
 
@@ -143,7 +154,10 @@ function timeline() {
         (value) => change(value, fine),
       );
       curve(moves, y, "price");
-      const worst = shown.reduce((a, b) => (Math.abs(moves[b] ?? 0) > Math.abs(moves[a] ?? 0) ? b : a), shown[0]);
+      const worst = shown.reduce(
+        (a, b) => (Math.abs(moves[b] ?? 0) > Math.abs(moves[a] ?? 0) ? b : a),
+        shown[0],
+      );
       if (!moves[worst]) return;
       const near = x(ends[worst]) > right - 150;
       svg(root, "circle", { class: "dot", cx: x(ends[worst]), cy: y(moves[worst]), r: 3.5 });
@@ -155,7 +169,7 @@ function timeline() {
           x: x(ends[worst]) + (near ? -9 : 9),
           y: y(moves[worst]) + (moves[worst] < 0 ? 14 : -6),
         },
-        `${change(moves[worst])} at ${moment(ends[worst], span)}`,
+        `${change(moves[worst], Math.max(fine, 1))} at ${moment(ends[worst], span)}`,
       );
     }
 
@@ -166,15 +180,34 @@ function timeline() {
       const title = `liquidated per minute, ${report.currency}`;
       if (up + down === 0) {
         panel(title, heights.flow, [0, 1], axisFigure, [0]);
-        svg(root, "text", { class: "note middle", x: (left + right) / 2, y: top0 + heights.flow / 2 }, "nothing was liquidated");
+        svg(
+          root,
+          "text",
+          { class: "note middle", x: (left + right) / 2, y: top0 + heights.flow / 2 },
+          "nothing was liquidated",
+        );
         return;
       }
       const reach = Math.max(up, down);
-      const y = panel(title, heights.flow, [-Math.max(down, reach * 0.22), Math.max(up, reach * 0.22) * 1.05], (v) => axisFigure(Math.abs(v)));
+      const y = panel(
+        title,
+        heights.flow,
+        [-Math.max(down, reach * 0.22), Math.max(up, reach * 0.22) * 1.2],
+        (v) => axisFigure(Math.abs(v)),
+      );
       skyline(flows.long, y, "long");
-      skyline(flows.short.map((value) => -value), y, "short");
+      skyline(
+        flows.short.map((value) => -value),
+        y,
+        "short",
+      );
       svg(root, "text", { class: "label-long end", x: right, y: top0 + 10 }, "longs \u2191");
-      svg(root, "text", { class: "label-short end", x: right, y: top0 + heights.flow - 2 }, "shorts \u2193");
+      svg(
+        root,
+        "text",
+        { class: "label-short end", x: right, y: top0 + heights.flow - 2 },
+        "shorts \u2193",
+      );
       const kind = up >= down ? "long" : "short";
       const peak = shown.reduce((a, b) => (flows[kind][b] > flows[kind][a] ? b : a), shown[0]);
       const near = x(ends[peak]) > right - 170;
@@ -183,30 +216,44 @@ function timeline() {
         "text",
         {
           class: near ? "note end" : "note",
-          x: near ? x(data.t[peak]) - 7 : x(ends[peak]) + 7,
-          y: y(kind === "long" ? up : -down) + (kind === "long" ? 9 : 0),
+          x: near ? x(ends[peak]) : x(data.t[peak]),
+          y: y(kind === "long" ? up : -down) + (kind === "long" ? -5 : 13),
         },
-        `${compact(flows[kind][peak])} in the minute ${moment(Math.floor(data.t[peak] / MINUTE) * MINUTE, span)}`,
+        `${compact(flows[kind][peak])} of ${kind}s at ${moment(Math.floor(data.t[peak] / MINUTE) * MINUTE, span)}`,
       );
     }
 
     function smallPanel(title, values, kind, isFlow) {
       const high = largest(shown.map((i) => values[i])) || 1;
-      const y = panel(title, heights.small, [0, high * 1.12], axisFigure, largest(values) ? ticks(0, high, 2) : [0]);
+      const y = panel(
+        title,
+        heights.small,
+        [0, high * 1.12],
+        axisFigure,
+        largest(values) ? ticks(0, high, 2) : [0],
+      );
       if (isFlow) skyline(values, y, kind);
       else steps(values, y, kind);
     }
 
     /** Behind price and liquidations: the last stage that was needed in each step. */
     function stageBands(bottom) {
-      const deepest = shown.map((i) => data.stages.findLast((stage) => stage.units[i] > 0)?.stage ?? "");
+      const deepest = shown.map(
+        (i) => data.stages.findLast((stage) => stage.units[i] > 0)?.stage ?? "",
+      );
       let start = 0;
       for (let k = 1; k <= shown.length; k += 1) {
         if (k < shown.length && deepest[k] === deepest[start]) continue;
         const x0 = x(data.t[shown[start]]);
         const x1 = x(ends[shown[k - 1]]);
         if (deepest[start]) {
-          svg(bands, "rect", { class: `band stage-${deepest[start]}`, x: x0, y: 24, width: x1 - x0, height: bottom - 24 });
+          svg(bands, "rect", {
+            class: `band stage-${deepest[start]}`,
+            x: x0,
+            y: 24,
+            width: x1 - x0,
+            height: bottom - 24,
+          });
         }
         start = k;
       }
@@ -229,7 +276,13 @@ function timeline() {
           const x0 = x(data.t[shown[start]]);
           const width1 = Math.max(x(ends[shown[k - 1]]) - x0, 1);
           if (level(start) > 0) {
-            svg(root, "rect", { class: `stage-${lane.stage} level-${level(start)}`, x: x0, y, width: width1, height: 10 });
+            svg(root, "rect", {
+              class: `stage-${lane.stage} level-${level(start)}`,
+              x: x0,
+              y,
+              width: width1,
+              height: 10,
+            });
           }
           start = k;
         }
@@ -238,10 +291,15 @@ function timeline() {
     }
 
     function timeAxis() {
-      for (const t of axis) {
-        svg(root, "text", { class: "tick middle", x: x(t), y: height - 14 }, moment(t, span));
-      }
-      svg(root, "text", { class: "tick end", x: left - 8, y: height - 14 }, "UTC");
+      axis.forEach((t, i) => {
+        const text = i ? moment(t, span) : `${moment(t, span)} UTC`;
+        svg(
+          root,
+          "text",
+          { class: "tick middle", x: Math.min(x(t), right - 14), y: height - 14 },
+          text,
+        );
+      });
     }
 
     pricePanel();
@@ -249,7 +307,13 @@ function timeline() {
     stageBands(top - gap);
     smallPanel(`insurance fund, ${report.currency}`, data.fund, "fund", false);
     smallPanel(`held by the backstop, ${report.currency}`, data.backstop, "backstop", false);
-    if (smalls === 3) smallPanel(`auto-deleveraged per minute, ${report.currency}`, flows.deleveraged, "deleveraged", true);
+    if (smalls === 3)
+      smallPanel(
+        `auto-deleveraged per minute, ${report.currency}`,
+        flows.deleveraged,
+        "deleveraged",
+        true,
+      );
     if (lanes.length) laneRows();
     timeAxis();
 
@@ -269,7 +333,17 @@ function timeline() {
     announce();
   }
 
-  set(box, { tabindex: 0, role: "slider", "aria-label": "Time of the replay", "aria-valuemin": 0, "aria-valuemax": data.t.length - 1 }, null);
+  set(
+    box,
+    {
+      tabindex: 0,
+      role: "slider",
+      "aria-label": "Time of the replay",
+      "aria-valuemin": 0,
+      "aria-valuemax": data.t.length - 1,
+    },
+    null,
+  );
   const redraw = responsive(box, draw);
   keys(box, (by) => {
     state.at = clamp(state.at + by, 0, data.t.length - 1);
@@ -288,11 +362,22 @@ function timeline() {
     });
   }
   tableBehind(document.getElementById("timeline-table"), () => ({
-    columns: ["step, UTC", ...data.prices.map((line) => line.name), "longs liquidated", "shorts liquidated", "deleveraged", "fund", "backstop", "units in stages"],
+    columns: [
+      "step, UTC",
+      ...data.prices.map((line) => line.name),
+      "longs liquidated",
+      "shorts liquidated",
+      "deleveraged",
+      "fund",
+      "backstop",
+      "units in stages",
+    ],
     lines: data.t.map((t, i) => [
       `${moment(t, span)}\u2013${moment(ends[i], span)}`,
       ...data.prices.map((line) => price(line.v[i])),
-      ...[data.long, data.short, data.deleveraged, data.fund, data.backstop].map((v) => decimals(v[i], 2)),
+      ...[data.long, data.short, data.deleveraged, data.fund, data.backstop].map((v) =>
+        decimals(v[i], 2),
+      ),
       active(i),
     ]),
   }));
