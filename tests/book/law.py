@@ -1,8 +1,8 @@
 """The law of the tripwire index, checked after every snapshot against an independent formula.
 
-`run_law(seed)` drives one random world: prices aimed at wires, roots and floors, jumps, bad prices,
-fills, cash, levels and time. After each snapshot no unit below its level may be outside the suspects
-and the unwatchables, and no suspect may be clearly above it. Run as a script for long runs:
+`run_law(seed)` drives random worlds: prices aimed at wires, roots and floors, jumps, bad prices,
+fills, cash, levels and time. After each snapshot no unit below its level may be outside the
+suspects and the unwatchables, and no suspect may be clearly above it. As a script, for long runs:
 
     python -m tests.book.law SEEDS TICKS
 """
@@ -15,7 +15,8 @@ import numpy as np
 
 from keelmark.book.tripwires.index import TripwireIndex, TripwireSettings
 from keelmark.core.codes import WatchState
-from tests.book.worlds import BALANCES, INDICES, POSITIONS, Array, Nature, World
+from tests.book.reference import BALANCES, Array
+from tests.book.worlds import INDICES, Nature, World
 
 FLAGGED = (WatchState.SUSPECT, WatchState.UNWATCHABLE)
 
@@ -114,7 +115,7 @@ class Drive:
             middle = 0.5 * (here + far)
             prices = self.world.tables.prices.copy()
             prices[factor] = middle
-            above = self.world.excess(np.array([unit]), prices)[0][0] >= 0
+            above = self.world.reference.excess(np.array([unit]), prices)[0][0] >= 0
             here, far = (middle, far) if above else (here, middle)
         return np.array([factor]), np.array([self.beside(here)])
 
@@ -126,7 +127,7 @@ class Drive:
             return self.noise()
         position = self.rng.choice(positions)
         terms = self.world.tables.instruments[position["instrument"]]
-        floors = self.world.floors[position["instrument"]]
+        floors = self.world.reference.floors[position["instrument"]]
         inner = floors[np.isfinite(floors) & (floors > 0)]
         if inner.size == 0 or position["lots"] == 0:
             return self.noise()
@@ -299,17 +300,13 @@ class Drive:
 
     def judge(self, reported: Array) -> Verdict:
         """Compare every unit with the independent formula."""
-        exact, dear, error = self.world.excess()
+        exact, dear, error = self.world.reference.excess()
         watch = self.index.net.watch
         flagged = np.isin(watch["state"], FLAGGED)
         known = np.ones(flagged.shape[0], np.bool_)
         known[self.index.unknowns()] = False
         known[self.index.unwatchables()] = False
-        risky = self.world.tables.units["positions_count"] > 0
-        balances = self.world.tables.balances.reshape(-1, BALANCES)
-        used = np.arange(BALANCES) < self.world.tables.units["balances_count"][:, None]
-        risky |= (used & (balances["quanta"] < 0)).any(axis=1)
-        below = risky & (exact < 0)
+        below = self.world.reference.is_at_risk() & (exact < 0)
         return Verdict(
             account_ticks=flagged.shape[0],
             misses=int(np.sum(below & ~flagged)),
@@ -325,6 +322,8 @@ class Drive:
         total = Verdict()
         for tick in range(1, ticks + 1):
             self.command(tick)
+            if tick % 3 == 0:
+                total += self.judge(self.index.suspects())
             move = moves[int(self.rng.choice(len(moves), p=chances))]
             rows, prices = move()
             total += self.judge(self.index.apply_snapshot(rows, prices))

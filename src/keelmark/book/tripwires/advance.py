@@ -20,7 +20,7 @@ NO_ROOM = 2
 @njit_bare
 def is_good(price: float, factor: int, net: Net) -> bool:
     """Whether a price can be taken: positive and finite; the time may be zero."""
-    if factor == net.untrusted.shape[0] - 1:
+    if factor == net.factors.shape[0] - 1:
         return bool(0.0 <= price < np.inf)
     return bool(0.0 < price < np.inf)
 
@@ -30,8 +30,8 @@ def trust(factor: int, good: bool, net: Net) -> None:  # noqa: FBT001 a kernel
     """Note whether the last price offered for a factor was good."""
     status = net.status[0]
     bad = 0 if good else 1
-    if net.untrusted[factor] != bad:
-        net.untrusted[factor] = bad
+    if net.factors[factor]["untrusted"] != bad:
+        net.factors[factor]["untrusted"] = bad
         status["untrusted"] += 1 if bad else -1
         status["trust_changed"] = 1
     status["refused"] += bad
@@ -49,10 +49,10 @@ def write(stream: Stream, snapshot: int, tables: Tables, net: Net) -> None:
         trust(factor, good, net)
         if not good:
             continue
-        if net.moving[factor] == 0:
-            net.moving[factor] = 1
-            net.before[factor] = tables.prices[factor]
-            net.moved[status["moved"]] = factor
+        if net.factors[factor]["moving"] == 0:
+            net.factors[factor]["moving"] = 1
+            net.factors[factor]["before"] = tables.prices[factor]
+            net.factors[status["moved"]]["moved"] = factor
             status["moved"] += 1
         tables.prices[factor] = price
 
@@ -63,9 +63,9 @@ def collect(tables: Tables, net: Net) -> None:
     status = net.status[0]
     limit = status["visits"] + status["visits_limit"]
     for index in range(status["moved"]):
-        factor = net.moved[index]
+        factor = net.factors[index]["moved"]
         price = tables.prices[factor]
-        before = net.before[factor]
+        before = net.factors[factor]["before"]
         if price == before:
             continue
         known = before == before  # noqa: PLR0124 not so where no price was known
@@ -73,12 +73,12 @@ def collect(tables: Tables, net: Net) -> None:
             touch_straight(tables.prices, net)
             break
     for index in range(status["moved"]):
-        net.moving[net.moved[index]] = 0
+        net.factors[net.factors[index]["moved"]]["moving"] = 0
     for index in range(status["suspects"]):
-        touch(net.rosters[0, index], net)
+        touch(net.lists[index]["suspect"], net)
     if status["trust_changed"]:
         for index in range(status["unknowns"]):
-            touch(net.rosters[1, index], net)
+            touch(net.lists[index]["unknown"], net)
         status["trust_changed"] = 0
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.book.kernels.bare import njit_bare
-from keelmark.book.kernels.margin import Tables, at_level
+from keelmark.book.kernels.margin import RELATIVE_ERROR, Tables, at_level
 from keelmark.book.tripwires.ladders import touch
 from keelmark.book.tripwires.net import Int32s, Net
 from keelmark.core.codes import WatchState
@@ -67,9 +67,11 @@ def spend(unit: int, row: int, amount: float, tables: Tables, net: Net) -> bool:
     asset = tables.balances[row]["asset"]
     terms = tables.assets[asset]
     flattest, steepest = line_range(asset, net.watch[unit]["level"], tables)
+    flattest -= RELATIVE_ERROR * steepest  # larger amounts, larger errors
+    steepest += RELATIVE_ERROR * steepest
     low = 1.0
     high = 1.0
-    if net.rows_placed[unit] > 1 and terms["price_factor"] >= 0:
+    if net.lists[unit]["pools"] > 1 and terms["price_factor"] >= 0:
         low, high = ends_of(unit, terms["price_factor"], net)
     if amount >= 0.0:
         net.worst[row] += flattest * amount
@@ -78,6 +80,7 @@ def spend(unit: int, row: int, amount: float, tables: Tables, net: Net) -> bool:
     if terms["borrow_rate"] > 0.0 and tables.balances[row]["quanta"] < 0:
         _, deadline = ends_of(unit, tables.prices.shape[0] - 1, net)
         steepest *= 1.0 + terms["borrow_rate"] * deadline
+        amount -= 1.0  # interest is known to a quantum
     net.worst[row] += steepest * amount
     price = low if net.worst[row] >= 0.0 else high
     net.watch[unit]["reserve"] += terms["value_scale"] * price * steepest * amount
@@ -104,7 +107,7 @@ def post(
             continue
         if watch["state"] == WIRED:
             row = balance_row(unit, assets[index], tables)
-            known = net.rows_placed[unit] == tables.units[unit]["balances_count"]
+            known = net.lists[unit]["pools"] == tables.units[unit]["balances_count"]
             if row >= 0 and known and spend(unit, row, amount, tables, net):
                 status["spent"] += 1
                 continue

@@ -12,50 +12,70 @@ Definition: `core.bound.excess_bound`.
 import numpy as np
 
 from keelmark.book.kernels.bare import njit_bare
-from keelmark.book.kernels.margin import RELATIVE_ERROR, Record, Tables, at_level
+from keelmark.book.kernels.margin import RELATIVE_ERROR, Record, Rows, Tables, at_level
 from keelmark.book.tripwires.gather import gain_at, need_at
 from keelmark.book.tripwires.net import Work
 
 
 @njit_bare
-def measure_ends(term: Record, level: float, tables: Tables, work: Work) -> float:
+def measure_ends(
+    term: Record,
+    level: float,
+    legs: Rows,
+    instruments: Rows,
+    tiers: Rows,
+) -> float:
     """Write what a term is at both ends of its interval; return the size of its parts."""
-    term["gain_near"], size = gain_at(term, term["near"], work)
-    term["need_near"] = need_at(term, term["near"], tables, work)
+    term["gain_near"], size = gain_at(term, term["near"], legs)
+    term["need_near"] = need_at(term, term["near"], legs, instruments, tiers)
     size += level * term["need_near"]
     if term["far"] < np.inf:
-        term["gain_far"], larger = gain_at(term, term["far"], work)
-        term["need_far"] = need_at(term, term["far"], tables, work)
+        term["gain_far"], larger = gain_at(term, term["far"], legs)
+        term["need_far"] = need_at(term, term["far"], legs, instruments, tiers)
         size = max(size, larger + level * term["need_far"])
     return float(size)
 
 
 @njit_bare
-def least_at_floors(term: Record, line: float, level: float, tables: Tables, work: Work) -> float:
+def least_at_floors(
+    term: Record,
+    line: float,
+    level: float,
+    legs: Rows,
+    instruments: Rows,
+    tiers: Rows,
+) -> float:
     """Return the least value of a term at the floors strictly inside its interval."""
     least = np.inf
     at = term["needs"]
     while at >= 0:
-        leg = work.legs[at]
-        contract = tables.instruments[leg["instrument"]]
+        leg = legs[at]
+        contract = instruments[leg["instrument"]]
         start = contract["tier_start"]
         for row in range(start + 1, start + contract["tier_count"]):
-            x = tables.tiers[row]["floor"] / abs(leg["q"])
+            x = tiers[row]["floor"] / abs(leg["q"])
             if term["near"] < x < term["far"]:
-                gain, _ = gain_at(term, x, work)
-                least = min(least, line * gain - level * need_at(term, x, tables, work))
+                gain, _ = gain_at(term, x, legs)
+                least = min(least, line * gain - level * need_at(term, x, legs, instruments, tiers))
         at = leg["next_need"]
     return least
 
 
 @njit_bare
-def infimum(term: Record, line: float, level: float, tables: Tables, work: Work) -> float:
+def infimum(
+    term: Record,
+    line: float,
+    level: float,
+    legs: Rows,
+    instruments: Rows,
+    tiers: Rows,
+) -> float:
     """Return the infimum of a term over its interval on one collateral line."""
     least = line * term["gain_near"] - level * term["need_near"]
     if term["far"] < np.inf:
         least = min(least, line * term["gain_far"] - level * term["need_far"])
     if term["jumps"]:
-        least = min(least, least_at_floors(term, line, level, tables, work))
+        least = min(least, least_at_floors(term, line, level, legs, instruments, tiers))
     return float(least)
 
 
@@ -74,7 +94,13 @@ def bound_pool(pool: Record, clock: float, level: float, tables: Tables, work: W
     size = abs(amount)
     quanta = 1.0 if pool["accrual"] < 0.0 else 0.0
     for index in range(pool["first_term"], pool["end_term"]):
-        size += measure_ends(work.terms[index], level, tables, work)
+        size += measure_ends(
+            work.terms[index],
+            level,
+            work.legs,
+            tables.instruments,
+            tables.tiers,
+        )
         quanta += 2.0
     worst = np.inf
     intercepts = 0.0
@@ -84,7 +110,14 @@ def bound_pool(pool: Record, clock: float, level: float, tables: Tables, work: W
         intercept = tables.segments[at]["intercept"]
         total = line * amount + intercept
         for index in range(pool["first_term"], pool["end_term"]):
-            total += infimum(work.terms[index], line, level, tables, work)
+            total += infimum(
+                work.terms[index],
+                line,
+                level,
+                work.legs,
+                tables.instruments,
+                tables.tiers,
+            )
         if not total >= worst:  # a NaN is taken over
             worst = total
         intercepts = max(intercepts, abs(intercept))

@@ -11,8 +11,8 @@ import numpy as np
 from keelmark.book.kernels.bare import njit_bare
 from keelmark.book.kernels.margin import (
     Record,
+    Rows,
     Tables,
-    abscissa,
     at_level,
     coefficient,
     constant_rate,
@@ -102,8 +102,6 @@ def add_leg(index: int, at: int, pool: int, tables: Tables, net: Net, work: Work
     work.terms[needs]["needs"] = index
     if net.jumps[position["instrument"]]:
         work.terms[needs]["jumps"] = 1
-    profit = leg["q"] * abscissa(contract, tables.prices[contract["mark_factor"]]) - leg["cost"]
-    work.pools[pool]["here"] += counted(profit, leg["weight"])
 
 
 @njit_bare
@@ -127,10 +125,16 @@ def gather(unit: int, level: float, tables: Tables, net: Net, work: Work) -> Non
                 add_leg(legs, at, index, tables, net, work)
                 legs += 1
         pool["end_term"] = status["terms"]
-        pool["slope"] = line_slope(pool, level, tables)
-        pool["exposure"] = 0.0
         for term in range(pool["first_term"], pool["end_term"]):
-            measure(work.terms[term], pool, level, tables, work)
+            measure(
+                work.terms[term],
+                pool,
+                level,
+                work.legs,
+                tables.instruments,
+                tables.tiers,
+            )
+        pool["slope"] = line_slope(pool, level, tables)
 
 
 @njit_bare
@@ -149,13 +153,13 @@ def line_slope(pool: Record, level: float, tables: Tables) -> float:
 
 
 @njit_bare
-def gain_at(term: Record, x: float, work: Work) -> tuple[float, float]:
+def gain_at(term: Record, x: float, legs: Rows) -> tuple[float, float]:
     """Return the counted profit of a term at `x` and the sum of its absolute parts."""
     total = 0.0
     size = 0.0
     at = term["gains"]
     while at >= 0:
-        leg = work.legs[at]
+        leg = legs[at]
         value = leg["q"] * x
         total += counted(value - leg["cost"], leg["weight"])
         size += abs(value) + abs(leg["cost"])
@@ -164,80 +168,108 @@ def gain_at(term: Record, x: float, work: Work) -> tuple[float, float]:
 
 
 @njit_bare
-def need_at(term: Record, x: float, tables: Tables, work: Work) -> float:
+def need_at(term: Record, x: float, legs: Rows, instruments: Rows, tiers: Rows) -> float:
     """Return the requirement of a term at `x`; on a floor the dearer side."""
     total = 0.0
     at = term["needs"]
     while at >= 0:
-        leg = work.legs[at]
-        contract = tables.instruments[leg["instrument"]]
-        total += requirement(contract, leg["lots"], abs(leg["q"]) * x, tables.tiers)
+        leg = legs[at]
+        contract = instruments[leg["instrument"]]
+        total += requirement(contract, leg["lots"], abs(leg["q"]) * x, tiers)
         at = leg["next_need"]
     return total
 
 
 @njit_bare
-def gain_slopes(term: Record, work: Work) -> tuple[float, float, float]:
-    """Return the slope of the counted profit here, beyond every kink, and the sum of sizes."""
-    here = 0.0
+def top_rate(contract: Record, lots: int, tiers: Rows) -> float:
+    """Return the slope of a requirement in the notional beyond every floor."""
+    if contract["rule_kind"] in (TIERED, WHOLE):
+        return float(tiers[contract["tier_start"] + contract["tier_count"] - 1]["rate"])
+    return constant_rate(contract, abs(float(lots)), tiers)
+
+
+@njit_bare
+def measure_gains(term: Record, legs: Rows) -> tuple[float, float, float, float]:
+    """Measure the counted profit of a term.
+
+    Returns:
+        Its value here, its value here less that at zero, its slope beyond every kink, and the
+        slope without signs. The term keeps what a whole move of the price is worth.
+    """
+    gain = 0.0
+    at_zero = 0.0
     beyond = 0.0
     size = 0.0
+    turn = 0.0
     at = term["gains"]
     while at >= 0:
-        leg = work.legs[at]
+        leg = legs[at]
         q = leg["q"]
-        here += q * leg["weight"] if q * term["x"] > leg["cost"] else q
+        value = q * term["x"]
+        profit = value - leg["cost"]
+        gain += counted(profit, leg["weight"])
+        at_zero += counted(-leg["cost"], leg["weight"])
+        turn += value * leg["weight"] if profit > 0.0 else value
         beyond += q * leg["weight"] if q > 0.0 else q
         size += abs(q)
         at = leg["next_gain"]
-    return here, beyond, size
+    term["turn"] = turn
+    term["gross"] = size * term["x"]
+    return gain, gain - at_zero, beyond, size
 
 
 @njit_bare
-def need_slope(term: Record, tables: Tables, work: Work) -> float:
-    """Return the slope of the requirement beyond every floor."""
-    total = 0.0
+def measure_needs(
+    term: Record,
+    legs: Rows,
+    instruments: Rows,
+    tiers: Rows,
+) -> tuple[float, float]:
+    """Return the requirement of a term here (it is nothing at zero) and its last slope."""
+    need = 0.0
+    beyond = 0.0
     at = term["needs"]
     while at >= 0:
-        leg = work.legs[at]
-        contract = tables.instruments[leg["instrument"]]
-        last = contract["tier_start"] + contract["tier_count"] - 1
-        rate = tables.tiers[last]["rate"]
-        if contract["rule_kind"] != TIERED and contract["rule_kind"] != WHOLE:
-            rate = constant_rate(contract, abs(float(leg["lots"])), tables.tiers)
-        total += abs(leg["q"]) * rate
+        leg = legs[at]
+        contract = instruments[leg["instrument"]]
+        size = abs(leg["q"])
+        need += requirement(contract, leg["lots"], size * term["x"], tiers)
+        beyond += size * top_rate(contract, leg["lots"], tiers)
         at = leg["next_need"]
-    return total
+    term["need"] = need
+    return need, beyond
 
 
 @njit_bare
-def measure(term: Record, pool: Record, level: float, tables: Tables, work: Work) -> None:
-    """Find which sides of a term can be adverse, and how much money a move is worth.
+def measure(
+    term: Record,
+    pool: Record,
+    level: float,
+    legs: Rows,
+    instruments: Rows,
+    tiers: Rows,
+) -> None:
+    """Find which sides of a term can be adverse.
 
     Towards zero a side needs no wire if the function is not lower there; away from zero if it never
     falls in the end. Both ask about every collateral line; the steepest and the flattest decide,
     as the functions are linear in the slope of the line. Concave terms have nothing in between.
     """
-    gain, _ = gain_at(term, term["x"], work)
-    gain_zero, _ = gain_at(term, 0.0, work)
-    need = need_at(term, term["x"], tables, work)
-    need_zero = need_at(term, 0.0, tables, work)
-    slope, beyond, size = gain_slopes(term, work)
-    need_beyond = need_slope(term, tables, work)
+    gain, gain_above_zero, gain_beyond, size = measure_gains(term, legs)
+    need, need_beyond = measure_needs(term, legs, instruments, tiers)
+    pool["here"] += gain
     term["near_wire"] = 0
     term["far_wire"] = 0
-    for line in (pool["steepest"], pool["flattest"]):
-        if line * (gain_zero - gain) - level * (need_zero - need) < 0.0:
+    for index in range(1 if pool["steepest"] == pool["flattest"] else 2):
+        line = pool["flattest"] if index else pool["steepest"]
+        if line * gain_above_zero - level * need > 0.0:
             term["near_wire"] = 1
-        fall = line * beyond - level * need_beyond
+        fall = line * gain_beyond - level * need_beyond
         if fall <= FLAT * (line * size + level * need_beyond):
             term["far_wire"] = NEEDED
         if term["jumps"]:
-            measure_jumps(term, line, level, line * gain - level * need, tables, work)
-    here = abs(pool["slope"] * slope * term["x"] - level * need)
-    gross = pool["slope"] * size * term["x"] + level * need
-    term["exposure"] = pool["scale"] * pool["price"] * max(here, 0.01 * gross)
-    pool["exposure"] += term["exposure"]
+            here = line * gain - level * need
+            measure_jumps(term, line, level, here, legs, instruments, tiers)
 
 
 @njit_bare
@@ -246,21 +278,25 @@ def measure_jumps(
     line: float,
     level: float,
     here: float,
-    tables: Tables,
-    work: Work,
+    legs: Rows,
+    instruments: Rows,
+    tiers: Rows,
 ) -> None:
     """Find whether a floor on either side of the present price is adverse."""
     at = term["needs"]
     while at >= 0:
-        leg = work.legs[at]
-        contract = tables.instruments[leg["instrument"]]
+        leg = legs[at]
+        contract = instruments[leg["instrument"]]
         start = contract["tier_start"]
         for row in range(start + 1, start + contract["tier_count"]):
-            x = tables.tiers[row]["floor"] / abs(leg["q"])
-            gain, _ = gain_at(term, x, work)
-            if line * gain - level * need_at(term, x, tables, work) < here:
-                if x < term["x"]:
+            x = tiers[row]["floor"] / abs(leg["q"])
+            below = x < term["x"]
+            if (below and term["near_wire"]) or (not below and term["far_wire"]):
+                continue
+            gain, _ = gain_at(term, x, legs)
+            if line * gain - level * need_at(term, x, legs, instruments, tiers) < here:
+                if below:
                     term["near_wire"] = 1
-                elif term["far_wire"] == 0:
+                else:
                     term["far_wire"] = WANTED
         at = leg["next_need"]

@@ -4,13 +4,14 @@ The law: no unit at or below its watched level is ever outside the suspects or t
 """
 
 from dataclasses import dataclass, field
-from typing import Self, TypeVar, cast
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from keelmark.book.kernels.margin import (
     Floats,
+    Rows,
     Tables,
     excess_pass,
     excess_pass_parallel,
@@ -20,7 +21,9 @@ from keelmark.book.tripwires import advance as follow
 from keelmark.book.tripwires.audit import count_links, fresh_bounds
 from keelmark.book.tripwires.cash import post
 from keelmark.book.tripwires.net import (
+    FACTOR,
     LEG,
+    LISTS,
     PLAN,
     POOL,
     STATUS,
@@ -34,10 +37,9 @@ from keelmark.book.tripwires.parameters import check_terms, jumping
 from keelmark.book.tripwires.settle import begin, forget_hot, list_units, settle_touched
 from keelmark.book.tripwires.store import CLASSES, NO_BLOCK
 from keelmark.core.codes import WatchState
-from keelmark.core.errors import InvalidInput, InvariantViolated
+from keelmark.core.errors import InvalidInput, InvariantViolated, UnknownUnit
 
 Int64s = npt.NDArray[np.int64]
-Column = TypeVar("Column", npt.NDArray[np.int16], npt.NDArray[np.int32])
 
 STATISTICS = (
     "snapshots",
@@ -104,11 +106,14 @@ class TripwireIndex:
     volatility: Floats | None = None
     net: Net = field(init=False)
     work: Work = field(init=False)
+    _last: tuple[Stream, Stream] = field(init=False)
 
     def __post_init__(self) -> None:
         check_terms(self.tables)
         self.net = new_net(self.tables, self.settings, self.volatility)
         self.work = new_work(self.tables)
+        nothing = Stream(np.zeros(1, np.int64), NOBODY, np.zeros(0))
+        self._last = (nothing, nothing)
 
     @classmethod
     def build(
@@ -131,9 +136,13 @@ class TripwireIndex:
     def advance(self, stream: Stream, first: int = 0) -> Stop:
         """Apply snapshots from `first` on until one leaves units that need a decision.
 
+        A batch of prices is one snapshot; a bad price (NaN, infinite, zero, negative) is refused
+        and its factor is untrusted until a good one comes.
+
         Suspects need one at every snapshot, unwatchable units when a number they read moves, units
         that read an untrusted price once, and again when trust changes.
         """
+        stream = self._checked(stream)
         while True:
             why, snapshot = follow.advance(stream, first, self.tables, self.net, self.work)
             if why != follow.NO_ROOM:
@@ -149,7 +158,7 @@ class TripwireIndex:
 
     def replace(self, units: npt.ArrayLike) -> Int32s:
         """Look again at units whose book has changed; return those that need a decision."""
-        rows = np.asarray(units, np.int32)
+        rows = self._rows(units)
         self._fit(rows)
         begin(self.net)
         list_units(rows, self.net)
@@ -162,13 +171,12 @@ class TripwireIndex:
         Most are paid out of the reserves in constant time. Returns the units that need a decision.
         """
         begin(self.net)
-        post(
-            np.asarray(units, np.int32),
-            np.asarray(assets, np.int32),
-            np.asarray(amounts, np.int64),
-            self.tables,
-            self.net,
-        )
+        rows, kinds = self._rows(units), np.asarray(assets, np.int32)
+        quanta = np.asarray(amounts, np.int64)
+        if not rows.shape == kinds.shape == quanta.shape:
+            msg = f"{rows.shape[0]} units, {kinds.shape[0]} assets, {quanta.shape[0]} amounts"
+            raise InvalidInput(msg)
+        post(rows, kinds, quanta, self.tables, self.net)
         return self._settle()
 
     def debit(self, unit: int, asset: int, quanta: int) -> Int32s:
@@ -181,7 +189,7 @@ class TripwireIndex:
 
     def set_level(self, units: npt.ArrayLike, level: float) -> Int32s:
         """Watch units at another multiple of maintenance; return those that need a decision."""
-        rows = np.asarray(units, np.int32)
+        rows = self._rows(units)
         self.net.watch["level"][rows] = level
         return self.replace(rows)
 
@@ -194,11 +202,11 @@ class TripwireIndex:
 
     def suspects(self) -> Int32s:
         """Return the units at or below their level or within the error of it, sorted."""
-        return np.sort(self.net.rosters[0, : self._count("suspects")])
+        return np.sort(self.net.lists["suspect"][: self._count("suspects")])
 
     def unknowns(self) -> Int32s:
         """Return the units last looked at while a price they read was untrusted, sorted."""
-        return np.sort(self.net.rosters[1, : self._count("unknowns")])
+        return np.sort(self.net.lists["unknown"][: self._count("unknowns")])
 
     def unwatchables(self) -> Int32s:
         """Return the units without a bound, sorted."""
@@ -207,7 +215,7 @@ class TripwireIndex:
     @property
     def untrusted(self) -> npt.NDArray[np.bool_]:
         """Which factors have a last price that was refused."""
-        return self.net.untrusted.astype(np.bool_)
+        return self.net.factors["untrusted"].astype(np.bool_)
 
     def states(self) -> dict[WatchState, int]:
         """Return how many units are in each state."""
@@ -243,7 +251,8 @@ class TripwireIndex:
         bounds = np.empty(watch.shape[0])
         fresh_bounds(self.tables, self.net, self.work, bounds)
         wired = watch["state"] == WatchState.WIRED
-        slack = 1e-9 * np.abs(watch["reserve"]) + 1e-9
+        _, error = self.full_pass()
+        slack = 1e-9 * np.abs(watch["reserve"]) + 1e-3 * error
         uncovered = wired & ~((bounds + slack >= watch["reserve"]) & (watch["reserve"] >= 0.0))
         listed = np.concatenate([self.suspects(), self.unknowns()])
         suspects = np.flatnonzero(watch["state"] == WatchState.SUSPECT)
@@ -266,10 +275,41 @@ class TripwireIndex:
         return self._decisions()
 
     def _decisions(self) -> Int32s:
-        return np.sort(self.net.decisions[: self._count("decisions")])
+        return np.sort(self.net.lists["decision"][: self._count("decisions")])
 
     def _count(self, name: str) -> int:
         return int(self.net.status[name][0])
+
+    def _rows(self, units: npt.ArrayLike) -> Int32s:
+        """Return unit rows, refused by name if one does not exist."""
+        rows = np.asarray(units, np.int32)
+        known = self.net.watch.shape[0]
+        if rows.size and (rows.min() < 0 or rows.max() >= known):
+            msg = f"units {rows.min()} to {rows.max()}: the index knows 0 to {known - 1}; rebind it"
+            raise UnknownUnit(msg)
+        return rows
+
+    def _checked(self, stream: Stream) -> Stream:
+        """Return a stream kernels can read blindly; one that was checked last is not read again."""
+        if stream is self._last[0]:
+            return self._last[1]
+        checked = Stream(
+            np.ascontiguousarray(stream.offsets, np.int64),
+            np.ascontiguousarray(stream.factors, np.int32),
+            np.ascontiguousarray(stream.prices, np.float64),
+        )
+        offsets, factors, count = checked.offsets, checked.factors, self.net.factors.shape[0]
+        if factors.size and (factors.min() < 0 or factors.max() >= count):
+            msg = f"factors {factors.min()} to {factors.max()}: there are 0 to {count - 1}"
+            raise InvalidInput(msg)
+        if offsets[0] < 0 or np.any(np.diff(offsets) < 0) or offsets[-1] > factors.shape[0]:
+            msg = "stream.offsets must rise from 0 to the number of rows"
+            raise InvalidInput(msg)
+        if checked.prices.shape != factors.shape:
+            msg = f"{factors.shape[0]} factors, {checked.prices.shape[0]} prices: needs one each"
+            raise InvalidInput(msg)
+        self._last = (stream, checked)
+        return checked
 
     def _fit(self, units: Int32s) -> None:
         """Make room for the largest of these units."""
@@ -291,68 +331,49 @@ NOBODY: Int32s = np.zeros(0, np.int32)
 
 def new_net(tables: Tables, settings: TripwireSettings, volatility: Floats | None) -> Net:
     """Return the arrays of an index in which every unit is empty."""
-    units, factors = tables.units.shape[0], tables.prices.shape[0]
-    sigma = np.ones(factors) if volatility is None else np.asarray(volatility, np.float64)
-    shifts = np.full(factors, settings.price_shift, np.int8)
-    shifts[-1] = settings.time_shift
+    units, count = tables.units.shape[0], tables.prices.shape[0]
+    good = np.isfinite(tables.prices) & (tables.prices > 0.0)
+    good[-1] = tables.prices[-1] >= 0.0
+    sigma = np.ones(count) if volatility is None else np.asarray(volatility, np.float64)
+    factors = np.zeros(count, FACTOR)
+    factors["volatility"] = np.cbrt(sigma * sigma)
+    factors["shift"] = settings.price_shift
+    factors["shift"][-1] = settings.time_shift
+    factors["untrusted"] = ~good
     status = np.zeros(1, STATUS)
     status["hot_distance"], status["reserve_share"] = settings.hot_distance, settings.reserve_share
     status["horizon"], status["slots"] = settings.horizon, settings.slots
-    status["visits_limit"] = max(64, int(settings.pass_share * units))
-    good = np.isfinite(tables.prices) & (tables.prices > 0.0)
-    good[-1] = tables.prices[-1] >= 0.0
+    status["visits_limit"] = int(settings.pass_share * units)
     status["untrusted"] = np.sum(~good)
-    watch = np.zeros(units, WATCH)
-    watch["level"], watch["wires_class"] = 1.0, NO_BLOCK
     return Net(
-        watch=watch,
-        rows_placed=np.zeros(units, np.int16),
+        watch=new_watch(units),
+        lists=np.zeros(units, LISTS),
         worst=np.zeros(tables.balances.shape[0]),
         wires=np.zeros(4 * units + 64, WIRE),
-        heads=np.zeros(2 * factors * (settings.slots + 1), np.int32),
+        heads=np.zeros(2 * count * (settings.slots + 1), np.int32),
         free=np.zeros(CLASSES, np.int32),
-        volatility=np.cbrt(sigma * sigma),
-        shifts=shifts,
+        factors=factors,
         jumps=jumping(tables),
-        untrusted=(~good).astype(np.int8),
-        rosters=np.zeros((2, units), np.int32),
-        places=np.zeros(units, np.int32),
-        touched=np.zeros(units, np.int32),
-        decisions=np.zeros(units, np.int32),
-        moved=np.zeros(factors, np.int32),
-        moving=np.zeros(factors, np.int8),
-        before=np.zeros(factors),
         status=status,
     )
+
+
+def new_watch(units: int) -> Rows:
+    """Return rows of units that are watched for liquidation and hold no wires."""
+    watch = np.zeros(units, WATCH)
+    watch["level"], watch["wires_class"] = 1.0, NO_BLOCK
+    return watch
 
 
 def grown_net(net: Net, tables: Tables) -> Net:
     """Return the arrays for tables of another size; what was known is kept."""
     units = tables.units.shape[0]
-    watch = np.zeros(units, WATCH)
-    watch["level"], watch["wires_class"] = 1.0, NO_BLOCK
-    watch[: net.watch.shape[0]] = net.watch
+    watch, lists = new_watch(units), np.zeros(units, LISTS)
+    watch[: net.watch.shape[0]], lists[: net.lists.shape[0]] = net.watch, net.lists
     worst = np.zeros(tables.balances.shape[0])
     kept = min(worst.shape[0], net.worst.shape[0])
     worst[:kept] = net.worst[:kept]
-    rosters = np.zeros((2, units), np.int32)
-    rosters[:, : net.rosters.shape[1]] = net.rosters
-    return net._replace(
-        watch=watch,
-        worst=worst,
-        rosters=rosters,
-        rows_placed=_longer(net.rows_placed, units),
-        places=_longer(net.places, units),
-        touched=_longer(net.touched, units),
-        decisions=_longer(net.decisions, units),
-        jumps=jumping(tables),
-    )
-
-
-def _longer(column: Column, length: int) -> Column:
-    result = cast("Column", np.zeros(length, column.dtype))
-    result[: column.shape[0]] = column
-    return result
+    return net._replace(watch=watch, lists=lists, worst=worst, jumps=jumping(tables))
 
 
 def new_work(tables: Tables) -> Work:

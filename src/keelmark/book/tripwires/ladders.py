@@ -25,7 +25,7 @@ def slot_of(trip: float, ladder: int, net: Net) -> int:
     start = ladder * (slots + 1)
     if trip == np.inf:
         return int(start + slots)
-    return int(start + (bucket(trip, net.shifts[ladder >> 1]) & (slots - 1)))
+    return int(start + (bucket(trip, net.factors[ladder >> 1]["shift"]) & (slots - 1)))
 
 
 @njit_bare
@@ -85,7 +85,7 @@ def touch(unit: int, net: Net) -> None:
     row = net.watch[unit]
     if row["stamp"] != status["stamp"]:
         row["stamp"] = status["stamp"]
-        net.touched[status["touched"]] = unit
+        net.lists[status["touched"]]["touched"] = unit
         status["touched"] += 1
 
 
@@ -110,7 +110,7 @@ def walk(factor: int, before: float, price: float, limit: int, net: Net) -> bool
     slots = status["slots"]
     side = 0 if price < before else 1
     start = (2 * factor + side) * (slots + 1)
-    shift = net.shifts[factor]
+    shift = net.factors[factor]["shift"]
     low = bucket(min(price, before), shift)
     count = min(bucket(max(price, before), shift) - low + 1, slots)
     for step in range(count):
@@ -135,11 +135,13 @@ def touch_straight(prices: np.ndarray, net: Net) -> None:
         if row["previous"] == 0:
             continue
         factor = row["ladder"] >> 1
-        if net.moving[factor] == 0:
+        if net.factors[factor]["moving"] == 0:
             continue
         price = prices[factor]
         if row["ladder"] & 1:
             if price >= row["trip"]:
                 touch(row["unit"], net)
-        elif price <= row["trip"] and (row["trip"] < np.inf or price != net.before[factor]):
+        elif price <= row["trip"] and (
+            row["trip"] < np.inf or price != net.factors[factor]["before"]
+        ):
             touch(row["unit"], net)

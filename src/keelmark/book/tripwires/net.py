@@ -12,7 +12,6 @@ from keelmark.book.kernels.margin import Floats, Rows
 
 Int32s = npt.NDArray[np.int32]
 Int8s = npt.NDArray[np.int8]
-Int16s = npt.NDArray[np.int16]
 
 LEG = np.dtype(
     [
@@ -38,7 +37,9 @@ TERM = np.dtype(
         ("need_near", "f8"),
         ("gain_far", "f8"),
         ("need_far", "f8"),
-        ("exposure", "f8"),  # money per unit log move
+        ("turn", "f8"),  # present slope times price: of the counted profit, without signs,
+        ("gross", "f8"),
+        ("need", "f8"),  # and present requirement
         ("weight", "f8"),  # relative distance of the wires per unit of lambda
         ("factor", "i4"),
         ("gains", "i4"),  # first leg whose profit reads the factor, -1 none
@@ -60,7 +61,6 @@ POOL = np.dtype(
         ("price", "f8"),  # present price, one where it is not read
         ("low", "f8"),  # interval of the price
         ("high", "f8"),
-        ("exposure", "f8"),
         ("weight", "f8"),
         ("slope", "f8"),  # of the collateral line in use
         ("flattest", "f8"),  # smallest and largest slope
@@ -111,26 +111,41 @@ STATUS = np.dtype(
 )
 
 
+FACTOR = np.dtype(
+    [
+        ("volatility", "f8"),  # sigma ** (2/3)
+        ("before", "f8"),  # price before the snapshot
+        ("moved", "i4"),  # list of the factors of the snapshot
+        ("shift", "i1"),  # bits dropped from a price to get its bucket
+        ("untrusted", "i1"),  # 1: the last price offered was refused
+        ("moving", "i1"),  # 1: in the list
+        ("spare", "i1"),
+    ],
+)
+
+LISTS = np.dtype(
+    [
+        ("touched", "i4"),  # four lists of units, side by side
+        ("decision", "i4"),
+        ("suspect", "i4"),
+        ("unknown", "i4"),
+        ("place", "i4"),  # of this row's unit: its place among the suspects or the unknown
+        ("pools", "i4"),  # of this row's unit: balance rows at the placement
+    ],
+)
+
+
 class Net(NamedTuple):
-    """What the index keeps between calls."""
+    """What the index keeps between calls. Few arrays: every call of a kernel copies their heads."""
 
     watch: Rows  # (n_units,)
-    rows_placed: Int16s  # (n_units,) balance rows at the placement
+    lists: Rows  # (n_units,)
     worst: Floats  # (n_balances,) least total of the asset inside the box, quanta
     wires: Rows
     heads: Int32s  # (2 * n_factors * (slots + 1),) wire + 1; the extra slot holds hot wires
     free: Int32s  # (classes,) first freed block of wires + 1
-    volatility: Floats  # (n_factors,) sigma ** (2/3)
-    shifts: Int8s  # (n_factors,) bits dropped from a price to get its bucket
+    factors: Rows  # (n_factors,)
     jumps: Int8s  # (n_instruments,)
-    untrusted: Int8s  # (n_factors,) 1: the last price offered was refused
-    rosters: Int32s  # (2, n_units) suspects; units that cannot be known
-    places: Int32s  # (n_units,) place in the roster
-    touched: Int32s  # (n_units,)
-    decisions: Int32s  # (n_units,)
-    moved: Int32s  # (n_factors,)
-    moving: Int8s  # (n_factors,)
-    before: Floats  # (n_factors,) price before the snapshot
     status: Rows  # (1,)
 
 

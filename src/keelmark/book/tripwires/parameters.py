@@ -50,6 +50,11 @@ def check_terms(tables: Tables) -> None:
         f"instruments[{row}].tier_count = {contracts['tier_count'][row]}: needs at least one tier"
         for row in np.flatnonzero(contracts["tier_count"] < 1)
     ]
+    first = contracts["tier_start"]
+    problems += [
+        f"tiers[{first[row]}].deduction = {tables.tiers['deduction'][first[row]]}: the first is 0"
+        for row in np.flatnonzero(tables.tiers["deduction"][first] != 0.0)
+    ]
     problems += [
         f"segments[{row}].slope = {segments['slope'][row]}: must not be negative"
         for row in np.flatnonzero(~(segments["slope"] >= 0.0))

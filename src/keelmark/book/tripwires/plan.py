@@ -13,6 +13,9 @@ from keelmark.book.tripwires.corner import bound_pool, worth
 from keelmark.book.tripwires.net import Net, Work
 
 DISTANCE_MAX = 1e6
+DISTANCE_MIN = 2.3e-16
+"""Rounds to the last bit of one: a price times one and that much is another price."""
+
 TRIES = 40
 
 
@@ -25,28 +28,36 @@ def inverse_cube_root(value: float) -> float:
 
 
 @njit_bare
-def weigh(net: Net, work: Work, excess: float) -> float:
+def exposure(term: Record, pool: Record, level: float) -> float:
+    """Return about what a whole move of the price is worth, valuation currency."""
+    profit = pool["slope"] * term["turn"]
+    margin = level * term["need"]
+    gross = pool["slope"] * term["gross"] + margin
+    return float(pool["scale"] * pool["price"] * max(abs(profit - margin), 0.01 * gross))
+
+
+@njit_bare
+def weigh(excess: float, level: float, net: Net, work: Work) -> float:
     """Write the relative distance of every wire; return the loss per unit of lambda."""
     total = 0.0
-    status = net.status[0]
-    for index in range(status["terms"]):
-        term = work.terms[index]
-        cost = term["exposure"]
-        term["weight"] = 0.0
-        if (term["near_wire"] or term["far_wire"]) and cost > 0.0:
-            term["weight"] = net.volatility[term["factor"]] * inverse_cube_root(cost)
-            total += cost * term["weight"]
-    for index in range(status["pools"]):
+    for index in range(net.status[0]["pools"]):
         pool = work.pools[index]
+        for at in range(pool["first_term"], pool["end_term"]):
+            term = work.terms[at]
+            cost = exposure(term, pool, level)
+            term["weight"] = 0.0
+            if (term["near_wire"] or term["far_wire"]) and cost > 0.0:
+                term["weight"] = net.factors[term["factor"]]["volatility"] * inverse_cube_root(cost)
+                total += cost * term["weight"]
         pool["weight"] = 0.0
         if pool["factor"] < 0:
             continue
         value = pool["slope"] * pool["here"] * pool["scale"] * pool["price"]
         cost = abs(value)
-        if pool["exposure"] > 0.0:
+        if pool["first_term"] < pool["end_term"]:
             cost = max(cost, abs(value - excess))
         if cost > 0.0:
-            pool["weight"] = net.volatility[pool["factor"]] * inverse_cube_root(cost)
+            pool["weight"] = net.factors[pool["factor"]]["volatility"] * inverse_cube_root(cost)
             total += cost * pool["weight"]
     return total
 
@@ -54,19 +65,19 @@ def weigh(net: Net, work: Work, excess: float) -> float:
 @njit_bare
 def above(price: float, distance: float) -> float:
     """Return a trip at a relative distance above a price, always strictly above."""
-    return float(max(price * (1.0 + distance), np.nextafter(price, np.inf)))
+    return float(price * (1.0 + max(distance, DISTANCE_MIN)))
 
 
 @njit_bare
 def below(price: float, distance: float) -> float:
     """Return a trip at a relative distance, less than one, strictly below a price."""
-    return float(min(price * (1.0 - distance), np.nextafter(price, 0.0)))
+    return float(price * (1.0 - max(distance, DISTANCE_MIN)))
 
 
 @njit_bare
 def folded_below(price: float, distance: float) -> float:
     """Return a trip below a price where any distance has one: half, a third, ..."""
-    return float(min(price / (1.0 + distance), np.nextafter(price, 0.0)))
+    return float(price / (1.0 + max(distance, DISTANCE_MIN)))
 
 
 @njit_bare
@@ -221,7 +232,7 @@ def plan(unit: int, excess: float, tables: Tables, net: Net, work: Work) -> floa
         net: The index.
         work: The unit at hand.
     """
-    loss = weigh(net, work, excess)
+    loss = weigh(excess, net.watch[unit]["level"], net, work)
     spend = excess * (1.0 - net.status[0]["reserve_share"])
     scale = spend / loss if loss > 0.0 else DISTANCE_MAX
     accepted = -1.0

@@ -51,15 +51,18 @@ def is_unknown(unit: int, tables: Tables, net: Net) -> bool:
     for at in range(first, first + row["balances_count"]):
         terms = tables.assets[tables.balances[at]["asset"]]
         reads_price = row["balances_count"] > 1 and terms["price_factor"] >= 0
-        if reads_price and net.untrusted[terms["price_factor"]]:
+        if reads_price and net.factors[terms["price_factor"]]["untrusted"]:
             return True
         reads_time = terms["borrow_rate"] != 0.0 and tables.balances[at]["quanta"] < 0
-        if reads_time and net.untrusted[net.untrusted.shape[0] - 1]:
+        if reads_time and net.factors[net.factors.shape[0] - 1]["untrusted"]:
             return True
     first = row["positions_start"]
     for at in range(first, first + row["positions_count"]):
         contract = tables.instruments[tables.positions[at]["instrument"]]
-        if net.untrusted[contract["mark_factor"]] or net.untrusted[contract["margin_factor"]]:
+        if (
+            net.factors[contract["mark_factor"]]["untrusted"]
+            or net.factors[contract["margin_factor"]]["untrusted"]
+        ):
             return True
     return False
 
@@ -92,13 +95,15 @@ def drop_wires(unit: int, net: Net) -> None:
 def enter_roster(unit: int, unknown: int, net: Net) -> None:
     """Add a unit to the suspects (0) or to those that cannot be known (1)."""
     status = net.status[0]
-    field_count = status["unknowns"] if unknown else status["suspects"]
-    net.rosters[unknown, field_count] = unit
-    net.places[unit] = field_count
     if unknown:
-        status["unknowns"] = field_count + 1
+        place = status["unknowns"]
+        net.lists[place]["unknown"] = unit
+        status["unknowns"] = place + 1
     else:
-        status["suspects"] = field_count + 1
+        place = status["suspects"]
+        net.lists[place]["suspect"] = unit
+        status["suspects"] = place + 1
+    net.lists[unit]["place"] = place
     net.watch[unit]["reserve"] = np.nan if unknown else 0.0
 
 
@@ -106,16 +111,16 @@ def enter_roster(unit: int, unknown: int, net: Net) -> None:
 def leave_roster(unit: int, net: Net) -> None:
     """Take a suspect out of its roster; the last of the roster takes its place."""
     status = net.status[0]
-    unknown = 1 if np.isnan(net.watch[unit]["reserve"]) else 0
-    last = (status["unknowns"] if unknown else status["suspects"]) - 1
-    moved = net.rosters[unknown, last]
-    place = net.places[unit]
-    net.rosters[unknown, place] = moved
-    net.places[moved] = place
-    if unknown:
-        status["unknowns"] = last
+    place = net.lists[unit]["place"]
+    if np.isnan(net.watch[unit]["reserve"]):
+        status["unknowns"] -= 1
+        moved = net.lists[status["unknowns"]]["unknown"]
+        net.lists[place]["unknown"] = moved
     else:
-        status["suspects"] = last
+        status["suspects"] -= 1
+        moved = net.lists[status["suspects"]]["suspect"]
+        net.lists[place]["suspect"] = moved
+    net.lists[moved]["place"] = place
 
 
 @njit_bare
@@ -223,7 +228,7 @@ def place(unit: int, total: float, tables: Tables, net: Net, work: Work) -> None
         first = tables.units[unit]["balances_start"]
         for index in range(status["pools"]):
             net.worst[first + index] = work.pools[index]["worst"]
-        net.rows_placed[unit] = status["pools"]
+        net.lists[unit]["pools"] = status["pools"]
         row["reserve"] = bound
         row["state"] = WIRED
         return
@@ -268,11 +273,11 @@ def settle_touched(tables: Tables, net: Net, work: Work) -> bool:
     while status["settled"] < status["touched"]:
         if not has_room(net, room):
             return False
-        unit = net.touched[status["settled"]]
+        unit = net.lists[status["settled"]]["touched"]
         settle(unit, tables, net, work)
         state = net.watch[unit]["state"]
         if state in (SUSPECT, UNWATCHABLE):
-            net.decisions[status["decisions"]] = unit
+            net.lists[status["decisions"]]["decision"] = unit
             status["decisions"] += 1
         status["settled"] += 1
     return True
@@ -296,7 +301,7 @@ def begin(net: Net) -> None:
 def forget_hot(net: Net) -> None:
     """Drop the wires of listed units that do not depend on a plan: their book has changed."""
     for index in range(net.status[0]["touched"]):
-        unit = net.touched[index]
+        unit = net.lists[index]["touched"]
         state = net.watch[unit]["state"]
         if state in (HOT, UNWATCHABLE):
             enter(unit, EMPTY, net)
