@@ -34,20 +34,25 @@ function html(parent, name, attributes = {}, text = null) {
 /** Draw into `box` now and whenever its width changes; on paper it has `paper` pixels. */
 function responsive(box, draw, paper = PRINT_WIDTH) {
   let drawn = 0;
-  const redraw = (width, again) => {
-    if (width <= 0 || (!again && Math.abs(width - drawn) < 1)) return;
+  let onPaper = false;
+  const redraw = (width) => {
+    if (width <= 0) return;
     drawn = width;
     box.replaceChildren();
-    draw(box, width);
+    draw(box, width, onPaper);
   };
-  const observer = new ResizeObserver(() =>
-    requestAnimationFrame(() => redraw(box.clientWidth, false)),
-  );
-  observer.observe(box);
-  redraw(box.clientWidth, false);
-  addEventListener("beforeprint", () => redraw(paper, false));
-  addEventListener("afterprint", () => redraw(box.clientWidth, false));
-  return () => redraw(drawn || box.clientWidth, true);
+  const print = (starts) => {
+    onPaper = starts;
+    redraw(starts ? paper : box.clientWidth);
+  };
+  const toWidth = () => {
+    if (!onPaper && Math.abs(box.clientWidth - drawn) >= 1) redraw(box.clientWidth);
+  };
+  new ResizeObserver(() => requestAnimationFrame(toWidth)).observe(box);
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
+  toWidth();
+  return () => redraw(drawn || box.clientWidth);
 }
 
 function canvas(box, width, height, label) {

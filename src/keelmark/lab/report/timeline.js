@@ -66,7 +66,7 @@ function timeline() {
     pointTo(i);
   }
 
-  function draw(parent, width) {
+  function draw(parent, width, onPaper) {
     const phone = width < PHONE_WIDTH;
     const left = phone ? 46 : 104;
     const right = width - (phone ? 8 : 16);
@@ -74,13 +74,14 @@ function timeline() {
     const shown = data.t.map((_, i) => i).filter((i) => data.t[i] >= from && ends[i] <= to);
     const x = linear(from, to, left, right);
     const lanes = data.stages.filter((stage) => largest(stage.units) > 0);
+    const small = phone || onPaper;
     const heights = {
-      price: phone ? 150 : 196,
-      flow: phone ? 110 : 128,
-      small: 58,
+      price: small ? 150 : 196,
+      flow: small ? 110 : 128,
+      small: onPaper ? 42 : 58,
       lane: phone ? 24 : 17,
     };
-    const gap = 30;
+    const gap = onPaper ? 25 : 30;
     const smalls = 2 + (largest(data.deleveraged) > 0 ? 1 : 0);
     const body = 24 + heights.price + gap + heights.flow + smalls * (heights.small + gap) + gap;
     const height = body + lanes.length * heights.lane + 34;
@@ -201,11 +202,11 @@ function timeline() {
         y,
         "short",
       );
-      svg(root, "text", { class: "label-long end", x: right, y: top0 + 10 }, "longs \u2191");
+      svg(root, "text", { class: "label-long", x: left + 5, y: top0 + 11 }, "longs \u2191");
       svg(
         root,
         "text",
-        { class: "label-short end", x: right, y: top0 + heights.flow - 2 },
+        { class: "label-short", x: left + 5, y: top0 + heights.flow - 3 },
         "shorts \u2193",
       );
       const kind = up >= down ? "long" : "short";
