@@ -83,11 +83,13 @@ class Reference:
 
         Args:
             units: Rows; all if absent.
-            prices: Of every factor; the present ones if absent.
+            prices: Of every factor, for all units or in one row for each; the present ones if
+                absent.
         """
         tables = self.tables
-        marks = (tables.prices if prices is None else prices).astype(Long)
         chosen = np.arange(tables.units.shape[0]) if units is None else units
+        known = (tables.prices if prices is None else prices).astype(Long)
+        marks = np.broadcast_to(known, (chosen.shape[0], known.shape[-1]))
         rows = tables.units[chosen]
         positions = tables.positions.reshape(-1, POSITIONS)[chosen]
         held = np.arange(POSITIONS) < rows["positions_count"][:, None]
@@ -96,7 +98,8 @@ class Reference:
         lots = np.where(held, positions["lots"], 0).astype(Long)
         cost = np.where(held, positions["cost"], 0).astype(Long)
         scale = terms["value_scale"].astype(Long)
-        mark, index = marks[terms["mark_factor"]], marks[terms["margin_factor"]]
+        mark = np.take_along_axis(marks, terms["mark_factor"], axis=1)
+        index = np.take_along_axis(marks, terms["margin_factor"], axis=1)
         inverse = terms["inverse"] == 1
         value = np.where(inverse, -lots * scale / mark, lots * scale * mark)
         notional = np.abs(lots) * np.where(inverse, scale / index, scale * index)
@@ -125,10 +128,10 @@ class Reference:
             cash = np.where(used & (balances["asset"] == asset), balances["quanta"], 0)
             cash = cash.astype(Long).sum(axis=1)
             rate = Long(tables.assets["borrow_rate"][asset])
-            owed = -rate * marks[-1] * np.minimum(cash, 0)
+            owed = -rate * marks[:, -1] * np.minimum(cash, 0)
             total = (gain * here).sum(axis=1) + (cash - owed)
             factor = tables.assets["price_factor"][asset]
-            price = Long(1) if factor < 0 else marks[factor]
+            price = Long(1) if factor < 0 else marks[:, factor]
             price = price * Long(tables.assets["value_scale"][asset])
             equity += price * self.collateral(asset, total)
             required += price * level * (needs * here).sum(axis=1)
