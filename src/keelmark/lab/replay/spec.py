@@ -1,0 +1,131 @@
+"""What a replay is run with, and the venue it is run on."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+from keelmark.core.collateral import CollateralSchedule, HaircutTier
+from keelmark.core.errors import InvalidInput
+from keelmark.core.model import AssetTerms, InstrumentTerms
+from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.rules import Tier, TieredRule
+from keelmark.lab.population.spec import PopulationSpec
+from keelmark.lab.scenarios.values import Scenario, ScenarioInstrument
+from keelmark.rulebooks.load import Rulebook, load_rulebook
+
+FEEDBACKS = ("execution", "mark")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How liquidation orders meet the book.
+
+    Attributes:
+        prefactor: Y of the square-root law.
+        half_life_s: Time in which half of what was displaced comes back.
+    """
+
+    prefactor: float = 0.9
+    half_life_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaySpec:
+    """One replay.
+
+    Attributes:
+        scenario: Name of the scenario.
+        accounts: Accounts to draw; `None` takes the population's own number.
+        population: Name or path of the population.
+        rulebook: Whose liquidation process and asset terms are used.
+        mark_model: Mark model; `None` takes the scenario's own.
+        feedback: `execution` moves execution prices only, `mark` moves marks as well.
+        deleverage: Deleverage policy in place of the rulebook's.
+        socialise: Loss policy in place of the rulebook's.
+        seed: Of everything drawn.
+        fund_share: Insurance fund at the start, fraction of open interest.
+        backstop_share: Capital of the backstop, fraction of open interest.
+        execution: How orders meet the book.
+        data: Folder of recorded data; `None` runs on built-in figures.
+    """
+
+    scenario: str = "oct10"
+    accounts: int | None = None
+    population: str = "default"
+    rulebook: str = "generic"
+    mark_model: str | None = None
+    feedback: str = "execution"
+    deleverage: str | None = None
+    socialise: str | None = None
+    seed: int = 7
+    fund_share: Decimal = Decimal("0.01")
+    backstop_share: Decimal = Decimal("0.01")
+    execution: Execution = Execution()
+    data: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.feedback not in FEEDBACKS:
+            msg = f"feedback {self.feedback!r}; choose one of {', '.join(FEEDBACKS)}"
+            raise InvalidInput(msg)
+        if self.accounts is not None and self.accounts < 1:
+            msg = f"{self.accounts} accounts; a replay needs at least one"
+            raise InvalidInput(msg)
+
+
+def venue_rulebook(
+    spec: ReplaySpec,
+    scenario: Scenario,
+    population: PopulationSpec,
+) -> Rulebook:
+    """Return the rulebook with the scenario's instruments and the population's collateral terms."""
+    rulebook = load_rulebook(spec.rulebook)
+    weights = {row.asset: Decimal(str(row.weight)) for row in population.collateral}
+    assets = {a.asset: _asset_terms(rulebook, a.asset, a.quantum, weights) for a in scenario.assets}
+    model = replace(
+        rulebook.model,
+        name=f"{rulebook.name} on {scenario.name}",
+        instruments={row.symbol: _instrument_terms(row) for row in scenario.instruments},
+        assets=assets,
+        valuation=scenario.settle.asset,
+    )
+    rules = rulebook.liquidation
+    return replace(
+        rulebook,
+        model=model,
+        liquidation=replace(
+            rules,
+            deleverage=spec.deleverage or rules.deleverage,
+            socialise=spec.socialise or rules.socialise,
+        ),
+    )
+
+
+def _instrument_terms(row: ScenarioInstrument) -> InstrumentTerms:
+    """Return the contract with its own bracket table; no leverage set is the tier's maximum."""
+    tiers = tuple(
+        Tier(floor=t.floor, rate=t.rate, deduction=t.deduction, leverage=t.leverage)
+        for t in row.tiers
+    )
+    return InstrumentTerms(
+        instrument=row.contract,
+        maintenance=TieredRule(tiers=tiers),
+        source=f"venue bracket table of {row.brackets_as_of}",
+    )
+
+
+def _asset_terms(
+    rulebook: Rulebook,
+    asset: str,
+    quantum: Decimal,
+    weights: dict[str, Decimal],
+) -> AssetTerms:
+    """Return collateral terms: the population's weight, the rulebook's cost of exchange."""
+    known = rulebook.model.assets.get(asset)
+    weight = weights.get(asset, ONE)
+    tiers = (HaircutTier(floor=ZERO, weight=weight),)
+    return AssetTerms(
+        asset=asset,
+        quantum=quantum,
+        schedule=CollateralSchedule(tiers=tiers),
+        conversion_haircut=known.conversion_haircut if known else Decimal("0.01"),
+    )
