@@ -70,6 +70,7 @@ class CloseFee:
     basis: CloseFeeBasis = CloseFeeBasis.MARK
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InitialRule:
     """Initial margin from the leverage set, never below the tier's own: `notional / leverage`.
 
