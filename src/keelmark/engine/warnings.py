@@ -4,16 +4,22 @@ Levels count from one; the margin call is the last. A unit is watched at the nex
 reached, by multiplying its maintenance margin (docs/decisions/0004-warnings-by-the-screen.md).
 """
 
+from decimal import Decimal
+
 import numpy as np
 import numpy.typing as npt
 
 from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import Tables, excess
+from keelmark.core.numbers import exact
 from keelmark.engine.state import State
 
 Floats = npt.NDArray[np.float64]
 Int32s = npt.NDArray[np.int32]
 Int8s = npt.NDArray[np.int8]
+
+UNKNOWN = -1
+"""Neither reached nor not: a price is missing, or the unit has no kernel face."""
 
 
 @njit
@@ -23,21 +29,36 @@ def levels_kernel(
     tables: Tables,
     reached: Int8s,  # (n,) levels reached, written
 ) -> None:
-    """Write how many levels each unit has reached; what cannot be cleared counts as reached."""
+    """Write how many levels each unit has reached, `UNKNOWN` where the screen cannot tell."""
     for index in range(units.shape[0]):
         count = 0
         for level in range(multiples.shape[0]):
             spare, error = excess(units[index], multiples[level], tables)
             if spare > error:
                 break
+            if not spare <= error:
+                count = UNKNOWN
+                break
             count = level + 1
         reached[index] = count
 
 
-def reached(state: State, units: Int32s, multiples: list[float]) -> Int8s:
-    """Return how many of the levels each unit has reached."""
+def reached(state: State, units: Int32s, multiples: list[float], had: Int8s) -> Int8s:
+    """Return how many of the levels each unit has reached.
+
+    A unit without a kernel face is asked in `core`; one whose prices are not known stays as it is.
+    """
     result = np.zeros(len(units), np.int8)
     levels_kernel(units, np.array(multiples), state.tables(), result)
+    for index in np.flatnonzero(result == UNKNOWN).tolist():
+        unit = int(units[index])
+        if state.depends_on_untrusted(state.book.unit_view(unit)):
+            result[index] = had[index]
+        else:
+            report = state.report(unit)
+            with exact():
+                needed = [report.maintenance_margin * Decimal(m) for m in multiples]
+                result[index] = sum(report.equity <= amount for amount in needed)
     return result
 
 
@@ -46,8 +67,8 @@ def crossings(state: State, units: Int32s) -> dict[int, tuple[int, ...]]:
     multiples = state.level_multiples
     if not multiples or not len(units):
         return {}
-    now = reached(state, units, multiples)
-    had = np.array([state.levels.get(int(unit), 0) for unit in units])
+    had = np.array([state.levels.get(int(unit), 0) for unit in units], np.int8)
+    now = reached(state, units, multiples, had)
     return _by_level(units, now, now > had)
 
 
@@ -57,8 +78,8 @@ def recoveries(state: State) -> dict[int, tuple[int, ...]]:
     multiples = state.recovery_multiples
     if not multiples or not len(units):
         return {}
-    now = reached(state, units, multiples)
-    had = np.array([state.levels[int(unit)] for unit in units])
+    had = np.array([state.levels[int(unit)] for unit in units], np.int8)
+    now = reached(state, units, multiples, had)
     return _by_level(units, now, now < had)
 
 
