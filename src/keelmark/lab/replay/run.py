@@ -1,4 +1,4 @@
-"""Run a replay: draw the population, set the stage, feed the marks, keep what is asked for later."""
+"""Run a replay: draw the population, set the stage, feed the marks, keep what is asked for."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from keelmark.book.totals import totals
 from keelmark.core.errors import InvariantViolated
+from keelmark.core.numbers import exact
 from keelmark.engine.state import State
 from keelmark.lab.population import generate, load_spec
 from keelmark.lab.population.values import Population
@@ -21,7 +22,7 @@ from keelmark.lab.replay.questions import (
 )
 from keelmark.lab.replay.recorder import Recorder
 from keelmark.lab.replay.spec import ReplaySpec, venue_rulebook
-from keelmark.lab.replay.stage import Feed, Stage, marks_of, set_stage
+from keelmark.lab.replay.stage import Feed, Stage, marks_of, one_sided_interest, set_stage
 from keelmark.lab.scenarios import load_scenario
 from keelmark.lab.scenarios.values import Scenario
 from keelmark.rulebooks.load import Rulebook
@@ -181,7 +182,9 @@ def run_replay(
     population = generate(wanted, scenario.opening(model), seed=spec.seed)
     watch.lap("population_s")
     tell("opening the book", 0, 1)
-    rulebook = venue_rulebook(spec, scenario, wanted)
+    with exact():
+        interest = one_sided_interest(population) * scenario.settle.quantum
+    rulebook = venue_rulebook(spec, scenario, wanted, interest)
     recorder = Recorder()
     stage = set_stage(spec, scenario, population, rulebook, recorder)
     watch.lap("opening_s")

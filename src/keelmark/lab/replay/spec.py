@@ -45,6 +45,7 @@ class ReplaySpec:
         seed: Of everything drawn.
         fund_share: Insurance fund at the start, fraction of open interest.
         backstop_share: Capital of the backstop, fraction of open interest.
+        backstop_leverage: Inventory the backstop takes at most, multiple of its capital.
         execution: How orders meet the book.
         data: Folder of recorded data; `None` runs on built-in figures.
     """
@@ -60,6 +61,7 @@ class ReplaySpec:
     seed: int = 7
     fund_share: Decimal = Decimal("0.01")
     backstop_share: Decimal = Decimal("0.01")
+    backstop_leverage: Decimal = Decimal(3)
     execution: Execution = Execution()
     data: Path | None = None
 
@@ -76,8 +78,16 @@ def venue_rulebook(
     spec: ReplaySpec,
     scenario: Scenario,
     population: PopulationSpec,
+    interest: Decimal,
 ) -> Rulebook:
-    """Return the rulebook with the scenario's instruments and the population's collateral terms."""
+    """Return the rulebook with the scenario's instruments and the population's collateral terms.
+
+    Args:
+        spec: The replay.
+        scenario: Instruments and assets.
+        population: Weights of collateral.
+        interest: One side of open interest, valuation currency; scales the backstop.
+    """
     rulebook = load_rulebook(spec.rulebook)
     weights = {row.asset: Decimal(str(row.weight)) for row in population.collateral}
     assets = {a.asset: _asset_terms(rulebook, a.asset, a.quantum, weights) for a in scenario.assets}
@@ -96,6 +106,11 @@ def venue_rulebook(
             rules,
             deleverage=spec.deleverage or rules.deleverage,
             socialise=spec.socialise or rules.socialise,
+            takeover=replace(
+                rules.takeover,
+                inventory_max=interest * spec.backstop_share * spec.backstop_leverage,
+                deleverage_below=ZERO,
+            ),
         ),
     )
 

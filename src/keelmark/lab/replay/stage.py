@@ -14,6 +14,7 @@ from keelmark.engine.events import AccountsOpened, MarksSet, Posted
 from keelmark.engine.execution import SimulatedMarket
 from keelmark.lab.population.values import Population
 from keelmark.lab.replay.spec import Execution, ReplaySpec
+from keelmark.lab.replay.traded import TradedMarket
 from keelmark.lab.scenarios.values import Opening, Scenario
 from keelmark.market.impact import ImpactModel, LinearDensity, exponential_memory
 from keelmark.rulebooks.load import Rulebook
@@ -116,9 +117,10 @@ def set_stage(
 ) -> Stage:
     """Return an engine with the population's accounts, money and positions in it."""
     market = simulated_market(scenario, population.opening, spec.execution)
+    trades = scenario.mark_ticks("last")
     engine = Engine(
         rulebook,
-        market=market,
+        market=TradedMarket(market, scenario.times * 1000, trades),
         settings=Settings(capacity=_capacity(population)),
         listener=listener,
     )
