@@ -37,7 +37,7 @@ def notional_kernel(
         notional[index, 1] = 0.0
         for at in range(row["positions_start"], row["positions_start"] + row["positions_count"]):
             position = tables.positions[at]
-            if instrument not in (-1, position["instrument"]):
+            if instrument >= 0 and position["instrument"] != instrument:
                 continue
             terms = tables.instruments[position["instrument"]]
             price = tables.prices[terms["mark_factor"]]
