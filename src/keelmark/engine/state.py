@@ -1,10 +1,9 @@
 """Everything the engine remembers: the book, the market, and what is going on with each unit."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.process import LiquidationRules, Stage, UnitOrder
 from keelmark.core.unit import MarginUnit, OpenOrders, Position
 from keelmark.rulebooks.load import Rulebook
+from keelmark.rulebooks.terms import terms_digest
 
 Floats = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
@@ -109,11 +109,15 @@ class State:
 
     Attributes:
         rulebook: Rulebook in force: margin terms and liquidation process.
+        terms: Digest of its terms.
+        rulebook_text: The text it was set by; empty for the one the journal was begun under.
         universe: Rows of instruments, assets and prices.
         book: Columns of record.
         prices: Price by factor row; the last is seconds since interest was last posted.
         time_ms: The clock.
         posted_ms: When interest was last posted.
+        rechecked_ms: When warned units were last looked at for recovery.
+        disposed_ms: When the backstop last offered its positions.
         names: Account by the caller's id.
         orders: Reserved orders by unit and order id.
         protections: Protections by unit and id.
@@ -122,6 +126,7 @@ class State:
         levels: Warning level of each unit that has one.
         paused: Instruments that are paused; -1 is everything.
         untrusted: Price rows whose last price was refused, or that have none.
+        rebased: Price rows whose next price is believed whatever its step: an operator resumed.
         seen_ms: When each price row last had a good price.
         held: Units an operator holds.
         fund_windows: Spending of a fund, by unit and asset.
@@ -131,7 +136,10 @@ class State:
 
     def __init__(self, rulebook: Rulebook, *, capacity: Capacity | None = None) -> None:
         self.rulebook = rulebook
+        self.rulebook_text = ""
+        self.terms = terms_digest(rulebook)
         self.universe = Universe.build(rulebook.model)
+        self._segments = _fund_by_symbol(rulebook)
         funds = (DEFAULT_FUND, *rulebook.liquidation.insurance.segments)
         self.book = Book(
             self.parameters(),
@@ -142,6 +150,8 @@ class State:
         self.prices[-1] = 0.0
         self.time_ms = 0
         self.posted_ms = 0
+        self.rechecked_ms = 0
+        self.disposed_ms = 0
         self.names: dict[str, int] = {}
         self.orders: defaultdict[int, dict[int, Order]] = defaultdict(dict)
         self.protections: defaultdict[int, dict[int, Protection]] = defaultdict(dict)
@@ -150,6 +160,7 @@ class State:
         self.levels: dict[int, int] = {}
         self.paused: set[int] = set()
         self.untrusted: set[int] = set(range(len(self.universe.factors)))
+        self.rebased: set[int] = set()
         self.seen_ms: Int64s = np.zeros(len(self.universe.factors), np.int64)
         self.held: set[int] = set()
         self.fund_windows: dict[tuple[int, int], FundWindow] = {}
@@ -157,6 +168,16 @@ class State:
         self.sold_window = SoldWindow()
         self.cases_count = 0
         self._market: Market | None = None
+        self._reports: dict[int, MarginReport] = {}
+
+    def set_rulebook(self, rulebook: Rulebook, text: str) -> None:
+        """Put other parameters for the same instruments and assets in force."""
+        self.rulebook, self.rulebook_text = rulebook, text
+        self.terms = terms_digest(rulebook)
+        self.universe = Universe.build(rulebook.model)
+        self._segments = _fund_by_symbol(rulebook)
+        self.book.parameters = self.parameters()
+        self.prices_changed()
 
     def parameters(self) -> Parameters:
         """Return the book's parameter tables of the universe."""
@@ -224,11 +245,6 @@ class State:
         """Insurance funds by name."""
         return {n: u for n, u in self.book.in_house.items() if n.startswith("fund:")}
 
-    @cached_property
-    def _segments(self) -> Mapping[str, str]:
-        segments = self.rules.insurance.segments
-        return {symbol: name for name, symbols in segments.items() for symbol in symbols}
-
     # --- the market -----------------------------------------------------------------------------
 
     @property
@@ -241,6 +257,16 @@ class State:
     def prices_changed(self) -> None:
         """Forget the plain snapshot; called whenever a price or the clock moves."""
         self._market = None
+        self._reports.clear()
+
+    def forget_reports(self) -> None:
+        """Forget every report: many units have changed."""
+        self._reports.clear()
+
+    def forget_reports_of(self, units: Iterable[int]) -> None:
+        """Forget the reports of units that have changed."""
+        for unit in units:
+            self._reports.pop(unit, None)
 
     def ticks(self, instrument: int) -> int:
         """Return the mark of an instrument in ticks."""
@@ -324,9 +350,14 @@ class State:
         return called and self.levels.get(unit, 0) == len(self.usages)
 
     def may_fall(self, unit: int) -> bool:
-        """Whether the screen cannot prove a unit above its trigger."""
+        """Whether the screen cannot prove a unit above its trigger, and its prices are known.
+
+        What has no kernel face comes out as NaN and is left to `core`.
+        """
         spare, error = excess(unit, 1.0, self.tables())
-        return not spare > error
+        if spare > error:
+            return False
+        return bool(spare <= error) or not self.depends_on_untrusted(self.book.unit_view(unit))
 
     def rank(self, unit: int, order: UnitOrder) -> Decimal:
         """Return the key by which units that fall together are handled, smallest first."""
@@ -422,7 +453,7 @@ class State:
 
     def backstop_inventory(self) -> Decimal:
         """Return the notional the backstop holds, valuation currency."""
-        return Decimal(gross_notional(self.backstop, self.tables()))
+        return Decimal(repr(gross_notional(self.backstop, self.tables())))
 
     def backstop_equity(self) -> float:
         """Return the equity of the backstop, valuation currency."""
@@ -479,8 +510,12 @@ class State:
             )
 
     def report(self, unit: int) -> MarginReport:
-        """Return a unit's margin at the present snapshot, exact."""
-        return margin_report(self.unit(unit), self.market, self.model)
+        """Return a unit's margin at the present snapshot, exact; made once until either changes."""
+        known = self._reports.get(unit)
+        if known is None:
+            known = margin_report(self.unit(unit), self.market, self.model)
+            self._reports[unit] = known
+        return known
 
     def _position(self, row: int, lots: int, cost: int, leg: int, leverage: int) -> Position:
         instrument = self.universe.instrument(row)
@@ -525,3 +560,8 @@ class State:
             buy_value=sum((instrument.value(s, t * unit) for s, t in buys), ZERO),
             sell_value=sum((instrument.value(s, t * unit) for s, t in sells), ZERO),
         )
+
+
+def _fund_by_symbol(rulebook: Rulebook) -> Mapping[str, str]:
+    segments = rulebook.liquidation.insurance.segments
+    return {symbol: name for name, symbols in segments.items() for symbol in symbols}
