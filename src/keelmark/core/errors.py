@@ -16,7 +16,8 @@ KeelmarkError
 │   ├── UnreadableData      bars, depth, snapshots from outside
 │   ├── MissingExtra        an optional dependency, with its install command
 │   ├── PositionConflict    the journal has moved on: someone else appended
-│   └── NewerFormat         a file written by a newer release
+│   ├── NewerFormat         a file written by a newer release
+│   └── OtherTerms          a journal or snapshot that was begun under other rules
 ├── StorageFailed           the disk or its lock said no: nothing was half applied
 │   └── JournalLocked       another process is writing
 ├── Rejected                a rule said no: carries a `RejectionReason`, is journaled
@@ -108,6 +109,10 @@ class PositionConflict(InvalidInput):
 
 class NewerFormat(InvalidInput):
     """A file whose format this release does not know yet."""
+
+
+class OtherTerms(InvalidInput):
+    """A journal or snapshot that belongs to another rulebook, or to other terms of the same one."""
 
 
 class StorageFailed(KeelmarkError):

@@ -20,7 +20,6 @@ from keelmark.book.postings import (
     posting_rows,
 )
 from keelmark.book.records import OUTSIDE
-from keelmark.book.universe import Universe
 from keelmark.core.codes import Leg, UnitStatus
 from keelmark.core.numbers import exact
 from keelmark.engine import events as e
@@ -39,10 +38,12 @@ class Touched:
     Attributes:
         units: Units whose rows changed.
         cash: `CASH` records of balances that moved in bulk and nothing else.
+        levels: Units that may be watched at another level now.
     """
 
     units: Int32s
     cash: Rows | None = None
+    levels: tuple[int, ...] = ()
 
 
 NOTHING = Touched(NOBODY)
@@ -50,11 +51,20 @@ NOTHING = Touched(NOBODY)
 
 def apply(state: State, event: Any) -> Touched:  # noqa: ANN401 one of the event types below
     """Move the state by one event; return what the book says was touched."""
-    return _APPLY[type(event)](state, event)
+    touched = _APPLY[type(event)](state, event)
+    if touched.cash is not None:
+        state.forget_reports()
+    state.forget_reports_of(touched.units.tolist())
+    state.forget_reports_of((getattr(event, "unit", -1),))
+    return touched
 
 
 def _touched(*units: int) -> Touched:
     return Touched(np.array(units, np.int32))
+
+
+def _opened(state: State, event: e.JournalOpened) -> Touched:  # noqa: ARG001 checked by recovery
+    return NOTHING
 
 
 # --- accounts and money -------------------------------------------------------------------------
@@ -240,10 +250,7 @@ def _orders_cancelled(state: State, event: e.OrdersCancelled) -> Touched:
 
 
 def _rulebook_set(state: State, event: e.RulebookSet) -> Touched:
-    state.rulebook = read_rulebook(event.text, title="journal")
-    state.universe = Universe.build(state.rulebook.model)
-    state.book.parameters = state.parameters()
-    state.prices_changed()
+    state.set_rulebook(read_rulebook(event.text, title="journal"), event.text)
     return Touched(np.arange(state.book.units_count, dtype=np.int32))
 
 
@@ -257,6 +264,14 @@ def set_time(state: State, time_ms: int) -> None:
     state.time_ms = time_ms
     state.prices[-1] = (time_ms - state.posted_ms) / 1000
     state.prices_changed()
+
+
+def _work_done(state: State, event: e.WorkDone) -> Touched:
+    if event.work == "recheck":
+        state.rechecked_ms = event.time_ms
+    else:
+        state.disposed_ms = event.time_ms
+    return NOTHING
 
 
 def _marks_set(state: State, event: e.MarksSet) -> Touched:
@@ -279,6 +294,8 @@ def _note_trust(state: State, event: e.MarksSet, good: npt.NDArray[np.bool_]) ->
     state.untrusted -= set(factors[is_good].tolist())
     state.untrusted |= set(factors[~is_good].tolist())
     state.seen_ms[factors[is_good]] = event.times_ms[-1]
+    if state.rebased:
+        state.rebased -= set(event.factors[good].tolist())
 
 
 def _mark_refused(state: State, event: e.MarkRefused) -> Touched:  # noqa: ARG001 the price is a NaN
@@ -291,7 +308,11 @@ def _paused(state: State, event: e.Paused) -> Touched:
 
 
 def _resumed(state: State, event: e.Resumed) -> Touched:
+    """Lift a pause; the next price of what was paused is believed whatever its step."""
     state.paused.discard(event.instrument)
+    rows = state.universe.instruments["mark_factor"]
+    resumed = rows if event.instrument < 0 else rows[event.instrument : event.instrument + 1]
+    state.rebased |= set(resumed.tolist())
     return NOTHING
 
 
@@ -301,7 +322,7 @@ def _resumed(state: State, event: e.Resumed) -> Touched:
 def _warned(state: State, event: e.Warned) -> Touched:
     for unit in event.units:
         state.levels[unit] = event.level
-    return NOTHING
+    return Touched(NOBODY, levels=event.units)
 
 
 def _warning_cleared(state: State, event: e.WarningCleared) -> Touched:
@@ -310,7 +331,7 @@ def _warning_cleared(state: State, event: e.WarningCleared) -> Touched:
             state.levels.pop(unit, None)
         else:
             state.levels[unit] = event.level
-    return NOTHING
+    return Touched(NOBODY, levels=event.units)
 
 
 def _grace_started(state: State, event: e.GraceStarted) -> Touched:
@@ -356,14 +377,14 @@ def _protection_set(state: State, event: e.ProtectionSet) -> Touched:
         asset=event.asset,
         target=event.target,
     )
-    return NOTHING
+    return Touched(NOBODY, levels=(event.unit,))
 
 
 def _protection_removed(state: State, event: e.ProtectionRemoved) -> Touched:
     del state.protections[event.unit][event.protection]
     if not state.protections[event.unit]:
         del state.protections[event.unit]
-    return NOTHING
+    return Touched(NOBODY, levels=(event.unit,))
 
 
 def _overridden(state: State, event: e.Overridden) -> Touched:
@@ -380,10 +401,11 @@ def _account_closed(state: State, event: e.AccountClosed) -> Touched:
         for table in (state.orders, state.protections, state.cases, state.grace, state.levels):
             table.pop(unit, None)
         state.book.set_status(unit, UnitStatus.CLOSED)
-    return _touched(*units)
+    return Touched(np.array(units, np.int32), levels=units)
 
 
 _APPLY: dict[type, Callable[[State, Any], Touched]] = {
+    e.JournalOpened: _opened,
     e.AccountOpened: _account_opened,
     e.AccountsOpened: _accounts_opened,
     e.IsolatedOpened: _isolated_opened,
@@ -402,6 +424,7 @@ _APPLY: dict[type, Callable[[State, Any], Touched]] = {
     e.OrdersCancelled: _orders_cancelled,
     e.RulebookSet: _rulebook_set,
     e.TimeAdvanced: _time_advanced,
+    e.WorkDone: _work_done,
     e.MarksSet: _marks_set,
     e.MarkRefused: _mark_refused,
     e.Paused: _paused,

@@ -6,9 +6,11 @@ needs a decision cost no Python; after each snapshot that needs one, everybody c
 before the next price is looked at.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,21 +27,21 @@ from keelmark.engine.commands import (
     AdvanceTime,
     Command,
     Override,
-    RemoveProtection,
     Resume,
-    SetProtection,
     SetRulebook,
 )
 from keelmark.engine.decide import decide
 from keelmark.engine.digest import state_digest
 from keelmark.engine.execution import ExecutionVenue, MarkMarket
-from keelmark.engine.guards import Guards
+from keelmark.engine.guards import Guards, Judged
 from keelmark.engine.journal.memory import MemoryJournal
 from keelmark.engine.journal.port import Journal
 from keelmark.engine.liquidation.desk import Desk, Holders
 from keelmark.engine.liquidation.process import end, liquidate, take_over
 from keelmark.engine.protections import run_protections
+from keelmark.engine.recovery import opening, reading, recovered, require_new
 from keelmark.engine.schedule import Schedule
+from keelmark.engine.snapshot import batch_digest, save
 from keelmark.engine.state import State
 from keelmark.engine.warnings import crossings, recoveries
 from keelmark.engine.watch import Watch
@@ -97,17 +99,63 @@ class Engine:
         settings: Settings | None = None,
         listener: Listener | None = None,
     ) -> None:
-        chosen = settings or Settings()
-        self.state = State(rulebook, capacity=chosen.capacity)
         self.journal: Journal = journal if journal is not None else MemoryJournal()
+        require_new(self.journal)
         self.position = 0
-        self._watch = Watch(self.state, chosen.tripwires)
-        self._guards = Guards(self.state)
-        self._schedule = Schedule(self.state)
-        self._desk = Desk(self.state, market or MarkMarket(), self._emit, Holders())
+        self._settings = settings or Settings()
         self._listener = listener
         self._events: list[Any] = []
         self._behind = False
+        self._bind(State(rulebook, capacity=self._settings.capacity), market or MarkMarket())
+        self._begun = opening(self.state)
+
+    @classmethod
+    def recover(
+        cls,
+        rulebook: Rulebook,
+        journal: Journal,
+        *,
+        snapshot: Path | None = None,
+        market: ExecutionVenue | None = None,
+        settings: Settings | None = None,
+        listener: Listener | None = None,
+    ) -> Self:
+        """Open an engine again from what is durable; an empty journal gives a new engine.
+
+        What was going on goes on: liquidations, waits, grace, warnings, protections and windows
+        are part of the state. The same further commands do what they would have done without the
+        interruption. The listener hears only what happens from now on.
+
+        Args:
+            rulebook: The one the journal was begun under.
+            journal: Where the engine left its events.
+            snapshot: A file of `write_snapshot` of this journal; its tail alone is then read.
+            market: As it was when the journal was begun; it is shown its fills again.
+            settings: How the engine is run.
+            listener: Called with every event.
+
+        Raises:
+            OtherTerms: Journal or snapshot was begun under another rulebook, or other terms.
+            UnreadableData: The snapshot is damaged, or is none of this journal.
+            CorruptJournal: A batch is damaged or cannot be applied.
+            NewerFormat: A newer release wrote it.
+            StorageFailed: It could not be read.
+        """
+        venue = market or MarkMarket()
+        found = recovered(rulebook, journal, venue, snapshot)
+        engine = cls(rulebook, settings=settings, listener=listener)
+        engine.journal, engine.position = journal, found.position
+        engine._begun = found.begun
+        engine._bind(found.state, venue)
+        return engine
+
+    def _bind(self, state: State, market: ExecutionVenue) -> None:
+        """Attach everything that works on a state."""
+        self.state = state
+        self._watch = Watch(state, self._settings.tripwires)
+        self._guards = Guards(state)
+        self._schedule = Schedule(state)
+        self._desk = Desk(state, market, self._emit, Holders())
 
     # --- commands -------------------------------------------------------------------------------
 
@@ -119,21 +167,21 @@ class Engine:
             InvalidInput: The command names something unknown or out of scale; nothing has changed.
             StorageFailed: It could not be made durable; the engine must be opened again.
         """
-        self._require_journal()
         if isinstance(command, AdvanceTime):
             return self.advance_time(command.time_ms)
-        for event in decide(self.state, command):
-            self._emit(event)
-        self._follow(command)
-        self._settle(self._watch.flush())
-        return self._commit()
+        with self._whole():
+            for event in decide(self.state, command):
+                self._emit(event)
+            self._follow(command)
+            self._settle(self._watch.flush())
+            return self._commit()
 
     def submit_bulk(self, event: e.Posted | e.AccountsOpened) -> Receipt:
         """Carry out a batch of postings or openings: all of it or none."""
-        self._require_journal()
-        self._emit(event)
-        self._settle(self._watch.flush())
-        return self._commit()
+        with self._whole():
+            self._emit(event)
+            self._settle(self._watch.flush())
+            return self._commit()
 
     def submit_marks(self, marks: e.MarksSet) -> int:
         """Carry out a stream of snapshots; return the journal position after it.
@@ -143,30 +191,51 @@ class Engine:
         Raises:
             Rejected: Time runs backwards; nothing of the stream has been applied.
         """
-        self._require_journal()
-        guarded, refusals = self._guards.checked(marks)
-        first, count = 0, len(guarded.times_ms)
-        while first < count:
-            last = self._guards.horizon(guarded, first, self._schedule.next_wake())
-            stop, units = self._watch.advance(guarded, first, last)
-            self._apply(_stretch(guarded, first, stop))
-            for event in refusals.pop_until(stop):
-                self._emit(event)
-            self._settle(np.union1d(units, self._guarded_units()).astype(np.int32))
-            self._run_due()
-            self._commit()
-            first = stop + 1
+        with self._whole():
+            judged = self._guards.checked(marks)
+            first, count = 0, len(marks.times_ms)
+            while first < count:
+                first = 1 + self._advance(judged, first)
+                self._commit()
         return self.position
+
+    def _advance(self, judged: Judged, first: int) -> int:
+        """Carry out snapshots from `first` up to one that needs a decision; return that one."""
+        last = self._guards.horizon(judged.marks, first, self._schedule.next_wake())
+        stop, units = self._watch.advance(judged.marks, first, last)
+        refused = self._guards.refused(judged, first, stop)
+        self._apply(_stretch(judged.marks, first, stop))
+        for event in refused:
+            self._emit(event)
+        self._settle(np.union1d(units, self._guarded_units()).astype(np.int32))
+        self._run_due()
+        return stop
 
     def advance_time(self, time_ms: int) -> Receipt:
         """Move the clock and run what waits for it."""
+        with self._whole():
+            if time_ms < self.state.time_ms:
+                raise self._guards.backwards(time_ms)
+            self._emit(e.TimeAdvanced(time_ms=time_ms))
+            self._settle(self._watch.time_passed())
+            self._run_due()
+            return self._commit()
+
+    # --- durability -----------------------------------------------------------------------------
+
+    def write_snapshot(self, path: Path) -> str:
+        """Write everything the engine holds to one file, in one step; return the digest.
+
+        Raises:
+            JournalBehind: The memory is ahead of the journal.
+        """
         self._require_journal()
-        if time_ms < self.state.time_ms:
-            raise self._guards.backwards(time_ms)
-        self._emit(e.TimeAdvanced(time_ms=time_ms))
-        self._settle(self._watch.time_passed())
-        self._run_due()
-        return self._commit()
+        last = ""
+        if self.position:
+            with reading(self.journal, after=self.position - 1) as batches:
+                last = batch_digest(next(batches)[1])
+        notes = {"position": self.position, "last": last, "begun": self._begun}
+        return save(self.state, self._desk.market, path, notes)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -223,19 +292,11 @@ class Engine:
     def _follow(self, command: Command) -> None:
         """Let what is derived from the state follow a command that changes how units are seen."""
         if isinstance(command, SetRulebook):
-            self._watch.rebuild()
-        elif isinstance(command, SetProtection | RemoveProtection):
-            self._watch.set_level([command.unit], self.state.watch_multiple(command.unit))
+            self._settle(self._watch.rebuild())
         elif isinstance(command, Resume):
-            self._resume(command.instrument)
+            self._settle(self.suspects())
         elif isinstance(command, Override):
             self._override(command)
-
-    def _resume(self, instrument: int) -> None:
-        rows = range(len(self.state.universe.symbols)) if instrument < 0 else [instrument]
-        for row in rows:
-            self._guards.believe_next(int(self.state.universe.instruments[row]["mark_factor"]))
-        self._settle(self.suspects())
 
     def _override(self, command: Override) -> None:
         case = self.state.cases.get(command.unit)
@@ -247,7 +308,6 @@ class Engine:
     def _warn(self, units: Int32s) -> None:
         for level, crossed in crossings(self.state, units).items():
             self._emit(e.Warned(level=level, units=crossed))
-            self._watch.set_level(crossed, self.state.watch_multiple(crossed[0]))
 
     def _in_order(self, units: Int32s) -> Iterable[int]:
         """Return the units that may be at their trigger, in the order the rulebook names."""
@@ -260,11 +320,13 @@ class Engine:
         """Run what waits for time."""
         tasks = self._schedule.due()
         if tasks.recheck:
+            self._emit(e.WorkDone(work="recheck", time_ms=self.state.time_ms))
             for level, units in recoveries(self.state).items():
                 self._emit(e.WarningCleared(level=level, units=units))
-                self._watch.set_level(units, self.state.watch_multiple(units[0]))
         for unit in tasks.units:
             liquidate(self._desk, unit)
+        if tasks.jobs:
+            self._emit(e.WorkDone(work="disposal", time_ms=self.state.time_ms))
         for work in tasks.jobs:
             work(self._desk)
         self._settle(self._watch.flush())
@@ -294,24 +356,34 @@ class Engine:
         return np.array(sorted(self.state.protections), np.int32)
 
     def _commit(self) -> Receipt:
-        events, self._events = tuple(self._events), []
+        """Make what happened durable as one batch."""
+        events = tuple(self._events)
         if not events:
             return Receipt(self.position, events)
-        try:
-            self.position = self.journal.append(
-                [record_of(event) for event in events],
-                expected_position=self.position,
-            )
-        except KeelmarkError:
-            self._behind = True
-            raise
+        heading = [] if self.position else [record_of(self._begun)]
+        self.position = self.journal.append(
+            heading + [record_of(event) for event in events],
+            expected_position=self.position,
+        )
+        self._events.clear()
+        self._desk.holders.forget()
         return Receipt(self.position, events)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Carry a command out whole or not at all: after half of one, nothing is accepted."""
+        self._require_journal()
+        try:
+            yield
+        except BaseException:
+            self._behind = bool(self._events)
+            raise
 
     def _require_journal(self) -> None:
         if self._behind:
             msg = (
-                "the last command could not be made durable and the memory is ahead of the "
-                "journal; nothing of it was acknowledged: open the engine again from the journal"
+                "the last command could not be carried out or made durable and the memory is "
+                "ahead of the journal; nothing of it was acknowledged: Engine.recover the journal"
             )
             raise JournalBehind(msg)
 

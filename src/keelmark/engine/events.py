@@ -15,6 +15,20 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Base of the events."""
 
 
+class JournalOpened(Event, frozen=True):
+    """The first record of a journal: what it holds, and under which terms it was begun.
+
+    Attributes:
+        format: Version of the events.
+        rulebook: Reference of the rulebook.
+        terms: Digest of its terms.
+    """
+
+    format: int
+    rulebook: str
+    terms: str
+
+
 # --- accounts and money -------------------------------------------------------------------------
 
 
@@ -184,6 +198,17 @@ class RulebookSet(Event, frozen=True):
 class TimeAdvanced(Event, frozen=True):
     """The clock moved."""
 
+    time_ms: int
+
+
+class WorkDone(Event, frozen=True):
+    """Periodic work was done; the next of it is due one interval later.
+
+    Attributes:
+        work: `recheck` of warned units or `disposal` of the backstop's positions.
+    """
+
+    work: str
     time_ms: int
 
 
@@ -412,7 +437,8 @@ class AccountsOpened:
 
 
 AnyEvent = (
-    AccountOpened
+    JournalOpened
+    | AccountOpened
     | IsolatedOpened
     | Deposited
     | Withdrawn
@@ -428,6 +454,7 @@ AnyEvent = (
     | OrdersCancelled
     | RulebookSet
     | TimeAdvanced
+    | WorkDone
     | MarkRefused
     | Paused
     | Resumed

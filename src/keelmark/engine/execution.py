@@ -6,8 +6,9 @@ book's own state is restored by showing it the fills.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from keelmark.core.errors import InvalidInput
 from keelmark.market.impact import (
     NO_LIMIT_BUY,
     NO_LIMIT_SELL,
@@ -58,6 +59,17 @@ class ExecutionVenue(Protocol):
         """Take note of a fill that is read back from the journal."""
 
 
+@runtime_checkable
+class RememberingVenue(ExecutionVenue, Protocol):
+    """A venue whose state a snapshot of the engine takes along."""
+
+    def memory(self) -> list[Any]:
+        """Return the state as plain JSON values."""
+
+    def restore(self, memory: list[Any]) -> None:
+        """Take over a state that `memory` returned."""
+
+
 class SimulatedMarket:
     """One impact book per instrument; prices are displaced by what is sold and recover."""
 
@@ -69,7 +81,8 @@ class SimulatedMarket:
         """Fill an order in closed form against the book as it stands at the order's time."""
         model = self._models[order.instrument]
         done = execute(model, self._at(order), _market_order(order))
-        self._states[order.instrument] = done.state
+        if done.filled_lots:  # what fills nothing leaves no trace: replay sees fills alone
+            self._states[order.instrument] = done.state
         return Execution(lots=done.filled_lots, ticks=done.average_ticks)
 
     def observe(self, order: LiquidationOrder, execution: Execution) -> None:
@@ -82,6 +95,27 @@ class SimulatedMarket:
             depth=state.depth,
             flow=state.flow + execution.lots,
         )
+
+    def memory(self) -> list[Any]:
+        """Return time, displaced volumes, depth and flow of each book."""
+        return [[s.time_ms, list(s.volumes), s.depth, s.flow] for s in self._states]
+
+    def restore(self, memory: list[Any]) -> None:
+        """Take over books that `memory` returned.
+
+        Raises:
+            InvalidInput: They are not the books of these instruments.
+        """
+        states = [
+            ImpactState(time_ms=time_ms, volumes=tuple(volumes), depth=depth, flow=flow)
+            for time_ms, volumes, depth, flow in memory
+        ]
+        wanted = [len(model.memory.rates) for model in self._models]
+        found = [len(state.volumes) for state in states]
+        if found != wanted:
+            msg = f"books with {found} components, and models with {wanted}; use the same models"
+            raise InvalidInput(msg)
+        self._states = states
 
     def displacement(self, instrument: int, time_ms: int) -> float:
         """Return how far our own selling holds the price from its reference, fraction."""

@@ -16,8 +16,8 @@ from keelmark.engine.protections import first_price_trigger
 from keelmark.engine.state import State
 
 Floats = npt.NDArray[np.float64]
-Int32s = npt.NDArray[np.int32]
 Int8s = npt.NDArray[np.int8]
+Int32s = npt.NDArray[np.int32]
 
 GOOD, NOT_A_PRICE, OUT_OF_BAND = 0, 1, 2
 REASONS = {NOT_A_PRICE: "not a positive number", OUT_OF_BAND: "outside its band"}
@@ -28,36 +28,37 @@ def band_kernel(
     factors: Int32s,  # (rows,)
     prices: Floats,  # (rows,)
     band: float,  # largest believed relative step, 0 for none
-    banded: Int8s,  # (n_factors,) 1 where the band applies
-    last: Floats,  # (n_factors,) last believed price, read and written
+    banded: Int8s,  # (n_factors,) 0 where the next price is believed, read and written
+    last: Floats,  # (n_factors,) last believed price, NaN if none, read and written
     verdict: Int8s,  # (rows,) written
 ) -> None:
     """Judge prices one after the other against the last one believed of their factor."""
     for row in range(factors.shape[0]):
         factor = factors[row]
-        price = prices[row]
-        verdict[row] = GOOD
+        price, before = prices[row], last[factor]
         if not 0.0 < price < np.inf:
             verdict[row] = NOT_A_PRICE
-            continue
-        before = last[factor]
-        if band > 0.0 and banded[factor] and abs(price - before) > band * before:
+        elif band > 0.0 and banded[factor] and abs(price - before) > band * before:
             verdict[row] = OUT_OF_BAND
-            continue
-        last[factor] = price
+        else:
+            verdict[row] = GOOD
+            last[factor] = price
+            banded[factor] = 1
 
 
-@dataclass(slots=True)
-class Refusals:
-    """Refused prices of a stream, by snapshot."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A stream of marks after judgement.
 
-    rows: list[tuple[int, MarkRefused]]
+    Attributes:
+        marks: The stream with refused prices as NaN.
+        offered: Its prices as they came.
+        verdict: Of each price.
+    """
 
-    def pop_until(self, snapshot: int) -> list[MarkRefused]:
-        """Take out the refusals up to a snapshot."""
-        now = [event for at, event in self.rows if at <= snapshot]
-        self.rows = [(at, event) for at, event in self.rows if at > snapshot]
-        return now
+    marks: MarksSet
+    offered: Floats
+    verdict: Int8s
 
 
 class Guards:
@@ -65,14 +66,9 @@ class Guards:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._rebased: set[int] = set()
 
-    def believe_next(self, factor: int) -> None:
-        """Take the next price of a factor whatever its step: an operator has resumed it."""
-        self._rebased.add(factor)
-
-    def checked(self, marks: MarksSet) -> tuple[MarksSet, Refusals]:
-        """Return the stream with refused prices as NaN, and the refusals.
+    def checked(self, marks: MarksSet) -> Judged:
+        """Return the stream with refused prices as NaN.
 
         Raises:
             InvalidInput: The columns do not fit together, or name an unknown factor.
@@ -80,17 +76,36 @@ class Guards:
         """
         self._require_shape(marks)
         if len(marks.times_ms) == 0:
-            return marks, Refusals([])
+            return Judged(marks, marks.prices, np.zeros(0, np.int8))
         rising = np.all(marks.times_ms[1:] >= marks.times_ms[:-1])
         if not rising or int(marks.times_ms[0]) < self._state.time_ms:
             raise self.backwards(int(marks.times_ms[0]))
         verdict = self._judge(marks)
         bad = np.flatnonzero(verdict)
         if not len(bad):
-            return marks, Refusals([])
+            return Judged(marks, marks.prices, verdict)
         prices = marks.prices.copy()
         prices[bad] = np.nan
-        return replace(marks, prices=prices), self._refusals(marks, bad, verdict)
+        return Judged(replace(marks, prices=prices), marks.prices, verdict)
+
+    def refused(self, judged: Judged, first: int, last: int) -> list[MarkRefused]:
+        """Return one event for each time snapshots `first` to `last` lose the trust in a factor.
+
+        Ask before they are applied: what is untrusted already is no news.
+        """
+        marks = judged.marks
+        start, end = int(marks.offsets[first]), int(marks.offsets[last + 1])
+        is_bad = judged.verdict[start:end] != GOOD
+        if not is_bad.any():
+            return []
+        factors = marks.factors[start:end]
+        rows: list[int] = []
+        for factor in np.unique(factors[is_bad]).tolist():
+            at = np.flatnonzero(factors == factor)
+            bad = is_bad[at]
+            before = np.concatenate(([factor in self._state.untrusted], bad[:-1]))
+            rows += (start + at[bad & ~before]).tolist()
+        return [self._refusal(judged, row) for row in sorted(rows)]
 
     def horizon(self, marks: MarksSet, first: int, wake_ms: int) -> int:
         """Return the last snapshot that may be applied before something else must be looked at."""
@@ -110,11 +125,8 @@ class Guards:
         )
 
     def _judge(self, marks: MarksSet) -> Int8s:
-        factors = len(self._state.universe.factors)
-        banded = np.ones(factors + 1, np.int8)
-        banded[list(self._rebased)] = 0
-        banded[~np.isfinite(self._state.prices)] = 0
-        banded[-1] = 0
+        banded = np.ones(len(self._state.prices), np.int8)
+        banded[list(self._state.rebased)] = 0
         verdict = np.zeros(len(marks.factors), np.int8)
         last = self._state.prices.copy()
         band_kernel(
@@ -125,27 +137,17 @@ class Guards:
             last,
             verdict,
         )
-        self._rebased -= set(np.unique(marks.factors[verdict == GOOD]).tolist())
         return verdict
 
-    def _refusals(self, marks: MarksSet, bad: npt.NDArray[np.intp], verdict: Int8s) -> Refusals:
-        """Return one event a factor and snapshot at which trust is lost."""
-        rows = []
-        lost = set(self._state.untrusted)
-        for row in bad.tolist():
-            factor = int(marks.factors[row])
-            if factor in lost:
-                continue
-            lost.add(factor)
-            snapshot = int(np.searchsorted(marks.offsets, row, side="right")) - 1
-            event = MarkRefused(
-                factor=factor,
-                price=repr(float(marks.prices[row])),
-                time_ms=int(marks.times_ms[snapshot]),
-                reason=REASONS[int(verdict[row])],
-            )
-            rows.append((snapshot, event))
-        return Refusals(rows)
+    def _refusal(self, judged: Judged, row: int) -> MarkRefused:
+        marks = judged.marks
+        snapshot = int(np.searchsorted(marks.offsets, row, side="right")) - 1
+        return MarkRefused(
+            factor=int(marks.factors[row]),
+            price=repr(float(judged.offered[row])),
+            time_ms=int(marks.times_ms[snapshot]),
+            reason=REASONS[int(judged.verdict[row])],
+        )
 
     def _require_shape(self, marks: MarksSet) -> None:
         count = len(self._state.universe.factors)

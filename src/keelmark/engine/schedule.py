@@ -31,12 +31,10 @@ class Due:
 
 
 class Schedule:
-    """Remembers when periodic work was last done; everything else is read from the state."""
+    """Reads from the state what is due, and when the next of it will be."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._rechecked_ms = state.time_ms
-        self._disposed_ms = state.time_ms
 
     def next_wake(self) -> int:
         """Return the next instant at which something is due, `NEVER` if nothing is."""
@@ -44,9 +42,9 @@ class Schedule:
         instants = [case.wake_ms for case in state.cases.values() if case.wake_ms > state.time_ms]
         instants += [until for until in state.grace.values() if until > state.time_ms]
         if state.levels:
-            instants.append(self._rechecked_ms + 1000 * state.rules.warn.recheck_s)
+            instants.append(state.rechecked_ms + 1000 * state.rules.warn.recheck_s)
         if self._disposes():
-            instants.append(self._disposed_ms + 1000 * state.rules.takeover.dispose_interval_s)
+            instants.append(state.disposed_ms + 1000 * state.rules.takeover.dispose_interval_s)
         if state.rules.guards.stale_s:
             fresh = [f for f in range(len(state.seen_ms)) if f not in state.untrusted]
             seen = min((int(state.seen_ms[f]) for f in fresh), default=NEVER)
@@ -54,18 +52,17 @@ class Schedule:
         return min(instants, default=NEVER)
 
     def due(self) -> Due:
-        """Return what is due, and count periodic work as done."""
+        """Return what is due now."""
         state, now = self._state, self._state.time_ms
         result = Due()
-        if state.levels and now - self._rechecked_ms >= 1000 * state.rules.warn.recheck_s:
-            result.recheck, self._rechecked_ms = True, now
+        if state.levels and now - state.rechecked_ms >= 1000 * state.rules.warn.recheck_s:
+            result.recheck = True
         result.units = sorted(
             {u for u, case in state.cases.items() if case.wake_ms <= now}
             | {u for u, until in state.grace.items() if until <= now},
         )
         interval = 1000 * state.rules.takeover.dispose_interval_s
-        if self._disposes() and now - self._disposed_ms >= interval:
-            self._disposed_ms = now
+        if self._disposes() and now - state.disposed_ms >= interval:
             result.jobs = [deleverage_backstop, dispose]
         if state.rules.guards.stale_s:
             old = np.flatnonzero(now - state.seen_ms >= 1000 * state.rules.guards.stale_s)

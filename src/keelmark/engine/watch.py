@@ -1,7 +1,5 @@
 """Tell the tripwire index what the book did, and ask it who needs a decision."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -26,19 +24,26 @@ class Watch:
         self._settings = settings
         self._units: list[Int32s] = []
         self._cash: list[npt.NDArray[np.void]] = []
-        self.index = TripwireIndex.build(state.tables(), settings)
+        self._levels: set[int] = set()
+        self.index: TripwireIndex
+        self.rebuild()
 
-    def rebuild(self) -> None:
-        """Forget every wire and place all of them again, at the level each unit is watched at."""
-        self.index = TripwireIndex(self._state.tables(), self._settings or TripwireSettings())
-        watch = self.index.net.watch
-        for unit in self._state.levels:
-            watch["level"][unit] = self._state.watch_multiple(unit)
-        calm = np.ones(len(watch), np.bool_)
-        calm[list(self._state.levels)] = False
-        watch["level"][calm] = self._state.watch_multiple(-1)
-        self.index.replace(np.arange(len(watch), dtype=np.int32))
-        self._units, self._cash = [], []
+    def rebuild(self) -> Int32s:
+        """Forget every wire and place all of them again; return the units that need a decision.
+
+        Levels and trust are the state's: an index that was lost comes back as it was.
+        """
+        state = self._state
+        self.index = TripwireIndex(state.tables(), self._settings or TripwireSettings())
+        net = self.index.net
+        net.watch["level"] = state.watch_multiple(-1)
+        for unit in state.levels.keys() | state.protections.keys():
+            net.watch["level"][unit] = state.watch_multiple(unit)
+        net.factors["untrusted"][:-1] = 0
+        net.factors["untrusted"][list(state.untrusted)] = 1
+        net.status["untrusted"] = net.factors["untrusted"].sum()
+        self._units, self._cash, self._levels = [], [], set()
+        return self.index.replace(np.arange(len(net.watch), dtype=np.int32))
 
     def note(self, touched: Touched) -> None:
         """Remember what an event touched."""
@@ -46,13 +51,15 @@ class Watch:
             self._units.append(touched.units)
         if touched.cash is not None:
             self._cash.append(touched.cash)
+        self._levels.update(touched.levels)
 
     def flush(self) -> Int32s:
         """Hand over what was touched; return the units that need a decision."""
-        if not self._units and not self._cash:
+        if not self._units and not self._cash and not self._levels:
             return NOBODY
         self._rebind()
-        units = np.unique(np.concatenate(self._units)) if self._units else NOBODY
+        moved = self._relevel()
+        units = np.unique(np.concatenate((*self._units, moved)))
         found = [self.index.replace(units)] if len(units) else []
         if self._cash:
             cash = np.concatenate(self._cash)
@@ -61,11 +68,6 @@ class Watch:
                 found.append(self.index.post(cash["unit"], cash["asset"], cash["delta"]))
         self._units, self._cash = [], []
         return np.unique(np.concatenate(found)) if found else NOBODY
-
-    def set_level(self, units: Iterable[int], multiple: float) -> Int32s:
-        """Watch units at another multiple of maintenance; return who needs a decision there."""
-        rows = np.fromiter(units, np.int32)
-        return self.index.set_level(rows, multiple) if len(rows) else NOBODY
 
     def advance(self, marks: MarksSet, first: int, last: int) -> tuple[int, Int32s]:
         """Apply snapshots `first` to `last` until one needs a decision.
@@ -92,6 +94,14 @@ class Watch:
         factors = np.insert(marks.factors[: offsets[-1]], starts, self._state.universe.time_factor)
         prices = np.insert(marks.prices[: offsets[-1]], starts, clock)
         return Stream(offsets + np.arange(last + 2), factors.astype(np.int32), prices)
+
+    def _relevel(self) -> Int32s:
+        """Set the multiples at which units are watched now; return the units."""
+        rows = np.array(sorted(self._levels), np.int32)
+        multiples = [self._state.watch_multiple(unit) for unit in rows.tolist()]
+        self.index.net.watch["level"][rows] = multiples
+        self._levels = set()
+        return rows
 
     def _rebind(self) -> None:
         """Follow the book into tables that have moved or grown."""
