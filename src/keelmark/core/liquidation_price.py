@@ -11,7 +11,6 @@ Where requirements are taken on an index, the index moves in proportion to the m
 Source: docs/model.md, "Liquidation price".
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -19,6 +18,7 @@ from itertools import pairwise
 
 from keelmark.core.errors import InvalidMark, MissingMarkPrice, UnknownInstrument, nearest
 from keelmark.core.excess import close_fee_amount, counted_profit, maintenance_rule
+from keelmark.core.line import SAME, Line, apart
 from keelmark.core.margin import (
     AssetMargin,
     MarginReport,
@@ -29,8 +29,6 @@ from keelmark.core.market import Market
 from keelmark.core.model import AssetTerms, HaircutBase, MarginModel, MarginPurpose
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.unit import MarginUnit
-
-_SAME = Decimal("1e-40")
 
 
 class PriceStatus(StrEnum):
@@ -213,13 +211,13 @@ class _Slice:
         rising = sorted(p for p in points if p > ZERO)
         if self.terms.haircut_base is HaircutBase.EQUITY:
             rising += self._haircut_points([ZERO, *rising])
-        return _apart(sorted(rising))
+        return apart(sorted(rising))
 
     def _haircut_points(self, edges: list[Decimal]) -> list[Decimal]:
         """Return where the counted amount, linear on each piece, crosses a haircut floor."""
         found: list[Decimal] = []
         for low, high in pairwise([*edges, None]):
-            line = _Line.through(self.counted, low or ZERO, high)
+            line = Line.through(self.counted, low or ZERO, high)
             for knot in self.terms.schedule.knots:
                 root = line.root(knot)
                 if root is not None and root > ZERO:
@@ -227,54 +225,9 @@ class _Slice:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A straight line on a piece `[low, high]`; `high` is `None` on the last piece."""
-
-    low: Decimal
-    high: Decimal | None
-    anchor: Decimal
-    value: Decimal
-    slope: Decimal
-
-    @classmethod
-    def through(
-        cls,
-        function: Callable[[Decimal], Decimal],
-        low: Decimal,
-        high: Decimal | None,
-    ) -> "_Line":
-        """Return the line a function follows inside a piece, from two inner points."""
-        width = (high - low) / 3 if high is not None else max(low, ONE)
-        first, second = low + width, low + 2 * width
-        value = function(first)
-        return cls(low, high, first, value, (function(second) - value) / width)
-
-    def at(self, t: Decimal) -> Decimal:
-        """Return the line's value."""
-        return self.value + self.slope * (t - self.anchor)
-
-    def root(self, target: Decimal = ZERO) -> Decimal | None:
-        """Return where the line takes `target` inside its piece."""
-        if self.slope == ZERO:
-            return None
-        root = self.anchor + (target - self.value) / self.slope
-        inside = root >= self.low and (self.high is None or root <= self.high)
-        return root if inside else None
-
-
-def _apart(rising: list[Decimal]) -> list[Decimal]:
-    """Return the points without copies: a piece must have a width to hold a line."""
-    kept: list[Decimal] = []
-    for point in rising:
-        if not kept or point - kept[-1] > _SAME * point:
-            kept.append(point)
-    return kept
-
-
 def _solve(cut: _Slice, report: MarginReport) -> LiquidationPrices:
     edges = [ZERO, *cut.breakpoints()]
-    lines = [_Line.through(cut.excess, low or ZERO, high) for low, high in pairwise([*edges, None])]
+    lines = [Line.through(cut.excess, low or ZERO, high) for low, high in pairwise([*edges, None])]
     roots = [root for line in lines if (root := line.root()) is not None]
     roots += [
         right.low
@@ -293,7 +246,7 @@ def _distinct(prices: list[Decimal], mark: Decimal) -> tuple[Decimal, ...]:
     """Return the prices nearest first, without the copies that neighbouring pieces both find."""
     kept: list[Decimal] = []
     for price in sorted(prices, key=lambda p: abs(p - mark)):
-        if all(abs(price - other) > _SAME * price for other in kept):
+        if all(abs(price - other) > SAME * price for other in kept):
             kept.append(price)
     return tuple(kept)
 
