@@ -104,7 +104,9 @@ class BookMachine(RuleBasedStateMachine):
     @rule(
         ticks=st.lists(TICKS, min_size=len(INSTRUMENTS), max_size=len(INSTRUMENTS)),
         rates=st.lists(
-            st.one_of(st.just(0), st.integers(-(10**10), 10**10)),
+            st.one_of(
+                st.just(0), st.integers(-(10**10), 10**10), st.sampled_from([10**12, -(10**12)])
+            ),
             min_size=len(INSTRUMENTS),
             max_size=len(INSTRUMENTS),
         ),
