@@ -4,8 +4,6 @@ Requirements are exact decimals, money that moves is a whole number of quanta. B
 named points, with a stated direction.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import (
     ROUND_CEILING,
     ROUND_FLOOR,
@@ -15,9 +13,11 @@ from decimal import (
     DivisionByZero,
     FloatOperation,
     InvalidOperation,
-    localcontext,
+    getcontext,
+    setcontext,
 )
 from enum import IntEnum
+from threading import local
 
 from keelmark.core.errors import InvalidInput
 
@@ -31,11 +31,30 @@ CORE_CONTEXT = Context(
 )
 
 
-@contextmanager
-def exact() -> Iterator[None]:
+class _Exact:
+    """Switches to the core's context of this thread; inside it, switching again costs nothing."""
+
+    __slots__ = ("_outer",)
+
+    def __enter__(self) -> None:
+        self._outer = getcontext()
+        own = getattr(_LOCAL, "context", None)
+        if own is None:
+            own = _LOCAL.context = CORE_CONTEXT.copy()
+        if self._outer is not own:
+            setcontext(own)
+
+    def __exit__(self, *_: object) -> None:
+        if getcontext() is not self._outer:
+            setcontext(self._outer)
+
+
+_LOCAL = local()
+
+
+def exact() -> _Exact:
     """Compute in core's own decimal context; every public function of `core` enters it."""
-    with localcontext(CORE_CONTEXT):
-        yield
+    return _Exact()
 
 
 class Rounding(IntEnum):
