@@ -138,6 +138,16 @@ def test_a_payment_is_never_below_the_exact_one_nor_two_quanta_above(
         assert found == -(2**63)
 
 
+@pytest.mark.parametrize(("lots", "paid"), [(3, 1910), (-3, -1909)])
+def test_an_inverse_notional_is_rounded_against_whoever_pays_or_receives(
+    lots: int,
+    paid: int,
+) -> None:
+    # 3 * 7000 / 11 = 1909.09 at a rate of one
+    assert funding_payment(lots, 11, 7000, 1, RATE_SCALE) == paid
+    assert funding_payment(-lots, 11, 7000, 1, -RATE_SCALE) == paid
+
+
 def test_interest_is_charged_on_debts_up_and_lent_down() -> None:
     book = book_of_two()
     deposit(book, ALICE, USDT, 100)
