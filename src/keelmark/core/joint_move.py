@@ -109,6 +109,17 @@ def all_together(unit: MarginUnit, model: MarginModel, *, down: bool = True) -> 
     return {f.name: step for f in reads(unit, model) if f.kind is FactorKind.MARK}
 
 
+def moved_market(
+    unit: MarginUnit,
+    move: JointMove,
+    market: Market,
+    model: MarginModel,
+) -> Market:
+    """Return the market at the end of a move that was found: marks, indices and held coins."""
+    with exact():
+        return _Path.along(unit, move.direction, market, model).at(move.size or ZERO)
+
+
 @dataclass(frozen=True, slots=True)
 class _Path:
     """The factors of a unit as functions of the size of the move."""

@@ -72,10 +72,12 @@ class CloseFee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitialRule:
-    """Initial margin from the leverage set, never below the tier's own: `notional / leverage`.
+    """Initial margin from the leverage set: `notional / leverage`.
 
-    With no leverage set, the tier's largest leverage; with neither, twice the maintenance rate,
-    which is the convention of tables that publish maintenance only (mmr = 1 / (2 * leverage)).
+    The leverage set counts even where a price move has carried the notional into a row that allows
+    less: that is what venues charge. With no leverage set, the row's largest; with neither, twice
+    the maintenance rate, the convention of tables that publish maintenance only
+    (mmr = 1 / (2 * leverage)).
     """
 
     def requirement(self, position: "PositionFacts") -> Requirement:

@@ -1,0 +1,350 @@
+"""Open any number of a unit's margin to its working.
+
+Source: docs/model.md, one row per formula.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from keelmark.core.bankruptcy import bankruptcy_price
+from keelmark.core.errors import InvalidInput, nearest
+from keelmark.core.joint_move import all_together, joint_move, moved_market
+from keelmark.core.liquidation_price import LiquidationPrices, liquidation_prices
+from keelmark.core.margin import MarginReport, PositionMargin, Ratio, margin_report
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel, MarginPrice, MarginPurpose, Trigger
+from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.unit import MarginUnit
+from keelmark.core.working import (
+    POSITION_WORKINGS,
+    Working,
+    collateral_working,
+    initial_working,
+    leg_name,
+    maintenance_working,
+)
+
+FRACTION = "fraction"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What every working reads."""
+
+    unit: MarginUnit
+    market: Market
+    model: MarginModel
+    report: MarginReport
+
+
+def explain(unit: MarginUnit, market: Market, model: MarginModel, number: str) -> Working:
+    """Return the working of one number of a unit's margin.
+
+    Args:
+        unit: The margin unit.
+        market: The snapshot.
+        model: The venue's terms.
+        number: One of `explainable`; a bare word such as `maintenance` is understood.
+
+    Raises:
+        InvalidInput: No such number; the message names the nearest.
+    """
+    scene = _Scene(unit, market, model, margin_report(unit, market, model))
+    name = ALIASES.get(number, number)
+    with exact():
+        if name in TOTALS:
+            return TOTALS[name](scene)
+        kind, _, rest = name.partition(":")
+        found = KEYED[kind](scene, rest) if kind in KEYED and rest else None
+    if found is None:
+        msg = f"no number {number!r} to explain; {nearest(number, explainable(scene.report))}"
+        raise InvalidInput(msg)
+    return found
+
+
+def explainable(report: MarginReport) -> tuple[str, ...]:
+    """Return every number of a report that can be explained."""
+    symbols = dict.fromkeys(p.position.instrument for p in report.positions)
+    return (
+        *TOTALS,
+        *(f"{kind}:{symbol}" for kind in PRICES for symbol in symbols),
+        *(f"position:{leg_name(p)}.{part}" for p in report.positions for part in POSITION_WORKINGS),
+        *(f"asset:{asset.asset}.collateral_value" for asset in report.assets),
+    )
+
+
+def _total(scene: _Scene, name: str, value: Decimal | None, formula: str) -> Working:
+    return Working(
+        name=name,
+        value=value,
+        unit=scene.model.valuation,
+        formula=formula,
+        source=scene.model.name,
+    )
+
+
+def _equity(scene: _Scene, *, initial: bool = False) -> Working:
+    report = scene.report
+    value = report.equity_initial if initial else report.equity
+    parts = tuple(
+        collateral_working(asset, scene.model.asset(asset.asset), initial=initial)
+        for asset in report.assets
+    )
+    capped = sum((p.value or ZERO for p in parts), ZERO) - value
+    base = _total(
+        scene,
+        "equity_initial" if initial else "equity",
+        value,
+        "sum of collateral values - profit beyond the cap",
+    )
+    note = f"{capped:f} of positive profit lies beyond the cap" if capped else ""
+    inputs = (("profit beyond the cap", capped),)
+    return replace(base, parts=parts, note=note, inputs=inputs)
+
+
+def _requirement(scene: _Scene, *, initial: bool) -> Working:
+    report = scene.report
+    work: Callable[[PositionMargin], Working] = initial_working if initial else maintenance_working
+    loans = tuple(_loan_and_orders(scene, initial=initial))
+    return replace(
+        _total(
+            scene,
+            "initial_margin" if initial else "maintenance_margin",
+            report.initial_margin if initial else report.maintenance_margin,
+            "sum over positions, open orders and debts of requirement * price of its asset",
+        ),
+        inputs=tuple((f"price of {asset.asset}", asset.price) for asset in report.assets),
+        parts=(*(work(held) for held in report.positions), *loans),
+    )
+
+
+def _loan_and_orders(scene: _Scene, *, initial: bool) -> list[Working]:
+    """Return what an asset's requirement holds beyond its positions: orders and loan margin."""
+    found: list[Working] = []
+    for asset in scene.report.assets:
+        held = [p for p in scene.report.positions if p.settle == asset.asset]
+        own = (p.initial_margin if initial else p.maintenance_margin for p in held)
+        rest = (asset.initial_margin if initial else asset.maintenance_margin) - sum(own, ZERO)
+        if rest:
+            base = _total(scene, f"asset:{asset.asset}.orders_and_debts", rest, "")
+            text = "worst case of open orders, and loan rate times debt"
+            found.append(replace(base, unit=asset.asset, formula=text))
+    return found
+
+
+def _liquidation_end(scene: _Scene) -> Working:
+    base = _total(
+        scene,
+        "liquidation_end_margin",
+        scene.report.liquidation_end_margin,
+        "maintenance_margin * liquidation_end",
+    )
+    inputs = (("liquidation_end", scene.model.liquidation_end),)
+    return replace(base, inputs=inputs, parts=(_requirement(scene, initial=False),))
+
+
+def _excess(scene: _Scene, purpose: MarginPurpose) -> Working:
+    report = scene.report
+    value = report.excess(purpose)
+    raw = {
+        MarginPurpose.INITIAL: report.equity_initial - report.initial_margin,
+        MarginPurpose.LIQUIDATION_END: report.equity - report.liquidation_end_margin,
+        MarginPurpose.MAINTENANCE: report.equity - report.maintenance_margin,
+    }[purpose]
+    note = _trigger_note(scene.model.trigger) if purpose is MarginPurpose.MAINTENANCE else ""
+    if value != raw:
+        note = (
+            f"the venue's own numbers give {raw:f}; they break the order initial <= liquidation "
+            "end <= maintenance (INV-05), so decisions use the smaller excess"
+        )
+    initial = purpose is MarginPurpose.INITIAL
+    requirement = (
+        _liquidation_end(scene)
+        if purpose is MarginPurpose.LIQUIDATION_END
+        else _requirement(scene, initial=initial)
+    )
+    name = "excess" if purpose is MarginPurpose.MAINTENANCE else f"excess:{purpose.value}"
+    base = _total(scene, name, value, f"equity - {requirement.name}")
+    return replace(base, note=note, parts=(_equity(scene, initial=initial), requirement))
+
+
+def _trigger_note(trigger: Trigger) -> str:
+    word = "below" if trigger is Trigger.BELOW else "at or below"
+    return f"liquidatable when the excess is {word} zero"
+
+
+def _ratio(scene: _Scene, name: str, ratio: Ratio, formula: str, *parts: Working) -> Working:
+    base = _total(scene, name, ratio.value, formula)
+    return replace(base, unit=FRACTION, note=ratio.reason or "", parts=parts)
+
+
+def _margin_ratio(scene: _Scene) -> Working:
+    parts = (_requirement(scene, initial=False), _equity(scene))
+    ratio = scene.report.margin_ratio
+    return _ratio(scene, "margin_ratio", ratio, "maintenance_margin / equity", *parts)
+
+
+def _health(scene: _Scene) -> Working:
+    parts = (_equity(scene), _requirement(scene, initial=False))
+    return _ratio(scene, "health", scene.report.health, "equity / maintenance_margin", *parts)
+
+
+def _utilisation(scene: _Scene) -> Working:
+    parts = (_requirement(scene, initial=True), _equity(scene))
+    return _ratio(scene, "utilisation", scene.report.utilisation, "initial_margin / equity", *parts)
+
+
+def _leverage(scene: _Scene) -> Working:
+    parts = tuple(POSITION_WORKINGS["notional"](held) for held in scene.report.positions)
+    formula = "sum of notional * price of its asset / equity"
+    ratio = scene.report.effective_leverage
+    return _ratio(scene, "effective_leverage", ratio, formula, *parts, _equity(scene))
+
+
+def _available(scene: _Scene) -> Working:
+    base = _total(scene, "available", scene.report.available, "max(0, excess:initial)")
+    part = _excess(scene, MarginPurpose.INITIAL)
+    return replace(base, parts=(part,), note=part.note)
+
+
+def _withdrawable(scene: _Scene) -> Working:
+    formula = "max(0, excess:initial - positive profit of each asset * its price)"
+    base = _total(scene, "withdrawable", scene.report.withdrawable, formula)
+    part = _excess(scene, MarginPurpose.INITIAL)
+    profits = tuple(
+        (f"unrealized_pnl in {asset.asset}", asset.unrealized_pnl) for asset in scene.report.assets
+    )
+    return replace(base, parts=(part,), inputs=profits, note=part.note)
+
+
+def _joint_move(scene: _Scene) -> Working:
+    formula = "smallest x with excess(mark * (1 + direction * x)) at the trigger"
+    base = replace(_total(scene, "joint_move", None, formula), unit=FRACTION)
+    direction = all_together(scene.unit, scene.model)
+    if not direction:
+        return replace(base, note="the unit holds no position")
+    move = joint_move(scene.unit, direction, scene.market, scene.model)
+    if move.size is None:
+        return replace(base, note=move.reason or "")
+    prices = tuple((f"price of {s}", p) for s, p in (move.prices or {}).items())
+    note = "every held instrument falls by this fraction together, and coins held with them"
+    there = moved_market(scene.unit, move, scene.market, scene.model)
+    return replace(base, value=-move.size, inputs=prices, note=note, parts=(_at(scene, there),))
+
+
+def _at(scene: _Scene, market: Market) -> Working:
+    """Return the excess at other prices: nothing, or the jump across it, at a price solved for."""
+    report = margin_report(scene.unit, market, scene.model)
+    there = _Scene(scene.unit, market, scene.model, report)
+    found = _excess(there, MarginPurpose.MAINTENANCE)
+    return replace(found, name="excess there", note=f"at {market.snapshot_id}")
+
+
+def _with_price(scene: _Scene, symbol: str, price: Decimal) -> Market:
+    """Return the market with one mark at another price, and its index in proportion."""
+    terms = scene.model.instrument(symbol)
+    indices = dict(scene.market.indices)
+    if terms.margin_price is MarginPrice.INDEX and terms.instrument.index is not None:
+        indices[terms.instrument.index] *= price / scene.market.mark(symbol)
+    return replace(
+        scene.market,
+        marks={**scene.market.marks, symbol: price},
+        indices=indices,
+        snapshot_id=f"{symbol} {price:.10g}",
+    )
+
+
+def _liquidation_price(scene: _Scene, symbol: str) -> Working | None:
+    if not _holds(scene, symbol):
+        return None
+    found = liquidation_prices(scene.unit, symbol, scene.market, scene.model)
+    formula = (
+        f"price of {symbol} at which equity = maintenance_margin, all else held; on one row: "
+        "(equity - size * mark - other maintenance + deduction) / (abs(size) * rate - size)"
+    )
+    work = _price(scene, f"liquidation_price:{symbol}", found, formula)
+    if found.value is None:
+        return work
+    return replace(work, parts=(_at(scene, _with_price(scene, symbol, found.value)),))
+
+
+def _bankruptcy_price(scene: _Scene, symbol: str) -> Working | None:
+    if not _holds(scene, symbol):
+        return None
+    formula = f"price of {symbol} at which collateral at market plus profit = 0, all else held"
+    found = bankruptcy_price(scene.report, symbol)
+    work = _price(scene, f"bankruptcy_price:{symbol}", found, formula)
+    return replace(work, inputs=(("worth now", scene.report.equity_raw), *work.inputs))
+
+
+def _price(scene: _Scene, name: str, found: LiquidationPrices, formula: str) -> Working:
+    symbol = name.partition(":")[2]
+    mark = scene.market.mark(symbol)
+    inputs = [("mark", mark), *((f"other price {i}", p) for i, p in enumerate(found.others, 1))]
+    if found.value is not None:
+        inputs.append(("distance", found.value / mark - ONE))
+    return replace(
+        _total(scene, name, found.value, formula),
+        unit="quote per base",
+        inputs=tuple(inputs),
+        note=found.reason or "",
+    )
+
+
+def _holds(scene: _Scene, symbol: str) -> bool:
+    return any(p.instrument == symbol for p in scene.unit.positions)
+
+
+def _position(scene: _Scene, key: str) -> Working | None:
+    leg, _, part = key.rpartition(".")
+    part = PART_ALIASES.get(part, part)
+    for held in scene.report.positions:
+        if leg in {leg_name(held), held.position.instrument} and part in POSITION_WORKINGS:
+            return POSITION_WORKINGS[part](held)
+    return None
+
+
+def _asset(scene: _Scene, key: str) -> Working | None:
+    name, _, part = key.partition(".")
+    for asset in scene.report.assets:
+        if asset.asset == name and part == "collateral_value":
+            return collateral_working(asset, scene.model.asset(name), initial=False)
+    return None
+
+
+TOTALS: dict[str, Callable[[_Scene], Working]] = {
+    "equity": _equity,
+    "initial_margin": lambda scene: _requirement(scene, initial=True),
+    "liquidation_end_margin": _liquidation_end,
+    "maintenance_margin": lambda scene: _requirement(scene, initial=False),
+    "excess": lambda scene: _excess(scene, MarginPurpose.MAINTENANCE),
+    "excess:initial": lambda scene: _excess(scene, MarginPurpose.INITIAL),
+    "excess:liquidation_end": lambda scene: _excess(scene, MarginPurpose.LIQUIDATION_END),
+    "margin_ratio": _margin_ratio,
+    "health": _health,
+    "utilisation": _utilisation,
+    "effective_leverage": _leverage,
+    "available": _available,
+    "withdrawable": _withdrawable,
+    "joint_move": _joint_move,
+}
+
+PRICES = ("liquidation_price", "bankruptcy_price")
+
+KEYED: dict[str, Callable[[_Scene, str], Working | None]] = {
+    "liquidation_price": _liquidation_price,
+    "bankruptcy_price": _bankruptcy_price,
+    "position": _position,
+    "asset": _asset,
+}
+
+ALIASES = {
+    "maintenance": "maintenance_margin",
+    "initial": "initial_margin",
+    "liquidation_end": "liquidation_end_margin",
+    "excess:maintenance": "excess",
+    "leverage": "effective_leverage",
+}
+
+PART_ALIASES = {"maintenance_margin": "maintenance", "initial_margin": "initial"}
