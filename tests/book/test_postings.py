@@ -14,8 +14,10 @@ from keelmark.book.invariants import (
     rows_are_owned_once,
     value_is_conserved,
 )
+from keelmark.book.kernels.blocks import CLASSES, allocate
 from keelmark.book.kernels.jit import plain
 from keelmark.book.kernels.postings import post_kernel
+from keelmark.book.kernels.rows import ROWS_LIMIT
 from keelmark.book.kernels.undo import roll_back_kernel
 from keelmark.book.postings import (
     Changes,
@@ -33,7 +35,11 @@ from keelmark.book.postings import (
     transfer,
     withdraw,
 )
-from keelmark.book.records import AMOUNT_LIMIT, REDUCING_UNIT, SIZE_LIMIT
+from keelmark.book.records import (
+    AMOUNT_LIMIT,
+    REDUCING_UNIT,
+    SIZE_LIMIT,
+)
 from keelmark.core.codes import Leg, UnitStatus
 from keelmark.core.errors import InvalidInput, OutOfScale, UnknownAsset, UnknownInstrument
 from keelmark.core.errors import UnknownUnit as NoSuchUnit
@@ -214,6 +220,23 @@ def test_a_bad_row_is_named_and_nothing_of_its_batch_is_posted(
     assert "posting 2" in str(caught.value)
     assert digest(book) == state_before
     assert holdings(book) == held
+
+
+def test_a_unit_refuses_the_row_after_its_32767th() -> None:
+    book = book_of_three()
+    table = book.positions
+    table.reserve(2**15)
+    start = allocate(table.next_free, table.heads, CLASSES - 1)
+    alice = book.units[ALICE]
+    alice["positions_class"], alice["positions_start"] = CLASSES - 1, start
+    alice["positions_count"] = ROWS_LIMIT - 1
+    table.rows["instrument"][start : start + ROWS_LIMIT] = ETHUSDT  # none of the two below
+    fill(book, trade(1, 1))
+    assert int(alice["positions_count"]) == ROWS_LIMIT == 32767
+    with pytest.raises(OutOfScale, match="32767 rows at most"):
+        fill(book, trade(1, 1, instrument=BTCUSD))
+    assert int(alice["positions_count"]) == ROWS_LIMIT
+    assert book.lots(BOB, BTCUSD) == 0
 
 
 def test_a_number_beyond_its_column_is_refused_by_name() -> None:
