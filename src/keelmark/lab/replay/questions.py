@@ -14,6 +14,7 @@ import numpy.typing as npt
 from keelmark.book.kernels.margin import Tables
 from keelmark.book.kernels.subset import cleared_kernel, notional_kernel
 from keelmark.engine.state import State
+from keelmark.lab.arrays import totals
 
 Floats = npt.NDArray[np.float64]
 Int32s = npt.NDArray[np.int32]
@@ -35,12 +36,16 @@ class Ladder:
     step: Int64s
     notional: Floats
 
+    def only(self, chosen: Bools) -> "Ladder":
+        """Return the same of some of the units."""
+        return Ladder(self.units[chosen], self.step[chosen], self.notional[chosen])
+
     def binned(self, steps: int, side: int) -> tuple[Floats, Int64s]:
         """Return (notional, units) by step, of longs (0) or shorts (1)."""
         chosen = (self.step < steps) & (self.notional[:, side] > 0)
         step = self.step[chosen]
-        notional = np.bincount(step, self.notional[chosen, side], minlength=steps)
-        return notional[:steps], np.bincount(step, minlength=steps)[:steps]
+        notional = totals(step, self.notional[chosen, side], steps)
+        return notional, np.bincount(step, minlength=steps).astype(np.int64)
 
 
 def ladder(

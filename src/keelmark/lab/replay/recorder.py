@@ -1,4 +1,4 @@
-"""Follow the events of a replay and add them up: by minute, by case, by instrument.
+"""Follow the events of a replay and add them up: by second, by case, by instrument.
 
 Amounts are whole settle quanta until they are written out.
 """
@@ -7,7 +7,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from keelmark.core.process import Stage
 from keelmark.engine import events as e
+from keelmark.engine.state import State
 
 LIQUIDATED = frozenset({"reduce", "takeover"})
 """Reasons of fills that take a liquidated unit's position away."""
@@ -15,54 +17,100 @@ LIQUIDATED = frozenset({"reduce", "takeover"})
 
 @dataclass(slots=True)
 class Moment:
-    """What happened in one second."""
+    """What happened in one second.
+
+    Attributes:
+        liquidated_long: Value at which liquidated longs changed hands.
+        liquidated_short: The same of shorts, unsigned.
+        deleveraged: Value closed against solvent units.
+        fund_paid: What insurance funds paid.
+        started: Units whose liquidation began.
+        stages: Units by the stage that acted on them.
+    """
 
     liquidated_long: int = 0
     liquidated_short: int = 0
     deleveraged: int = 0
     fund_paid: int = 0
-    started: int = 0
-    stages: Counter[str] = field(default_factory=Counter)
+    started: set[int] = field(default_factory=set)
+    stages: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
 
 @dataclass(slots=True)
-class InstrumentTotals:
-    """What happened in one instrument."""
+class Totals:
+    """What happened in one instrument, or to one unit."""
 
     liquidated_long: int = 0
     liquidated_short: int = 0
     deleveraged: int = 0
     fund_paid: int = 0
+    socialised: int = 0
     units: set[int] = field(default_factory=set)
+
+    @property
+    def liquidated(self) -> int:
+        """Both sides."""
+        return self.liquidated_long + self.liquidated_short
+
+
+@dataclass(slots=True, kw_only=True)
+class CaseRecord:
+    """One liquidation as it happened.
+
+    Attributes:
+        started: The decision.
+        prices: Price of each asset at the decision, in the order of the universe's assets.
+        events: (time in ms, event), in order, the decision not included.
+        ended: The end; `None` while it goes on.
+        balance_end: Settle quanta the unit has at the end.
+        cost_end: Cost of what it still holds then, settle quanta.
+    """
+
+    started: e.LiquidationStarted
+    prices: tuple[float, ...]
+    events: list[tuple[int, Any]] = field(default_factory=list)
+    ended: e.LiquidationEnded | None = None
+    balance_end: int = 0
+    cost_end: int = 0
+
+    @property
+    def unit(self) -> int:
+        """The unit."""
+        return self.started.unit
 
 
 class Recorder:
-    """Listens to an engine.
+    """Listens to an engine; `watch` tells it which.
 
     Attributes:
-        rows: Event rows for `events.parquet`.
-        cases: Events of each case, in order.
+        rows: Event rows for `events.parquet`, cells as `COLUMNS`.
+        cases: Each liquidation, by its number.
         seconds: Sums by second.
         instruments: Sums by instrument.
-        ended: Closing event of each case.
-        deleveraged_units: Solvent units that were closed against.
-        socialised_units: Units that paid a socialised loss.
+        units: Sums by unit: as the liquidated one, as the one closed against, as a payer.
         warned: Units by the highest level they reached.
-        counts: Number of events by type, and fills by reason.
+        counts: Number of events by type, fills by reason, ends by outcome.
     """
 
     def __init__(self) -> None:
         self.time_ms = 0
-        self.is_on = False
         self.rows: list[tuple[Any, ...]] = []
-        self.cases: defaultdict[int, list[Any]] = defaultdict(list)
+        self.cases: dict[int, CaseRecord] = {}
         self.seconds: defaultdict[int, Moment] = defaultdict(Moment)
-        self.instruments: defaultdict[int, InstrumentTotals] = defaultdict(InstrumentTotals)
-        self.ended: dict[int, e.LiquidationEnded] = {}
-        self.deleveraged_units: set[int] = set()
-        self.socialised_units: set[int] = set()
+        self.instruments: defaultdict[int, Totals] = defaultdict(Totals)
+        self.units: defaultdict[int, Totals] = defaultdict(Totals)
         self.warned: dict[int, int] = {}
         self.counts: Counter[str] = Counter()
+        self._state: State | None = None
+        self._settle = 0
+        self.call_level = 0
+        self._unplaced: Counter[int] = Counter()  # what a fund paid a case, instrument not yet seen
+
+    def watch(self, state: State, settle: int) -> None:
+        """Listen from now on; what was posted before was the opening of the book."""
+        self._state, self._settle = state, settle
+        called = state.rules.runs(Stage.MARGIN_CALL) and state.rules.margin_call.usage < 1
+        self.call_level = len(state.usages) if called else 0
 
     def __call__(self, event: Any) -> None:  # noqa: ANN401 an event
         """Take one event."""
@@ -70,35 +118,77 @@ class Recorder:
             self.time_ms = int(event.times_ms[-1])
             self.counts["marks"] += len(event.prices)
             return
-        if not self.is_on:
+        if self._state is None:
             return
         self.counts[type(event).__name__] += 1
+        case = self.cases.get(getattr(event, "case", 0))
+        if case is not None:
+            case.events.append((self.time_ms, event))
         handler = _HANDLERS.get(type(event))
         if handler is not None:
             handler(self, event)
-        if getattr(event, "case", 0):
-            self.cases[event.case].append(event)
+
+    @property
+    def state(self) -> State:
+        """The state of the engine that is listened to."""
+        if self._state is None:
+            msg = "the recorder listens to no engine yet; call `watch` first"
+            raise RuntimeError(msg)
+        return self._state
 
     @property
     def moment(self) -> Moment:
         """Sums of the present second."""
         return self.seconds[self.time_ms // 1000]
 
+    def act(self, stage: str, unit: int) -> None:
+        """Note that a stage acted on a unit."""
+        self.moment.stages[stage].add(unit)
+
     def row(self, kind: str, case: int, unit: int, **values: Any) -> None:  # noqa: ANN401 a cell
         """Add an event row."""
         cells = tuple(values.get(name) for name in COLUMNS[4:])
         self.rows.append((self.time_ms, kind, case, unit, *cells))
 
+    def open_case(self, event: e.LiquidationStarted) -> None:
+        """Begin a record, with what the assets were worth."""
+        state = self.state
+        rows = range(len(state.universe.assets))
+        prices = tuple(float(state.price_of(row)) for row in rows)
+        self.cases[event.case] = CaseRecord(started=event, prices=prices)
+
+    def read_end(self, record: CaseRecord) -> None:
+        """Read what is left of a unit off the book."""
+        view = self.state.book.unit_view(record.unit)
+        settle_of = self.state.settle_of
+        record.balance_end = view.balances.get(self._settle, 0)
+        record.cost_end = sum(
+            p.cost for p in view.positions if settle_of(p.instrument) == self._settle
+        )
+
+    def close(self) -> None:
+        """Read the units whose liquidation has not ended by the last mark."""
+        for record in self.cases.values():
+            if record.ended is None:
+                self.read_end(record)
+
     def count_closed(self, instrument: int, unit: int, lots: int, value: int) -> None:
         """Add a liquidated position's part; `lots` is the change of the unit's position."""
-        totals, moment = self.instruments[instrument], self.moment
-        totals.units.add(unit)
-        if lots < 0:
-            totals.liquidated_long += abs(value)
-            moment.liquidated_long += abs(value)
-        else:
-            totals.liquidated_short += abs(value)
-            moment.liquidated_short += abs(value)
+        self.instruments[instrument].units.add(unit)
+        for sums in (self.instruments[instrument], self.units[unit], self.moment):
+            if lots < 0:
+                sums.liquidated_long += abs(value)
+            else:
+                sums.liquidated_short += abs(value)
+
+    def count_fund(self, case: int, quanta: int) -> None:
+        """Add what a fund paid; it is for the position that is handed over next."""
+        self.moment.fund_paid += quanta
+        self._unplaced[case] += quanta
+
+    def place_fund(self, case: int, instrument: int) -> None:
+        """Attribute what a fund paid to the position that is handed over now."""
+        self.instruments[instrument].fund_paid += self._unplaced.pop(case, 0)
 
 
 COLUMNS = (
@@ -118,7 +208,8 @@ COLUMNS = (
 
 
 def _started(recorder: Recorder, event: e.LiquidationStarted) -> None:
-    recorder.moment.started += 1
+    recorder.open_case(event)
+    recorder.moment.started.add(event.unit)
     recorder.row("liquidation_started", event.case, event.unit, text=event.equity)
 
 
@@ -132,21 +223,20 @@ def _filled(recorder: Recorder, event: e.Filled) -> None:
         instrument=event.instrument,
         lots=event.lots,
         value=event.value,
-        ticks=event.ticks,
+        ticks=event.ticks or None,
         fee=event.fee,
     )
     if event.reason in LIQUIDATED:
-        recorder.moment.stages[event.reason] += 1
+        recorder.act(event.reason, event.unit)
         recorder.count_closed(event.instrument, event.unit, event.lots, event.value)
+    if event.reason == "takeover":
+        recorder.place_fund(event.case, event.instrument)
 
 
 def _deleveraged(recorder: Recorder, event: e.Deleveraged) -> None:
-    recorder.moment.stages["auto_deleverage"] += 1
-    recorder.deleveraged_units.update(event.victims)
-    closed = sum(abs(value) for value in event.values)
-    recorder.moment.deleveraged += closed
-    recorder.instruments[event.instrument].deleveraged += closed
+    recorder.act("auto_deleverage", event.unit)
     for victim, lots, value in zip(event.victims, event.lots, event.values, strict=True):
+        recorder.counts["fill:deleverage"] += 1
         recorder.row(
             "deleverage",
             event.case,
@@ -156,6 +246,9 @@ def _deleveraged(recorder: Recorder, event: e.Deleveraged) -> None:
             lots=lots,
             value=value,
         )
+        closed = (recorder.instruments[event.instrument], recorder.units[victim], recorder.moment)
+        for sums in closed:
+            sums.deleveraged += abs(value)
         if event.case:
             recorder.count_closed(event.instrument, event.unit, lots, value)
 
@@ -170,16 +263,16 @@ def _transferred(recorder: Recorder, event: e.Transferred) -> None:
         value=event.quanta,
     )
     if event.reason == "deficit":
-        recorder.moment.fund_paid += event.quanta
-        recorder.moment.stages["insurance"] += 1
-    elif event.reason == "conversion":
-        recorder.moment.stages["convert_collateral"] += 1
+        recorder.count_fund(event.case, event.quanta)
+        recorder.act("insurance", event.target)
+    elif event.reason == "conversion" and event.source != recorder.state.liquidity:
+        recorder.act("convert_collateral", event.source)
 
 
 def _socialised(recorder: Recorder, event: e.LossSocialised) -> None:
-    recorder.moment.stages["socialise"] += 1
-    recorder.socialised_units.update(event.payers)
+    recorder.act("socialise", event.unit)
     for payer, quanta in zip(event.payers, event.quanta, strict=True):
+        recorder.units[payer].socialised += quanta
         recorder.row(
             "socialised",
             event.case,
@@ -191,27 +284,32 @@ def _socialised(recorder: Recorder, event: e.LossSocialised) -> None:
 
 
 def _ended(recorder: Recorder, event: e.LiquidationEnded) -> None:
-    recorder.ended[event.case] = event
+    record = recorder.cases[event.case]
+    record.ended = event
+    recorder.read_end(record)
     recorder.counts[f"outcome:{event.outcome}"] += 1
     recorder.row(
         "liquidation_ended",
         event.case,
         event.unit,
-        asset=event.asset,
+        asset=event.asset if event.asset >= 0 else None,
         value=event.deficit,
         text=event.outcome,
     )
 
 
 def _warned(recorder: Recorder, event: e.Warned) -> None:
-    recorder.moment.stages["warn"] += len(event.units)
+    stage = "margin_call" if event.level == recorder.call_level else "warn"
     for unit in event.units:
+        recorder.act(stage, unit)
         recorder.warned[unit] = max(event.level, recorder.warned.get(unit, 0))
+        recorder.row(stage, 0, unit, text=f"level {event.level}")
 
 
 def _cancelled(recorder: Recorder, event: e.OrdersCancelled) -> None:
-    recorder.moment.stages["cancel_orders"] += 1
-    recorder.row("orders_cancelled", event.case, event.unit, instrument=event.instrument)
+    recorder.act("cancel_orders", event.unit)
+    instrument = event.instrument if event.instrument >= 0 else None
+    recorder.row("orders_cancelled", event.case, event.unit, instrument=instrument)
 
 
 _HANDLERS: dict[type, Any] = {

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,7 @@ from keelmark.core.numbers import exact
 from keelmark.engine.state import State
 from keelmark.lab.population import generate, load_spec
 from keelmark.lab.population.values import Population
-from keelmark.lab.replay.questions import (
-    Ladder,
-    holders_of,
-    instrument_ladder,
-    joint_ladder,
-    open_units,
-)
+from keelmark.lab.replay.looks import MAPPED, DistanceView, MapView, distances, map_of
 from keelmark.lab.replay.recorder import Recorder
 from keelmark.lab.replay.spec import ReplaySpec, venue_rulebook
 from keelmark.lab.replay.stage import Feed, Stage, marks_of, one_sided_interest, set_stage
@@ -34,17 +29,10 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 SAMPLE_S = 10
-"""Seconds of a step of the timeline while marks come every second."""
+"""Seconds of a step of the timeline."""
 
-MAP_MOVES = np.concatenate((np.arange(0.01, 0.30, 0.01), np.arange(0.30, 0.80, 0.02)))
-DISTANCE_MOVES = np.concatenate((np.arange(0.01, 0.30, 0.01), np.arange(0.30, 0.95, 0.05)))
-"""Sizes of the moves that are asked about, as fractions."""
-
-MAPPED = 6
-"""Instruments that get a liquidation map: those with the largest open interest."""
-
-DISTANCE_SAMPLE = 50_000
-"""Units asked for their distance at each moment."""
+NEW_WORST = 1.05
+"""A minute gets new maps once this much more was liquidated in it than in any before."""
 
 Clock = Callable[[], float]
 
@@ -58,6 +46,7 @@ class Sample:
         marks: Price column.
         fund: Insurance funds, settle quanta.
         backstop: Notional the backstop holds, valuation currency.
+        backstop_equity: What the backstop is worth at the marks, valuation currency.
         suspects: Units at or below the level they are watched at.
     """
 
@@ -65,27 +54,16 @@ class Sample:
     marks: Floats
     fund: int
     backstop: float
+    backstop_equity: float
     suspects: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MapView:
-    """Who would fall if one instrument moved: longs when it falls, shorts when it rises."""
+class World:
+    """Prices and accounts: what the runs of a comparison share."""
 
-    time_ms: int
-    instrument: int
-    price: float
-    down: Ladder
-    up: Ladder
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DistanceView:
-    """Who would fall if everything moved alike."""
-
-    time_ms: int
-    down: Ladder
-    up: Ladder
+    scenario: Scenario
+    population: Population
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -100,14 +78,14 @@ class Replay:
         stage: The engine at the end.
         recorder: What happened.
         samples: The venue step by step.
-        maps: Liquidation maps at the moments asked for.
+        maps_before: Liquidation maps at the first mark.
+        maps_worst: The same within the worst minute, or one nearly as bad.
         distances: Distances at the moments asked for.
+        liquidated: Accounts and notional (settle quanta) liquidated by each of those moments.
         residuals: Vault less claims by asset, quanta: all zero.
         digest: Of the state after the last mark.
         timings: Seconds by phase.
         endogenous: Largest part of each instrument's mark that its liquidations added, fraction.
-        first: Price column at the first mark.
-        lowest: Lowest and highest price of each factor on the way, and when.
     """
 
     spec: ReplaySpec
@@ -117,8 +95,10 @@ class Replay:
     stage: Stage
     recorder: Recorder
     samples: list[Sample] = field(default_factory=list)
-    maps: list[MapView] = field(default_factory=list)
+    maps_before: list[MapView] = field(default_factory=list)
+    maps_worst: list[MapView] = field(default_factory=list)
     distances: list[DistanceView] = field(default_factory=list)
+    liquidated: list[tuple[int, int]] = field(default_factory=list)
     residuals: dict[str, int] = field(default_factory=dict)
     digest: str = ""
     timings: dict[str, float] = field(default_factory=dict)
@@ -145,15 +125,32 @@ class Looks:
     """How much is looked at on the way; none of it changes the run.
 
     Attributes:
-        moments: Moments at which distances and maps are taken; 0 for none.
+        moments: Moments at which distances are taken; 0 for none, and no maps either.
     """
 
-    moments: int = 10
+    moments: int = 31
+
+
+def draw_world(spec: ReplaySpec, *, progress: Progress | None = None) -> World:
+    """Load the scenario and draw its accounts.
+
+    Raises:
+        InvalidDocument: A scenario or population is wrong; lists every problem.
+        UnreadableData: Recorded data cannot be used.
+    """
+    (progress or _quiet)("drawing accounts", 0, 1)
+    scenario = load_scenario(spec.scenario, data=spec.data, seed=spec.seed)
+    wanted = load_spec(spec.population)
+    if spec.accounts is not None:
+        wanted = wanted.with_accounts(spec.accounts)
+    opening = scenario.opening(spec.mark_model or scenario.mark_model)
+    return World(scenario, generate(wanted, opening, seed=spec.seed))
 
 
 def run_replay(
     spec: ReplaySpec,
     *,
+    world: World | None = None,
     looks: Looks | None = None,
     progress: Progress | None = None,
     clock: Clock = time.perf_counter,
@@ -162,6 +159,7 @@ def run_replay(
 
     Args:
         spec: What to run.
+        world: Prices and accounts, where they are drawn already; else they are drawn.
         looks: What is asked on the way.
         progress: Told how far it has come.
         clock: For the timings in the result; nothing else depends on it.
@@ -173,22 +171,32 @@ def run_replay(
     """
     tell = progress or _quiet
     watch = _Stopwatch(clock)
-    tell("drawing accounts", 0, 1)
-    scenario = load_scenario(spec.scenario, data=spec.data, seed=spec.seed)
-    model = spec.mark_model or scenario.mark_model
-    wanted = load_spec(spec.population)
-    if spec.accounts is not None:
-        wanted = wanted.with_accounts(spec.accounts)
-    population = generate(wanted, scenario.opening(model), seed=spec.seed)
+    if world is None:
+        world = draw_world(spec, progress=tell)
     watch.lap("population_s")
     tell("opening the book", 0, 1)
+    replay = _staged(spec, world)
+    watch.lap("opening_s")
+    _drive(replay, (looks or Looks()).moments, tell, watch)
+    replay.recorder.close()
+    replay.digest = replay.stage.engine.digest()
+    _check(replay)
+    watch.lap("digest_s")
+    replay.timings = watch.laps
+    return replay
+
+
+def _staged(spec: ReplaySpec, world: World) -> Replay:
+    """Return a replay whose book holds everybody at the first marks."""
+    scenario, population = world.scenario, world.population
     with exact():
         interest = one_sided_interest(population) * scenario.settle.quantum
-    rulebook = venue_rulebook(spec, scenario, wanted, interest)
+    rulebook = venue_rulebook(spec, scenario, population.spec, interest)
     recorder = Recorder()
     stage = set_stage(spec, scenario, population, rulebook, recorder)
-    watch.lap("opening_s")
-    replay = Replay(
+    state = stage.engine.state
+    recorder.watch(state, state.universe.asset_row(scenario.settle.asset))
+    return Replay(
         spec=spec,
         scenario=scenario,
         population=population,
@@ -196,20 +204,20 @@ def run_replay(
         stage=stage,
         recorder=recorder,
     )
-    _drive(replay, (looks or Looks()).moments, tell, watch)
-    replay.digest = stage.engine.digest()
-    replay.residuals = conservation_residuals(replay.state)
-    watch.lap("digest_s")
-    replay.timings = watch.laps
+
+
+def _check(replay: Replay) -> None:
+    """Refuse a run in which money was made or lost (INV-01), or a side of a trade (INV-02)."""
+    sums = totals(replay.state.book)
+    names = replay.state.universe.assets
+    replay.residuals = dict(zip(names, sums.residuals, strict=True))
     if any(replay.residuals.values()):
-        msg = f"value was not conserved: {replay.residuals}; seed {spec.seed}"
+        msg = f"value was not conserved: {replay.residuals}; seed {replay.spec.seed}"
         raise InvariantViolated(msg)
-    return replay
-
-
-def conservation_residuals(state: State) -> dict[str, int]:
-    """Return the vault less every claim on it, by asset, quanta."""
-    return dict(zip(state.universe.assets, totals(state.book).residuals, strict=True))
+    uneven = [long + short for long, short in zip(sums.longs, sums.shorts, strict=True)]
+    if any(uneven):
+        msg = f"lots held long and short differ: {uneven}; seed {replay.spec.seed}"
+        raise InvariantViolated(msg)
 
 
 def _quiet(what: str, done: int, total: int) -> None:
@@ -237,17 +245,29 @@ def _drive(replay: Replay, moments: int, tell: Progress, watch: _Stopwatch) -> N
     steps = _steps(feed.times_ms)
     asked = set(_moments(feed, steps, moments))
     replay.endogenous = np.zeros(len(replay.scenario.instruments))
+    worst = 0
     for number, (first, last) in enumerate(steps):
-        replay.recorder.is_on = True
         unfed = max(first, 1)  # the opening has been fed
         if last >= unfed:
             _feed(replay, unfed, last)
         watch.lap("marks_s")
         replay.samples.append(_sample(replay))
         if number in asked:
-            _look(replay, with_maps=True)
-            watch.lap("looks_s")
+            _look(replay)
+        minute = _liquidated_this_minute(replay)
+        if moments and (number == 0 or minute > NEW_WORST * worst):
+            _map(replay, is_first=number == 0)
+            worst = minute
+        watch.lap("looks_s")
         tell("replaying marks", number + 1, len(steps))
+
+
+def _liquidated_this_minute(replay: Replay) -> int:
+    """Return the notional liquidated so far in the minute of the present step, settle quanta."""
+    now = replay.state.time_ms // 1000
+    seconds = replay.recorder.seconds
+    moments = [seconds[second] for second in range(now // 60 * 60, now + 1) if second in seconds]
+    return sum(moment.liquidated_long + moment.liquidated_short for moment in moments)
 
 
 def _feed(replay: Replay, first: int, last: int) -> None:
@@ -274,7 +294,7 @@ def _displaced(replay: Replay, at: int) -> Floats:
     replay.endogenous = np.where(
         np.abs(moved) > np.abs(replay.endogenous), moved, replay.endogenous
     )
-    prices = feed.prices[at].copy()
+    prices: Floats = feed.prices[at].copy()
     if moved.any():
         shifted = prices[:count] * (1.0 + moved) / feed.price_units[:count]
         prices[:count] = np.maximum(np.rint(shifted), 1.0) * feed.price_units[:count]
@@ -285,7 +305,7 @@ def _steps(times_ms: Int64s) -> list[tuple[int, int]]:
     """Return the snapshots of each step of the timeline, `(first, last)`."""
     step = times_ms // (1000 * SAMPLE_S)
     starts = np.concatenate(([0], np.flatnonzero(np.diff(step)) + 1, [len(times_ms)]))
-    return [(int(a), int(b) - 1) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [(a, b - 1) for a, b in pairwise(starts.tolist())]
 
 
 def _moments(feed: Feed, steps: list[tuple[int, int]], count: int) -> list[int]:
@@ -306,41 +326,27 @@ def _sample(replay: Replay) -> Sample:
         marks=state.prices.copy(),
         fund=sum(state.book.balance(unit, settle) for unit in state.funds.values()),
         backstop=float(state.backstop_inventory()),
+        backstop_equity=float(state.backstop_equity()),
         suspects=len(replay.stage.engine.suspects()),
     )
 
 
-def _look(replay: Replay, *, with_maps: bool) -> None:
-    """Take distances, and maps of the largest instruments."""
-    state, first_unit = replay.state, replay.stage.first_unit
-    units = open_units(state, first_unit)
-    if len(units) > DISTANCE_SAMPLE:
-        rng = np.random.default_rng(np.random.SeedSequence([replay.spec.seed, 1]))
-        units = np.sort(rng.choice(units, DISTANCE_SAMPLE, replace=False))
-    down = joint_ladder(state, units, -DISTANCE_MOVES)
-    up = joint_ladder(state, units, DISTANCE_MOVES)
-    replay.distances.append(DistanceView(state.time_ms, down, up))
-    if with_maps:
-        for row in _largest_instruments(replay):
-            replay.maps.append(_map_of(replay, row))
+def _look(replay: Replay) -> None:
+    """Take distances, and what has been liquidated so far."""
+    state, recorder = replay.state, replay.recorder
+    replay.distances.append(distances(state, replay.stage.first_unit, replay.spec.seed))
+    units = {record.unit for record in recorder.cases.values()}
+    accounts = np.unique(state.book.units["account"][sorted(units)])
+    notional = sum(sums.liquidated for sums in recorder.instruments.values())
+    replay.liquidated.append((len(accounts), notional))
 
 
-def _map_of(replay: Replay, row: int) -> MapView:
-    state = replay.state
-    units = holders_of(state, row, replay.stage.first_unit)
-    price = float(state.prices[state.universe.instruments[row]["mark_factor"]])
-    return MapView(
-        time_ms=state.time_ms,
-        instrument=row,
-        price=price,
-        down=instrument_ladder(state, units, row, -MAP_MOVES),
-        up=instrument_ladder(state, units, row, MAP_MOVES),
-    )
-
-
-def _largest_instruments(replay: Replay) -> list[int]:
-    rows = replay.population.positions
-    notional = np.abs(rows["lots"]) * replay.population.opening.lot_notionals[rows["instrument"]]
-    interest = np.bincount(rows["instrument"], notional, len(replay.scenario.instruments))
-    order = np.argsort(-interest, kind="stable")
-    return [int(row) for row in order[:MAPPED]]
+def _map(replay: Replay, *, is_first: bool) -> None:
+    """Take maps of the instruments with the largest open interest."""
+    largest = np.argsort(-replay.population.open_interest(), kind="stable")[:MAPPED]
+    first_unit = replay.stage.first_unit
+    maps = [map_of(replay.state, int(row), first_unit) for row in largest]
+    if is_first:
+        replay.maps_before = maps
+    else:
+        replay.maps_worst = maps

@@ -15,7 +15,7 @@ from keelmark.engine.execution import SimulatedMarket
 from keelmark.lab.population.values import Population
 from keelmark.lab.replay.spec import Execution, ReplaySpec
 from keelmark.lab.replay.traded import TradedMarket
-from keelmark.lab.scenarios.values import Opening, Scenario
+from keelmark.lab.scenarios.values import Scenario
 from keelmark.market.impact import ImpactModel, LinearDensity, exponential_memory
 from keelmark.rulebooks.load import Rulebook
 
@@ -97,15 +97,31 @@ def feed_of(scenario: Scenario, engine: Engine, mark_model: str) -> Feed:
     )
 
 
-def simulated_market(scenario: Scenario, opening: Opening, execution: Execution) -> SimulatedMarket:
-    """Return one impact book per instrument, fitted to its daily volume and volatility."""
+def simulated_market(
+    scenario: Scenario,
+    population: Population,
+    execution: Execution,
+) -> SimulatedMarket:
+    """Return one impact book per instrument, fitted to its daily volume and volatility.
+
+    A population with fewer accounts than the whole venue holds a part of its open interest; the
+    book it meets is the same part of the venue's, so that a small replay is a model to scale.
+    """
     memory = exponential_memory(half_life_s=execution.half_life_s)
+    part = venue_part(population)
     models = []
-    for row, notional in zip(scenario.instruments, opening.lot_notionals, strict=True):
-        lots_a_day = row.daily_volume / notional
+    lot_notionals = population.opening.lot_notionals
+    for row, notional in zip(scenario.instruments, lot_notionals, strict=True):
+        lots_a_day = part * row.daily_volume / notional
         scale = execution.prefactor * row.daily_sigma / float(np.sqrt(lots_a_day))
         models.append(ImpactModel(shape=LinearDensity(scale=scale), memory=memory))
     return SimulatedMarket(models, time_ms=int(scenario.times[0]) * 1000)
+
+
+def venue_part(population: Population) -> float:
+    """Return the part of the whole venue that a population is, at most 1."""
+    spec = population.spec
+    return min(1.0, spec.accounts / spec.open_interest.whole_venue_accounts)
 
 
 def set_stage(
@@ -116,7 +132,7 @@ def set_stage(
     listener: Listener | None = None,
 ) -> Stage:
     """Return an engine with the population's accounts, money and positions in it."""
-    market = simulated_market(scenario, population.opening, spec.execution)
+    market = simulated_market(scenario, population, spec.execution)
     trades = scenario.mark_ticks("last")
     engine = Engine(
         rulebook,
