@@ -160,12 +160,24 @@ def slide(starts: Move, rate: float, steps: int) -> tuple[Move, ...]:
 
 def both_ways(*starts: Move) -> tuple[tuple[Move, ...], ...]:
     """Return slow and fast journeys up and down for each set of factors."""
-    rates = ((1e-4, 400), (-1e-4, 400), (0.013, 150), (-0.013, 150), (0.6, 30), (-0.4, 30))
+    rates = ((3e-4, 150), (-3e-4, 150), (0.013, 80), (-0.013, 80), (0.6, 30), (-0.4, 30))
     return tuple(slide(start, rate, steps) for start in starts for rate, steps in rates)
 
 
 JUMP = ((0.0, 0.006), (1_000_000.0, 0.025))
-STAIRS = tuple((k and 1_000_000.0 * 1.004**k, 0.01 + 0.01 * k) for k in range(8))
+STAIRS = (  # spacing, jump of the rate, tiers, size, excess: sawtooths that tempt a wire too far
+    (0.008813236357075887, 0.006984378694740993, 5, 1036.155, 1752.89),
+    (0.010517901674363478, 0.0066223756372543316, 4, 1032.048, 4144.61),
+    (0.0035013464563190995, 0.0024552947722731398, 4, 1010.593, 260.13),
+    (0.004, 0.01, 8, 1020.9, 300.0),
+    (0.004, 0.01, 8, 1030.0, 3_000.0),
+    (0.015, 0.004, 6, 1062.0, 5_000.0),
+)
+
+
+def stairs(spacing: float, jump: float, count: int) -> tuple[tuple[float, float], ...]:
+    """Return a table whose floors lie close together."""
+    return tuple((k and 1_000_000.0 * (1.0 + spacing) ** k, 0.01 + jump * k) for k in range(count))
 
 
 def jump_cases() -> Iterator[Case]:
@@ -187,20 +199,19 @@ def jump_cases() -> Iterator[Case]:
         balances=((0, 0.006 * 990_000.0 + 12_000.0),),
     )
     yield Case(name="a short rises over a floor", desk=short, journeys=both_ways({0: 1000.0}))
-    for excess in (100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0):
-        stairs = Contract(mark=1000.0, kind=RuleKind.WHOLE, tiers=STAIRS)
-        for size in (1005.0, 1013.0, 1020.9, 1030.0):
-            rate = max(r for f, r in STAIRS if f <= size * 1000.0)
-            desk = Desk(
-                contracts=(stairs,),
-                balances=((0, rate * size * 1000.0 + excess),),
-                positions=((0, size, 1000.0),),
-            )
-            yield Case(
-                name=f"floors closer than the slack, {size} with {excess}",
-                desk=desk,
-                journeys=(slide({0: 1000.0}, -3e-5, 1200), slide({0: 1000.0}, -4e-4, 120)),
-            )
+    for spacing, jump, count, size, excess in STAIRS:
+        table = stairs(spacing, jump, count)
+        rate = max(rate for floor, rate in table if floor <= size * 1000.0)
+        desk = Desk(
+            contracts=(Contract(mark=1000.0, kind=RuleKind.WHOLE, tiers=table),),
+            balances=((0, rate * size * 1000.0 + excess),),
+            positions=((0, size, 1000.0),),
+        )
+        yield Case(
+            name=f"floors closer than the slack, {size} with {excess}",
+            desk=desk,
+            journeys=(slide({0: 1000.0}, -5e-4, 120), slide({0: 1000.0}, -7e-5, 600)),
+        )
     flat = Contract(mark=30_000.0, tiers=((0.0, 0.01),))
     for excess in (0.01, 1.0, 100.0):
         desk = Desk(
@@ -340,9 +351,10 @@ def all_cases() -> list[Case]:
     return [*jump_cases(), *pool_cases(), *leg_cases()]
 
 
-SETTINGS = (
-    TripwireSettings(slots=2**10),
-    TripwireSettings(slots=2**10, hot_distance=0.0, reserve_share=0.0),
+SETTINGS = (  # lists are walked, then every wire is read
+    TripwireSettings(slots=2**10, pass_share=100.0),
+    TripwireSettings(slots=2**10, pass_share=100.0, hot_distance=0.0, reserve_share=0.0),
+    TripwireSettings(slots=2**10, pass_share=0.0, hot_distance=0.0, reserve_share=0.0),
 )
 
 

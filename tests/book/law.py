@@ -96,6 +96,28 @@ class Drive:
         wire = net.wires[self.rng.choice(linked)]
         return np.array([int(wire["ladder"]) // 2]), np.array([self.beside(float(wire["trip"]))])
 
+    def to_corner(self) -> tuple[Array, Array]:
+        """Put all a unit reads just inside its wires, and far off on the sides without a wire."""
+        index, tables = self.index, self.world.tables
+        unit = int(self.rng.choice(np.flatnonzero(index.net.watch["state"] == WatchState.WIRED)))
+        positions, balances = self.world.rows_of(unit)
+        terms = tables.instruments[positions["instrument"]]
+        factors = [*terms["mark_factor"], *terms["margin_factor"]]
+        factors += [int(f) for f in tables.assets["price_factor"][balances["asset"]] if f >= 0]
+        row = index.net.watch[unit]
+        wires = index.net.wires[int(row["wires_start"]) :][: int(row["wires_count"])]
+        prices = []
+        rows = np.unique(np.array(factors, np.int64))
+        for factor in rows:
+            up = bool(self.rng.integers(2))
+            trips = wires["trip"][wires["ladder"] == 2 * factor + up]
+            far = float(np.exp(self.rng.uniform(0, 3) * (1 if up else -1)))
+            price = float(tables.prices[factor]) * far
+            if trips.size:
+                price = np.nextafter(trips.min() if up else trips.max(), 0 if up else np.inf)
+            prices.append(price)
+        return rows, np.array(prices)
+
     def beside(self, price: float) -> float:
         """Return a price, one of its neighbours, or one a little off."""
         near = (price, np.nextafter(price, 0), np.nextafter(price, np.inf))
@@ -224,17 +246,22 @@ class Drive:
             world.tables.units["balances_count"][unit] += 1
         self.index.replace([unit])
 
-    def funding(self, share: float) -> None:
-        """Post cash to many units at once, some of them more than once."""
+    def funding(self) -> None:
+        """Post cash to many units at once, some more than once, much of it near their excess."""
         world, rng = self.world, self.rng
+        excess = world.reference.excess()[0].astype(np.float64)
         units = rng.integers(0, world.nature.units, 60)
         assets = np.zeros(60, np.int32)
         amounts = np.zeros(60, np.int64)
         for index, unit in enumerate(units):
             _, balances = world.rows_of(int(unit))
             at = int(rng.integers(balances.shape[0]))
+            money = float(rng.normal(-0.2, 1)) * float(np.exp(rng.uniform(-3, 5)))
+            if rng.random() < 0.6 and excess[unit] > 0:
+                money = -excess[unit] * float(rng.choice([0.02, 0.3, 0.9, 0.999, 1.001, 1.3]))
+                excess[unit] += money
             assets[index] = balances["asset"][at]
-            amounts[index] = world.quanta(int(assets[index]), float(rng.normal(-0.2, 1)) * share)
+            amounts[index] = world.quanta(int(assets[index]), money)
             total = int(balances["quanta"][at]) + int(amounts[index])
             if abs(total) < 4e17:
                 balances["quanta"][at] = total
@@ -278,6 +305,7 @@ class Drive:
             (4, self.noise),
             (2, self.jumps),
             (4, self.to_wire),
+            (5, self.to_corner),
             (4, self.to_root),
             (3, self.to_floor),
             (1, self.whole_market),
@@ -292,8 +320,8 @@ class Drive:
         """Change the book a little between snapshots."""
         for _ in range(int(self.rng.integers(0, 4))):
             self.rng.choice([self.trade, self.trade, self.move_collateral])()  # type: ignore[arg-type]
-        if tick % 17 == 0:
-            self.funding(float(np.exp(self.rng.uniform(-3, 5))))
+        if tick % 6 == 0:
+            self.funding()
         if tick % 41 == 0 and self.world.nature.borrow:
             self.post_interest()
         self.handle_suspects()

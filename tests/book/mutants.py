@@ -1,7 +1,7 @@
 """Broken versions of the tripwire index: the law must catch each of them.
 
-A mutant is one line of the product replaced in a copy of the source. It runs in a process of its
-own, with the law of `tests.book.law` and the directed cases of `tests.book.cases` against it.
+A mutant is a line or two of the product replaced in a copy of the source. It runs in a process of
+its own, with the law of `tests.book.law` and the cases of `tests.book.cases` against it.
 """
 
 import json
@@ -17,127 +17,177 @@ WIRES = Path("keelmark/book/tripwires")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mutant:
-    """One change of one line, and a word for it."""
+class Edit:
+    """One place of one file, and what stands there instead."""
 
-    name: str
     file: str
     old: str
     new: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """A broken version and a name for what is wrong with it."""
+
+    name: str
+    edits: tuple[Edit, ...]
+
+
+def mutant(name: str, *edits: tuple[str, str, str]) -> Mutant:
+    """Return a mutant from (file, old, new)."""
+    return Mutant(name=name, edits=tuple(Edit(file=f, old=o, new=n) for f, o, n in edits))
+
+
 MUTANTS = (
-    Mutant(
-        name="corner not checked",
-        file="plan.py",
-        old="        if bound >= 0.0:\n",
-        new="        if bound > -1e300:\n            bound = max(bound, 0.0)\n",
+    mutant(
+        "corner not checked",
+        (
+            "plan.py",
+            "        if bound >= 0.0:\n",
+            "        if bound > -1e300:\n            bound = max(bound, 0.0)\n",
+        ),
     ),
-    Mutant(
-        name="farther wire kept",
-        file="settle.py",
-        old="            retrip(wire, trip, net)\n",
-        new="            if (trip > net.wires[wire]['trip']) == (ladder % 2 == 0):\n"
-        "                continue\n            retrip(wire, trip, net)\n",
+    mutant(
+        "farther wire kept",
+        (
+            "settle.py",
+            "            retrip(wire, trip, net)\n",
+            (
+                "            if (trip > net.wires[wire]['trip']) == (ladder % 2 == 0):\n"
+                "                continue\n"
+                "            retrip(wire, trip, net)\n"
+            ),
+        ),
     ),
-    Mutant(
-        name="reserve kept after unlink",
-        file="settle.py",
-        old='    if row["state"] == SUSPECT:\n        leave_roster(unit, net)\n    else:\n',
-        new='    if row["state"] == SUSPECT:\n        leave_roster(unit, net)\n'
-        "    elif state == HOT:\n        pass\n    else:\n",
+    mutant(
+        "a reserve without wires is spent",
+        (
+            "cash.py",
+            'if watch["state"] == WIRED:',
+            'if watch["state"] == WIRED or watch["state"] == 4:',
+        ),
     ),
-    Mutant(
-        name="no wire on the settle asset",
-        file="plan.py",
-        old='    if pool["factor"] < 0:\n        return\n    price',
-        new='    if pool["factor"] < 0 or pool["first_term"] < pool["end_term"]:\n'
-        "        return\n    price",
+    mutant(
+        "no wire on the settle asset",
+        (
+            "plan.py",
+            '    if pool["factor"] < 0:\n        return\n    price',
+            (
+                '    if pool["factor"] < 0 or pool["first_term"] < pool["end_term"]:\n'
+                "        return\n    price"
+            ),
+        ),
     ),
-    Mutant(
-        name="wrong side of the asset price",
-        file="plan.py",
-        old='    if pool["worst"] < 0.0:\n        trip',
-        new='    if pool["here"] < 0.0:\n        trip',
+    mutant(
+        "side of the asset price by the present total",
+        ("plan.py", '    if pool["worst"] < 0.0:\n', '    if pool["here"] < 0.0:\n'),
+        (
+            "corner.py",
+            'pool["low"] if pool["worst"] >= 0.0 else pool["high"]',
+            'pool["low"] if pool["here"] >= 0.0 else pool["high"]',
+        ),
     ),
-    Mutant(
-        name="missing wire at a jump",
-        file="gather.py",
-        old='                    term["far_wire"] = WANTED\n',
-        new="                    pass\n",
+    mutant(
+        "jumps ignored",
+        ("gather.py", '        if term["jumps"]:\n', '        if term["jumps"] < 0:\n'),
+        ("corner.py", '    if term["jumps"]:\n', '    if term["jumps"] < 0:\n'),
     ),
-    Mutant(
-        name="floors inside the interval ignored",
-        file="corner.py",
-        old='            if term["near"] < x < term["far"]:\n',
-        new='            if term["near"] < x < term["near"]:\n',
+    mutant(
+        "floors inside the interval ignored",
+        (
+            "corner.py",
+            '            if term["near"] < x < term["far"]:\n',
+            '            if term["near"] < x < term["near"]:\n',
+        ),
     ),
-    Mutant(
-        name="compare off by 1e-9",
-        file="ladders.py",
-        old='        if (side == 0 and price <= row["trip"])',
-        new='        if (side == 0 and price <= row["trip"] * (1.0 - 1e-9))',
+    mutant(
+        "compare off by 1e-9",
+        (
+            "ladders.py",
+            'if (side == 0 and price <= row["trip"])',
+            'if (side == 0 and price <= row["trip"] * (1.0 - 1e-9))',
+        ),
     ),
-    Mutant(
-        name="ties do not fire",
-        file="ladders.py",
-        old='        if (side == 0 and price <= row["trip"])',
-        new='        if (side == 0 and price < row["trip"])',
+    mutant(
+        "compare of the straight pass off by 1e-9",
+        (
+            "ladders.py",
+            '        elif price <= row["trip"] and',
+            '        elif price <= row["trip"] * (1.0 - 1e-9) and',
+        ),
     ),
-    Mutant(
-        name="sides taken from the local slope",
-        file="gather.py",
-        old="        fall = line * gain_beyond - level * need_beyond\n",
-        new='        fall = line * term["turn"] - level * need\n',
+    mutant(
+        "the local slope decides the sides",
+        (
+            "gather.py",
+            "        fall = line * gain_beyond - level * need_beyond\n",
+            '        fall = line * term["turn"] / term["x"] - level * need / term["x"]\n',
+        ),
     ),
-    Mutant(
-        name="debits are free",
-        file="cash.py",
-        old="    price = low if net.worst[row] >= 0.0 else high\n",
-        new="    price = 0.0 * low\n",
+    mutant(
+        "debits are free",
+        (
+            "cash.py",
+            "    price = low if net.worst[row] >= 0.0 else high\n",
+            "    price = 0.0 * low\n",
+        ),
     ),
-    Mutant(
-        name="debits ignore the sign of the least total",
-        file="cash.py",
-        old="    price = low if net.worst[row] >= 0.0 else high\n",
-        new="    price = low\n",
+    mutant(
+        "debits ignore the sign of the least total",
+        ("cash.py", "    price = low if net.worst[row] >= 0.0 else high\n", "    price = low\n"),
     ),
-    Mutant(
-        name="half a batch is applied",
-        file="advance.py",
-        old="    for at in range(stream.offsets[snapshot], stream.offsets[snapshot + 1]):\n",
-        new="    first = stream.offsets[snapshot]\n"
-        "    for at in range(first, first + (stream.offsets[snapshot + 1] - first + 1) // 2):\n",
+    mutant(
+        "half a batch is applied",
+        (
+            "advance.py",
+            "    for at in range(stream.offsets[snapshot], stream.offsets[snapshot + 1]):\n",
+            (
+                "    first = stream.offsets[snapshot]\n"
+                "    last = stream.offsets[snapshot + 1]\n"
+                "    for at in range(first, first + (last - first + 1) // 2):\n"
+            ),
+        ),
     ),
-    Mutant(
-        name="interest is not allowed for",
-        file="plan.py",
-        old="        bound_pool(pool, clock, level, tables, work)\n",
-        new="        bound_pool(pool, 0.0, level, tables, work)\n",
+    mutant(
+        "interest is not allowed for",
+        (
+            "plan.py",
+            "        bound_pool(pool, clock, level, tables, work)\n",
+            "        bound_pool(pool, 0.0, level, tables, work)\n",
+        ),
     ),
-    Mutant(
-        name="deadline without a wire",
-        file="plan.py",
-        old="    return add_wire(unit, 2 * factor + 1, trip, now, net, work)\n",
-        new="    return trip\n",
+    mutant(
+        "a deadline without a wire",
+        (
+            "plan.py",
+            "    return add_wire(unit, 2 * factor + 1, trip, now, net, work)\n",
+            "    return trip\n",
+        ),
     ),
-    Mutant(
-        name="a unit without positions is empty",
-        file="settle.py",
-        old='        if tables.balances[at]["quanta"] < 0:\n            return False\n',
-        new='        if tables.balances[at]["quanta"] < -(2**62):\n            return False\n',
+    mutant(
+        "a unit without positions is empty",
+        (
+            "settle.py",
+            '        if tables.balances[at]["quanta"] < 0:\n            return False\n',
+            '        if tables.balances[at]["quanta"] < -(2**62):\n            return False\n',
+        ),
     ),
-    Mutant(
-        name="index read as mark",
-        file="gather.py",
-        old='    if contract["margin_factor"] != contract["mark_factor"]:\n',
-        new='    if contract["margin_factor"] < 0:\n',
+    mutant(
+        "the index is read as the mark",
+        (
+            "gather.py",
+            '    if contract["margin_factor"] != contract["mark_factor"]:\n',
+            '    if contract["margin_factor"] < 0:\n',
+        ),
     ),
-    Mutant(
-        name="hot units are not looked at",
-        file="ladders.py",
-        old="    if net.heads[hot] != 0:\n",
-        new="    if net.heads[hot] < 0:\n",
+    mutant(
+        "hot units are not looked at",
+        ("ladders.py", "    if net.heads[hot] != 0:\n", "    if net.heads[hot] < 0:\n"),
+        (
+            "ladders.py",
+            '(row["trip"] < np.inf or price != net',
+            '(row["trip"] < np.inf and price != net',
+        ),
     ),
 )
 
@@ -145,15 +195,16 @@ MUTANTS = (
 def copy_with(mutant: Mutant, folder: Path) -> Path:
     """Return a source tree in `folder` with one line of it broken."""
     source = folder / "src"
-    if source.exists():
-        shutil.rmtree(source)
+    for left in (source, folder / "cache"):  # kernels of an earlier mutant are not seen as stale
+        shutil.rmtree(left, ignore_errors=True)
     shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
-    path = source / WIRES / mutant.file
-    text = path.read_text("utf-8")
-    if text.count(mutant.old) != 1:
-        message = f"{mutant.name}: the line to break is {text.count(mutant.old)} times in {path}"
-        raise LookupError(message)
-    path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+    for edit in mutant.edits:
+        path = source / WIRES / edit.file
+        text = path.read_text("utf-8")
+        if text.count(edit.old) != 1:
+            message = f"{mutant.name}: {text.count(edit.old)} places to break in {edit.file}, not 1"
+            raise LookupError(message)
+        path.write_text(text.replace(edit.old, edit.new), "utf-8")
     return source
 
 
