@@ -183,6 +183,11 @@ class MarginReport:
             return min(self.equity_initial - self.initial_margin, end)
 
     @property
+    def maintenance_excess(self) -> Decimal:
+        """Equity minus maintenance margin."""
+        return self.excess(MarginPurpose.MAINTENANCE)
+
+    @property
     def margin_ratio(self) -> Ratio:
         """Maintenance margin over equity: liquidation at one."""
         return self._over_equity(self.maintenance_margin)
@@ -247,7 +252,7 @@ def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
     Source: docs/model.md, "Excess".
     """
     with exact():
-        positions = tuple(_position_margin(p, market, model) for p in unit.positions)
+        positions = tuple(position_margin(p, market, model) for p in unit.positions)
         orders = tuple(_order_margin(o, positions, market, model) for o in unit.orders)
         assets = _asset_margins(unit, positions, orders, market, model)
         maintenance = sum((a.maintenance_margin * a.price for a in assets), ZERO)
@@ -293,7 +298,11 @@ def maintenance_excess(
         return report.equity - level * report.maintenance_margin
 
 
-def _position_margin(position: Position, market: Market, model: MarginModel) -> PositionMargin:
+def position_margin(position: Position, market: Market, model: MarginModel) -> PositionMargin:
+    """Return the margin of one position, in its settle asset; reads no asset price.
+
+    Raises as `margin_report`.
+    """
     terms = model.instrument(position.instrument)
     instrument = terms.instrument
     value, notional = value_and_notional(position, terms, market)

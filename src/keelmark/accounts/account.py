@@ -1,0 +1,340 @@
+"""An account as margin units under a rulebook: what an account document means.
+
+One cross unit (one per settle asset where the venue keeps assets apart) and one unit per isolated
+position or leg. Where the document leaves something out, the choice made is noted in words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from keelmark.accounts.decode import Problems, parse_document
+from keelmark.accounts.document import (
+    TOTAL,
+    AccountDocument,
+    AccountMode,
+    InstrumentSpec,
+    MarginMode,
+    OrderRow,
+    PositionRow,
+    read_document,
+)
+from keelmark.accounts.prices import market_of
+from keelmark.core.codes import Leg, UnitKind
+from keelmark.core.errors import InvalidDocument, KeelmarkError, nearest
+from keelmark.core.market import Market
+from keelmark.core.model import InstrumentTerms, MarginModel
+from keelmark.core.numbers import ZERO, exact
+from keelmark.core.unit import MarginUnit, OpenOrders, Position
+from keelmark.rulebooks import Rulebook, load_rulebook
+from keelmark.rulebooks.document import InstrumentDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What an account document means under its rulebook.
+
+    Attributes:
+        rulebook: The venue's rules, with the document's own instruments added.
+        as_of: Time of the snapshot, UTC.
+        units: Cross units first, then isolated ones in the order of the document.
+        market: Every price the document gives or implies.
+        reported: The venue's own figures, by number and instrument.
+        notes: What was assumed where the document says nothing.
+    """
+
+    rulebook: Rulebook
+    as_of: datetime | None
+    units: tuple[MarginUnit, ...]
+    market: Market
+    reported: Mapping[str, Mapping[str, Decimal]]
+    notes: tuple[str, ...]
+
+    @property
+    def model(self) -> MarginModel:
+        """The margin terms."""
+        return self.rulebook.model
+
+
+def load_account(path: str | Path, *, rulebook: Rulebook | None = None) -> Account:
+    """Return the account in a JSON or TOML file.
+
+    Args:
+        path: The document; TOML where its name ends in `.toml`.
+        rulebook: Used instead of the one the document names.
+
+    Raises:
+        InvalidDocument: The file cannot be read, or it does not follow the contract; lists
+            every problem with its path.
+        UnknownRulebook: The venue it names is not known.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        heading = f"{path}: cannot be read"
+        raise InvalidDocument(heading, [str(error)]) from error
+    toml = file.suffix.lower() == ".toml" or None
+    return read_account(text, title=str(path), toml=toml, rulebook=rulebook)
+
+
+def read_account(
+    text: str,
+    *,
+    title: str = "account",
+    toml: bool | None = None,
+    rulebook: Rulebook | None = None,
+) -> Account:
+    """Return the account in a JSON or TOML text; raises as `load_account`."""
+    document = read_document(parse_document(text, title=title, toml=toml), title=title)
+    return build_account(document, title=title, rulebook=rulebook)
+
+
+def build_account(
+    document: AccountDocument,
+    *,
+    title: str = "account",
+    rulebook: Rulebook | None = None,
+) -> Account:
+    """Return what a decoded document means; raises as `load_account`."""
+    rules = rulebook or load_rulebook(_reference(document))
+    problems = Problems()
+    notes: list[str] = []
+    rules = _with_document(rules, document, problems)
+    problems.raise_any(title)
+    build = _Builder(document, rules.model, problems, notes)
+    with exact():
+        units = build.units()
+    market = market_of(document, rules.model, problems, notes)
+    problems.raise_any(title)
+    return Account(
+        rulebook=rules,
+        as_of=document.as_of,
+        units=units,
+        market=market,
+        reported=document.venue_reported,
+        notes=tuple(notes),
+    )
+
+
+def _reference(document: AccountDocument) -> str:
+    """Return the rulebook of the document's date; a date in the venue itself wins."""
+    if "@" in document.venue or document.as_of is None or document.venue.endswith(".toml"):
+        return document.venue
+    return f"{document.venue}@{document.as_of:%Y-%m}"
+
+
+def _with_document(rules: Rulebook, document: AccountDocument, problems: Problems) -> Rulebook:
+    """Return the rulebook with the contracts and assets the document needs."""
+    rows: list[tuple[str, str, InstrumentSpec | None]] = [
+        *((row.path, row.instrument, row.spec) for row in document.positions),
+        *((row.path, row.instrument, None) for row in document.orders),
+    ]
+    terms: dict[str, InstrumentTerms] = {}
+    for path, symbol, spec in rows:
+        if symbol in terms and spec is None:
+            continue
+        try:
+            terms[symbol] = rules.terms_for(symbol, _spec_document(spec))
+        except KeelmarkError as error:
+            problems.add(f"{path}.instrument", str(error))
+    assets = _named_assets(document)
+    known = rules.with_terms(*terms.values(), assets=tuple(assets.values()))
+    for path, asset in assets.items():
+        if asset not in known.model.assets:
+            hint = nearest(asset, known.model.assets)
+            problems.add(path, f"rulebook {rules.name} has no asset {asset!r}; {hint}")
+    return known
+
+
+def _named_assets(document: AccountDocument) -> dict[str, str]:
+    """Return every asset a document names, by path."""
+    found = {f"collateral[{i}].asset": asset for i, asset in enumerate(document.collateral)}
+    found |= {f"liabilities[{i}].asset": asset for i, asset in enumerate(document.liabilities)}
+    for key in ("accrued_interest", "accrued_funding"):
+        found |= {f"{key}.{asset}": asset for asset in getattr(document, key) if asset != TOTAL}
+    return found
+
+
+def _spec_document(spec: InstrumentSpec | None) -> InstrumentDocument | None:
+    if spec is None:
+        return None
+    return InstrumentDocument(**{name: getattr(spec, name) for name in spec.__slots__})
+
+
+class _Builder:
+    """Sorts balances, positions and orders into units."""
+
+    def __init__(
+        self,
+        document: AccountDocument,
+        model: MarginModel,
+        problems: Problems,
+        notes: list[str],
+    ) -> None:
+        self.document = document
+        self.model = model
+        self.problems = problems
+        self.notes = notes
+        self.legs = self._legs()
+
+    def units(self) -> tuple[MarginUnit, ...]:
+        """Return every unit."""
+        cross = [r for r in self.document.positions if r.margin_mode is MarginMode.CROSS]
+        isolated = [r for r in self.document.positions if r.margin_mode is MarginMode.ISOLATED]
+        found = [*self._cross(cross), *(self._isolated(row) for row in isolated)]
+        self._note_leverage()
+        return tuple(found)
+
+    def _legs(self) -> dict[str, Leg]:
+        """Return the leg of every row, by path; two rows of one instrument are hedge legs."""
+        by_symbol: dict[str, list[PositionRow]] = {}
+        for row in self.document.positions:
+            by_symbol.setdefault(row.instrument, []).append(row)
+        found: dict[str, Leg] = {}
+        for rows in by_symbol.values():
+            hedged = len(rows) > 1 or self.document.account_mode is AccountMode.HEDGE
+            for row in rows:
+                side = Leg.LONG if row.size > ZERO else Leg.SHORT
+                found[row.path] = side if hedged else Leg.NET
+            self._check_legs(rows, found)
+        return found
+
+    def _check_legs(self, rows: list[PositionRow], legs: Mapping[str, Leg]) -> None:
+        sides = [legs[row.path] for row in rows]
+        last = rows[-1]
+        if len(rows) > len(set(sides)):
+            text = f"{last.instrument} has two rows on one side; add their sizes and costs up"
+            self.problems.add(f"{last.path}.size", text)
+        elif len(rows) > 1 and self.document.account_mode is AccountMode.ONE_WAY:
+            text = f'{last.instrument} has two legs and account_mode is "one_way"'
+            self.problems.add(f"{last.path}.instrument", text)
+
+    def _cross(self, rows: list[PositionRow]) -> list[MarginUnit]:
+        """Return the cross unit, or one per asset where the venue keeps assets apart."""
+        assets = dict.fromkeys((*self.document.collateral, *self.document.liabilities))
+        assets.update(dict.fromkeys(self._settle(row.instrument) for row in rows))
+        orders = [o for o in self.document.orders if not self._is_isolated(o.instrument)]
+        assets.update(dict.fromkeys(self._settle(order.instrument) for order in orders))
+        if not assets:
+            return []
+        groups = [[a] for a in assets] if self.model.single_asset else [list(assets)]
+        self._check_bare_accruals(several=len(groups) > 1)
+        return [self._cross_unit(group, rows, orders, alone=len(groups) == 1) for group in groups]
+
+    def _check_bare_accruals(self, *, several: bool) -> None:
+        """Refuse a bare accrual where several units could own it."""
+        for key in ("accrued_interest", "accrued_funding"):
+            if several and TOTAL in getattr(self.document, key):
+                self.problems.add(key, 'found one number; name its asset: {"USDT": "..."}')
+
+    def _cross_unit(
+        self,
+        assets: list[str],
+        rows: list[PositionRow],
+        orders: list[OrderRow],
+        *,
+        alone: bool,
+    ) -> MarginUnit:
+        held = tuple(self._position(row) for row in rows if self._settle(row.instrument) in assets)
+        first = self._settle(held[0].instrument) if held else assets[0]
+        funding = self._accrued(self.document.accrued_funding, assets, first)
+        balances = {
+            asset: self.document.collateral.get(asset, ZERO)
+            - self.document.liabilities.get(asset, ZERO)
+            + funding.get(asset, ZERO)
+            for asset in assets
+        }
+        return MarginUnit(
+            unit_id="cross" if alone else f"cross:{assets[0]}",
+            kind=UnitKind.CROSS,
+            balances=balances,
+            positions=held,
+            orders=self._orders([o for o in orders if self._settle(o.instrument) in assets]),
+            accrued_interest=self._accrued(self.document.accrued_interest, assets, first),
+        )
+
+    def _accrued(
+        self,
+        amounts: Mapping[str, Decimal],
+        assets: list[str],
+        settle: str,
+    ) -> dict[str, Decimal]:
+        """Return accruals of these assets; a bare number belongs to the settle asset."""
+        named = {asset: amount for asset, amount in amounts.items() if asset in assets}
+        if TOTAL in amounts:
+            named[settle] = named.get(settle, ZERO) + amounts[TOTAL]
+        return named
+
+    def _isolated(self, row: PositionRow) -> MarginUnit:
+        leg = self.legs[row.path]
+        suffix = f"/{leg.name.lower()}" if leg else ""
+        settle = self._settle(row.instrument)
+        return MarginUnit(
+            unit_id=f"isolated:{row.instrument}{suffix}",
+            kind=UnitKind.ISOLATED,
+            balances={settle: row.isolated_margin or ZERO},
+            positions=(self._position(row),),
+            orders=self._orders(
+                [o for o in self.document.orders if self._belongs(o, row)],
+            ),
+        )
+
+    def _belongs(self, order: OrderRow, row: PositionRow) -> bool:
+        """Whether an order belongs to an isolated row: its instrument, and its side in hedges."""
+        leg = self.legs[row.path]
+        opens_leg = leg is Leg.NET or (leg is Leg.LONG) == order.is_buy
+        return order.instrument == row.instrument and opens_leg
+
+    def _is_isolated(self, symbol: str) -> bool:
+        rows = [r for r in self.document.positions if r.instrument == symbol]
+        return bool(rows) and all(r.margin_mode is MarginMode.ISOLATED for r in rows)
+
+    def _settle(self, symbol: str) -> str:
+        return self.model.instrument(symbol).instrument.settle
+
+    def _position(self, row: PositionRow) -> Position:
+        instrument = self.model.instrument(row.instrument).instrument
+        return Position(
+            instrument=row.instrument,
+            size=row.size,
+            cost=instrument.value(row.size, row.entry_price),
+            leg=self.legs[row.path],
+            leverage=row.leverage,
+            tier=row.tier,
+        )
+
+    def _orders(self, rows: list[OrderRow]) -> tuple[OpenOrders, ...]:
+        """Return unfilled orders added up by instrument; orders that only reduce ask no margin."""
+        opening = [row for row in rows if not row.reduce_only]
+        symbols = dict.fromkeys(row.instrument for row in opening)
+        return tuple(
+            self._order(symbol, [row for row in opening if row.instrument == symbol])
+            for symbol in symbols
+        )
+
+    def _order(self, symbol: str, rows: list[OrderRow]) -> OpenOrders:
+        instrument = self.model.instrument(symbol).instrument
+        sides = {is_buy: [row for row in rows if row.is_buy is is_buy] for is_buy in (True, False)}
+        size = {side: sum((r.size for r in group), ZERO) for side, group in sides.items()}
+        value = {
+            side: sum((instrument.value(r.size, r.price) for r in group), ZERO)
+            for side, group in sides.items()
+        }
+        return OpenOrders(
+            instrument=symbol,
+            buy_size=size[True],
+            sell_size=size[False],
+            buy_value=value[True],
+            sell_value=value[False],
+            leverage=next((row.leverage for row in rows if row.leverage is not None), None),
+        )
+
+    def _note_leverage(self) -> None:
+        missing = [row.instrument for row in self.document.positions if row.leverage is None]
+        if missing:
+            symbols = ", ".join(dict.fromkeys(missing))
+            text = "initial margin is taken at the largest leverage of the tier"
+            self.notes.append(f"no leverage given for {symbols}: {text}")

@@ -1,0 +1,141 @@
+"""The machine-readable result of `keelmark check`: decimal strings, three-state prices."""
+
+from decimal import Context, Decimal
+
+from keelmark.accounts.check import AccountCheck, PositionCheck, UnitCheck
+from keelmark.accounts.residuals import Residual
+from keelmark.core.joint_move import JointMove
+from keelmark.core.liquidation_price import LiquidationPrices
+
+JsonValue = None | bool | str | list["JsonValue"] | dict[str, "JsonValue"]
+JsonTable = dict[str, JsonValue]
+
+_SHOWN = Context(prec=28)
+"""Figures that never end (ratios, solved prices) are cut here, at the edge, half to even."""
+
+
+def decimal_text(value: Decimal | None) -> str | None:
+    """Return a decimal as plain digits without exponent or idle zeros; `None` stays `None`."""
+    if value is None:
+        return None
+    text = f"{_SHOWN.plus(value):f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text
+
+
+def check_document(check: AccountCheck) -> JsonTable:
+    """Return the whole result of a check, as the contract of `keelmark check --json` has it."""
+    main = check.main
+    account = check.account
+    document: JsonTable = {
+        "rulebook": account.rulebook.name,
+        "as_of": f"{account.as_of:%Y-%m-%dT%H:%M:%SZ}" if account.as_of else None,
+        "verdict": check.verdict.value,
+        "is_liquidatable": check.is_liquidatable,
+        "distance": decimal_text(check.distance),
+    }
+    if main is not None:
+        document |= {**unit_document(main), "is_liquidatable": check.is_liquidatable}
+    document["positions"] = [position_document(p) for p in check.positions]
+    document["joint_move"] = joint_move_document(main.joint_move if main else None)
+    document["residuals"] = [residual_document(r) for r in check.residuals]
+    document["notes"] = list(account.notes)
+    if len(check.units) > 1:
+        document["units"] = [
+            {**unit_document(u), "joint_move": joint_move_document(u.joint_move)}
+            for u in check.units
+        ]
+    return document
+
+
+def unit_document(unit: UnitCheck) -> JsonTable:
+    """Return the totals of a unit; ratios that do not exist are null with their reason."""
+    report = unit.report
+    table: JsonTable = {"unit": unit.unit.unit_id, "currency": unit.currency}
+    if report is None:
+        names = ("equity", "initial_margin", "liquidation_end_margin", "maintenance_margin")
+        ratios = ("margin_ratio", "health", "utilisation", "effective_leverage")
+        empty = dict.fromkeys((*names, "excess", *ratios, "available", "withdrawable"))
+        return {**table, **empty, "is_liquidatable": None, "reason": unit.reason}
+    table |= {
+        "equity": decimal_text(report.equity),
+        "initial_margin": decimal_text(report.initial_margin),
+        "liquidation_end_margin": decimal_text(report.liquidation_end_margin),
+        "maintenance_margin": decimal_text(report.maintenance_margin),
+        "excess": decimal_text(report.maintenance_excess),
+        "available": decimal_text(report.available),
+        "withdrawable": decimal_text(report.withdrawable),
+        "is_liquidatable": report.is_liquidatable,
+        "reason": None,
+    }
+    ratios_of = {
+        "margin_ratio": report.margin_ratio,
+        "health": report.health,
+        "utilisation": report.utilisation,
+        "effective_leverage": report.effective_leverage,
+    }
+    for name, ratio in ratios_of.items():
+        table[name] = decimal_text(ratio.value)
+        if ratio.reason is not None:
+            table[f"{name}_reason"] = ratio.reason
+    return table
+
+
+def position_document(position: PositionCheck) -> JsonTable:
+    """Return one position, amounts in its settle asset."""
+    held = position.held
+    row = held.maintenance
+    return {
+        "instrument": held.position.instrument,
+        "unit": position.unit_id,
+        "side": "long" if held.position.size > 0 else "short",
+        "size": decimal_text(held.position.size),
+        "settle": held.settle,
+        "mark_price": decimal_text(held.mark_price),
+        "notional": decimal_text(held.notional),
+        "unrealized_pnl": decimal_text(held.unrealized_pnl),
+        "initial_margin": decimal_text(held.initial_margin),
+        "maintenance_margin": decimal_text(held.maintenance_margin),
+        "maintenance_rate": decimal_text(row.rate),
+        "maintenance_amount": decimal_text(row.deduction),
+        "bankruptcy_price": price_document(position.bankruptcy),
+        "liquidation_price": price_document(position.liquidation),
+        "distance": decimal_text(position.distance),
+    }
+
+
+def price_document(price: LiquidationPrices) -> JsonTable:
+    """Return a three-state price."""
+    return {
+        "status": price.status.value,
+        "value": decimal_text(price.value),
+        "others": [decimal_text(other) for other in price.others],
+        "reason": price.reason,
+    }
+
+
+def joint_move_document(move: JointMove | None) -> JsonTable:
+    """Return a joint move; sizes multiply the direction."""
+    if move is None:
+        reason = "the unit holds no position"
+        return {"status": "none", "direction": {}, "size": None, "prices": None, "reason": reason}
+    prices = {symbol: decimal_text(price) for symbol, price in (move.prices or {}).items()}
+    return {
+        "status": move.status.value,
+        "direction": {symbol: decimal_text(step) for symbol, step in move.direction.items()},
+        "size": decimal_text(move.size),
+        "prices": dict(prices) or None,
+        "reason": move.reason,
+    }
+
+
+def residual_document(residual: Residual) -> JsonTable:
+    """Return a reported figure beside ours."""
+    return {
+        "number": residual.number,
+        "reported": decimal_text(residual.reported),
+        "computed": decimal_text(residual.computed),
+        "difference": decimal_text(residual.difference),
+        "matches": residual.matches,
+        "reason": residual.reason,
+    }

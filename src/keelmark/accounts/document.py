@@ -1,0 +1,272 @@
+"""The account document: what a user says of an account, read strictly."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from keelmark.accounts.decode import Problems, Table
+from keelmark.core.instrument import InstrumentKind
+from keelmark.core.unit import TierRow
+
+
+class MarginMode(StrEnum):
+    """Whether a position shares the account's collateral."""
+
+    CROSS = "cross"
+    ISOLATED = "isolated"
+
+
+class AccountMode(StrEnum):
+    """Whether long and short of one instrument are one position or two legs."""
+
+    ONE_WAY = "one_way"
+    HEDGE = "hedge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentSpec:
+    """What a contract is, where the rulebook does not list it."""
+
+    kind: InstrumentKind | None = None
+    base: str | None = None
+    settle: str | None = None
+    contract_size: Decimal | None = None
+    lot: Decimal | None = None
+    price_unit: Decimal | None = None
+    index: str | None = None
+    expiry: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionRow:
+    """`positions[]`; `path` is where it stands in the document."""
+
+    path: str
+    instrument: str
+    size: Decimal
+    entry_price: Decimal
+    mark_price: Decimal
+    leverage: Decimal | None = None
+    margin_mode: MarginMode = MarginMode.CROSS
+    isolated_margin: Decimal | None = None
+    tier: TierRow | None = None
+    spec: InstrumentSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """`orders[]`."""
+
+    path: str
+    instrument: str
+    is_buy: bool
+    size: Decimal
+    price: Decimal
+    leverage: Decimal | None = None
+    reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDocument:
+    """The whole document, decoded and not yet interpreted.
+
+    Attributes:
+        venue: Rulebook reference.
+        as_of: Time of the snapshot, UTC.
+        collateral: Balance by asset.
+        liabilities: Amount owed by asset, positive.
+        prices: Price by asset, index or instrument.
+        positions: In the order of the document.
+        orders: In the order of the document.
+        accrued_interest: Owed by asset; the key "" stands for the settle asset.
+        accrued_funding: To be received by asset, negative to be paid; "" as above.
+        account_mode: One-way or hedge; `None` to tell by the rows.
+        venue_reported: The venue's own figures: totals by name, or by name and instrument.
+    """
+
+    venue: str
+    as_of: datetime | None = None
+    collateral: Mapping[str, Decimal] = field(default_factory=dict)
+    liabilities: Mapping[str, Decimal] = field(default_factory=dict)
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+    positions: tuple[PositionRow, ...] = ()
+    orders: tuple[OrderRow, ...] = ()
+    accrued_interest: Mapping[str, Decimal] = field(default_factory=dict)
+    accrued_funding: Mapping[str, Decimal] = field(default_factory=dict)
+    account_mode: AccountMode | None = None
+    venue_reported: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+
+
+REPORTED_TOTALS = (
+    "equity",
+    "initial_margin",
+    "maintenance_margin",
+    "margin_ratio",
+    "health",
+    "utilisation",
+    "effective_leverage",
+    "available",
+    "withdrawable",
+)
+REPORTED_BY_INSTRUMENT = (
+    "liquidation_price",
+    "bankruptcy_price",
+    "notional",
+    "unrealized_pnl",
+    "initial_margin",
+    "maintenance_margin",
+)
+TOTAL = ""
+"""Key of a figure that belongs to the account and not to an instrument."""
+
+
+def read_document(content: Mapping[str, object], *, title: str) -> AccountDocument:
+    """Return the account document in a parsed JSON or TOML text.
+
+    Raises:
+        InvalidDocument: Every problem with its path.
+    """
+    problems = Problems()
+    root = Table(content, "", problems)
+    mode = root.choice("account_mode", list(AccountMode))
+    document = AccountDocument(
+        venue=root.text("venue", required=True) or "",
+        as_of=root.time("as_of"),
+        collateral=_amounts(root, "collateral", "balance", required=True),
+        liabilities=_amounts(root, "liabilities", "amount"),
+        prices=root.numbers("prices", above=0),
+        positions=tuple(_position(t) for t in root.tables("positions", required=True)),
+        orders=tuple(_order(t) for t in root.tables("orders")),
+        accrued_interest=_accrued(root, "accrued_interest"),
+        accrued_funding=_accrued(root, "accrued_funding"),
+        account_mode=None if mode is None else AccountMode(mode),
+        venue_reported=_reported(root),
+    )
+    root.finish()
+    problems.raise_any(title)
+    return document
+
+
+def _amounts(root: Table, key: str, amount: str, *, required: bool = False) -> dict[str, Decimal]:
+    """Return amounts by asset; an asset may be listed once."""
+    found: dict[str, Decimal] = {}
+    for table in root.tables(key, required=required):
+        asset = table.text("asset", required=True) or ""
+        value = table.number(amount, required=True, above=0 if key == "liabilities" else None)
+        if asset in found:
+            table.refuse("asset", f"found {asset!r} a second time; add the two {amount}s up")
+        found[asset] = value
+        table.finish()
+    return found
+
+
+def _position(table: Table) -> PositionRow:
+    mode = table.choice("margin_mode", list(MarginMode)) or MarginMode.CROSS
+    isolated = table.maybe_number("isolated_margin")
+    if mode == MarginMode.ISOLATED and isolated is None:
+        table.refuse("isolated_margin", "is missing; an isolated position needs its own margin")
+    if mode == MarginMode.CROSS and isolated:
+        table.refuse("isolated_margin", 'is given for a cross position; set margin_mode "isolated"')
+    row = PositionRow(
+        path=table.path,
+        instrument=table.text("instrument", required=True) or "",
+        size=table.number("size", required=True),
+        entry_price=table.number("entry_price", required=True, above=0),
+        mark_price=table.number("mark_price", required=True, above=0),
+        leverage=table.maybe_number("leverage", above=0),
+        margin_mode=MarginMode(mode),
+        isolated_margin=isolated,
+        tier=_tier(table),
+        spec=_spec(table),
+    )
+    if table.content.get("size") is not None and row.size == 0:
+        table.refuse("size", "found 0; leave flat positions out")
+    table.finish()
+    return row
+
+
+def _tier(table: Table) -> TierRow | None:
+    inner = table.table("tier")
+    if inner is None:
+        return None
+    row = TierRow(
+        maintenance_rate=inner.number("maintenance_rate", required=True),
+        maintenance_amount=inner.number("maintenance_amount"),
+    )
+    if row.maintenance_rate < 0:
+        inner.refuse("maintenance_rate", f"found {row.maintenance_rate}; a rate is at least 0")
+    inner.finish()
+    return row
+
+
+def _spec(table: Table) -> InstrumentSpec | None:
+    inner = table.table("spec")
+    if inner is None:
+        return None
+    kind = inner.choice("kind", list(InstrumentKind))
+    if inner.get("strike") is not None:
+        inner.refuse("strike", "options are not margined by this version; leave the position out")
+    spec = InstrumentSpec(
+        kind=None if kind is None else InstrumentKind(kind),
+        base=inner.text("base"),
+        settle=inner.text("settle"),
+        contract_size=inner.maybe_number("contract_size", above=0),
+        lot=inner.maybe_number("lot", above=0),
+        price_unit=inner.maybe_number("price_unit", above=0),
+        index=inner.text("index"),
+        expiry=inner.time("expiry"),
+    )
+    inner.finish()
+    return spec
+
+
+def _order(table: Table) -> OrderRow:
+    side = table.choice("side", ("buy", "sell"))
+    if side is None and "side" not in table.content:
+        table.refuse("side", 'is missing; "buy" or "sell"')
+    row = OrderRow(
+        path=table.path,
+        instrument=table.text("instrument", required=True) or "",
+        is_buy=side == "buy",
+        size=table.number("size", required=True, above=0),
+        price=table.number("price", required=True, above=0),
+        leverage=table.maybe_number("leverage", above=0),
+        reduce_only=bool(table.flag("reduce_only")),
+    )
+    table.finish()
+    return row
+
+
+def _accrued(root: Table, key: str) -> dict[str, Decimal]:
+    """Return amounts by asset; one bare number belongs to the settle asset."""
+    if isinstance(root.content.get(key), Mapping):
+        found = root.numbers(key)
+    else:
+        number = root.maybe_number(key)
+        found = {} if number is None else {TOTAL: number}
+    if key == "accrued_interest":
+        for asset, owed in found.items():
+            if owed < 0:
+                root.refuse(key, f"found {owed} {asset}".rstrip() + "; interest owed is positive")
+    return {asset: amount for asset, amount in found.items() if amount}
+
+
+def _reported(root: Table) -> dict[str, dict[str, Decimal]]:
+    """Return the venue's figures: by number, then by instrument (or `TOTAL`)."""
+    inner = root.table("venue_reported")
+    if inner is None:
+        return {}
+    found: dict[str, dict[str, Decimal]] = {}
+    for name in dict.fromkeys((*REPORTED_TOTALS, *REPORTED_BY_INSTRUMENT)):
+        by_instrument = isinstance(inner.content.get(name), Mapping)
+        if by_instrument and name in REPORTED_BY_INSTRUMENT:
+            found[name] = inner.numbers(name)
+        elif name in REPORTED_TOTALS:
+            number = inner.maybe_number(name)
+            found[name] = {} if number is None else {TOTAL: number}
+        elif inner.get(name) is not None:
+            inner.refuse(name, 'found one value; write it by instrument: {"BTCUSDT": "..."}')
+    inner.finish()
+    return {name: figures for name, figures in found.items() if figures}

@@ -1,0 +1,98 @@
+"""Which price stands for what: marks, indices and asset prices of an account document."""
+
+from decimal import Decimal
+
+from keelmark.accounts.decode import Problems
+from keelmark.accounts.document import AccountDocument
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel, MarginPrice
+
+
+def market_of(
+    document: AccountDocument,
+    model: MarginModel,
+    problems: Problems,
+    notes: list[str],
+) -> Market:
+    """Return the snapshot a document describes.
+
+    A price that is nowhere given stays out of the snapshot, so that the numbers that need it are
+    unknown and no others.
+    """
+    marks = _marks(document, problems)
+    as_of = document.as_of
+    return Market(
+        marks=marks,
+        indices=_indices(document, model, marks, notes),
+        asset_prices=_asset_prices(document, model, marks, notes),
+        snapshot_id="as given" if as_of is None else f"{as_of:%Y-%m-%dT%H:%M:%SZ}",
+    )
+
+
+def _marks(document: AccountDocument, problems: Problems) -> dict[str, Decimal]:
+    """Return marks by instrument: of positions, and of `prices` for what is only ordered."""
+    marks: dict[str, Decimal] = {}
+    for row in document.positions:
+        known = marks.setdefault(row.instrument, row.mark_price)
+        if known != row.mark_price:
+            text = f"found {row.mark_price}; the other leg of {row.instrument} has {known}"
+            problems.add(f"{row.path}.mark_price", text)
+    for order in document.orders:
+        if order.instrument in marks:
+            continue
+        price = document.prices.get(order.instrument)
+        if price is None:
+            text = f"no mark price for {order.instrument}; add prices.{order.instrument}"
+            problems.add(f"{order.path}.instrument", text)
+        else:
+            marks[order.instrument] = price
+    return marks
+
+
+def _indices(
+    document: AccountDocument,
+    model: MarginModel,
+    marks: dict[str, Decimal],
+    notes: list[str],
+) -> dict[str, Decimal]:
+    """Return the indices that requirements are taken on; a missing one is the mark, and said."""
+    found: dict[str, Decimal] = {}
+    for symbol, mark in marks.items():
+        terms = model.instrument(symbol)
+        name = terms.instrument.index
+        if terms.margin_price is not MarginPrice.INDEX or name is None or name in found:
+            continue
+        given = document.prices.get(name)
+        found[name] = mark if given is None else given
+        if given is None:
+            notes.append(f"no index price for {name}: the mark of {symbol} stands for it")
+    return found
+
+
+def _asset_prices(
+    document: AccountDocument,
+    model: MarginModel,
+    marks: dict[str, Decimal],
+    notes: list[str],
+) -> dict[str, Decimal]:
+    """Return prices of assets; a coin with a held instrument takes its mark, and that is said."""
+    settles = (model.instrument(symbol).instrument.settle for symbol in marks)
+    named = (*document.collateral, *document.liabilities, *settles)
+    accrued = (a for a in (*document.accrued_interest, *document.accrued_funding) if a)
+    found: dict[str, Decimal] = {}
+    for asset in dict.fromkeys((*named, *accrued)):
+        if not model.reads_price_of(asset):
+            continue
+        price = document.prices.get(asset)
+        symbol = next(
+            (s for s in sorted(marks, key=len) if model.instrument(s).instrument.base == asset),
+            None,
+        )
+        if price is not None:
+            found[asset] = price
+        elif symbol is not None:
+            found[asset] = marks[symbol]
+            notes.append(f"no price for {asset}: the mark of {symbol} stands for it")
+        else:
+            notes.append(f"no price for {asset}: what needs it is unknown; add prices.{asset}")
+    return found

@@ -1,0 +1,105 @@
+"""Differences between the venue's own figures and ours: shown, never tuned away."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from keelmark.accounts.document import TOTAL
+from keelmark.core.numbers import ZERO, exact
+
+if TYPE_CHECKING:
+    from keelmark.accounts.check import PositionCheck
+    from keelmark.core.margin import MarginReport
+
+    Checked = tuple[MarginReport | None, Sequence[PositionCheck]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residual:
+    """One figure the venue reports beside ours.
+
+    Attributes:
+        number: As `explain` is asked for it.
+        reported: The venue's figure.
+        computed: Ours, `None` where there is none.
+        reason: Why there is none.
+    """
+
+    number: str
+    reported: Decimal
+    computed: Decimal | None
+    reason: str | None = None
+
+    @property
+    def difference(self) -> Decimal | None:
+        """Reported less computed."""
+        if self.computed is None:
+            return None
+        with exact():
+            return self.reported - self.computed
+
+    @property
+    def matches(self) -> bool:
+        """Whether the two agree to one unit of the last digit the venue prints.
+
+        Venues print 0 where no price exists.
+        """
+        if self.difference is None:
+            return self.reported == ZERO
+        exponent = self.reported.as_tuple().exponent
+        last = Decimal(1).scaleb(exponent) if isinstance(exponent, int) else ZERO
+        return abs(self.difference) <= last
+
+
+def residuals_of(
+    reported: Mapping[str, Mapping[str, Decimal]],
+    units: "Sequence[Checked]",
+) -> tuple[Residual, ...]:
+    """Return every reported figure beside the computed one.
+
+    Args:
+        reported: By number, then by instrument or `TOTAL`.
+        units: Report and positions of each unit; totals are compared with the first.
+    """
+    found: list[Residual] = []
+    for number, figures in reported.items():
+        for instrument, value in figures.items():
+            if instrument == TOTAL:
+                found.append(_total(number, value, units))
+            else:
+                found.append(_position(number, instrument, value, units))
+    return tuple(found)
+
+
+def _total(number: str, reported: Decimal, units: "Sequence[Checked]") -> Residual:
+    report = units[0][0] if units else None
+    if report is None:
+        reason = "no unit, or a price it needs is missing"
+        return Residual(number=number, reported=reported, computed=None, reason=reason)
+    figure = getattr(report, number)
+    if isinstance(figure, Decimal):
+        return Residual(number=number, reported=reported, computed=figure)
+    return Residual(number=number, reported=reported, computed=figure.value, reason=figure.reason)
+
+
+def _position(
+    number: str,
+    instrument: str,
+    reported: Decimal,
+    units: "Sequence[Checked]",
+) -> Residual:
+    rows = [p for _, held in units for p in held if p.held.position.instrument == instrument]
+    name = f"{number}:{instrument}"
+    if not rows:
+        return Residual(
+            number=name, reported=reported, computed=None, reason=f"no position in {instrument}"
+        )
+    if number in {"liquidation_price", "bankruptcy_price"}:
+        first = rows[0]
+        price = first.liquidation if number == "liquidation_price" else first.bankruptcy
+        reason = price.reason
+        return Residual(number=name, reported=reported, computed=price.value, reason=reason)
+    with exact():
+        computed = sum((getattr(row.held, number) for row in rows), ZERO)
+    return Residual(number=name, reported=reported, computed=computed)
