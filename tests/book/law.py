@@ -46,6 +46,7 @@ NATURES: dict[str, Nature] = {
     "inverse and index": Nature(inverse=0.7, indexed=0.7, shared=True),
     "interest and levels": Nature(borrow=3e-7, level=1.25, single=0.1, hedged=0.6),
     "no kernel face": Nature(core_only=0.1, weighted=0.6),
+    "haircuts on balances": Nature(apart=True, single=0.1, borrow=1e-7, inverse=0.5),
 }
 
 SETTINGS = (

@@ -29,6 +29,7 @@ class Haircuts:
     floors: tuple[float, ...] = (0.0,)
     weights: tuple[float, ...] = (1.0,)
     loan: float = 0.0
+    apart: bool = False  # they apply to the balance alone, profit counts in full
 
     def lines(self) -> list[tuple[float, float]]:
         """Return the straight lines whose minimum is the collateral value."""
@@ -129,11 +130,14 @@ class Reference:
             cash = cash.astype(Long).sum(axis=1)
             rate = Long(tables.assets["borrow_rate"][asset])
             owed = -rate * marks[:, -1] * np.minimum(cash, 0)
-            total = (gain * here).sum(axis=1) + (cash - owed)
             factor = tables.assets["price_factor"][asset]
             price = Long(1) if factor < 0 else marks[:, factor]
             price = price * Long(tables.assets["value_scale"][asset])
-            equity += price * self.collateral(asset, total)
+            profits = (gain * here).sum(axis=1)
+            if self.haircuts[asset].apart:
+                equity += price * (self.collateral(asset, cash - owed) + profits)
+            else:
+                equity += price * self.collateral(asset, profits + (cash - owed))
             required += price * level * (needs * here).sum(axis=1)
             required_dear += price * level * (dear * here).sum(axis=1)
             size = np.abs(cash) + owed + ((sizes + level * dear) * here).sum(axis=1)

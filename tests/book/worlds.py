@@ -1,6 +1,6 @@
 """Small nasty books as columns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Nature:
     extreme: bool = False  # coins at 1e-11 next to 3e8
     shared: bool = False  # the coin's price is an index contracts are margined on
     capped: bool = False  # collateral beyond a cap counts for nothing
+    apart: bool = False  # haircuts apply to balances, not to equity
     borrow: float = 0.0  # a second
     level: float = 1.0
 
@@ -137,6 +138,8 @@ class World:
             Haircuts(floors=(0.0, 1e7, 1e8), weights=(0.98, 0.95, top), loan=0.05),
             Haircuts(floors=(0.0, 1e9, 1e10), weights=(0.9, 0.8, top)),
         ]
+        haircuts = [replace(cut, apart=nature.apart) for cut in haircuts]
+        assets["spare"] = nature.apart
         counts = [len(cut.lines()) for cut in haircuts]
         assets["segment_count"] = counts
         assets["segment_start"] = np.cumsum(counts) - counts

@@ -26,6 +26,9 @@ SCALED = int(RuleKind.SCALED)
 TIERED = int(RuleKind.TIERED)
 CORE_ONLY = int(RuleKind.CORE_ONLY)
 
+BALANCE_BASE = 1
+"""`ASSET.spare` of an asset whose haircut applies to the balance alone; profit counts in full."""
+
 RELATIVE_ERROR = 1e-11
 """Error of a sum, as a fraction of the sum of its absolute terms: a hundred thousand roundings."""
 
@@ -175,10 +178,11 @@ def excess(unit: int, level: float, tables: Tables) -> tuple[float, float]:
         asset = tables.balances[at]["asset"]
         terms = tables.assets[asset]
         amount = float(tables.balances[at]["quanta"])
+        quanta = 1 if terms["borrow_rate"] > 0.0 and amount < 0.0 else 0
         amount += terms["borrow_rate"] * clock * min(amount, 0.0)
         size = abs(amount)
         required = 0.0
-        quanta = 1
+        profits = 0.0
         if unmatched > 0:
             for i in range(first, end):
                 position = tables.positions[i]
@@ -194,11 +198,14 @@ def excess(unit: int, level: float, tables: Tables) -> tuple[float, float]:
                 if contract["margin_factor"] != contract["mark_factor"]:
                     notional = abs(q) * abscissa(contract, tables.prices[contract["margin_factor"]])
                 required += requirement(contract, lots, notional, tables.tiers)
-                amount += counted(value - cost, contract["pnl_weight"])
+                profits += counted(value - cost, contract["pnl_weight"])
                 size += abs(value) + abs(cost)
                 quanta += 2
                 unmatched -= 1
-        worth, steepest, intercept = collateral_value(terms, tables.segments, amount, level)
+        apart = terms["spare"] == BALANCE_BASE
+        weighed = amount if apart else amount + profits
+        worth, steepest, intercept = collateral_value(terms, tables.segments, weighed, level)
+        worth += profits if apart else 0.0
         price = terms["value_scale"]
         if several and terms["price_factor"] >= 0:
             price *= tables.prices[terms["price_factor"]]

@@ -15,6 +15,7 @@ from keelmark.book.tripwires.settle import begin, settle_touched
 END = 0
 DECISIONS = 1
 NO_ROOM = 2
+STRANGE = 3
 
 
 @njit_bare
@@ -35,6 +36,18 @@ def trust(factor: int, good: bool, net: Net) -> None:  # noqa: FBT001 a kernel
         status["untrusted"] += 1 if bad else -1
         status["trust_changed"] = 1
     status["refused"] += bad
+
+
+@njit_bare
+def is_strange(stream: Stream, snapshot: int, net: Net) -> bool:
+    """Whether a snapshot names rows or factors that are not there."""
+    first = stream.offsets[snapshot]
+    end = stream.offsets[snapshot + 1]
+    rows = min(stream.factors.shape[0], stream.prices.shape[0])
+    strange = not 0 <= first <= end <= rows
+    for at in range(first, 0 if strange else end):
+        strange = strange or not 0 <= stream.factors[at] < net.factors.shape[0]
+    return strange
 
 
 @njit_bare
@@ -92,13 +105,16 @@ def advance(
 ) -> tuple[int, int]:
     """Apply snapshots from `first` on; return why it stopped, and at which snapshot.
 
-    After `NO_ROOM` the caller grows the store and calls again with the same snapshot.
+    After `NO_ROOM` the caller grows the store and calls again with the same snapshot. A `STRANGE`
+    snapshot has not been touched.
     """
     status = net.status[0]
     for snapshot in range(first, stream.offsets.shape[0] - 1):
         if status["pending"] == 0:
             if status["touched"] > 0:
                 begin(net)
+            if is_strange(stream, snapshot, net):
+                return STRANGE, snapshot
             write(stream, snapshot, tables, net)
             collect(tables, net)
             status["snapshots"] += 1

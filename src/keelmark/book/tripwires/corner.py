@@ -12,7 +12,14 @@ Definition: `core.bound.excess_bound`.
 import numpy as np
 
 from keelmark.book.kernels.bare import njit_bare
-from keelmark.book.kernels.margin import RELATIVE_ERROR, Record, Rows, Tables, at_level
+from keelmark.book.kernels.margin import (
+    RELATIVE_ERROR,
+    Record,
+    Rows,
+    Tables,
+    at_level,
+    collateral_value,
+)
 from keelmark.book.tripwires.gather import gain_at, need_at
 from keelmark.book.tripwires.net import Work
 
@@ -80,6 +87,22 @@ def infimum(
 
 
 @njit_bare
+def least_sum(pool: Record, line: float, level: float, tables: Tables, work: Work) -> float:
+    """Return the sum of the infima of a pool's terms on one collateral line."""
+    total = 0.0
+    for index in range(pool["first_term"], pool["end_term"]):
+        total += infimum(
+            work.terms[index],
+            line,
+            level,
+            work.legs,
+            tables.instruments,
+            tables.tiers,
+        )
+    return total
+
+
+@njit_bare
 def bound_pool(pool: Record, clock: float, level: float, tables: Tables, work: Work) -> None:
     """Write the least total of an asset inside the box, less the bound of its error.
 
@@ -102,26 +125,23 @@ def bound_pool(pool: Record, clock: float, level: float, tables: Tables, work: W
             tables.tiers,
         )
         quanta += 2.0
-    worst = np.inf
-    intercepts = 0.0
     terms = tables.assets[pool["asset"]]
-    for at in range(terms["segment_start"], terms["segment_start"] + terms["segment_count"]):
-        line = at_level(tables.segments[at]["slope"], level)
-        intercept = tables.segments[at]["intercept"]
-        total = line * amount + intercept
-        for index in range(pool["first_term"], pool["end_term"]):
-            total += infimum(
-                work.terms[index],
-                line,
-                level,
-                work.legs,
-                tables.instruments,
-                tables.tiers,
-            )
-        if not total >= worst:  # a NaN is taken over
-            worst = total
-        intercepts = max(intercepts, abs(intercept))
-    pool["worst"] = worst - quanta - RELATIVE_ERROR * (pool["steepest"] * size + intercepts)
+    steepest = 1.0
+    intercept = 0.0
+    if pool["apart"]:
+        worst, steepest, intercept = collateral_value(terms, tables.segments, amount, level)
+        worst += least_sum(pool, 1.0, level, tables, work)
+    else:
+        worst = np.inf
+        for at in range(terms["segment_start"], terms["segment_start"] + terms["segment_count"]):
+            line = at_level(tables.segments[at]["slope"], level)
+            total = line * amount + tables.segments[at]["intercept"]
+            total += least_sum(pool, line, level, tables, work)
+            if not total >= worst:  # a NaN is taken over
+                worst = total
+            steepest = max(steepest, line)
+            intercept = max(intercept, abs(tables.segments[at]["intercept"]))
+    pool["worst"] = worst - quanta - RELATIVE_ERROR * (steepest * size + abs(intercept))
 
 
 @njit_bare

@@ -10,6 +10,7 @@ import numpy as np
 
 from keelmark.book.kernels.bare import njit_bare
 from keelmark.book.kernels.margin import (
+    BALANCE_BASE,
     Record,
     Rows,
     Tables,
@@ -53,6 +54,10 @@ def new_pool(index: int, row: int, level: float, tables: Tables, net: Net, work:
         slope = at_level(tables.segments[at]["slope"], level)
         pool["steepest"] = max(pool["steepest"], slope)
         pool["flattest"] = min(pool["flattest"], slope)
+    pool["apart"] = terms["spare"] == BALANCE_BASE
+    if pool["apart"]:
+        pool["steepest"] = 1.0
+        pool["flattest"] = 1.0
     pool["first_term"] = net.status[0]["terms"]
 
 
@@ -139,10 +144,12 @@ def gather(unit: int, level: float, tables: Tables, net: Net, work: Work) -> Non
 
 @njit_bare
 def line_slope(pool: Record, level: float, tables: Tables) -> float:
-    """Return the slope of the collateral line in use."""
+    """Return the slope of the collateral line that profits meet."""
     terms = tables.assets[pool["asset"]]
     value = np.inf
     found = 1.0
+    if pool["apart"]:
+        return found
     for at in range(terms["segment_start"], terms["segment_start"] + terms["segment_count"]):
         slope = at_level(tables.segments[at]["slope"], level)
         line = slope * pool["here"] + tables.segments[at]["intercept"]

@@ -106,14 +106,11 @@ class TripwireIndex:
     volatility: Floats | None = None
     net: Net = field(init=False)
     work: Work = field(init=False)
-    _last: tuple[Stream, Stream] = field(init=False)
 
     def __post_init__(self) -> None:
         check_terms(self.tables)
         self.net = new_net(self.tables, self.settings, self.volatility)
         self.work = new_work(self.tables)
-        nothing = Stream(np.zeros(1, np.int64), NOBODY, np.zeros(0))
-        self._last = (nothing, nothing)
 
     @classmethod
     def build(
@@ -142,9 +139,19 @@ class TripwireIndex:
         Suspects need one at every snapshot, unwatchable units when a number they read moves, units
         that read an untrusted price once, and again when trust changes.
         """
-        stream = self._checked(stream)
+        stream = Stream(
+            np.ascontiguousarray(stream.offsets, np.int64),
+            np.ascontiguousarray(stream.factors, np.int32),
+            np.ascontiguousarray(stream.prices, np.float64),
+        )
         while True:
             why, snapshot = follow.advance(stream, first, self.tables, self.net, self.work)
+            if why == follow.STRANGE:
+                msg = (
+                    f"snapshot {snapshot}: its rows must lie inside the stream and its factors be "
+                    f"0 to {self.net.factors.shape[0] - 1}; nothing of it was applied"
+                )
+                raise InvalidInput(msg)
             if why != follow.NO_ROOM:
                 return Stop(snapshot, self._decisions() if why == follow.DECISIONS else NOBODY)
             first = snapshot
@@ -288,28 +295,6 @@ class TripwireIndex:
             msg = f"units {rows.min()} to {rows.max()}: the index knows 0 to {known - 1}; rebind it"
             raise UnknownUnit(msg)
         return rows
-
-    def _checked(self, stream: Stream) -> Stream:
-        """Return a stream kernels can read blindly; one that was checked last is not read again."""
-        if stream is self._last[0]:
-            return self._last[1]
-        checked = Stream(
-            np.ascontiguousarray(stream.offsets, np.int64),
-            np.ascontiguousarray(stream.factors, np.int32),
-            np.ascontiguousarray(stream.prices, np.float64),
-        )
-        offsets, factors, count = checked.offsets, checked.factors, self.net.factors.shape[0]
-        if factors.size and (factors.min() < 0 or factors.max() >= count):
-            msg = f"factors {factors.min()} to {factors.max()}: there are 0 to {count - 1}"
-            raise InvalidInput(msg)
-        if offsets[0] < 0 or np.any(np.diff(offsets) < 0) or offsets[-1] > factors.shape[0]:
-            msg = "stream.offsets must rise from 0 to the number of rows"
-            raise InvalidInput(msg)
-        if checked.prices.shape != factors.shape:
-            msg = f"{factors.shape[0]} factors, {checked.prices.shape[0]} prices: needs one each"
-            raise InvalidInput(msg)
-        self._last = (stream, checked)
-        return checked
 
     def _fit(self, units: Int32s) -> None:
         """Make room for the largest of these units."""

@@ -63,13 +63,15 @@ POOL = np.dtype(
         ("high", "f8"),
         ("weight", "f8"),
         ("slope", "f8"),  # of the collateral line in use
-        ("flattest", "f8"),  # smallest and largest slope
+        ("flattest", "f8"),  # smallest and largest slope that profits meet
         ("steepest", "f8"),
         ("worst", "f8"),  # least total inside the box less the bound of its error, quanta
         ("asset", "i4"),
         ("factor", "i4"),  # -1: the price is not read
         ("first_term", "i4"),
         ("end_term", "i4"),
+        ("apart", "i4"),  # 1: the haircut applies to the balance alone
+        ("spare", "i4"),
     ],
 )
 """One balance row of the unit at hand with all that settles in its asset."""
