@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.kernels.margin import Tables
+from keelmark.book.kernels.margin import Tables, excess_pass
 from keelmark.book.kernels.subset import cleared_kernel, notional_kernel
 from keelmark.engine.state import State
 from keelmark.lab.arrays import totals
@@ -138,6 +138,13 @@ def open_units(state: State, first_unit: int) -> Int32s:
     """Return the client units with a position."""
     units = np.flatnonzero(state.book.units["positions_count"] > 0)
     return units[units >= first_unit].astype(np.int32)
+
+
+def equities(state: State) -> Floats:
+    """Return the equity of every unit after haircuts, valuation currency, in-house units too."""
+    result, error = np.zeros(state.book.units_count), np.zeros(state.book.units_count)
+    excess_pass(state.tables(), 0.0, result, error, 0, state.book.units_count)
+    return result
 
 
 def _moving_factors(state: State) -> Bools:

@@ -5,6 +5,7 @@ Amounts are whole settle quanta until they are written out.
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from keelmark.core.process import Stage
@@ -67,7 +68,7 @@ class CaseRecord:
     """
 
     started: e.LiquidationStarted
-    prices: tuple[float, ...]
+    prices: tuple[Decimal, ...]
     events: list[tuple[int, Any]] = field(default_factory=list)
     ended: e.LiquidationEnded | None = None
     balance_end: int = 0
@@ -154,7 +155,7 @@ class Recorder:
         """Begin a record, with what the assets were worth."""
         state = self.state
         rows = range(len(state.universe.assets))
-        prices = tuple(float(state.price_of(row)) for row in rows)
+        prices = tuple(state.price_of(row) for row in rows)
         self.cases[event.case] = CaseRecord(started=event, prices=prices)
 
     def read_end(self, record: CaseRecord) -> None:

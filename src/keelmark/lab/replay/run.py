@@ -15,6 +15,7 @@ from keelmark.engine.state import State
 from keelmark.lab.population import generate, load_spec
 from keelmark.lab.population.values import Population
 from keelmark.lab.replay.looks import MAPPED, DistanceView, MapView, distances, map_of
+from keelmark.lab.replay.questions import equities
 from keelmark.lab.replay.recorder import Recorder
 from keelmark.lab.replay.spec import ReplaySpec, venue_rulebook
 from keelmark.lab.replay.stage import Feed, Stage, marks_of, one_sided_interest, set_stage
@@ -31,8 +32,8 @@ Progress = Callable[[str, int, int], None]
 SAMPLE_S = 10
 """Seconds of a step of the timeline."""
 
-NEW_WORST = 1.05
-"""A minute gets new maps once this much more was liquidated in it than in any before."""
+WORTH_A_MAP = 0.0005
+"""Part of open interest that must be liquidated in a minute before it can be the worst."""
 
 Clock = Callable[[], float]
 
@@ -77,6 +78,7 @@ class Replay:
         rulebook: Its rules.
         stage: The engine at the end.
         recorder: What happened.
+        equity_start: Equity of each unit at the first marks, after haircuts.
         samples: The venue step by step.
         maps_before: Liquidation maps at the first mark.
         maps_worst: The same within the worst minute, or one nearly as bad.
@@ -94,6 +96,7 @@ class Replay:
     rulebook: Rulebook
     stage: Stage
     recorder: Recorder
+    equity_start: Floats
     samples: list[Sample] = field(default_factory=list)
     maps_before: list[MapView] = field(default_factory=list)
     maps_worst: list[MapView] = field(default_factory=list)
@@ -203,6 +206,7 @@ def _staged(spec: ReplaySpec, world: World) -> Replay:
         rulebook=rulebook,
         stage=stage,
         recorder=recorder,
+        equity_start=equities(state),
     )
 
 
@@ -245,7 +249,7 @@ def _drive(replay: Replay, moments: int, tell: Progress, watch: _Stopwatch) -> N
     steps = _steps(feed.times_ms)
     asked = set(_moments(feed, steps, moments))
     replay.endogenous = np.zeros(len(replay.scenario.instruments))
-    worst = 0
+    worst = WORTH_A_MAP * one_sided_interest(replay.population)
     for number, (first, last) in enumerate(steps):
         unfed = max(first, 1)  # the opening has been fed
         if last >= unfed:
@@ -255,9 +259,9 @@ def _drive(replay: Replay, moments: int, tell: Progress, watch: _Stopwatch) -> N
         if number in asked:
             _look(replay)
         minute = _liquidated_this_minute(replay)
-        if moments and (number == 0 or minute > NEW_WORST * worst):
+        if moments and (number == 0 or minute > worst):
             _map(replay, is_first=number == 0)
-            worst = minute
+            worst = max(worst, minute)
         watch.lap("looks_s")
         tell("replaying marks", number + 1, len(steps))
 

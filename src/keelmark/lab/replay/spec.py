@@ -9,8 +9,11 @@ from keelmark.core.errors import InvalidInput
 from keelmark.core.model import AssetTerms, InstrumentTerms
 from keelmark.core.numbers import ONE, ZERO
 from keelmark.core.rules import Tier, TieredRule
+from keelmark.engine.adl.policies import DELEVERAGE
+from keelmark.engine.losses import LOSS
 from keelmark.lab.population.spec import PopulationSpec
 from keelmark.lab.scenarios.values import Scenario, ScenarioInstrument
+from keelmark.market.marks import parse
 from keelmark.rulebooks.load import Rulebook, load_rulebook
 
 FEEDBACKS = ("execution", "mark")
@@ -72,6 +75,12 @@ class ReplaySpec:
         if self.accounts is not None and self.accounts < 1:
             msg = f"{self.accounts} accounts; a replay needs at least one"
             raise InvalidInput(msg)
+        if self.deleverage is not None:
+            DELEVERAGE[self.deleverage]
+        if self.socialise is not None:
+            LOSS[self.socialise]
+        if self.mark_model is not None:
+            parse(self.mark_model)
 
 
 def venue_rulebook(
