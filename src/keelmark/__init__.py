@@ -1,1 +1,63 @@
-"""Keelmark: the open cross-margin liquidation engine for crypto derivatives."""
+"""Keelmark: the open cross-margin liquidation engine for crypto derivatives.
+
+Names load when they are first used, so that `import keelmark` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keelmark.accounts import Account as Account
+    from keelmark.accounts import AccountCheck as AccountCheck
+    from keelmark.accounts import check as check
+    from keelmark.accounts import load_account as load_account
+    from keelmark.accounts import read_account as read_account
+    from keelmark.core.bankruptcy import bankruptcy_price as bankruptcy_price
+    from keelmark.core.explain import explain as explain
+    from keelmark.core.joint_move import joint_move as joint_move
+    from keelmark.core.liquidation_price import liquidation_prices as liquidation_prices
+    from keelmark.core.margin import MarginReport as MarginReport
+    from keelmark.core.margin import margin_report as margin_report
+    from keelmark.core.market import Market as Market
+    from keelmark.core.model import MarginModel as MarginModel
+    from keelmark.core.unit import MarginUnit as MarginUnit
+    from keelmark.core.unit import Position as Position
+    from keelmark.rulebooks import load_rulebook as load_rulebook
+    from keelmark.rulebooks import rulebook_names as rulebook_names
+
+_HOMES = {
+    "Account": "keelmark.accounts",
+    "AccountCheck": "keelmark.accounts",
+    "MarginModel": "keelmark.core.model",
+    "MarginReport": "keelmark.core.margin",
+    "MarginUnit": "keelmark.core.unit",
+    "Market": "keelmark.core.market",
+    "Position": "keelmark.core.unit",
+    "bankruptcy_price": "keelmark.core.bankruptcy",
+    "check": "keelmark.accounts",
+    "explain": "keelmark.core.explain",
+    "joint_move": "keelmark.core.joint_move",
+    "liquidation_prices": "keelmark.core.liquidation_price",
+    "load_account": "keelmark.accounts",
+    "load_rulebook": "keelmark.rulebooks",
+    "margin_report": "keelmark.core.margin",
+    "read_account": "keelmark.accounts",
+    "rulebook_names": "keelmark.rulebooks",
+}
+"""Where each public name lives."""
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 a list of the names above
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module 'keelmark' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

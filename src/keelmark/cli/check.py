@@ -1,0 +1,68 @@
+"""`keelmark check`: how far is this account from liquidation?"""
+
+import json
+from decimal import Decimal
+
+import click
+
+from keelmark.accounts.check import WARN_DISTANCE, AccountCheck, Verdict
+from keelmark.accounts.check import check as check_account
+from keelmark.cli.exit_codes import ExitCode
+from keelmark.cli.options import (
+    account_argument,
+    account_of,
+    fraction,
+    json_option,
+    rulebook_option,
+)
+
+CODES = {
+    Verdict.HEALTHY: ExitCode.OK,
+    Verdict.WARNING: ExitCode.WARNING,
+    Verdict.LIQUIDATABLE: ExitCode.LIQUIDATABLE,
+    Verdict.UNKNOWN: ExitCode.UNKNOWN,
+}
+
+
+@click.command()
+@account_argument
+@json_option
+@rulebook_option
+@click.option(
+    "--warn",
+    callback=fraction,
+    default=str(WARN_DISTANCE),
+    show_default=True,
+    help="Distance below which the exit code is 1: 0.15 or 15%.",
+)
+@click.pass_context
+def check(
+    ctx: click.Context,
+    *,
+    file: str,
+    as_json: bool,
+    rulebook: str | None,
+    warn: Decimal,
+) -> None:
+    """Say how far the account in FILE (JSON or TOML, `-` for standard input) is from liquidation.
+
+    Exit code 0 when healthy, 1 inside the warning distance, 2 liquidatable, 3 unknown.
+    """
+    found = check_account(account_of(file, rulebook), warn_distance=warn)
+    if as_json:
+        _print_json(found)
+    else:
+        _print_table(found, file)
+    ctx.exit(CODES[found.verdict])
+
+
+def _print_json(found: AccountCheck) -> None:
+    from keelmark.accounts.check_document import check_document  # noqa: PLC0415 not needed in tables
+
+    click.echo(json.dumps(check_document(found), indent=2))
+
+
+def _print_table(found: AccountCheck, file: str) -> None:
+    from keelmark.cli.check_table import print_check  # noqa: PLC0415 not needed for JSON
+
+    print_check(found, file)

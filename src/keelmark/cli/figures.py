@@ -1,0 +1,51 @@
+"""Numbers as people read them: thousands separated, digits by size, signs on profit."""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+_WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_MILLION = Decimal(1_000_000)
+_DIGITS = 6
+_DECIMALS_MIN = 2
+_DECIMALS_MAX = 12
+_EXACT_DECIMALS = 18
+
+
+def figure(value: Decimal, *, signed: bool = False) -> str:
+    """Return about six significant digits, at least two decimals."""
+    whole = value.adjusted() + 1 if value else 1
+    decimals = min(_DECIMALS_MAX, max(_DECIMALS_MIN, _DIGITS - whole))
+    rounded = value.quantize(Decimal(1).scaleb(-decimals), context=_WIDE)
+    text = f"{rounded:{'+' if signed else ''},f}"
+    return _without_idle_zeros(text)
+
+
+def compact(value: Decimal, *, signed: bool = False) -> str:
+    """Return millions as `4.919 M`; smaller numbers as `figure` does."""
+    if abs(value) < _MILLION:
+        return figure(value, signed=signed)
+    millions = value / _MILLION
+    return f"{millions:{'+' if signed else ''},.3f} M"
+
+
+def percent(fraction: Decimal, *, signed: bool = False) -> str:
+    """Return a fraction in per cent with one decimal."""
+    return f"{fraction * 100:{'+' if signed else ''},.1f} %"
+
+
+def exactly(value: Decimal) -> str:
+    """Return every digit that matters, thousands separated: eighteen, and eighteen decimals.
+
+    What is smaller is the last digit of a solved price, and reads 0.
+    """
+    rounded = Context(prec=18).plus(value)
+    if rounded.adjusted() < -_EXACT_DECIMALS:
+        return "0"
+    text = f"{rounded:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _without_idle_zeros(text: str) -> str:
+    """Drop zeros beyond the second decimal."""
+    whole, _, decimals = text.partition(".")
+    kept = decimals.rstrip("0").ljust(_DECIMALS_MIN, "0")
+    return f"{whole}.{kept}"

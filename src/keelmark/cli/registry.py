@@ -1,0 +1,38 @@
+"""Which commands exist and where they live; a command whose module is missing is not listed."""
+
+from importlib.util import find_spec
+
+COMMANDS = {
+    "check": "keelmark.cli.check:check",
+    "explain": "keelmark.cli.explain:explain",
+    "replay": "keelmark.cli.replay:replay",
+    "simulate": "keelmark.cli.simulate:simulate",
+    "adl": "keelmark.cli.adl:adl",
+    "venues": "keelmark.cli.venues:venues",
+    "data": "keelmark.cli.data:data",
+    "bench": "keelmark.cli.bench:bench",
+}
+"""`module:attribute` by name, in the order they are shown."""
+
+SUMMARIES = {
+    "check": "How far is this account from liquidation?",
+    "explain": "Where does this number come from?",
+    "replay": "Run a population of accounts through recorded markets.",
+    "simulate": "Run the whole engine under faults, from one seed.",
+    "adl": "Compare ways to deleverage.",
+    "venues": "List rulebooks, their sources and what they do not cover.",
+    "data": "Import, check and describe market data.",
+    "bench": "Measure this machine.",
+}
+"""One line each for the help text, so that listing commands imports none of them."""
+
+
+def is_available(name: str) -> bool:
+    """Whether a command of this name is part of this installation."""
+    home = COMMANDS.get(name)
+    return home is not None and find_spec(home.partition(":")[0]) is not None
+
+
+def available_commands() -> list[str]:
+    """Return the commands that can be called."""
+    return [name for name in COMMANDS if is_available(name)]

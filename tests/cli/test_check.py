@@ -1,0 +1,233 @@
+"""`keelmark check`: the verdict as exit code, the table, the JSON of the contract."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from keelmark.accounts import check, read_account
+from keelmark.cli import main
+from keelmark.cli.check_table import check_lines, next_command
+from keelmark.cli.exit_codes import ExitCode
+
+EXAMPLE: dict[str, Any] = {
+    "venue": "generic@2025-10",
+    "collateral": [{"asset": "USDT", "balance": "1535443.01"}],
+    "positions": [
+        {
+            "instrument": "ETHUSDT",
+            "size": "3683.979",
+            "entry_price": "1456.84",
+            "mark_price": "1335.18",
+            "leverage": "20",
+            "tier": {"maintenance_rate": "0.1", "maintenance_amount": "135365"},
+        },
+        {
+            "instrument": "BTCUSDT",
+            "size": "109.488",
+            "entry_price": "32481.98",
+            "mark_price": "31967.27",
+            "leverage": "20",
+            "tier": {"maintenance_rate": "0.025", "maintenance_amount": "16300"},
+        },
+    ],
+    "venue_reported": {"liquidation_price": {"BTCUSDT": "26316.89", "ETHUSDT": "1153.26"}},
+}
+
+
+def invoke(content: object, *options: str) -> Result:
+    return CliRunner().invoke(main, ["check", "-", *options], input=json.dumps(content))
+
+
+def one_btc(balance: str, **changes: object) -> dict[str, Any]:
+    row = {"instrument": "BTCUSDT", "size": "1", "entry_price": "60000", "mark_price": "60000"}
+    collateral = [{"asset": "USDT", "balance": balance}]
+    return {"venue": "generic", "collateral": collateral, "positions": [row], **changes}
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (one_btc("900000"), ExitCode.OK),
+        (one_btc("5000"), ExitCode.WARNING),
+        (one_btc("100"), ExitCode.LIQUIDATABLE),
+        (
+            one_btc("1", collateral=[{"asset": "SOL", "balance": "1"}]),
+            ExitCode.UNKNOWN,
+        ),
+        ({"venue": "generic"}, ExitCode.BAD_INPUT),
+        (one_btc("1", venue="nowhere"), ExitCode.BAD_INPUT),
+    ],
+    ids=["healthy", "warning", "liquidatable", "unknown", "bad_document", "bad_venue"],
+)
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["table", "json"])
+def test_the_exit_code_is_the_verdict(
+    content: object, code: ExitCode, options: tuple[str, ...]
+) -> None:
+    assert invoke(content, *options).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("warn", "code"), [("0.01", 0), ("1%", 0), ("7%", 0), ("8%", 1), ("0.08", 1)]
+)
+def test_the_warning_distance_is_an_option(warn: str, code: int) -> None:
+    # one joint fall of 7.7 % liquidates the example
+    assert invoke(EXAMPLE, "--warn", warn).exit_code == code
+
+
+@pytest.mark.parametrize("warn", ["x", "-1", "1 000", ""])
+def test_a_warning_distance_that_is_no_fraction_is_refused(warn: str) -> None:
+    done = invoke(EXAMPLE, "--warn", warn)
+    assert done.exit_code == ExitCode.BAD_INPUT
+    assert "write 0.15 or 15%" in done.output
+
+
+def test_the_table_is_the_one_of_the_guide() -> None:
+    done = invoke(EXAMPLE)
+    assert done.output == (
+        "generic@2025-10  cross  equity 1,030,895.56 USDT  maintenance 427,713.32  41.5 %\n"
+        "  excess +603,182.24  leverage 8.2x\n"
+        "  RED  all together -7.7 % liquidates\n"
+        "\n"
+        "  instrument  side      notional         uPnL      maint.  liq. price  distance\n"
+        "  ETHUSDT     long  4,918,775.08  -448,192.89  356,512.51    1,153.26   -13.6 %\n"
+        "  BTCUSDT     long  3,500,032.46   -56,354.57   71,200.81   26,316.89   -17.7 %\n"
+        "\n"
+        "  residual against the venue's own figures: none (2 of 2 match)\n"
+        "  next: `keelmark explain - maintenance`\n"
+    )
+
+
+def lines(content: object, width: int) -> list[str]:
+    return list(check_lines(check(read_account(json.dumps(content))), "account.json", width))
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("scale", ["1", "1000", "0.00001"])
+def test_no_line_is_wider_than_the_terminal(width: int, scale: str) -> None:
+    from click import unstyle  # noqa: PLC0415 only here
+
+    rows = [
+        {
+            "instrument": symbol,
+            "size": scale,
+            "entry_price": "60000",
+            "mark_price": "60000",
+            "margin_mode": "isolated",
+            "isolated_margin": "99",
+        }
+        for symbol in ("BTCUSDT", "1000000MOGUSDT")
+    ]
+    content = {**EXAMPLE, "positions": [*EXAMPLE["positions"], *rows[1:]]}
+    for line in lines(content, width):
+        assert len(unstyle(line)) <= width
+
+
+def test_a_wide_terminal_shows_the_distance_as_a_bar() -> None:
+    assert any("-13.6 %  ####------" in line for line in lines(EXAMPLE, 100))
+    assert not any("####" in line for line in lines(EXAMPLE, 80))
+
+
+def test_the_same_words_stand_with_and_without_colour() -> None:
+    done = CliRunner().invoke(main, ["check", "-"], input=json.dumps(EXAMPLE), color=True)
+    assert "\x1b[" in done.output
+    from click import unstyle  # noqa: PLC0415 only here
+
+    assert unstyle(done.output) == invoke(EXAMPLE).output
+
+
+def test_a_price_that_is_none_or_unknown_says_why() -> None:
+    covered = "\n".join(lines(one_btc("900000"), 80))
+    assert "none (1)" in covered
+    assert "(1) no positive price of BTCUSDT brings the unit to its maintenance margin" in covered
+    missing = one_btc("1", collateral=[{"asset": "SOL", "balance": "1"}])
+    unknown = "\n".join(lines(missing, 80))
+    assert "UNKNOWN" in unknown
+    assert "unknown (1)" in unknown
+    assert "add prices.SOL" in unknown
+
+
+def test_each_unit_has_its_own_headline() -> None:
+    isolated = {**EXAMPLE["positions"][0], "margin_mode": "isolated", "isolated_margin": "500000"}
+    text = "\n".join(lines({**EXAMPLE, "positions": [isolated, EXAMPLE["positions"][1]]}, 80))
+    assert "  cross  " in text
+    assert "isolated:ETHUSDT" in text
+
+
+def test_a_residual_that_differs_is_shown_and_not_hidden() -> None:
+    reported = {"liquidation_price": {"BTCUSDT": "26000", "ETHUSDT": "1153.26"}}
+    text = "\n".join(lines({**EXAMPLE, "venue_reported": reported}, 80))
+    assert "1 differ (1 of 2 match)" in text
+    assert "liquidation_price:BTCUSDT: venue 26,000.00, computed 26,316.89" in text
+
+
+def test_an_empty_account_says_so() -> None:
+    text = lines({"venue": "generic", "collateral": [], "positions": []}, 80)
+    assert text[0] == "generic@2025-10  no collateral and no positions"
+
+
+def test_the_next_command_is_one_that_exists() -> None:
+    found = check(read_account(json.dumps(EXAMPLE)))
+    assert next_command(found, "a.json").startswith("next: `keelmark explain a.json maintenance`")
+
+
+def test_json_follows_the_contract() -> None:
+    done = invoke(EXAMPLE, "--json")
+    document = json.loads(done.output)
+    figures = {
+        "equity": "1030895.55638",
+        "maintenance_margin": "427713.319566",
+        "initial_margin": "420940.376949",
+        "available": "560410.9048574",  # liquidation end asks 1.1 times maintenance (INV-05)
+        "is_liquidatable": False,
+    }
+    assert {name: document[name] for name in figures} == figures
+    for name in ("margin_ratio", "health", "utilisation", "effective_leverage"):
+        assert isinstance(document[name], str)
+    eth = document["positions"][0]
+    assert eth["instrument"] == "ETHUSDT"
+    assert eth["notional"] == "4918775.08122"
+    assert eth["unrealized_pnl"] == "-448192.88514"
+    assert eth["maintenance_margin"] == "356512.508122"
+    assert eth["liquidation_price"]["status"] == "price"
+    assert eth["liquidation_price"]["value"].startswith("1153.256464")
+    assert eth["liquidation_price"]["others"] == []
+    assert eth["liquidation_price"]["reason"] is None
+    assert eth["distance"].startswith("-0.13625")
+    assert eth["bankruptcy_price"]["status"] == "price"
+    assert set(document["joint_move"]) == {"status", "direction", "size", "prices", "reason"}
+    assert [r["matches"] for r in document["residuals"]] == [True, True]
+    assert "units" not in document
+
+
+def test_json_holds_no_bare_number() -> None:
+    def numbers(value: object) -> list[object]:
+        if isinstance(value, dict):
+            return [n for part in value.values() for n in numbers(part)]
+        if isinstance(value, list):
+            return [n for part in value for n in numbers(part)]
+        return [value] if isinstance(value, int | float) and not isinstance(value, bool) else []
+
+    assert numbers(json.loads(invoke(EXAMPLE, "--json").output)) == []
+
+
+def test_several_units_are_listed() -> None:
+    row = {**one_btc("1")["positions"][0], "margin_mode": "isolated", "isolated_margin": "9000"}
+    document = json.loads(invoke(one_btc("1", positions=[row]), "--json").output)
+    assert [unit["unit"] for unit in document["units"]] == ["cross", "isolated:BTCUSDT"]
+    assert document["units"][1]["joint_move"]["status"] == "price"
+
+
+def test_a_ratio_over_nothing_is_null_with_its_reason() -> None:
+    document = json.loads(invoke(one_btc("-5"), "--json").output)
+    assert document["margin_ratio"] is None
+    assert "not above zero" in document["margin_ratio_reason"]
+
+
+def test_another_rulebook_can_be_named(tmp_path: Path) -> None:
+    done = invoke(one_btc("5000", venue="binance-usdm"), "--rulebook", "generic")
+    assert done.exit_code == ExitCode.WARNING
+    refused = invoke(EXAMPLE, "--rulebook", str(tmp_path / "none.toml"))
+    assert refused.exit_code == ExitCode.BAD_INPUT

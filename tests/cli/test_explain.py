@@ -1,0 +1,119 @@
+"""`keelmark explain`: the working of any number, or the list of them."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from keelmark.cli import main
+from keelmark.cli.exit_codes import ExitCode
+from keelmark.cli.figures import compact, exactly, figure, percent
+
+D = Decimal
+
+
+def row(instrument: str, **changes: object) -> dict[str, Any]:
+    base = {"instrument": instrument, "size": "1", "entry_price": "60000", "mark_price": "61000"}
+    return {**base, "leverage": "10", **changes}
+
+
+ACCOUNT = {
+    "venue": "generic",
+    "collateral": [{"asset": "USDT", "balance": "10000"}],
+    "positions": [
+        row("BTCUSDT"),
+        row("ETHUSDT", margin_mode="isolated", isolated_margin="9000"),
+    ],
+}
+
+
+def invoke(*args: str, content: object = ACCOUNT) -> Result:
+    return CliRunner().invoke(main, ["explain", "-", *args], input=json.dumps(content))
+
+
+def test_a_number_is_shown_with_formula_inputs_row_rounding_and_source() -> None:
+    done = invoke("position:BTCUSDT.maintenance")
+    assert done.exit_code == ExitCode.OK
+    for line in (
+        "position:BTCUSDT.maintenance = 305 USDT",
+        "  = notional * rate - deduction",
+        "  notional = 61,000",
+        "  tier 1 (0 to 1,000,000; edge: lower row): rate 0.005, deduction 0",
+        "  rounding: none: exact decimals of 60 digits",
+    ):
+        assert line in done.output.splitlines()
+    assert "source: Keelmark" in done.output
+
+
+def test_a_symbol_finds_the_unit_that_holds_it() -> None:
+    isolated = json.loads(invoke("liquidation_price:ETHUSDT", "--json").output)
+    assert isolated["name"] == "liquidation_price:ETHUSDT"
+    named = json.loads(invoke("equity", "--unit", "isolated:ETHUSDT", "--json").output)
+    first = json.loads(invoke("equity", "--json").output)
+    assert (named["value"], first["value"]) == ("10000", "11000")
+
+
+def test_without_a_number_everything_that_can_be_explained_is_listed() -> None:
+    listed = invoke()
+    assert listed.exit_code == ExitCode.OK
+    for name in ("equity", "joint_move", "liquidation_price:BTCUSDT", "position:BTCUSDT.initial"):
+        assert f"  {name}" in listed.output
+    names = json.loads(invoke("--json").output)["numbers"]
+    for name in names:
+        found = invoke(name, "--json")
+        assert found.exit_code == ExitCode.OK
+        assert json.loads(found.output)["formula"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("maintenanse",), "did you mean 'maintenance_margin'?"),
+        (("equity", "--unit", "isolated:ETH"), "did you mean 'isolated:ETHUSDT'?"),
+        (("position:SOLUSDT.maintenance",), "no number"),
+    ],
+)
+def test_what_does_not_exist_is_64_with_a_hint(args: tuple[str, ...], said: str) -> None:
+    done = invoke(*args)
+    assert done.exit_code == ExitCode.BAD_INPUT
+    assert said in done.output
+
+
+def test_a_missing_price_is_unknown() -> None:
+    lacking = {**ACCOUNT, "collateral": [{"asset": "SOL", "balance": "1"}]}
+    assert invoke("equity", content=lacking).exit_code == ExitCode.UNKNOWN
+
+
+def test_an_empty_account_has_nothing_to_explain() -> None:
+    empty = {"venue": "generic", "collateral": [], "positions": []}
+    done = invoke("equity", content=empty)
+    assert done.exit_code == ExitCode.BAD_INPUT
+    assert "holds nothing" in done.output
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("4918775.08122", "4,918,775.08"),
+        ("1153.25646", "1,153.26"),
+        ("12.314277", "12.3143"),
+        ("0.19059204", "0.190592"),
+        ("0.00001234567", "0.0000123457"),
+        ("0", "0.00"),
+        ("-5", "-5.00"),
+    ],
+)
+def test_figures_show_about_six_digits(value: str, text: str) -> None:
+    assert figure(D(value)) == text
+
+
+def test_figures_of_every_kind() -> None:
+    assert figure(D(5), signed=True) == "+5.00"
+    assert compact(D("4918775.08")) == "4.919 M"
+    assert compact(D("-918775.08"), signed=True) == "-918,775.08"
+    assert percent(D("-0.0769"), signed=True) == "-7.7 %"
+    assert exactly(D("1234.50")) == "1,234.5"
+    assert exactly(D("1e-50")) == "0"
+    assert exactly(D(1) / D(3)) == "0.333333333333333333"
