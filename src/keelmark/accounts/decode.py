@@ -138,7 +138,7 @@ class Table:
     def choice(self, key: str, known: Iterable[str]) -> str | None:
         """Return one of a closed list of words."""
         value = self.text(key)
-        names = tuple(known)
+        names = tuple(str(name) for name in known)
         if value is None or value in names:
             return value
         self.refuse(key, f"found {value!r}; {nearest(value, names)}")

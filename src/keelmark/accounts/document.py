@@ -169,10 +169,13 @@ def _position(table: Table) -> PositionRow:
         table.refuse("isolated_margin", "is missing; an isolated position needs its own margin")
     if mode == MarginMode.CROSS and isolated:
         table.refuse("isolated_margin", 'is given for a cross position; set margin_mode "isolated"')
+    size = table.maybe_number("size", required=True)
+    if size is not None and size == 0:
+        table.refuse("size", "found 0; leave flat positions out")
     row = PositionRow(
         path=table.path,
         instrument=table.text("instrument", required=True) or "",
-        size=table.number("size", required=True),
+        size=size or Decimal(0),
         entry_price=table.number("entry_price", required=True, above=0),
         mark_price=table.number("mark_price", required=True, above=0),
         leverage=table.maybe_number("leverage", above=0),
@@ -181,8 +184,6 @@ def _position(table: Table) -> PositionRow:
         tier=_tier(table),
         spec=_spec(table),
     )
-    if table.content.get("size") is not None and row.size == 0:
-        table.refuse("size", "found 0; leave flat positions out")
     table.finish()
     return row
 

@@ -1,0 +1,387 @@
+"""What an account document means: units, legs, prices, notes."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from keelmark.accounts import Account, check, load_account
+from keelmark.accounts.account import build_account
+from keelmark.accounts.check import Verdict
+from keelmark.accounts.check_document import check_document, decimal_text
+from keelmark.accounts.document import read_document
+from keelmark.core.codes import Leg, UnitKind
+from keelmark.core.errors import InvalidDocument, UnknownRulebook
+from keelmark.core.instrument import InstrumentKind
+from keelmark.core.liquidation_price import PriceStatus
+from keelmark.core.model import MarginPrice
+from keelmark.rulebooks import Rulebook, load_rulebook
+
+D = Decimal
+GENERIC = load_rulebook("generic")
+
+
+def row(instrument: str = "BTCUSDT", size: str = "1", **changes: object) -> dict[str, object]:
+    base = {"instrument": instrument, "size": size, "entry_price": "60000", "mark_price": "60000"}
+    return {**base, "leverage": "10", **changes}
+
+
+def account(rulebook: Rulebook | None = None, **changes: Any) -> Account:  # noqa: ANN401 a document
+    content = {
+        "venue": "generic",
+        "collateral": [{"asset": "USDT", "balance": "10000"}],
+        "positions": [row()],
+        **changes,
+    }
+    document = read_document(content, title="account")
+    return build_account(document, rulebook=rulebook)
+
+
+def refused(rulebook: Rulebook | None = None, **changes: Any) -> list[str]:  # noqa: ANN401 a document
+    with pytest.raises(InvalidDocument) as error:
+        account(rulebook, **changes)
+    return list(error.value.problems)
+
+
+def single_asset() -> Rulebook:
+    model = replace(GENERIC.model, single_asset=True)
+    return replace(GENERIC, model=model)
+
+
+def test_a_cross_account_is_one_unit() -> None:
+    (unit,) = account(positions=[row(), row("ETHUSDT", "-8")]).units
+    assert (unit.unit_id, unit.kind) == ("cross", UnitKind.CROSS)
+    assert [(p.instrument, p.size, p.leg) for p in unit.positions] == [
+        ("BTCUSDT", D(1), Leg.NET),
+        ("ETHUSDT", D(-8), Leg.NET),
+    ]
+    assert [p.cost for p in unit.positions] == [D(60_000), D(-480_000)]
+    assert unit.balances == {"USDT": D(10_000)}
+
+
+def test_two_rows_of_one_instrument_are_hedge_legs() -> None:
+    (unit,) = account(positions=[row(), row(size="-0.4")]).units
+    assert [p.leg for p in unit.positions] == [Leg.LONG, Leg.SHORT]
+    (alone,) = account(account_mode="hedge").units
+    assert alone.positions[0].leg is Leg.LONG
+
+
+def test_each_isolated_position_or_leg_is_a_unit_of_its_own() -> None:
+    isolated = {"margin_mode": "isolated", "isolated_margin": "3000"}
+    found = account(positions=[row(**isolated), row(size="-0.4", **isolated), row("ETHUSDT")])
+    assert [u.unit_id for u in found.units] == [
+        "cross",
+        "isolated:BTCUSDT/long",
+        "isolated:BTCUSDT/short",
+    ]
+    cross, long, short = found.units
+    assert cross.balances == {"USDT": D(10_000)}
+    assert long.balances == short.balances == {"USDT": D(3_000)}
+    assert [p.instrument for p in cross.positions] == ["ETHUSDT"]
+    assert long.kind is UnitKind.ISOLATED
+
+
+def test_an_account_of_isolated_positions_alone_has_no_cross_unit() -> None:
+    isolated = row(margin_mode="isolated", isolated_margin="3000")
+    found = account(collateral=[], positions=[isolated])
+    assert [u.unit_id for u in found.units] == ["isolated:BTCUSDT"]
+
+
+def test_a_venue_that_keeps_assets_apart_has_a_cross_unit_for_each() -> None:
+    found = account(
+        single_asset(),
+        collateral=[{"asset": "USDT", "balance": "1"}, {"asset": "BTC", "balance": "2"}],
+        positions=[row(), row("BTCUSD", "100"), row("ETHUSD", "-10")],
+    )
+    assert [(u.unit_id, dict(u.balances)) for u in found.units] == [
+        ("cross:USDT", {"USDT": D(1)}),
+        ("cross:BTC", {"BTC": D(2)}),
+        ("cross:ETH", {"ETH": D(0)}),
+    ]
+    result = check(found)
+    assert [unit.currency for unit in result.units] == ["USDT", "BTC", "ETH"]
+    assert found.market.asset_prices == {}
+
+
+def test_inverse_contracts_are_counted_in_contracts_and_settle_in_the_coin() -> None:
+    found = account(
+        collateral=[{"asset": "BTC", "balance": "2"}],
+        positions=[row("BTCUSD", "600", spec={"contract_size": "100"})],
+    )
+    (unit,) = found.units
+    assert unit.positions[0].cost == D(-1)
+    assert unit.balances == {"BTC": D(2)}
+    assert found.model.instrument("BTCUSD").instrument.kind is InstrumentKind.INVERSE_PERPETUAL
+
+
+def test_liabilities_funding_and_interest_belong_to_the_cross_unit() -> None:
+    found = account(
+        liabilities=[{"asset": "BTC", "amount": "0.5"}],
+        accrued_funding={"USDT": "-20"},
+        accrued_interest={"BTC": "0.01"},
+        prices={"BTC": "60000"},
+    )
+    (unit,) = found.units
+    assert unit.balances == {"USDT": D(9_980), "BTC": D("-0.5")}
+    assert unit.accrued_interest == {"BTC": D("0.01")}
+    (bare,) = account(accrued_interest="7", accrued_funding="5").units
+    assert bare.accrued_interest == {"USDT": D(7)}
+    assert bare.balances == {"USDT": D(10_005)}
+
+
+def test_a_bare_accrual_with_several_owners_is_refused() -> None:
+    found = refused(
+        single_asset(),
+        collateral=[{"asset": "USDT", "balance": "1"}, {"asset": "BTC", "balance": "2"}],
+        positions=[],
+        accrued_interest="7",
+    )
+    assert found == ['accrued_interest: found one number; name its asset: {"USDT": "..."}']
+
+
+def test_open_orders_are_added_up_by_instrument_and_reduce_only_ones_left_out() -> None:
+    def order(side: str, size: str, price: str, **more: object) -> dict[str, object]:
+        return {"instrument": "BTCUSDT", "side": side, "size": size, "price": price, **more}
+
+    (unit,) = account(
+        orders=[
+            order("buy", "1", "59000"),
+            order("buy", "2", "58000"),
+            order("sell", "3", "61000"),
+            order("sell", "1", "62000", reduce_only=True),
+        ]
+    ).units
+    (orders,) = unit.orders
+    assert (orders.buy_size, orders.buy_value) == (D(3), D(175_000))
+    assert (orders.sell_size, orders.sell_value) == (D(3), D(183_000))
+
+
+def test_an_order_in_something_not_held_needs_its_mark() -> None:
+    order = {"instrument": "ETHUSDT", "side": "buy", "size": "1", "price": "2000"}
+    assert refused(orders=[order]) == [
+        "orders[0].instrument: no mark price for ETHUSDT; add prices.ETHUSDT"
+    ]
+    found = account(orders=[order], prices={"ETHUSDT": "2100"})
+    assert found.market.marks["ETHUSDT"] == D(2_100)
+
+
+def test_orders_of_an_isolated_leg_stay_with_it() -> None:
+    isolated = {"margin_mode": "isolated", "isolated_margin": "3000"}
+    order = {"instrument": "BTCUSDT", "side": "sell", "size": "1", "price": "61000"}
+    found = account(positions=[row(**isolated), row(size="-0.4", **isolated)], orders=[order])
+    by_id = {unit.unit_id: unit.orders for unit in found.units}
+    assert [bool(by_id[u]) for u in by_id] == [False, False, True]
+
+
+def test_what_is_left_out_is_assumed_and_said() -> None:
+    found = account(
+        collateral=[{"asset": "USDT", "balance": "1"}, {"asset": "BTC", "balance": "1"}],
+        positions=[row(leverage=None)],
+    )
+    assert found.notes == (
+        (
+            "no leverage given for BTCUSDT: initial margin is taken at the largest leverage of the "
+            "tier"
+        ),
+        "no price for BTC: the mark of BTCUSDT stands for it",
+    )
+    assert found.market.asset_prices == {"BTC": D(60_000)}
+    (unit,) = check(found).units
+    assert unit.positions[0].held.initial_margin == D(600)  # 100x is the tier's largest
+
+
+def test_a_missing_price_leaves_its_unit_unknown_and_the_rest_given() -> None:
+    found = account(
+        collateral=[{"asset": "USDT", "balance": "1"}, {"asset": "SOL", "balance": "9"}],
+        positions=[row(), row("ETHUSDT", margin_mode="isolated", isolated_margin="9000")],
+    )
+    result = check(found)
+    assert result.verdict is Verdict.UNKNOWN
+    cross, isolated = result.units
+    assert cross.report is None
+    assert "no asset price for SOL" in (cross.reason or "")
+    assert cross.positions[0].held.notional == D(60_000)
+    assert cross.positions[0].liquidation.status is PriceStatus.UNKNOWN
+    assert isolated.report is not None
+    document = check_document(result)
+    assert document["equity"] is None
+    assert document["is_liquidatable"] is False
+    units = document["units"]
+    assert isinstance(units, list)
+    assert [isinstance(u, dict) and u["is_liquidatable"] for u in units] == [None, False]
+
+
+def test_an_index_that_is_not_given_is_the_mark_and_said() -> None:
+    terms = GENERIC.model.instrument("BTCUSDT")
+    on_index = replace(
+        terms,
+        instrument=replace(terms.instrument, index="BTC-index"),
+        margin_price=MarginPrice.INDEX,
+    )
+    rules = GENERIC.with_terms(on_index)
+    found = account(rules)
+    assert found.market.indices == {"BTC-index": D(60_000)}
+    assert found.notes == ("no index price for BTC-index: the mark of BTCUSDT stands for it",)
+    given = account(rules, prices={"BTC-index": "60100"})
+    assert given.market.indices == {"BTC-index": D(60_100)}
+
+
+def test_legs_that_contradict_each_other_are_refused() -> None:
+    assert refused(positions=[row(), row(size="2")]) == [
+        "positions[1].size: BTCUSDT has two rows on one side; add their sizes and costs up"
+    ]
+    assert refused(positions=[row(), row(size="-2")], account_mode="one_way") == [
+        'positions[1].instrument: BTCUSDT has two legs and account_mode is "one_way"'
+    ]
+    assert refused(positions=[row(), row(size="-2", mark_price="60001")]) == [
+        "positions[1].mark_price: found 60001; the other leg of BTCUSDT has 60000"
+    ]
+
+
+def test_what_the_rulebook_does_not_know_is_refused_with_its_path() -> None:
+    (problem,) = refused(positions=[row("WHAT")])
+    assert problem.startswith("positions[0].instrument: ")
+    assert "WHAT" in problem
+    known = row("WHAT", spec={"kind": "linear_perpetual", "base": "WHAT", "settle": "USDT"})
+    assert account(positions=[known]).units[0].positions[0].instrument == "WHAT"
+    no_default = msgspec.structs.replace(GENERIC.document, default_asset=None)
+    strict = replace(GENERIC, document=no_default)
+    (problem,) = refused(strict, collateral=[{"asset": "USDX", "balance": "1"}])
+    assert problem.startswith("collateral[0].asset: rulebook generic@2025-10 has no asset 'USDX'")
+
+
+def test_the_date_of_the_document_chooses_the_table() -> None:
+    assert account(as_of="2026-01-01T00:00:00Z").rulebook.name == "generic@2025-10"
+    with pytest.raises(UnknownRulebook, match="as old as 2020-01"):
+        account(as_of="2020-01-01T00:00:00Z")
+    with pytest.raises(UnknownRulebook, match="did you mean 'generic'"):
+        account(venue="generik")
+
+
+PUBLISHED: dict[str, Any] = {
+    "collateral": [{"asset": "USDT", "balance": "1535443.01"}],
+    "positions": [
+        {
+            "instrument": "BTCUSDT",
+            "size": "109.488",
+            "entry_price": "32481.98",
+            "mark_price": "31967.27",
+            "leverage": "20",
+            "tier": {"maintenance_rate": "0.025", "maintenance_amount": "16300"},
+        },
+        {
+            "instrument": "ETHUSDT",
+            "size": "3683.979",
+            "entry_price": "1456.84",
+            "mark_price": "1335.18",
+            "leverage": "20",
+            "tier": {"maintenance_rate": "0.1", "maintenance_amount": "135365"},
+        },
+    ],
+    "venue_reported": {
+        "liquidation_price": {"BTCUSDT": "26316.89", "ETHUSDT": "1153.26"},
+        "maintenance_margin": "427713.32",
+        "equity": "1030000",
+    },
+}
+
+
+def test_the_published_cross_example_comes_out_with_its_residuals() -> None:
+    result = check(account(**PUBLISHED))
+    assert result.verdict is Verdict.WARNING
+    residuals = {r.number: r for r in result.residuals}
+    assert residuals["liquidation_price:BTCUSDT"].matches
+    assert residuals["liquidation_price:ETHUSDT"].matches
+    assert residuals["maintenance_margin"].matches
+    assert not residuals["equity"].matches
+    assert residuals["equity"].difference == D("-895.55638")
+    document = check_document(result)
+    assert document["equity"] == "1030895.55638"
+    assert document["maintenance_margin"] == "427713.319566"
+    move = document["joint_move"]
+    assert isinstance(move, dict)
+    assert str(move["size"]).startswith("0.0769421114639629")
+    assert move["direction"] == {"BTCUSDT": "-1", "ETHUSDT": "-1"}
+
+
+def test_a_venue_that_prints_zero_agrees_that_there_is_no_price() -> None:
+    result = check(
+        account(
+            collateral=[{"asset": "USDT", "balance": "900000"}],
+            venue_reported={"liquidation_price": {"BTCUSDT": "0"}, "notional": {"XRPUSDT": "1"}},
+        )
+    )
+    zero, missing = result.residuals
+    assert zero.computed is None
+    assert zero.matches
+    assert not missing.matches
+    assert missing.reason == "no position in XRPUSDT"
+
+
+@pytest.mark.parametrize(
+    ("balance", "verdict"),
+    [
+        ("900000", Verdict.HEALTHY),
+        ("5000", Verdict.WARNING),
+        ("100", Verdict.LIQUIDATABLE),
+    ],
+)
+def test_the_verdict_follows_the_nearest_liquidating_move(balance: str, verdict: Verdict) -> None:
+    result = check(account(collateral=[{"asset": "USDT", "balance": balance}]))
+    assert result.verdict is verdict
+    assert check_document(result)["is_liquidatable"] is (verdict is Verdict.LIQUIDATABLE)
+
+
+def test_one_liquidatable_unit_makes_the_account_liquidatable() -> None:
+    lost = row("ETHUSDT", margin_mode="isolated", isolated_margin="1")
+    result = check(
+        account(collateral=[{"asset": "USDT", "balance": "900000"}], positions=[row(), lost])
+    )
+    assert result.verdict is Verdict.LIQUIDATABLE
+    assert result.main is not None
+    assert result.main.unit.unit_id == "cross"
+    document = check_document(result)
+    assert document["is_liquidatable"] is True
+    assert document["unit"] == "cross"
+
+
+def test_an_empty_account_is_healthy() -> None:
+    result = check(account(collateral=[], positions=[]))
+    assert (result.verdict, result.main, result.distance) == (Verdict.HEALTHY, None, None)
+    move = check_document(result)["joint_move"]
+    assert isinstance(move, dict)
+    assert move["reason"] == "the unit holds no position"
+
+
+def test_a_file_is_read_by_its_ending(tmp_path: Path) -> None:
+    toml = 'venue = "generic"\ncollateral = []\npositions = []\n'
+    for name in ("account.toml", "account.json", "account"):
+        path = tmp_path / name
+        path.write_text(
+            toml
+            if name != "account.json"
+            else '{"venue": "generic", "collateral": [], "positions": []}'
+        )
+        assert load_account(path).units == ()
+    with pytest.raises(InvalidDocument, match="cannot be read"):
+        load_account(tmp_path / "nowhere.json")
+    (tmp_path / "latin.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidDocument, match="cannot be read"):
+        load_account(tmp_path / "latin.json")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1E+3", "1000"),
+        ("-0.00", "0"),
+        ("1.2300", "1.23"),
+        ("0E-60", "0"),
+        ("0.3333333333333333333333333333333333", "0.3333333333333333333333333333"),
+    ],
+)
+def test_decimals_are_written_in_plain_digits(value: str, text: str) -> None:
+    assert decimal_text(D(value)) == text
