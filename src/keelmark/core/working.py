@@ -159,7 +159,7 @@ def maintenance_working(held: PositionMargin) -> Working:
         formula=formula + (" + close_fee" if held.close_fee else ""),
         inputs=(("notional", held.notional), ("close_fee", held.close_fee)),
         tier=tier_used(held),
-        source=held.terms.source,
+        source=held.terms.source if held.position.tier is None else "the account document",
         note=note,
         parts=(notional_working(held), *_fee_parts(held)),
     )
