@@ -207,7 +207,7 @@ def _instrument_rows(
         row["margin_factor"] = factors[margin_factor(terms)]
         row["tier_start"], row["tier_count"] = len(tiers), len(table)
         row["inverse"] = terms.instrument.is_inverse
-        row["rule_kind"] = _rule_kind(terms, parameters, model)
+        row["rule_kind"] = kernel_rule(terms, model)
         row["edge_upper"] = parameters.edge_upper
         row["price_unit"] = float(terms.instrument.price_unit)
         row["unit_value"], row["value_scale"] = _scales(terms, model)
@@ -231,12 +231,18 @@ def _tier_records(
     return [(float(f / unit), float(r + fee), float(d / quantum)) for f, r, d in rows]
 
 
-def _rule_kind(terms: InstrumentTerms, parameters: RuleParameters, model: MarginModel) -> RuleKind:
-    """Return the kernel's rule, or `CORE_ONLY` where a term has no kernel face."""
+def kernel_rule(terms: InstrumentTerms, model: MarginModel) -> RuleKind:
+    """Return the kernels' rule for an instrument, or `CORE_ONLY` where a term has no kernel face.
+
+    Kernels see neither orders, nor what a fee at a bankruptcy price was fixed at, nor a cap on the
+    sum of profits.
+    """
     fee = terms.close_fee
     entry_fee = fee is not None and fee.basis is CloseFeeBasis.BANKRUPTCY
     capped = model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None
-    return RuleKind.CORE_ONLY if entry_fee or capped else parameters.kind
+    if entry_fee or capped or model.orders_in_maintenance:
+        return RuleKind.CORE_ONLY
+    return terms.maintenance.parameters().kind
 
 
 def _scales(terms: InstrumentTerms, model: MarginModel) -> tuple[int, float]:
