@@ -24,8 +24,10 @@ def print_replay(measures: Measures, compared: Sequence[Compared], out: Path) ->
     )
     for label, figure, remark in _rows(measures):
         click.echo(_plain(f"  {label:<22} {figure:>14}   {remark}".rstrip()))
+    if compared:
+        click.echo(f"\n  {'compared with':<32} {'accounts':>10} {'liquidated':>14} {'ADL':>14}")
     for one in compared:
-        click.echo(_plain(f"  {one.variant.key:<22} {_compared(one.run.outcome)}"))
+        click.echo(_plain(f"  {one.variant.key:<32} {_compared(one.run.outcome)}"))
     seconds = sum(replay.timings.values())
     click.echo(f"\n{seconds:.0f} s; written: {', '.join(FILES)}")
     click.echo(f"next: open {out / 'report.html'}")
@@ -82,10 +84,8 @@ def _change(first: Decimal, last: Decimal) -> str:
 
 
 def _compared(outcome: Outcome) -> str:
-    return (
-        f"{outcome.accounts_liquidated:>14,}   accounts, {compact(outcome.liquidated)} liquidated, "
-        f"{compact(outcome.deleveraged_notional)} ADL"
-    )
+    liquidated, deleveraged = compact(outcome.liquidated), compact(outcome.deleveraged_notional)
+    return f"{outcome.accounts_liquidated:>10,} {liquidated:>14} {deleveraged:>14}"
 
 
 def _plain(line: str) -> str:
