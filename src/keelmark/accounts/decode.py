@@ -18,6 +18,8 @@ from keelmark.core.errors import InvalidDocument, nearest
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _SHOWN_MAX = 60
+_MAGNITUDE = 24
+"""Powers of ten a number may have, up and down: products of two still fit the core's digits."""
 
 
 def parse_document(text: str, *, title: str, toml: bool | None = None) -> Mapping[str, object]:
@@ -171,6 +173,8 @@ class Table:
         found = decimal_of(value)
         if found is None:
             self.refuse(key, f"found {shown(value)}; {_number_hint(value)}")
+        elif found and abs(found.adjusted()) > _MAGNITUDE:
+            self.refuse(key, f"found {shown(value)}; outside 1e-{_MAGNITUDE} to 1e{_MAGNITUDE}")
         elif above is not None and found <= above:
             self.refuse(key, f"found {shown(value)}; it must be above {above}")
         else:

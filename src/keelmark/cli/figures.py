@@ -8,10 +8,13 @@ _DIGITS = 6
 _DECIMALS_MIN = 2
 _DECIMALS_MAX = 12
 _EXACT_DECIMALS = 18
+_PLAIN_MAX = 24
 
 
 def figure(value: Decimal, *, signed: bool = False) -> str:
-    """Return about six significant digits, at least two decimals."""
+    """Return about six significant digits, at least two decimals; powers of ten when enormous."""
+    if value.adjusted() > _PLAIN_MAX:
+        return f"{value:{'+' if signed else ''}.5e}"
     whole = value.adjusted() + 1 if value else 1
     decimals = min(_DECIMALS_MAX, max(_DECIMALS_MIN, _DIGITS - whole))
     rounded = value.quantize(Decimal(1).scaleb(-decimals), context=_WIDE)
