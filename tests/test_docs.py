@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 import click
 import pytest
@@ -163,6 +164,25 @@ def test_every_policy_a_rulebook_can_name_is_in_the_model() -> None:
     names = {name for registry in registries for name in registry}
     assert names
     assert {name for name in names if f"`{name}`" not in MODEL} == set()
+
+
+def resolves(dotted: str) -> bool:
+    """Whether a name of the package, as the model writes it, is a module or found in one."""
+    try:
+        resolve_name(f"keelmark.{dotted}")
+    except (AttributeError, ImportError):
+        return False
+    return True
+
+
+def test_every_name_of_the_package_that_the_model_uses_exists() -> None:
+    names = set(re.findall(r"`((?:core|book|engine|market|lab)\.\w[\w.]*)`", MODEL))
+    quantums = [rows for rows in tables(MODEL) if "core.quantum_prices" in rows[0][1]]
+    listed = [name for row in quantums[0][1:] for name in re.findall(r"`(\w+)`", row[1])]
+    names |= {f"core.quantum_prices.{name}" for name in listed}
+    assert len(names) > 40
+    assert sorted(name for name in names if not resolves(name)) == []
+    assert not resolves("core.margin.no_such_name")
 
 
 def test_the_invariants_of_the_model_are_those_that_are_checked() -> None:
