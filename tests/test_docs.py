@@ -119,12 +119,14 @@ def recipes() -> set[str]:
 
 def wrong_command(line: str) -> str | None:
     """Return what is wrong with a `keelmark` command line, if anything."""
-    main = import_module("keelmark.cli").main
-    context = click.Context(main)
+    command: click.Command = import_module("keelmark.cli").main
+    context = click.Context(command)
     words = shlex.split(line)[1:]
-    command = main.get_command(context, words[0]) if words and words[0][0] != "-" else main
-    if command is None:
-        return f"no command {words[0]}"
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
+        if found is None:
+            return f"no command {words[0]}"
+        command, words = found, words[1:]
     known = {name for row in command.get_params(context) for name in (*row.opts, "--help")}
     unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
     return f"no option {', '.join(unknown)}" if unknown else None
@@ -282,3 +284,4 @@ def test_the_checks_of_this_file_notice_what_is_not_there(tmp_path: Path) -> Non
     ]
     assert wrong_command("keelmark no-such-command") == "no command no-such-command"
     assert wrong_command("keelmark check --no-such-option") == "no option --no-such-option"
+    assert wrong_command("keelmark data no-such-command") == "no command no-such-command"
