@@ -50,7 +50,9 @@ def line_count(function: Function) -> int:
 
 
 def is_compiled(function: Function) -> bool:
-    return any("njit" in ast.unparse(decorator) for decorator in function.decorator_list)
+    """Whether a function is a kernel: compiled, or inlined into one."""
+    decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+    return any("njit" in text or "inlined" in text for text in decorators)
 
 
 def parameter_count(function: Function) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from keelmark.core.model import MarginModel as MarginModel
     from keelmark.core.unit import MarginUnit as MarginUnit
     from keelmark.core.unit import Position as Position
+    from keelmark.engine.engine import Engine as Engine
     from keelmark.rulebooks import load_rulebook as load_rulebook
     from keelmark.rulebooks import rulebook_names as rulebook_names
 
@@ -31,6 +32,7 @@ _HOMES = {
     "MarginModel": "keelmark.core.model",
     "MarginReport": "keelmark.core.margin",
     "MarginUnit": "keelmark.core.unit",
+    "Engine": "keelmark.engine.engine",
     "Market": "keelmark.core.market",
     "Position": "keelmark.core.unit",
     "bankruptcy_price": "keelmark.core.bankruptcy",

@@ -4,7 +4,7 @@ A `Universe` fixes which row stands for which instrument, asset and price. Kerne
 tables; `core` is handed the plain unit and market it rebuilds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -24,6 +24,7 @@ from keelmark.core.model import (
     InstrumentTerms,
     MarginModel,
     MarginPurpose,
+    OpenInterestInitial,
 )
 from keelmark.core.numbers import ZERO, exact, to_units
 from keelmark.core.rules import RuleParameters
@@ -48,6 +49,7 @@ class Universe:
         tiers: TIER records.
         asset_rows: ASSET records.
         segments: SEGMENT records.
+        scales_with_open_interest: Whether any initial margin reads open interest.
     """
 
     model: MarginModel
@@ -58,6 +60,7 @@ class Universe:
     tiers: Rows
     asset_rows: Rows
     segments: Rows
+    scales_with_open_interest: bool
 
     @classmethod
     def build(cls, model: MarginModel) -> "Universe":
@@ -81,6 +84,10 @@ class Universe:
             tiers=tiers,
             asset_rows=asset_rows,
             segments=segments,
+            scales_with_open_interest=any(
+                isinstance(terms.initial, OpenInterestInitial)
+                for terms in model.instruments.values()
+            ),
         )
 
     @property
@@ -133,7 +140,30 @@ class Universe:
         """Return the smallest amount of an asset's row."""
         return self.asset(row).quantum
 
-    def market(self, prices: Floats, snapshot_id: str) -> Market:
+    def open_interest(self, longs: Sequence[int], prices: Floats) -> dict[str, Decimal]:
+        """Return the open interest of every instrument at the marks, settle asset.
+
+        Args:
+            longs: Lots held long, by row.
+            prices: Price column.
+        """
+        marks = self.market(prices, "open interest").marks
+        found = {}
+        with exact():
+            for symbol, lots in zip(self.symbols, longs, strict=True):
+                instrument = self.model.instruments[symbol].instrument
+                mark = marks[symbol]
+                known = mark.is_finite() and mark > ZERO
+                size = lots * instrument.lot
+                found[symbol] = abs(instrument.value(size, mark)) if known else ZERO
+        return found
+
+    def market(
+        self,
+        prices: Floats,
+        snapshot_id: str,
+        open_interest: Mapping[str, Decimal] | None = None,
+    ) -> Market:
         """Return the plain snapshot of a price column, converted as it is read."""
         names: dict[FactorKind, dict[str, int]] = {kind: {} for kind in FactorKind}
         for row, factor in enumerate(self.factors):
@@ -143,6 +173,7 @@ class Universe:
             marks=_Prices(prices, names[FactorKind.MARK], grids),
             indices=_Prices(prices, names[FactorKind.INDEX], {}),
             asset_prices=_Prices(prices, names[FactorKind.ASSET], {}),
+            open_interest=open_interest or {},
             snapshot_id=snapshot_id,
         )
 
@@ -277,6 +308,7 @@ def _asset_rows(
         row["price_factor"] = factors.get(Factor(FactorKind.ASSET, name), -1)
         row["segment_start"], row["segment_count"] = len(segments), len(lines)
         row["value_scale"] = float(terms.quantum)
+        row["borrow_rate"] = float(terms.accrual_rate)
         row["spare"] = BALANCE_BASE if terms.haircut_base is HaircutBase.BALANCE else EQUITY_BASE
         segments += [(float(s.slope), float(s.intercept / terms.quantum)) for s in lines]
     return rows, np.array(segments, SEGMENT)

@@ -195,6 +195,8 @@ class AssetTerms:
         initial_schedule: Weights for initial margin where they differ.
         haircut_base: What the weights apply to.
         conversion_haircut: Cost of an automatic exchange, fraction.
+        accrual_rate: Interest on a debt that counts before it is posted, fraction a second; 0
+            where it counts only once posted.
         source: Where the numbers were read, with date.
     """
 
@@ -204,6 +206,7 @@ class AssetTerms:
     initial_schedule: CollateralSchedule | None = None
     haircut_base: HaircutBase = HaircutBase.EQUITY
     conversion_haircut: Decimal = ZERO
+    accrual_rate: Decimal = ZERO
     source: str = ""
 
     def schedule_for(self, purpose: MarginPurpose) -> CollateralSchedule:

@@ -115,6 +115,7 @@ def asset_terms(name: str, row: AssetDocument) -> AssetTerms:
         initial_schedule=initial,
         haircut_base=row.haircut_base,
         conversion_haircut=row.conversion_haircut,
+        accrual_rate=row.accrual_rate,
         source=row.source,
     )
 
@@ -170,6 +171,8 @@ def maintenance_rule(
 
 def rule_of(table: TableDocument, *, edge_upper: bool) -> MaintenanceRule:
     """Return the rule a table describes."""
+    if not table.rows:
+        raise _refused(table.source or "table", "rows: empty; a table needs at least one row")
     if table.rule == "size_scaled":
         return SizeScaledRule(base=table.rows[0].rate, slope=table.slope)
     if table.rule == "tiered":

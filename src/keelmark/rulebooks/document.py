@@ -33,6 +33,7 @@ class AssetDocument(_Document, frozen=True):
     loan_rate: Decimal = Decimal(0)
     haircut_base: HaircutBase = HaircutBase.EQUITY
     conversion_haircut: Decimal = Decimal(0)
+    accrual_rate: Decimal = Decimal(0)
     source: str = ""
 
 
