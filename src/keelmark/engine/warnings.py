@@ -11,15 +11,29 @@ import numpy.typing as npt
 
 from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import Tables, excess
+from keelmark.core.codes import UnitStatus
 from keelmark.core.numbers import exact
 from keelmark.engine.state import State
 
 Floats = npt.NDArray[np.float64]
 Int32s = npt.NDArray[np.int32]
 Int8s = npt.NDArray[np.int8]
+Bools = npt.NDArray[np.bool_]
 
 UNKNOWN = -1
 """Neither reached nor not: a price is missing, or the unit has no kernel face."""
+
+
+@njit
+def has_nothing_at_risk(unit: int, tables: Tables) -> bool:
+    """Whether a unit holds no position and owes nothing: no level applies to it."""
+    row = tables.units[unit]
+    if row["positions_count"] > 0:
+        return False
+    for at in range(row["balances_start"], row["balances_start"] + row["balances_count"]):
+        if tables.balances[at]["quanta"] < 0:
+            return False
+    return True
 
 
 @njit
@@ -32,7 +46,8 @@ def levels_kernel(
     """Write how many levels each unit has reached, `UNKNOWN` where the screen cannot tell."""
     for index in range(units.shape[0]):
         count = 0
-        for level in range(multiples.shape[0]):
+        levels = 0 if has_nothing_at_risk(units[index], tables) else multiples.shape[0]
+        for level in range(levels):
             spare, error = excess(units[index], multiples[level], tables)
             if spare > error:
                 break
@@ -69,7 +84,7 @@ def crossings(state: State, units: Int32s) -> dict[int, tuple[int, ...]]:
         return {}
     had = np.array([state.levels.get(int(unit), 0) for unit in units], np.int8)
     now = reached(state, units, multiples, had)
-    return _by_level(units, now, now > had)
+    return _by_level(units, now, _trusted(state, units, now > had))
 
 
 def recoveries(state: State) -> dict[int, tuple[int, ...]]:
@@ -80,12 +95,19 @@ def recoveries(state: State) -> dict[int, tuple[int, ...]]:
         return {}
     had = np.array([state.levels[int(unit)] for unit in units], np.int8)
     now = reached(state, units, multiples, had)
-    return _by_level(units, now, now < had)
+    return _by_level(units, now, _trusted(state, units, now < had))
 
 
-def _by_level(
-    units: Int32s, level: Int8s, chosen: npt.NDArray[np.bool_]
-) -> dict[int, tuple[int, ...]]:
+def _trusted(state: State, units: Int32s, chosen: Bools) -> Bools:
+    """Return the chosen units that are open and whose prices are trusted: no others are told."""
+    chosen &= state.book.units["status"][units] != UnitStatus.CLOSED
+    if state.untrusted:
+        for index in np.flatnonzero(chosen).tolist():
+            chosen[index] = not state.depends_on_untrusted(state.book.unit_view(int(units[index])))
+    return chosen
+
+
+def _by_level(units: Int32s, level: Int8s, chosen: Bools) -> dict[int, tuple[int, ...]]:
     return {
         int(value): tuple(units[chosen & (level == value)].tolist())
         for value in np.unique(level[chosen])

@@ -1,0 +1,1 @@
+"""Simulation of the whole engine: workloads, faults and checks from one file and one seed."""
