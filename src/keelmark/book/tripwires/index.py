@@ -183,6 +183,7 @@ class TripwireIndex:
         if not rows.shape == kinds.shape == quanta.shape:
             msg = f"{rows.shape[0]} units, {kinds.shape[0]} assets, {quanta.shape[0]} amounts"
             raise InvalidInput(msg)
+        self._fit(rows)  # a first amount of another asset is a further row
         post(rows, kinds, quanta, self.tables, self.net)
         return self._settle()
 
