@@ -133,7 +133,8 @@ def price_lines(measures: Measures, last: Int64s) -> tuple[PriceLine, ...]:
     instruments = measures.replay.scenario.instruments
     currency = measures.replay.scenario.settle.asset
     marks = mark_paths(measures)
-    shown = [k for k, row in enumerate(instruments) if row.contract.base in SHOWN]
+    bases = [row.contract.base for row in instruments]
+    shown = [bases.index(base) for base in SHOWN if base in bases]
     worst = int(np.argmin(marks.min(axis=0) / marks[0]))
     lines = [PriceLine(name="market index", unit="", values=index_path(measures)[last])]
     for row in dict.fromkeys((*shown, worst)):
