@@ -26,7 +26,7 @@ def fresh_bound(unit: int, tables: Tables, net: Net, work: Work) -> float:
         pool = work.pools[index]
         for at in range(pool["first_term"], pool["end_term"]):
             term = work.terms[at]
-            low, high = ends_of(unit, term["factor"], net)
+            low, high = ends_of(unit, int(term["factor"]), net)
             if term["inverse"]:
                 low, high = 1.0 / high, (1.0 / low if low > 0.0 else np.inf)
             term["near"] = low
@@ -35,7 +35,7 @@ def fresh_bound(unit: int, tables: Tables, net: Net, work: Work) -> float:
                 return -np.inf
         bound_pool(pool, clock if pool["accrual"] < 0.0 else 0.0, level, tables, work)
         if pool["factor"] >= 0:
-            pool["low"], pool["high"] = ends_of(unit, pool["factor"], net)
+            pool["low"], pool["high"] = ends_of(unit, int(pool["factor"]), net)
         total += worth(pool)
     return total
 

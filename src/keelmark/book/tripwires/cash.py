@@ -72,7 +72,7 @@ def spend(unit: int, row: int, amount: float, tables: Tables, net: Net) -> bool:
     low = 1.0
     high = 1.0
     if net.lists[unit]["pools"] > 1 and terms["price_factor"] >= 0:
-        low, high = ends_of(unit, terms["price_factor"], net)
+        low, high = ends_of(unit, int(terms["price_factor"]), net)
     if amount >= 0.0:
         net.worst[row] += flattest * amount
         net.watch[unit]["reserve"] += terms["value_scale"] * low * flattest * amount
@@ -98,7 +98,7 @@ def post(
     """Take amounts the book has posted into the reserves; list the units that need a look."""
     status = net.status[0]
     for index in range(units.shape[0]):
-        unit = units[index]
+        unit = int(units[index])
         watch = net.watch[unit]
         if watch["stamp"] == status["stamp"]:
             continue

@@ -150,7 +150,7 @@ def rewire(unit: int, net: Net, work: Work) -> None:
     """Make the wires of a unit those of the plan, with the least list work."""
     row = net.watch[unit]
     planned = net.status[0]["planned"]
-    if row["wires_class"] == NO_BLOCK or capacity(row["wires_class"]) < planned:
+    if row["wires_class"] == NO_BLOCK or capacity(int(row["wires_class"])) < planned:
         drop_wires(unit, net)
         if planned > 0:
             row["wires_class"] = class_for(planned)
@@ -273,7 +273,7 @@ def settle_touched(tables: Tables, net: Net, work: Work) -> bool:
     while status["settled"] < status["touched"]:
         if not has_room(net, room):
             return False
-        unit = net.lists[status["settled"]]["touched"]
+        unit = int(net.lists[status["settled"]]["touched"])
         settle(unit, tables, net, work)
         state = net.watch[unit]["state"]
         if state in (SUSPECT, UNWATCHABLE):
