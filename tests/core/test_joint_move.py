@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keelmark.core import joint_move as joint
 from keelmark.core.bound import Factor, FactorKind
 from keelmark.core.collateral import CollateralSchedule, HaircutTier
 from keelmark.core.errors import InvalidInput
@@ -26,6 +25,7 @@ from keelmark.core.model import (
     Trigger,
 )
 from keelmark.core.numbers import exact
+from keelmark.core.price_path import PRECISION, REACH_MAX, PricePath
 from keelmark.core.rules import TieredRule, with_deductions
 from keelmark.core.unit import MarginUnit, Position
 from tests.core import reference
@@ -84,7 +84,7 @@ def test_the_move_of_a_linear_book_is_the_closed_form(
         )
         reach = min(
             [-1 / d for d in direction.values() if d < 0]
-            + [joint.REACH_MAX / d for d in direction.values() if d > 0]
+            + [REACH_MAX / d for d in direction.values() if d > 0]
         )
         expected = None if slope >= 0 else -start / slope
     found = joint_move(unit, direction, MARKET, MODEL)
@@ -122,7 +122,9 @@ def left_over(situation: Situation, market: Market) -> int:
 def check_first(situation: Situation, direction: dict[str, Decimal], found: JointMove) -> None:
     """Nothing before the size found is liquidatable, and the size is."""
     if found.size is not None and 0 < found.size < D("1e-20"):
-        assert left_over(situation, situation.market) <= 0  # the first step liquidates
+        with exact():
+            there = moved(situation, direction, found.size)
+        assert left_over(situation, there) <= 0  # the first step liquidates
         return
     if found.size == 0:
         assert left_over(situation, situation.market) <= 0
@@ -130,16 +132,17 @@ def check_first(situation: Situation, direction: dict[str, Decimal], found: Join
     with exact():
         reach = min(
             [-1 / d for d in direction.values() if d < 0]
-            + [joint.REACH_MAX / d for d in direction.values() if d > 0]
+            + [REACH_MAX / d for d in direction.values() if d > 0]
         )
         last = found.size if found.size is not None else reach * D("0.999999")
         for step in range(GRID):
-            before = last * step / GRID * (1 - joint.PRECISION * 10)
+            before = last * step / GRID * (1 - PRECISION * 10)
             there = moved(situation, direction, before)
             assert left_over(situation, there) >= 0
         if found.size is not None:
-            there = moved(situation, direction, found.size)
-            assert left_over(situation, there) <= 0
+            # at a jump the row of the floor itself hangs on the last digit of the size
+            steps = (found.size, found.size * (1 + 2 * PRECISION))
+            assert min(left_over(situation, moved(situation, direction, s)) for s in steps) <= 0
 
 
 @given(situation=situations(replace(HELD, inverse=False)), down=st.booleans())
@@ -221,25 +224,60 @@ def test_a_tightly_hedged_linear_book_is_solved_and_not_searched() -> None:
     assert abs(found.size - D("0.1111111111111111111")) < D("1e-9")
 
 
-def test_what_the_bound_cannot_settle_is_unknown() -> None:
+def inverse(symbol: str, rate: str) -> InstrumentTerms:
     coin = Instrument(
-        symbol="BTCUSD", kind=InstrumentKind.INVERSE_PERPETUAL, base="BTC", settle="BTC"
+        symbol=symbol, kind=InstrumentKind.INVERSE_PERPETUAL, base="BTC", settle="BTC"
     )
-    rule = TieredRule(tiers=with_deductions([(D(0), D(0))]))
+    rule = TieredRule(tiers=with_deductions([(D(0), D(rate))]))
+    return InstrumentTerms(instrument=coin, maintenance=rule)
+
+
+def test_a_coin_hedged_by_a_short_in_itself_is_solved_and_not_searched() -> None:
+    model = replace(MODEL, instruments={"BTCUSD": inverse("BTCUSD", "0.01")})
+    # 100 coins and 6,000,000 dollars short are worth the same dollars at every price
+    short = Position(instrument="BTCUSD", size=D(-6_000_000), cost=D(100))
+    unit = MarginUnit(balances={"BTC": D(100), "USDT": D(-5_939_000)}, positions=(short,))
+    market = replace(MARKET, marks={"BTCUSD": D(60_000)})
+    assert maintenance_excess(unit, market, model) == D(1_000)
+    assert joint_move(unit, {"BTCUSD": D(-1)}, market, model).status is PriceStatus.NONE
+    assert joint_move(unit, {"BTCUSD": D(1)}, market, model).status is PriceStatus.NONE
+    naked = replace(short, size=D(-6_060_000), cost=D(101))
+    over = replace(unit, positions=(naked,), balances={"BTC": D(100), "USDT": D(-5_937_000)})
+    # 6,060,000 - P dollars of coin and profit, less 60,600 to keep and the debt: 62,400 - P
+    found = joint_move(over, {"BTCUSD": D(1)}, market, model)
+    assert found.size is not None
+    assert abs(found.size - D("0.04")) < D("1e-15")
+    assert joint_move(over, {"BTCUSD": D(-1)}, market, model).status is PriceStatus.NONE
+
+
+def test_a_coin_margined_unit_is_solved_in_closed_form() -> None:
+    model = replace(
+        MODEL, instruments={"BTCUSD": inverse("BTCUSD", "0.01")}, single_asset=True, valuation="BTC"
+    )
+    held = Position(instrument="BTCUSD", size=D(600_000), cost=D(-10))
+    unit = MarginUnit(balances={"BTC": D(2)}, positions=(held,))
+    found = joint_move(unit, {"BTCUSD": D(-1)}, Market(marks={"BTCUSD": D(60_000)}), model)
+    # 2 + 10 = 10 * 1.01 / (1 - x)
+    assert found.size is not None
+    assert abs(found.size - (1 - D("10.1") / 12)) < D("1e-15")
+
+
+def test_what_the_bound_cannot_settle_is_unknown() -> None:
+    # two contracts on one coin that fall at almost the same speed: no weight makes both straight
     model = replace(
         MODEL,
-        instruments={
-            **MODEL.instruments,
-            "BTCUSD": InstrumentTerms(instrument=coin, maintenance=rule),
-        },
-        valuation="USDT",
+        instruments={s: inverse(s, "0") for s in ("BTCUSD", "BTCUSD-26DEC25")},
+        single_asset=True,
+        valuation="BTC",
     )
-    # a coin-settled short hedges the coins exactly; a sliver of cash is all there is
-    short = Position(instrument="BTCUSD", size=D(-6_000_000), cost=D(100))
-    unit = MarginUnit(balances={"BTC": D(100), "USDT": D(-5_999_999)}, positions=(short,))
-    market = replace(MARKET, marks={**MARKS, "BTCUSD": D(60_000)})
-    assert 0 < maintenance_excess(unit, market, model) < 2
-    found = joint_move(unit, {"BTCUSD": D(-1)}, market, model)
+    pair = (
+        Position(instrument="BTCUSD", size=D(-6_000_000), cost=D(100)),
+        Position(instrument="BTCUSD-26DEC25", size=D(6_000_000), cost=D(-100)),
+    )
+    unit = MarginUnit(balances={"BTC": D("0.00001")}, positions=pair)
+    market = Market(marks={s: D(60_000) for s in model.instruments})
+    direction = {"BTCUSD": D(-1), "BTCUSD-26DEC25": D("-0.999")}
+    found = joint_move(unit, direction, market, model)
     assert found.status is PriceStatus.UNKNOWN
     assert "hedged too tightly" in (found.reason or "")
 
@@ -250,7 +288,7 @@ def test_a_coin_held_as_collateral_moves_with_its_instrument() -> None:
     both = joint_move(unit, {"ETHUSDT": D(-1), "BTCUSDT": D(-1)}, MARKET, MODEL)
     assert apart.status is PriceStatus.NONE
     assert both.size is not None
-    path = joint._Path.along(unit, {"BTCUSDT": D(-1)}, MARKET, MODEL)  # noqa: SLF001 which factor follows
+    path = PricePath.along(unit, {"BTCUSDT": D(-1)}, MARKET, MODEL)
     assert Factor(FactorKind.ASSET, "BTC") in path.slopes
 
 

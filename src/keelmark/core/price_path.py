@@ -1,0 +1,100 @@
+"""The prices a unit reads as functions of the size of a joint move."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from keelmark.core.bound import Box, Factor, FactorKind, Interval, excess_bound, factor_price, reads
+from keelmark.core.margin import maintenance_excess, margin_report
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel
+from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.unit import MarginUnit
+
+PRECISION = Decimal("1e-15")
+"""Relative width at which a crossing counts as found."""
+
+REACH_MAX = Decimal(10)
+"""Largest rise searched: ten times the present price."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricePath:
+    """The factors of a unit as functions of the size of the move."""
+
+    unit: MarginUnit
+    market: Market
+    model: MarginModel
+    direction: Mapping[str, Decimal]
+    slopes: Mapping[Factor, Decimal]
+
+    @classmethod
+    def along(
+        cls,
+        unit: MarginUnit,
+        direction: Mapping[str, Decimal],
+        market: Market,
+        model: MarginModel,
+    ) -> "PricePath":
+        """Return the path of every factor `unit` reads."""
+        slopes = {f: _slope(f, direction, model) for f in reads(unit, model)}
+        return cls(unit, market, model, direction, {f: s for f, s in slopes.items() if s != ZERO})
+
+    def price(self, factor: Factor, size: Decimal) -> Decimal:
+        """Return a factor's price after a move; never below zero."""
+        start = factor_price(factor, self.market, self.model)
+        return max(ZERO, start * (ONE + self.slopes[factor] * size))
+
+    def at(self, size: Decimal) -> Market:
+        """Return the market after a move."""
+        moved = {f: self.price(f, size) for f in self.slopes}
+        by_kind = {
+            kind: {f.name: p for f, p in moved.items() if f.kind is kind} for kind in FactorKind
+        }
+        return Market(
+            marks={**self.market.marks, **by_kind[FactorKind.MARK]},
+            indices={**self.market.indices, **by_kind[FactorKind.INDEX]},
+            asset_prices={**self.market.asset_prices, **by_kind[FactorKind.ASSET]},
+            open_interest=self.market.open_interest,
+            snapshot_id=f"{self.market.snapshot_id} moved by {size:f}",
+        )
+
+    def is_liquidatable(self, size: Decimal) -> bool:
+        """Whether the unit is liquidatable after a move."""
+        return margin_report(self.unit, self.at(size), self.model).is_liquidatable
+
+    def excess(self, size: Decimal) -> Decimal:
+        """Return the maintenance excess after a move."""
+        return maintenance_excess(self.unit, self.at(size), self.model)
+
+    def is_cleared(self, low: Decimal, high: Decimal) -> bool:
+        """Whether the box law proves that no move between `low` and `high` liquidates."""
+        box: Box = {
+            f: Interval(*sorted((self.price(f, low), self.price(f, high)))) for f in self.slopes
+        }
+        bound = excess_bound(self.unit, box, self.market, self.model)
+        return bound is not None and not self.model.trigger.holds(excess=bound)
+
+    def end(self) -> Decimal:
+        """Return the size at which the first price reaches zero, or the largest rise searched."""
+        falls = [-ONE / slope for slope in self.slopes.values() if slope < ZERO]
+        rises = [REACH_MAX / slope for slope in self.slopes.values() if slope > ZERO]
+        return min((*falls, *rises), default=ZERO)
+
+
+def _slope(factor: Factor, direction: Mapping[str, Decimal], model: MarginModel) -> Decimal:
+    """Return a factor's relative change per unit of the move."""
+    if factor.kind is FactorKind.MARK:
+        return direction.get(factor.name, ZERO)
+    symbols = sorted(model.instruments, key=lambda s: (len(s), s))
+    for symbol in symbols:
+        instrument = model.instruments[symbol].instrument
+        known = instrument.index if factor.kind is FactorKind.INDEX else instrument.base
+        if known == factor.name and symbol in direction:
+            return direction[symbol]
+    return ZERO
+
+
+def resolution(size: Decimal, stop: Decimal) -> Decimal:
+    """Return the step within which two sizes are one; near zero, a share of the whole path."""
+    return PRECISION * max(size, stop * PRECISION)
