@@ -5,7 +5,7 @@ tables; `core` is handed the plain unit and market it rebuilds.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import numpy as np
@@ -61,6 +61,11 @@ class Universe:
     asset_rows: Rows
     segments: Rows
     scales_with_open_interest: bool
+    _names: "_Names" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Lay out what is looked up by name: once a universe, not once a snapshot."""
+        object.__setattr__(self, "_names", _Names.of(self))
 
     @classmethod
     def build(cls, model: MarginModel) -> "Universe":
@@ -101,10 +106,11 @@ class Universe:
         Raises:
             UnknownInstrument: There is none.
         """
-        if symbol not in self.symbols:
+        row = self._names.symbols.get(symbol)
+        if row is None:
             msg = f"no instrument {symbol} in this book; {nearest(symbol, self.symbols)}"
             raise UnknownInstrument(msg)
-        return self.symbols.index(symbol)
+        return row
 
     def asset_row(self, asset: str) -> int:
         """Return the row of an asset.
@@ -112,10 +118,11 @@ class Universe:
         Raises:
             UnknownAsset: There is none.
         """
-        if asset not in self.assets:
+        row = self._names.assets.get(asset)
+        if row is None:
             msg = f"no asset {asset} in this book; {nearest(asset, self.assets)}"
             raise UnknownAsset(msg)
-        return self.assets.index(asset)
+        return row
 
     def factor_row(self, factor: Factor) -> int:
         """Return the row of a price.
@@ -165,20 +172,45 @@ class Universe:
         open_interest: Mapping[str, Decimal] | None = None,
     ) -> Market:
         """Return the plain snapshot of a price column, converted as it is read."""
-        names: dict[FactorKind, dict[str, int]] = {kind: {} for kind in FactorKind}
-        for row, factor in enumerate(self.factors):
-            names[factor.kind][factor.name] = row
-        grids = {f.name: self._grid(f) for f in self.factors if f.kind is FactorKind.MARK}
+        names = self._names
         return Market(
-            marks=_Prices(prices, names[FactorKind.MARK], grids),
-            indices=_Prices(prices, names[FactorKind.INDEX], {}),
-            asset_prices=_Prices(prices, names[FactorKind.ASSET], {}),
+            marks=_Prices(prices, names.prices[FactorKind.MARK], names.grids),
+            indices=_Prices(prices, names.prices[FactorKind.INDEX], {}),
+            asset_prices=_Prices(prices, names.prices[FactorKind.ASSET], {}),
             open_interest=open_interest or {},
             snapshot_id=snapshot_id,
         )
 
-    def _grid(self, factor: Factor) -> Decimal:
-        return self.model.instruments[factor.name].instrument.price_unit
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Rows by name.
+
+    Attributes:
+        symbols: Row of each instrument.
+        assets: Row of each asset.
+        prices: Row of each price, by what kind of price it is.
+        grids: Price unit of each mark.
+    """
+
+    symbols: Mapping[str, int]
+    assets: Mapping[str, int]
+    prices: Mapping[FactorKind, Mapping[str, int]]
+    grids: Mapping[str, Decimal]
+
+    @classmethod
+    def of(cls, universe: Universe) -> "_Names":
+        """Return the names of a universe."""
+        prices: dict[FactorKind, dict[str, int]] = {kind: {} for kind in FactorKind}
+        for row, factor in enumerate(universe.factors):
+            prices[factor.kind][factor.name] = row
+        terms = universe.model.instruments
+        return cls(
+            symbols={symbol: row for row, symbol in enumerate(universe.symbols)},
+            assets={asset: row for row, asset in enumerate(universe.assets)},
+            prices=prices,
+            grids={mark: terms[mark].instrument.price_unit for mark in prices[FactorKind.MARK]},
+        )
 
 
 class _Prices(Mapping[str, Decimal]):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from functools import partial
+from functools import lru_cache, partial
 from inspect import signature
 
 from keelmark.core.errors import InvalidInput, nearest
@@ -83,6 +83,7 @@ PriceRule = Callable[..., LimitPrice]
 PRICE: Registry[PriceRule] = Registry("price limit")
 
 
+@lru_cache(maxsize=64)
 def price_policy(name: str, **settings: Decimal) -> PricePolicy:
     """Return the price-limit policy called `name` with its settings.
 

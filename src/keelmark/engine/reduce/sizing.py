@@ -7,7 +7,7 @@ not raise the margin excess after its own fee and slippage (INV-07).
 import inspect
 from collections.abc import Callable, Sequence
 from decimal import ROUND_CEILING, Decimal
-from functools import partial
+from functools import lru_cache, partial
 
 from keelmark.core.allocation import OutOfReach, Reducible, ReliefPiece
 from keelmark.core.allocation import least_cost as least_cost_closes
@@ -24,6 +24,7 @@ Setting = int | Decimal
 SIZING: Registry[SizingRule] = Registry("sizing")
 
 
+@lru_cache(maxsize=64)
 def sizing_policy(name: str, **settings: Setting) -> SizingPolicy:
     """Return the sizing policy called `name` with its settings.
 
