@@ -165,6 +165,36 @@ def test_no_inverse_move_liquidates_before_the_one_found(
         check_first(situation, direction, found)
 
 
+@given(situation=situations(HELD), weights=st.lists(st.integers(-3, 3), min_size=3, max_size=3))
+def test_no_uneven_move_liquidates_before_the_one_found(
+    situation: Situation, weights: list[int]
+) -> None:
+    symbols = sorted({p.instrument for p in situation.unit.positions})
+    direction = {s: D(w) for s, w in zip(symbols, weights, strict=False)}
+    if any(direction.values()):
+        found = joint_move(situation.unit, direction, situation.market, situation.model)
+        if found.status is not PriceStatus.UNKNOWN:
+            check_first(situation, direction, found)
+
+
+def test_a_coin_that_moves_at_another_speed_than_its_contract_is_searched() -> None:
+    # the coin follows the perpetual, the dated contract lags: times the coin it is no line
+    model = replace(
+        MODEL, instruments={s: inverse(s, "0.05") for s in ("BTCUSD", "BTCUSD-26DEC25")}
+    )
+    dated = Position(instrument="BTCUSD-26DEC25", size=D(300_000), cost=D(-5))
+    unit = MarginUnit(balances={"BTC": D(1), "USDT": D(20_000)}, positions=(dated,))
+    market = replace(MARKET, marks={s: D(60_000) for s in model.instruments})
+    direction = {"BTCUSD": D(-1), "BTCUSD-26DEC25": D("-0.5")}
+    situation = Situation(unit=unit, market=market, model=model)
+    found = joint_move(unit, direction, market, model)
+    assert found.size is not None
+    check_first(situation, direction, found)
+    with exact():
+        almost = moved(situation, direction, found.size * (1 - D("1e-12")))
+    assert left_over(situation, almost) == 1
+
+
 @given(situations(replace(HELD, inverse=False)))
 def test_one_instrument_alone_moves_to_its_liquidation_price(situation: Situation) -> None:
     unit, market, model = situation.unit, situation.market, situation.model
