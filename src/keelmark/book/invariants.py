@@ -1,4 +1,8 @@
-"""Laws of the columns: `None` where one holds, else how it fails."""
+"""Laws of the columns: `None` where one holds, else how it fails.
+
+The laws that need no columns are written once, in `core.invariants`; here the book is added up for
+them.
+"""
 
 from collections.abc import Iterator
 
@@ -8,25 +12,25 @@ from keelmark.book.book import Book
 from keelmark.book.kernels.blocks import NO_BLOCK
 from keelmark.book.tables import BlockTable
 from keelmark.book.totals import totals
+from keelmark.core import invariants as laws
 
 
 def value_is_conserved(book: Book) -> str | None:
-    """INV-01: per asset, the vault equals the sum of balances less the sum of costs."""
-    residuals = totals(book).residuals
-    wrong = {
-        book.parameters.asset_names[asset]: residual
-        for asset, residual in enumerate(residuals)
-        if residual != 0
-    }
-    return f"vault less claims: {wrong}" if wrong else None
+    """INV-01 of a book."""
+    sums = totals(book)
+    columns = (book.parameters.asset_names, sums.vault, sums.balances, sums.costs)
+    return laws.value_is_conserved(
+        laws.AssetTotals(asset=asset, vault=vault, balances=balances, costs=costs)
+        for asset, vault, balances, costs in zip(*columns, strict=True)
+    )
 
 
 def open_interest_is_symmetric(book: Book) -> str | None:
-    """INV-02: per instrument, lots held long equal lots held short, in-house units included."""
-    sums = totals(book)
-    pairs = zip(book.parameters.instrument_names, sums.longs, sums.shorts, strict=True)
-    wrong = {name: (longs, shorts) for name, longs, shorts in pairs if longs + shorts != 0}
-    return f"long and short lots: {wrong}" if wrong else None
+    """INV-02 of a book."""
+    sums, names = totals(book), book.parameters.instrument_names
+    longs = dict(zip(names, sums.longs, strict=True))
+    shorts = {name: -lots for name, lots in zip(names, sums.shorts, strict=True)}
+    return laws.open_interest_is_symmetric(longs, shorts)
 
 
 def rows_are_owned_once(book: Book) -> str | None:

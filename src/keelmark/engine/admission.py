@@ -4,13 +4,19 @@ Allowed at any time is what shrinks the size of every leg it touches and does no
 beyond its fee, except while the unit is being liquidated.
 """
 
+from dataclasses import replace
+from decimal import Decimal
+
 from keelmark.book.records import AMOUNT_LIMIT, SIZE_LIMIT
 from keelmark.book.views import PositionView, UnitView
 from keelmark.core.codes import Leg, UnitKind, UnitStatus
-from keelmark.core.errors import Rejected, RejectionReason
+from keelmark.core.errors import InvalidInput, Rejected, RejectionReason
 from keelmark.core.margin import margin_report
 from keelmark.core.model import MarginPurpose
 from keelmark.core.numbers import ZERO, exact
+from keelmark.core.unit import MarginUnit
+from keelmark.engine.entries import Order
+from keelmark.engine.orders import open_orders
 from keelmark.engine.state import State
 from keelmark.engine.trial import after_fill
 
@@ -33,6 +39,21 @@ def require_open(state: State, unit: int) -> UnitView:
             RejectionReason.ACCOUNT_CLOSED,
             f"{state.book.unit_name(unit)} belongs to a closed account; open another account",
         )
+    return view
+
+
+def require_client(state: State, unit: int) -> UnitView:
+    """Return an open unit of a client.
+
+    Raises:
+        InvalidInput: It is the venue's own.
+        UnknownUnit: It was never opened.
+        Rejected: Its account is closed.
+    """
+    view = require_open(state, unit)
+    if view.kind is UnitKind.IN_HOUSE:
+        msg = f"{state.book.unit_name(unit)} is the venue's own; name a unit of an account"
+        raise InvalidInput(msg)
     return view
 
 
@@ -81,13 +102,44 @@ def require_margin(state: State, after: UnitView, what: str) -> None:
         MissingMarkPrice: A price the check needs is not there.
     """
     require_trusted(state, after)
-    report = margin_report(state.plain(after), state.market, state.model)
-    excess = report.excess(MarginPurpose.INITIAL)
+    excess = initial_excess(state, state.plain(after))
     if excess < ZERO:
         raise refuse(
             RejectionReason.INSUFFICIENT_INITIAL_MARGIN,
             f"{what} would leave {state.book.unit_name(after.unit)} {-excess:f} "
             f"{state.model.valuation} short of its initial margin; deposit or reduce first",
+        )
+
+
+def initial_excess(state: State, unit: MarginUnit) -> Decimal:
+    """Return the excess over initial margin of a unit, or of one that might be."""
+    return margin_report(unit, state.market, state.model).excess(MarginPurpose.INITIAL)
+
+
+def require_room_for(state: State, unit: int, order: Order) -> None:
+    """Refuse an order whose margin the unit does not have; one that takes no margin passes.
+
+    Raises:
+        Rejected: With what is missing, or because the unit is past its margin call.
+    """
+    orders = (*state.orders.get(unit, {}).values(), order)
+    now = state.unit(unit)
+    after = initial_excess(
+        state,
+        replace(now, orders=open_orders(state.universe, orders)),
+    )
+    if after >= initial_excess(state, now):
+        return
+    if state.is_reduce_only(unit):
+        raise refuse(
+            RejectionReason.REDUCE_ONLY,
+            f"{state.book.unit_name(unit)} is past its margin call; no orders that take margin",
+        )
+    if after < ZERO:
+        raise refuse(
+            RejectionReason.INSUFFICIENT_INITIAL_MARGIN,
+            f"the order would leave {state.book.unit_name(unit)} {-after:f} "
+            f"{state.model.valuation} short of its initial margin; deposit or order less",
         )
 
 
@@ -114,6 +166,7 @@ def require_fill(state: State, view: UnitView, fill: PositionView, fee: int) -> 
         Rejected: With the reason.
     """
     if view.kind is UnitKind.IN_HOUSE:
+        _require_trader(state, view.unit)
         return
     require_free(state, view.unit)
     settle = state.settle_of(fill.instrument)
@@ -128,6 +181,17 @@ def require_fill(state: State, view: UnitView, fill: PositionView, fee: int) -> 
             "its positions pass until it recovers",
         )
     require_margin(state, after, "the fill")
+
+
+def _require_trader(state: State, unit: int) -> None:
+    """Refuse a fill of an in-house unit that takes no positions."""
+    if unit not in {state.liquidity, state.backstop}:
+        msg = (
+            f"a fill of {state.book.unit_name(unit)}; of the venue's own units only "
+            f"{state.book.unit_name(state.liquidity)} and {state.book.unit_name(state.backstop)} "
+            "hold positions"
+        )
+        raise InvalidInput(msg)
 
 
 def _require_leg(state: State, after: UnitView, fill: PositionView) -> None:
@@ -162,7 +226,9 @@ def _keeps_excess(
     if state.depends_on_untrusted(before):
         return True  # what only shrinks must not wait for a price
     with exact():
-        allowed = max(0, fee) * state.universe.quantum(settle) * state.price_of(settle)
+        steepest = state.steepest(state.universe.assets[settle])
+        paid = max(0, fee) * state.universe.quantum(settle)
+        allowed = paid * steepest * state.price_of(settle)
         now = margin_report(state.plain(before), state.market, state.model)
         then = margin_report(state.plain(after), state.market, state.model)
         purpose = MarginPurpose.MAINTENANCE

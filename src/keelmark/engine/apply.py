@@ -23,7 +23,8 @@ from keelmark.book.records import OUTSIDE
 from keelmark.core.codes import Leg, UnitStatus
 from keelmark.core.numbers import exact
 from keelmark.engine import events as e
-from keelmark.engine.state import Case, LossWindow, Order, Protection, SoldWindow, State
+from keelmark.engine.entries import Case, LossWindow, Order, Protection, SoldWindow
+from keelmark.engine.state import State
 from keelmark.rulebooks.load import read_rulebook
 
 Rows = npt.NDArray[np.void]
@@ -147,6 +148,8 @@ def _note_sold(state: State, event: e.Filled) -> None:
 
 
 def _note_takeover(state: State) -> None:
+    if not state.book.units[state.backstop]["positions_count"]:
+        state.disposed_ms = state.time_ms  # the first disposal is one interval away
     rules = state.rules.takeover
     window = state.loss_window
     if rules.loss_max is None or state.time_ms - window.start_ms < 1000 * rules.loss_window_s:
@@ -281,7 +284,7 @@ def _marks_set(state: State, event: e.MarksSet) -> Touched:
     if len(event.times_ms):
         _note_trust(state, event, good)
         if state.time_ms == 0:
-            state.posted_ms = int(event.times_ms[-1])
+            state.posted_ms = int(event.times_ms[0])
         set_time(state, int(event.times_ms[-1]))
     return NOTHING
 
@@ -293,7 +296,8 @@ def _note_trust(state: State, event: e.MarksSet, good: npt.NDArray[np.bool_]) ->
     is_good = good[::-1][latest]
     state.untrusted -= set(factors[is_good].tolist())
     state.untrusted |= set(factors[~is_good].tolist())
-    state.seen_ms[factors[is_good]] = event.times_ms[-1]
+    snapshots = np.searchsorted(event.offsets, np.flatnonzero(good), side="right") - 1
+    np.maximum.at(state.seen_ms, event.factors[good], event.times_ms[snapshots])
     if state.rebased:
         state.rebased -= set(event.factors[good].tolist())
 
@@ -310,9 +314,7 @@ def _paused(state: State, event: e.Paused) -> Touched:
 def _resumed(state: State, event: e.Resumed) -> Touched:
     """Lift a pause; the next price of what was paused is believed whatever its step."""
     state.paused.discard(event.instrument)
-    rows = state.universe.instruments["mark_factor"]
-    resumed = rows if event.instrument < 0 else rows[event.instrument : event.instrument + 1]
-    state.rebased |= set(resumed.tolist())
+    state.rebased |= state.factors_of(event.instrument)
     return NOTHING
 
 
@@ -320,6 +322,8 @@ def _resumed(state: State, event: e.Resumed) -> Touched:
 
 
 def _warned(state: State, event: e.Warned) -> Touched:
+    if not state.levels:
+        state.rechecked_ms = state.time_ms  # the first recheck is one interval away
     for unit in event.units:
         state.levels[unit] = event.level
     return Touched(NOBODY, levels=event.units)
@@ -336,6 +340,11 @@ def _warning_cleared(state: State, event: e.WarningCleared) -> Touched:
 
 def _grace_started(state: State, event: e.GraceStarted) -> Touched:
     state.grace[event.unit] = event.until_ms
+    return NOTHING
+
+
+def _grace_ended(state: State, event: e.GraceEnded) -> Touched:
+    state.grace.pop(event.unit, None)
     return NOTHING
 
 
@@ -392,7 +401,7 @@ def _overridden(state: State, event: e.Overridden) -> Touched:
         state.held.add(event.unit)
     else:
         state.held.discard(event.unit)
-    return NOTHING
+    return _touched(event.unit)
 
 
 def _account_closed(state: State, event: e.AccountClosed) -> Touched:
@@ -400,6 +409,7 @@ def _account_closed(state: State, event: e.AccountClosed) -> Touched:
     for unit in units:
         for table in (state.orders, state.protections, state.cases, state.grace, state.levels):
             table.pop(unit, None)
+        state.held.discard(unit)
         state.book.set_status(unit, UnitStatus.CLOSED)
     return Touched(np.array(units, np.int32), levels=units)
 
@@ -432,6 +442,7 @@ _APPLY: dict[type, Callable[[State, Any], Touched]] = {
     e.Warned: _warned,
     e.WarningCleared: _warning_cleared,
     e.GraceStarted: _grace_started,
+    e.GraceEnded: _grace_ended,
     e.LiquidationStarted: _liquidation_started,
     e.Waiting: _waiting,
     e.StageExhausted: _stage_exhausted,

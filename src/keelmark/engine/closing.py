@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from typing import Any
 
+from keelmark.book.records import SIZE_LIMIT
 from keelmark.book.views import PositionView, UnitView
 from keelmark.core.codes import Leg, UnitStatus
 from keelmark.core.errors import InvalidInput, RejectionReason
@@ -60,6 +61,7 @@ def closing_events(state: State, command: c.CloseAccount) -> list[Any]:
     if command.reason not in REASONS:
         msg = f"closing reason {command.reason!r}; known: {', '.join(sorted(REASONS))}"
         raise InvalidInput(msg)
+    _require_prices(state, command)
     cross = state.book.cross_unit(command.account)
     require_open(state, cross)
     closing = _Closing(state, command, cross)
@@ -78,11 +80,33 @@ def closing_events(state: State, command: c.CloseAccount) -> list[Any]:
     return closing.events
 
 
+def _require_prices(state: State, command: c.CloseAccount) -> None:
+    """Refuse named prices that fit no instrument; raises `InvalidInput`."""
+    if len(command.instruments) != len(command.ticks):
+        msg = f"{len(command.instruments)} instruments with {len(command.ticks)} prices; one each"
+        raise InvalidInput(msg)
+    count = len(state.universe.symbols)
+    for row, ticks in zip(command.instruments, command.ticks, strict=True):
+        if not (0 <= row < count and 1 <= ticks <= SIZE_LIMIT):
+            msg = (
+                f"instrument row {row} at {ticks} ticks; rows are 0..{count - 1}, and a price is "
+                f"1 to {SIZE_LIMIT} ticks"
+            )
+            raise InvalidInput(msg)
+
+
 def _close_unit(closing: _Closing, view: UnitView) -> None:
     """Cancel orders, close positions, and bring the cash to the cross unit."""
     if view.status is UnitStatus.CLOSED:
         return
     state = closing.state
+    case = state.cases.get(view.unit)
+    if case is not None:
+        closing.events.append(
+            e.LiquidationEnded(
+                case=case.case, unit=view.unit, time_ms=state.time_ms, outcome="released"
+            ),
+        )
     if state.orders.get(view.unit):
         closing.events.append(e.OrdersCancelled(unit=view.unit, instrument=-1))
     for position in view.positions:
@@ -161,6 +185,13 @@ def _exchange(closing: _Closing, source: int, debt_asset: int) -> None:
     owed, have = -closing.cash[debt_asset], closing.cash[source]
     if owed <= 0 or have <= 0:
         return
+    for asset in (source, debt_asset):
+        if int(state.universe.asset_rows[asset]["price_factor"]) in state.untrusted:
+            raise refuse(
+                RejectionReason.UNTRUSTED_MARK,
+                f"the price of {state.universe.assets[asset]} cannot be trusted, and a debt is to "
+                "be paid at it; wait for a good price",
+            )
     with exact():
         per_quantum = state.universe.quantum(source) * state.price_of(source)
         rate = per_quantum / (state.universe.quantum(debt_asset) * state.price_of(debt_asset))

@@ -4,15 +4,7 @@ A command is well formed or refused by its decoder; whether a rule allows it is 
 `engine.decide`. Times are milliseconds since the Unix epoch, UTC.
 """
 
-from typing import Any
-
 import msgspec
-import numpy as np
-import numpy.typing as npt
-
-Int64s = npt.NDArray[np.int64]
-Int32s = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float64]
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
@@ -232,21 +224,3 @@ class Override(Command, frozen=True):
     action: str
     operator: str
     reason: str
-
-
-class FillBatch:
-    """Many trades at once: one columnar record, all applied or none."""
-
-    __slots__ = ("columns",)
-
-    def __init__(self, columns: dict[str, npt.NDArray[Any]]) -> None:
-        self.columns = columns
-
-
-class DepositBatch:
-    """Many deposits at once: columns unit, asset, quanta."""
-
-    __slots__ = ("columns",)
-
-    def __init__(self, columns: dict[str, npt.NDArray[Any]]) -> None:
-        self.columns = columns

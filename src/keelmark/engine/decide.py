@@ -1,27 +1,38 @@
 """Decide about one command: the events it leads to, or a rejection. Changes nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from keelmark.book.records import SIZE_LIMIT
+from keelmark.book.records import AMOUNT_LIMIT, SIZE_LIMIT
 from keelmark.book.views import PositionView
 from keelmark.core.codes import Leg
-from keelmark.core.errors import DuplicateId, InvalidInput, RejectionReason, UnknownAsset
+from keelmark.core.errors import (
+    DuplicateId,
+    InvalidInput,
+    OutOfScale,
+    RejectionReason,
+    UnknownAsset,
+)
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
 from keelmark.engine.admission import (
     refuse,
+    require_client,
     require_fill,
     require_free,
     require_margin,
     require_open,
     require_positive,
     require_price,
+    require_room_for,
     require_trusted,
 )
 from keelmark.engine.closing import closing_events
+from keelmark.engine.compatibility import require_compatible
+from keelmark.engine.entries import Order
 from keelmark.engine.protections import require_protection
-from keelmark.engine.state import Order, State
+from keelmark.engine.state import State
 from keelmark.engine.trial import after_payment
 from keelmark.rulebooks.load import read_rulebook
 
@@ -44,6 +55,17 @@ def _open_account(state: State, command: c.OpenAccount) -> Events:
         raise DuplicateId(msg)
     account, unit = state.book.accounts_count, state.book.units_count
     return [e.AccountOpened(account=account, unit=unit, name=command.name)]
+
+
+def require_openings(state: State, event: e.AccountsOpened) -> None:
+    """Refuse openings in bulk that name an account nobody opens; raises `InvalidInput`."""
+    accounts = state.book.accounts_count + max(0, event.count)
+    wrong = [int(account) for account in event.isolated if not 0 <= account < accounts]
+    if event.count < 0 or wrong:
+        msg = (
+            f"{event.count} accounts, isolated units of {wrong[:5]}; accounts are 0..{accounts - 1}"
+        )
+        raise InvalidInput(msg)
 
 
 def _open_isolated(state: State, command: c.OpenIsolated) -> Events:
@@ -92,7 +114,8 @@ def _require_payable(state: State, unit: int, asset: int, quanta: int, what: str
             f"{state.book.unit_name(unit)} holds {held}",
         )
     after = after_payment(view, asset, -quanta)
-    if after.positions or any(amount < 0 for amount in after.balances.values()):
+    indebted = any(amount < 0 for amount in after.balances.values())
+    if after.positions or indebted or state.orders.get(unit):
         require_margin(state, after, what)
 
 
@@ -101,21 +124,17 @@ def _fill(state: State, command: c.Fill) -> Events:
         msg = f"a fill of unit {command.unit} with itself; name two units"
         raise InvalidInput(msg)
     _require_instrument(state, command.instrument)
+    _require_legs(command.leg, command.counterparty_leg)
     require_price(state, command.instrument, command.lots, command.ticks)
     value = state.value(command.instrument, command.lots, command.ticks)
     sides = (
-        (command.unit, command.leg, command.lots, value, command.fee),
-        (
-            command.counterparty,
-            command.counterparty_leg,
-            -command.lots,
-            -value,
-            command.counterparty_fee,
-        ),
+        (command.unit, command.leg, 1, command.fee, command.leverage),
+        (command.counterparty, command.counterparty_leg, -1, command.counterparty_fee, 0),
     )
-    for unit, leg, lots, cost, fee in sides:
+    for unit, leg, sign, fee, leverage in sides:
         view = require_open(state, unit)
-        side = PositionView(command.instrument, Leg(leg), lots, cost, command.leverage)
+        lots = sign * command.lots
+        side = PositionView(command.instrument, Leg(leg), lots, sign * value, leverage)
         require_fill(state, view, side, fee)
     return [
         e.Filled(
@@ -135,20 +154,17 @@ def _fill(state: State, command: c.Fill) -> Events:
 
 
 def _reserve(state: State, command: c.ReserveOrder) -> Events:
+    require_client(state, command.unit)
     view = require_free(state, command.unit)
     _require_instrument(state, command.instrument)
     require_price(state, command.instrument, command.lots, command.ticks)
-    require_trusted(state, view)
     if command.order in state.orders.get(command.unit, {}):
         msg = f"order {command.order} of unit {command.unit} exists already; use another id"
         raise DuplicateId(msg)
-    if state.is_reduce_only(command.unit):
-        raise refuse(
-            RejectionReason.REDUCE_ONLY,
-            f"{state.book.unit_name(command.unit)} is past its margin call; no new orders",
-        )
+    ordered = PositionView(command.instrument, Leg.NET, command.lots, 0, 0)
+    require_trusted(state, replace(view, positions=(*view.positions, ordered)))
     order = Order(instrument=command.instrument, lots=command.lots, ticks=command.ticks)
-    state.require_room_for(command.unit, order)
+    require_room_for(state, command.unit, order)
     return [
         e.OrderReserved(
             unit=command.unit,
@@ -177,6 +193,7 @@ def _funding(state: State, command: c.PostFunding) -> Events:
     _require_equal_lengths(command.instruments, command.rates, command.ticks)
     for instrument in command.instruments:
         _require_instrument(state, instrument)
+    _require_rows(command.instruments, command.rates, "funding")
     return [
         e.FundingPosted(
             instruments=command.instruments,
@@ -190,6 +207,7 @@ def _interest(state: State, command: c.PostInterest) -> Events:
     _require_equal_lengths(command.assets, command.rates)
     for asset in command.assets:
         _require_asset(state, asset)
+    _require_rows(command.assets, command.rates, "interest")
     return [e.InterestPosted(assets=command.assets, rates=command.rates)]
 
 
@@ -202,19 +220,20 @@ def _settle(state: State, command: c.Settle) -> Events:
     if not 1 <= command.ticks <= SIZE_LIMIT:
         msg = f"settlement of {instrument.symbol} at {command.ticks} ticks; prices are positive"
         raise InvalidInput(msg)
-    return [e.Settled(instrument=command.instrument, ticks=command.ticks)]
+    with_orders = [
+        unit
+        for unit, orders in sorted(state.orders.items())
+        if any(order.instrument == command.instrument for order in orders.values())
+    ]
+    return [
+        e.Settled(instrument=command.instrument, ticks=command.ticks),
+        *(e.OrdersCancelled(unit=unit, instrument=command.instrument) for unit in with_orders),
+        e.Paused(instrument=command.instrument, reason="settled"),
+    ]
 
 
 def _set_rulebook(state: State, command: c.SetRulebook) -> Events:
-    book = read_rulebook(command.text, title="the command")
-    if tuple(book.model.instruments) != state.universe.symbols or (
-        tuple(book.model.assets) != state.universe.assets
-    ):
-        msg = (
-            "the new rulebook lists other instruments or assets, or in another order; "
-            "parameters may change, rows may not"
-        )
-        raise InvalidInput(msg)
+    require_compatible(state, read_rulebook(command.text, title="the command"))
     return [e.RulebookSet(text=command.text)]
 
 
@@ -229,10 +248,17 @@ def _resume(state: State, command: c.Resume) -> Events:
 
 
 def _override(state: State, command: c.Override) -> Events:
-    require_open(state, command.unit)
+    view = require_client(state, command.unit)
     if command.action not in {"release", "hold", "takeover"}:
         msg = f"override {command.action!r}; known: hold, release, takeover"
         raise InvalidInput(msg)
+    if command.action == "takeover":
+        require_trusted(state, view)
+        if not view.positions and min(view.balances.values(), default=0) >= 0:
+            raise refuse(
+                RejectionReason.NOTHING_TO_CLOSE,
+                f"{state.book.unit_name(command.unit)} holds no position and owes nothing",
+            )
     return [
         e.Overridden(
             unit=command.unit,
@@ -248,7 +274,7 @@ def _close_account(state: State, command: c.CloseAccount) -> Events:
 
 
 def _set_protection(state: State, command: c.SetProtection) -> Events:
-    require_open(state, command.unit)
+    require_client(state, command.unit)
     require_protection(state, command)
     return [
         e.ProtectionSet(
@@ -265,6 +291,7 @@ def _set_protection(state: State, command: c.SetProtection) -> Events:
 
 
 def _remove_protection(state: State, command: c.RemoveProtection) -> Events:
+    require_open(state, command.unit)
     if command.protection not in state.protections.get(command.unit, {}):
         raise refuse(
             RejectionReason.NO_SUCH_ORDER,
@@ -290,6 +317,25 @@ def _require_equal_lengths(*columns: tuple[int, ...]) -> None:
     if len({len(column) for column in columns}) > 1:
         msg = f"columns of {[len(column) for column in columns]} rows; give one value a row"
         raise InvalidInput(msg)
+
+
+def _require_legs(*legs: int) -> None:
+    known = [int(leg) for leg in Leg]
+    for leg in legs:
+        if leg not in known:
+            msg = f"leg {leg}; 0 is one-way, 1 the long and -1 the short leg of hedge mode"
+            raise InvalidInput(msg)
+
+
+def _require_rows(rows: tuple[int, ...], rates: tuple[int, ...], what: str) -> None:
+    """Refuse a row that is listed twice, or a rate that no column holds."""
+    if len(set(rows)) < len(rows):
+        msg = f"{what} of rows {list(rows)}; list each once"
+        raise InvalidInput(msg)
+    for rate in rates:
+        if abs(rate) > AMOUNT_LIMIT:
+            msg = f"{what} at a rate of {rate} parts per trillion; at most {AMOUNT_LIMIT} fit"
+            raise OutOfScale(msg)
 
 
 _DECIDE: dict[type, Callable[[State, Any], Events]] = {

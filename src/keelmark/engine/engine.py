@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from keelmark.core.errors import KeelmarkError, Rejected
 from keelmark.core.numbers import exact
 from keelmark.core.process import UnitOrder
 from keelmark.engine import events as e
-from keelmark.engine.apply import apply
+from keelmark.engine.apply import Touched, apply
 from keelmark.engine.codec import record_of
 from keelmark.engine.commands import (
     AdvanceTime,
@@ -30,15 +30,18 @@ from keelmark.engine.commands import (
     Resume,
     SetRulebook,
 )
-from keelmark.engine.decide import decide
+from keelmark.engine.compatibility import require_policies
+from keelmark.engine.decide import decide, require_openings
 from keelmark.engine.digest import state_digest
+from keelmark.engine.entries import PRICE_KINDS
 from keelmark.engine.execution import ExecutionVenue, MarkMarket
 from keelmark.engine.guards import Guards, Judged
 from keelmark.engine.journal.memory import MemoryJournal
 from keelmark.engine.journal.port import Journal
-from keelmark.engine.liquidation.desk import Desk, Holders
-from keelmark.engine.liquidation.process import end, liquidate, take_over
-from keelmark.engine.protections import run_protections
+from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.liquidation.holders import Holders
+from keelmark.engine.liquidation.process import end, liquidate, must_wait, take_over
+from keelmark.engine.protections import has_kind, run_protections
 from keelmark.engine.recovery import opening, reading, recovered, require_new
 from keelmark.engine.schedule import Schedule
 from keelmark.engine.snapshot import batch_digest, save
@@ -51,6 +54,16 @@ Int32s = npt.NDArray[np.int32]
 Listener = Callable[[Any], None]
 
 
+class Witness(Protocol):
+    """Whoever wants to see the state before and after each event; `engine.auditor` is one."""
+
+    def before(self, state: State, event: Any) -> None:  # noqa: ANN401 an event
+        """Look at the state an event is about to change."""
+
+    def after(self, state: State, event: Any) -> None:  # noqa: ANN401 an event
+        """Look at the state an event has changed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How an engine is run; nothing here changes a decision.
@@ -58,10 +71,14 @@ class Settings:
     Attributes:
         capacity: Rows to allocate at once.
         tripwires: Speed settings of the index.
+        watch: What tells who needs a decision.
+        witness: Sees every event before and after it is applied; it must not change anything.
     """
 
     capacity: Capacity | None = None
     tripwires: TripwireSettings | None = None
+    watch: Callable[[State, TripwireSettings | None], Watch] = Watch
+    witness: Witness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +116,16 @@ class Engine:
         settings: Settings | None = None,
         listener: Listener | None = None,
     ) -> None:
+        require_policies(rulebook.liquidation)
         self.journal: Journal = journal if journal is not None else MemoryJournal()
         require_new(self.journal)
         self.position = 0
         self._settings = settings or Settings()
         self._listener = listener
         self._events: list[Any] = []
+        self._facts = 0  # of them, other than marks
         self._behind = False
+        self._changed: set[int] = set()
         self._bind(State(rulebook, capacity=self._settings.capacity), market or MarkMarket())
         self._begun = opening(self.state)
 
@@ -152,7 +172,7 @@ class Engine:
     def _bind(self, state: State, market: ExecutionVenue) -> None:
         """Attach everything that works on a state."""
         self.state = state
-        self._watch = Watch(state, self._settings.tripwires)
+        self._watch = self._settings.watch(state, self._settings.tripwires)
         self._guards = Guards(state)
         self._schedule = Schedule(state)
         self._desk = Desk(state, market, self._emit, Holders())
@@ -172,21 +192,22 @@ class Engine:
         with self._whole():
             for event in decide(self.state, command):
                 self._emit(event)
-            self._follow(command)
-            self._settle(self._watch.flush())
+            self._settle(self._follow(command))
             return self._commit()
 
     def submit_bulk(self, event: e.Posted | e.AccountsOpened) -> Receipt:
         """Carry out a batch of postings or openings: all of it or none."""
         with self._whole():
+            if isinstance(event, e.AccountsOpened):
+                require_openings(self.state, event)
             self._emit(event)
-            self._settle(self._watch.flush())
+            self._settle(NOBODY)
             return self._commit()
 
     def submit_marks(self, marks: e.MarksSet) -> int:
         """Carry out a stream of snapshots; return the journal position after it.
 
-        Each stretch up to a snapshot that needs a decision is one durable batch.
+        Each stretch up to a snapshot at which something happens is one durable batch.
 
         Raises:
             Rejected: Time runs backwards; nothing of the stream has been applied.
@@ -196,11 +217,16 @@ class Engine:
             first, count = 0, len(marks.times_ms)
             while first < count:
                 first = 1 + self._advance(judged, first)
-                self._commit()
+                if self._facts:
+                    self._commit()
+            self._commit()
         return self.position
 
     def _advance(self, judged: Judged, first: int) -> int:
         """Carry out snapshots from `first` up to one that needs a decision; return that one."""
+        self._distrust(judged.marks, first)
+        if self._facts:
+            self._commit()
         last = self._guards.horizon(judged.marks, first, self._schedule.next_wake())
         stop, units = self._watch.advance(judged.marks, first, last)
         refused = self._guards.refused(judged, first, stop)
@@ -216,8 +242,10 @@ class Engine:
         with self._whole():
             if time_ms < self.state.time_ms:
                 raise self._guards.backwards(time_ms)
+            self._distrust_old(time_ms, fresh=set())
+            units = self._watch.time_passes(time_ms)
             self._emit(e.TimeAdvanced(time_ms=time_ms))
-            self._settle(self._watch.time_passed())
+            self._settle(units)
             self._run_due()
             return self._commit()
 
@@ -245,7 +273,12 @@ class Engine:
 
     def suspects(self) -> Int32s:
         """Return the units at or below the level they are watched at."""
-        return self._watch.index.suspects()
+        return self._watch.suspects()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the memory is ahead of the journal: nothing is accepted any more."""
+        return self._behind
 
     @property
     def watch(self) -> Watch:
@@ -256,12 +289,18 @@ class Engine:
 
     def _emit(self, event: Any) -> None:  # noqa: ANN401 an event
         """Apply an event, write it down, and let everybody know what it touched."""
+        witness = self._settings.witness
+        if witness is not None:
+            witness.before(self.state, event)
         touched = apply(self.state, event)
         self._watch.note(touched)
+        self._note_guarded(event, touched)
         self._desk.holders.touched(touched.units)
         if touched.cash is not None:
             self._desk.holders.forget()
         self._record(event)
+        if witness is not None:
+            witness.after(self.state, event)
 
     def _apply(self, marks: e.MarksSet) -> None:
         """Apply snapshots: every candidate known so far is out of date."""
@@ -271,32 +310,46 @@ class Engine:
 
     def _record(self, event: Any) -> None:  # noqa: ANN401 an event
         self._events.append(event)
+        self._facts += not isinstance(event, e.MarksSet)
         if self._listener is not None:
             self._listener(event)
 
-    def _settle(self, units: Int32s) -> None:
-        """Decide about units, and about whoever that touches, until nobody is left."""
-        done: set[int] = set()
-        queue = set(units.tolist())
-        while queue:
-            rows = np.array(sorted(queue), np.int32)
-            self._warn(rows)
-            for unit in rows.tolist():
-                if unit in self.state.protections:
-                    run_protections(self._desk, unit)
-            for unit in self._in_order(rows):
-                liquidate(self._desk, unit)
-            done |= queue
-            queue = set(self._watch.flush().tolist()) - done
+    def _note_guarded(self, event: Any, touched: Touched) -> None:  # noqa: ANN401 an event
+        """Remember units with protections that an event has touched: wires do not see stops."""
+        guarded = self.state.protections.keys()
+        if guarded:
+            self._changed |= guarded & {*touched.units.tolist(), getattr(event, "unit", -1)}
+            if touched.cash is not None:
+                self._changed |= guarded & set(touched.cash["unit"].tolist())
 
-    def _follow(self, command: Command) -> None:
-        """Let what is derived from the state follow a command that changes how units are seen."""
+    def _flush(self) -> Int32s:
+        """Return who needs a decision after what has happened."""
+        changed = np.array(sorted(self._changed), np.int32)
+        self._changed.clear()
+        return np.union1d(self._watch.flush(), changed).astype(np.int32)
+
+    def _settle(self, units: Int32s) -> None:
+        """Decide about units, and about whoever that touches, until nobody is touched."""
+        rows = np.union1d(units, self._flush()).astype(np.int32)
+        with exact():  # entered once: inside it, entering again costs nothing
+            while len(rows):
+                self._warn(rows)
+                for unit in rows.tolist():
+                    if unit in self.state.protections:
+                        run_protections(self._desk, unit)
+                for unit in self._in_order(rows):
+                    liquidate(self._desk, unit)
+                rows = self._flush()
+
+    def _follow(self, command: Command) -> Int32s:
+        """Follow a command that changes how units are seen; return who to look at."""
         if isinstance(command, SetRulebook):
-            self._settle(self._watch.rebuild())
-        elif isinstance(command, Resume):
-            self._settle(self.suspects())
-        elif isinstance(command, Override):
+            return np.union1d(self._watch.rebuild(), self._guarded_units()).astype(np.int32)
+        if isinstance(command, Resume):
+            return np.union1d(self.suspects(), self._guarded_units()).astype(np.int32)
+        if isinstance(command, Override):
             self._override(command)
+        return NOBODY
 
     def _override(self, command: Override) -> None:
         case = self.state.cases.get(command.unit)
@@ -312,8 +365,12 @@ class Engine:
     def _in_order(self, units: Int32s) -> Iterable[int]:
         """Return the units that may be at their trigger, in the order the rulebook names."""
         state = self.state
-        open_cases = [int(u) for u in units if int(u) in state.cases]
-        rest = [int(u) for u in units if int(u) not in state.cases and state.may_fall(int(u))]
+        open_cases = [u for u in units.tolist() if u in state.cases]
+        rest = [
+            u
+            for u in units.tolist()
+            if u not in state.cases and state.may_fall(u) and not must_wait(state, u)
+        ]
         return sorted(open_cases) + _ranked(state, rest)
 
     def _run_due(self) -> None:
@@ -329,18 +386,25 @@ class Engine:
             self._emit(e.WorkDone(work="disposal", time_ms=self.state.time_ms))
         for work in tasks.jobs:
             work(self._desk)
-        self._settle(self._watch.flush())
-        if tasks.stale:
-            self._distrust(tasks.stale)
+        self._settle(NOBODY)
 
-    def _distrust(self, factors: list[int]) -> None:
+    def _distrust(self, marks: e.MarksSet, snapshot: int) -> None:
+        """Stop believing what is too old at a snapshot and not renewed by it."""
+        start, end = int(marks.offsets[snapshot]), int(marks.offsets[snapshot + 1])
+        is_good = np.isfinite(marks.prices[start:end])
+        fresh = set(marks.factors[start:end][is_good].tolist())
+        self._distrust_old(int(marks.times_ms[snapshot]), fresh)
+
+    def _distrust_old(self, time_ms: int, fresh: set[int]) -> None:
         """Stop believing prices that are too old: nobody is cleared or liquidated on them."""
-        now = self.state.time_ms
+        factors = [factor for factor in self._schedule.stale(time_ms) if factor not in fresh]
+        if not factors:
+            return
         for factor in factors:
             price = repr(float(self.state.prices[factor]))
-            self._emit(e.MarkRefused(factor=factor, price=price, time_ms=now, reason="stale"))
+            self._emit(e.MarkRefused(factor=factor, price=price, time_ms=time_ms, reason="stale"))
         unknown = e.MarksSet(
-            times_ms=np.array([now]),
+            times_ms=np.array([self.state.time_ms]),
             offsets=np.array([0, len(factors)]),
             factors=np.array(factors, np.int32),
             prices=np.full(len(factors), np.nan),
@@ -350,14 +414,16 @@ class Engine:
         self._settle(units)
 
     def _guarded_units(self) -> Int32s:
-        """Return the units whose protections prices alone can reach."""
-        if not (self.state.has_price_triggers or self.state.has_equity_floors):
-            return NOBODY
-        return np.array(sorted(self.state.protections), np.int32)
+        """Return the units with what no wire watches: stops, and orders inside maintenance."""
+        state = self.state
+        units = {unit for unit in state.orders if state.counts_orders_of(unit)}
+        if has_kind(state, {*PRICE_KINDS, "equity_floor"}):
+            units |= state.protections.keys()
+        return np.array(sorted(units), np.int32)
 
     def _commit(self) -> Receipt:
         """Make what happened durable as one batch."""
-        events = tuple(self._events)
+        events = _with_one_stretch(self._events)
         if not events:
             return Receipt(self.position, events)
         heading = [] if self.position else [record_of(self._begun)]
@@ -366,6 +432,7 @@ class Engine:
             expected_position=self.position,
         )
         self._events.clear()
+        self._facts = 0
         self._desk.holders.forget()
         return Receipt(self.position, events)
 
@@ -397,6 +464,27 @@ def _stretch(marks: e.MarksSet, first: int, last: int) -> e.MarksSet:
         factors=marks.factors[start:end],
         prices=marks.prices[start:end],
     )
+
+
+def _with_one_stretch(events: list[Any]) -> tuple[Any, ...]:
+    """Return events with the marks they begin with as one record.
+
+    A stretch ends where something happens, not where the index wanted a second look: so the
+    batches of a journal depend on the state alone.
+    """
+    count = next((i for i, x in enumerate(events) if not isinstance(x, e.MarksSet)), len(events))
+    if count < 2:  # noqa: PLR2004 nothing to join
+        return tuple(events)
+    parts: list[e.MarksSet] = events[:count]
+    starts = np.cumsum([0, *(len(part.factors) for part in parts)])
+    shifted = [part.offsets[:-1] + at for part, at in zip(parts, starts, strict=False)]
+    joined = e.MarksSet(
+        times_ms=np.concatenate([part.times_ms for part in parts]),
+        offsets=np.concatenate([*shifted, starts[-1:]]),
+        factors=np.concatenate([part.factors for part in parts]),
+        prices=np.concatenate([part.prices for part in parts]),
+    )
+    return (joined, *events[count:])
 
 
 def _ranked(state: State, units: list[int]) -> list[int]:

@@ -128,6 +128,9 @@ class LossSocialised(Event, frozen=True):
         form: Name of the loss policy.
         payers: Units.
         quanta: What each paid to `unit`.
+        instrument: What the loss was made in; -1 for a debt without positions.
+        lots: Signed lots that found no counterparty.
+        loss: Their whole loss, what the fund paid of it included.
     """
 
     case: int
@@ -136,6 +139,9 @@ class LossSocialised(Event, frozen=True):
     form: str
     payers: tuple[int, ...]
     quanta: tuple[int, ...]
+    instrument: int = -1
+    lots: int = 0
+    loss: int = 0
 
 
 class FundingPosted(Event, frozen=True):
@@ -259,6 +265,12 @@ class GraceStarted(Event, frozen=True):
     until_ms: int
 
 
+class GraceEnded(Event, frozen=True):
+    """A unit was back above its trigger when its time was up."""
+
+    unit: int
+
+
 # --- liquidation --------------------------------------------------------------------------------
 
 
@@ -275,6 +287,23 @@ class HoldingRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     tier: int
 
 
+class AssetRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """An asset of a unit at the moment of a decision; decimals as text.
+
+    Attributes:
+        counted: Balance, interest and counted profit before haircuts.
+        value: What that counts for, in the asset.
+        maintenance: Requirements settled in it, loan margin included.
+        price: Valuation currency per unit.
+    """
+
+    asset: int
+    counted: str
+    value: str
+    maintenance: str
+    price: str
+
+
 class LiquidationStarted(Event, frozen=True):
     """A unit was found at its trigger by the exact core.
 
@@ -283,6 +312,7 @@ class LiquidationStarted(Event, frozen=True):
         maintenance: Maintenance margin.
         holdings: Its positions with their requirements: the working of the decision.
         balances: (asset, quanta).
+        assets: What the balances and profits counted for.
     """
 
     case: int
@@ -292,6 +322,7 @@ class LiquidationStarted(Event, frozen=True):
     maintenance: str
     holdings: tuple[HoldingRow, ...]
     balances: tuple[tuple[int, int], ...]
+    assets: tuple[AssetRow, ...] = ()
 
 
 class Waiting(Event, frozen=True):
@@ -461,6 +492,7 @@ AnyEvent = (
     | Warned
     | WarningCleared
     | GraceStarted
+    | GraceEnded
     | LiquidationStarted
     | Waiting
     | StageExhausted

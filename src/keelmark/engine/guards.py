@@ -1,7 +1,8 @@
 """Which marks are believed: time that rises, prices inside their band, none too old.
 
-A price that is refused becomes a NaN in the stream: it clears nobody and liquidates nobody, and an
-event says which price it was and why.
+A mark lands on its instrument's grid before it enters the state, so that kernels and core read the
+same number. A price that is refused becomes a NaN in the stream: it clears nobody and liquidates
+nobody, and an event says which price it was and why.
 """
 
 from dataclasses import dataclass, replace
@@ -10,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.book.kernels.jit import njit
+from keelmark.book.records import SIZE_LIMIT
+from keelmark.book.universe import Universe
 from keelmark.core.errors import InvalidInput, Rejected, RejectionReason
+from keelmark.engine.entries import PRICE_KINDS
 from keelmark.engine.events import MarkRefused, MarksSet
-from keelmark.engine.protections import first_price_trigger
+from keelmark.engine.protections import first_price_trigger, has_kind
 from keelmark.engine.state import State
 
 Floats = npt.NDArray[np.float64]
@@ -20,6 +24,10 @@ Int8s = npt.NDArray[np.int8]
 Int32s = npt.NDArray[np.int32]
 
 GOOD, NOT_A_PRICE, OUT_OF_BAND = 0, 1, 2
+
+ONE_OVER = 1e-15
+"""How far from one a whole number of units may be and still be one: the rounding of the unit."""
+
 REASONS = {NOT_A_PRICE: "not a positive number", OUT_OF_BAND: "outside its band"}
 
 
@@ -46,6 +54,31 @@ def band_kernel(
             banded[factor] = 1
 
 
+def grid(universe: Universe) -> Floats:
+    """Return the price unit of each price row; zero where a price has no grid."""
+    result = np.zeros(len(universe.factors))
+    for row in universe.instruments:
+        result[row["mark_factor"]] = row["price_unit"]
+    return result
+
+
+def on_grid(prices: Floats, units: Floats) -> Floats:
+    """Return prices as the nearest float of a whole number of units; infinite beyond the columns.
+
+    A unit of a tenth or a quarter is divided by as the whole number it is one over: multiplying by
+    it would miss the nearest float.
+    """
+    result = prices.copy()
+    has_grid = (units > 0.0) & np.isfinite(prices)
+    unit = units[has_grid]
+    ticks = np.rint(prices[has_grid] / unit)
+    parts = np.rint(1.0 / unit)
+    exact_parts = (parts > 1.0) & (np.abs(parts * unit - 1.0) <= ONE_OVER)
+    priced = np.where(exact_parts, ticks / np.maximum(parts, 1.0), ticks * unit)
+    result[has_grid] = np.where(ticks <= SIZE_LIMIT, priced, np.inf)
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A stream of marks after judgement.
@@ -66,9 +99,10 @@ class Guards:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._unit = grid(state.universe)
 
     def checked(self, marks: MarksSet) -> Judged:
-        """Return the stream with refused prices as NaN.
+        """Return the stream with marks on their grids and refused prices as NaN.
 
         Raises:
             InvalidInput: The columns do not fit together, or name an unknown factor.
@@ -80,12 +114,9 @@ class Guards:
         rising = np.all(marks.times_ms[1:] >= marks.times_ms[:-1])
         if not rising or int(marks.times_ms[0]) < self._state.time_ms:
             raise self.backwards(int(marks.times_ms[0]))
-        verdict = self._judge(marks)
-        bad = np.flatnonzero(verdict)
-        if not len(bad):
-            return Judged(marks, marks.prices, verdict)
-        prices = marks.prices.copy()
-        prices[bad] = np.nan
+        prices = on_grid(marks.prices, self._unit[marks.factors])
+        verdict = self._judge(marks.factors, prices)
+        prices[verdict != GOOD] = np.nan
         return Judged(replace(marks, prices=prices), marks.prices, verdict)
 
     def refused(self, judged: Judged, first: int, last: int) -> list[MarkRefused]:
@@ -111,9 +142,9 @@ class Guards:
         """Return the last snapshot that may be applied before something else must be looked at."""
         last = int(np.searchsorted(marks.times_ms, wake_ms)) - 1
         last = min(max(last, first), len(marks.times_ms) - 1)
-        if self._state.has_equity_floors:
+        if has_kind(self._state, {"equity_floor"}) or self._state.model.orders_in_maintenance:
             return first
-        if self._state.has_price_triggers:
+        if has_kind(self._state, PRICE_KINDS):
             return first_price_trigger(self._state, marks, first, last)
         return last
 
@@ -124,14 +155,14 @@ class Guards:
             f"{time_ms} ms comes before the clock's {self._state.time_ms} ms; send marks in order",
         )
 
-    def _judge(self, marks: MarksSet) -> Int8s:
+    def _judge(self, factors: Int32s, prices: Floats) -> Int8s:
         banded = np.ones(len(self._state.prices), np.int8)
         banded[list(self._state.rebased)] = 0
-        verdict = np.zeros(len(marks.factors), np.int8)
+        verdict = np.zeros(len(factors), np.int8)
         last = self._state.prices.copy()
         band_kernel(
-            marks.factors,
-            marks.prices,
+            factors,
+            prices,
             float(self._state.rules.guards.band),
             banded,
             last,

@@ -2,25 +2,28 @@
 
 Usage protections are watched by the same wires as warnings, at their own multiple of maintenance.
 Price protections cut a stream of marks at the first snapshot that reaches them; equity floors are
-looked at after every snapshot.
+looked at after every snapshot. A protection ends when it has done its work: a stop when nothing is
+left to close, the others when they have moved something.
 """
 
+from collections.abc import Collection, Iterator
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
 
 import numpy as np
 
+from keelmark.core.codes import Leg
 from keelmark.core.errors import InvalidInput, nearest
 from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ZERO, exact
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
+from keelmark.engine.entries import MILLION, PRICE_KINDS, USAGE_KINDS, Protection
 from keelmark.engine.execution import LiquidationOrder
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.reduce import reducible_legs
 from keelmark.engine.reduce.legs import Shortfall
 from keelmark.engine.reduce.sizing import sizing_policy
-from keelmark.engine.state import MILLION, PRICE_KINDS, USAGE_KINDS, Protection, State
+from keelmark.engine.state import State
 
 KINDS = (*PRICE_KINDS, "equity_floor", *USAGE_KINDS)
 
@@ -47,10 +50,17 @@ def require_protection(state: State, command: c.SetProtection) -> None:
         msg = f"{where}: target {command.target} must lie between 0 and its trigger"
         raise InvalidInput(msg)
     if command.kind == "top_up":
-        state.book.known(command.source)
-        if not 0 <= command.asset < len(state.universe.assets) or command.source == command.unit:
-            msg = f"{where}: a top-up needs another unit as source and an asset row"
+        rows = state.book.units["account"]
+        own = rows[state.book.known(command.source)] == rows[command.unit]
+        if command.source == command.unit or not own:
+            msg = f"{where}: a top-up needs another unit of the same account as its source"
             raise InvalidInput(msg)
+    if command.kind == "top_up" and not 0 <= command.asset < len(state.universe.assets):
+        msg = f"{where}: a top-up needs an asset row, 0 to {len(state.universe.assets) - 1}"
+        raise InvalidInput(msg)
+    if command.kind == "equity_floor" and not -1 <= command.asset < len(state.universe.assets):
+        msg = f"{where}: asset {command.asset} is not in the book; leave it out for the first one"
+        raise InvalidInput(msg)
 
 
 def first_price_trigger(state: State, marks: e.MarksSet, first: int, last: int) -> int:
@@ -58,13 +68,46 @@ def first_price_trigger(state: State, marks: e.MarksSet, first: int, last: int) 
     start, end = int(marks.offsets[first]), int(marks.offsets[last + 1])
     factors, prices = marks.factors[start:end], marks.prices[start:end]
     hit = np.zeros(end - start, np.bool_)
-    for factor, low, high in state.price_triggers():
+    for factor, low, high in price_triggers(state):
         rows = factors == factor
         hit |= rows & ((prices <= low) | (prices >= high))
     if not hit.any():
         return last
     row = start + int(np.argmax(hit))
     return int(np.searchsorted(marks.offsets, row, side="right")) - 1
+
+
+def has_kind(state: State, kinds: Collection[str]) -> bool:
+    """Whether any unit has a protection of one of these kinds."""
+    return any(p.kind in kinds for rows in state.protections.values() for p in rows.values())
+
+
+def price_triggers(state: State) -> Iterator[tuple[int, float, float]]:
+    """Yield (factor, highest price that fires downwards, lowest that fires upwards)."""
+    for unit, rows in state.protections.items():
+        for protection in rows.values():
+            if protection.kind not in PRICE_KINDS:
+                continue
+            lots = net_lots(state, unit, protection.instrument)
+            if lots == 0:
+                continue
+            row = state.universe.instruments[protection.instrument]
+            price = protection.trigger * float(row["price_unit"])
+            slack = 0.25 * float(row["price_unit"])
+            below = fires_below(protection, lots)
+            low, high = (price + slack, np.inf) if below else (0.0, price - slack)
+            yield int(row["mark_factor"]), low, high
+
+
+def net_lots(state: State, unit: int, instrument: int) -> int:
+    """Return the signed lots of a unit in an instrument, all legs together."""
+    positions = state.book.unit_view(unit).positions
+    return sum(p.lots for p in positions if p.instrument == instrument)
+
+
+def fires_below(protection: Protection, lots: int) -> bool:
+    """Whether a price protection of a position is reached by a falling price."""
+    return (lots > 0) == (protection.kind == "stop_loss")
 
 
 def run_protections(desk: Desk, unit: int) -> None:
@@ -76,21 +119,16 @@ def run_protections(desk: Desk, unit: int) -> None:
         view = state.book.unit_view(unit)
         if state.depends_on_untrusted(view) or not view.positions:
             continue
-        if is_reached(state, unit, protection):
-            _ACTIONS[protection.kind](desk, unit, protection)
+        if is_reached(state, unit, protection) and _act(desk, unit, protection):
             desk.emit(e.ProtectionRemoved(unit=unit, protection=number, fired=True))
 
 
 def is_reached(state: State, unit: int, protection: Protection) -> bool:
     """Whether a protection's condition holds at the present snapshot."""
     if protection.kind in PRICE_KINDS:
-        lots = sum(
-            p.lots
-            for p in state.book.unit_view(unit).positions
-            if p.instrument == protection.instrument
-        )
-        below = (lots > 0) == (protection.kind == "stop_loss")
+        lots = net_lots(state, unit, protection.instrument)
         ticks = state.ticks(protection.instrument)
+        below = fires_below(protection, lots)
         reached = ticks <= protection.trigger if below else ticks >= protection.trigger
         return lots != 0 and reached
     report = state.report(unit)
@@ -108,18 +146,27 @@ def _floor(state: State, protection: Protection) -> Decimal:
 # --- actions ------------------------------------------------------------------------------------
 
 
-def _close_instrument(desk: Desk, unit: int, protection: Protection) -> None:
+def _act(desk: Desk, unit: int, protection: Protection) -> bool:
+    """Do what a protection is for; return whether it has done its work."""
+    if protection.kind == "top_up":
+        return _top_up(desk, unit, protection)
+    if protection.kind == "deleverage":
+        return _deleverage(desk, unit, protection)
+    return _close(desk, unit, protection)
+
+
+def _close(desk: Desk, unit: int, protection: Protection) -> bool:
+    """Sell the instrument of a price protection, or everything; whether nothing of it is left."""
+    chosen = protection.instrument if protection.kind in PRICE_KINDS else -1
+    left = 0
     for held in desk.state.book.unit_view(unit).positions:
-        if held.instrument == protection.instrument:
-            _send(desk, unit, held.instrument, int(held.leg), -held.lots)
+        if chosen in {-1, held.instrument}:
+            left += abs(held.lots)
+            left -= _send(desk, unit, held.instrument, int(held.leg), -held.lots)
+    return left == 0
 
 
-def _close_everything(desk: Desk, unit: int, protection: Protection) -> None:  # noqa: ARG001 action
-    for held in desk.state.book.unit_view(unit).positions:
-        _send(desk, unit, held.instrument, int(held.leg), -held.lots)
-
-
-def _top_up(desk: Desk, unit: int, protection: Protection) -> None:
+def _top_up(desk: Desk, unit: int, protection: Protection) -> bool:
     """Move from the funding unit what brings usage to the target, as far as it has it."""
     state = desk.state
     with exact():
@@ -129,7 +176,7 @@ def _top_up(desk: Desk, unit: int, protection: Protection) -> None:
         held = state.book.balance(unit, protection.asset) * state.universe.quantum(protection.asset)
         marginal = max(weight.marginal_weight(held), Decimal("0.01"))
         wanted = int((short / (price * marginal)).to_integral_value(ROUND_CEILING))
-    quanta = min(max(0, wanted), max(0, state.free_cash(protection.source, protection.asset)))
+    quanta = min(max(0, wanted), state.free_cash(protection.source, protection.asset))
     if quanta:
         desk.emit(
             e.Transferred(
@@ -140,9 +187,10 @@ def _top_up(desk: Desk, unit: int, protection: Protection) -> None:
                 reason="top_up",
             ),
         )
+    return quanta > 0
 
 
-def _deleverage(desk: Desk, unit: int, protection: Protection) -> None:
+def _deleverage(desk: Desk, unit: int, protection: Protection) -> bool:
     """Sell, most maintenance first, until usage is at the target."""
     state = desk.state
     report = state.report(unit)
@@ -152,10 +200,12 @@ def _deleverage(desk: Desk, unit: int, protection: Protection) -> None:
         maintenance=report.maintenance_margin,
         buffer=Decimal(MILLION) / protection.target - 1,
     )
+    sold = 0
     for close in sizing_policy("to_target")(legs, shortfall).closes:
         row = state.universe.instrument_row(close.instrument)
-        held = state.book.lots(unit, row, close.leg)  # type: ignore[arg-type]  # a leg's number
-        _send(desk, unit, row, close.leg, -close.lots if held > 0 else close.lots)
+        held = state.book.lots(unit, row, Leg(close.leg))
+        sold += _send(desk, unit, row, close.leg, -close.lots if held > 0 else close.lots)
+    return sold > 0
 
 
 def _missing(report: MarginReport, target: int) -> Decimal:
@@ -163,11 +213,11 @@ def _missing(report: MarginReport, target: int) -> Decimal:
     return max(ZERO, report.maintenance_margin * MILLION / target - report.equity)
 
 
-def _send(desk: Desk, unit: int, row: int, leg: int, lots: int) -> None:
-    """Sell or buy in the market, without a limit, at the taker fee."""
+def _send(desk: Desk, unit: int, row: int, leg: int, lots: int) -> int:
+    """Sell or buy in the market, without a limit, at the taker fee; return the lots filled."""
     state = desk.state
     if state.is_paused(row):
-        return
+        return 0
     order = LiquidationOrder(
         instrument=row,
         lots=lots,
@@ -177,7 +227,7 @@ def _send(desk: Desk, unit: int, row: int, leg: int, lots: int) -> None:
     )
     done = desk.market.execute(order)
     if done.lots == 0:
-        return
+        return 0
     value = state.value(row, done.lots, done.ticks)
     with exact():
         fee = int((abs(value) * state.rules.taker_fee).to_integral_value(ROUND_CEILING))
@@ -194,13 +244,4 @@ def _send(desk: Desk, unit: int, row: int, leg: int, lots: int) -> None:
             reason="protection",
         ),
     )
-
-
-_ACTIONS: dict[str, Any] = {
-    "stop_loss": _close_instrument,
-    "take_profit": _close_instrument,
-    "equity_floor": _close_everything,
-    "usage_ceiling": _close_everything,
-    "top_up": _top_up,
-    "deleverage": _deleverage,
-}
+    return abs(done.lots)

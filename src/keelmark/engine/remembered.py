@@ -10,15 +10,8 @@ from decimal import Decimal
 import msgspec
 import numpy as np
 
-from keelmark.engine.state import (
-    Case,
-    FundWindow,
-    LossWindow,
-    Order,
-    Protection,
-    SoldWindow,
-    State,
-)
+from keelmark.engine.entries import Case, FundWindow, LossWindow, Order, Protection, SoldWindow
+from keelmark.engine.state import State
 
 SCHEMA = 2
 

@@ -21,13 +21,11 @@ class Due:
         recheck: Whether warned units are looked at for recovery.
         units: Units whose wait or grace has ended, sorted.
         jobs: Work of the venue's own.
-        stale: Factors whose last price is too old.
     """
 
     recheck: bool = False
     units: list[int] = field(default_factory=list)
     jobs: list[Callable[[Desk], None]] = field(default_factory=list)
-    stale: list[int] = field(default_factory=list)
 
 
 class Schedule:
@@ -39,8 +37,8 @@ class Schedule:
     def next_wake(self) -> int:
         """Return the next instant at which something is due, `NEVER` if nothing is."""
         state = self._state
-        instants = [case.wake_ms for case in state.cases.values() if case.wake_ms > state.time_ms]
-        instants += [until for until in state.grace.values() if until > state.time_ms]
+        instants = [case.wake_ms for unit, case in state.cases.items() if unit not in state.held]
+        instants += [until for unit, until in state.grace.items() if unit not in state.held]
         if state.levels:
             instants.append(state.rechecked_ms + 1000 * state.rules.warn.recheck_s)
         if self._disposes():
@@ -58,16 +56,21 @@ class Schedule:
         if state.levels and now - state.rechecked_ms >= 1000 * state.rules.warn.recheck_s:
             result.recheck = True
         result.units = sorted(
-            {u for u, case in state.cases.items() if case.wake_ms <= now}
-            | {u for u, until in state.grace.items() if until <= now},
+            {u for u, case in state.cases.items() if case.wake_ms <= now and u not in state.held}
+            | {u for u, until in state.grace.items() if until <= now and u not in state.held},
         )
         interval = 1000 * state.rules.takeover.dispose_interval_s
         if self._disposes() and now - state.disposed_ms >= interval:
             result.jobs = [deleverage_backstop, dispose]
-        if state.rules.guards.stale_s:
-            old = np.flatnonzero(now - state.seen_ms >= 1000 * state.rules.guards.stale_s)
-            result.stale = [f for f in old.tolist() if f not in state.untrusted]
         return result
+
+    def stale(self, time_ms: int) -> list[int]:
+        """Return the trusted price rows whose last good price is too old at a time."""
+        state = self._state
+        if not state.rules.guards.stale_s:
+            return []
+        old = np.flatnonzero(time_ms - state.seen_ms >= 1000 * state.rules.guards.stale_s)
+        return [factor for factor in old.tolist() if factor not in state.untrusted]
 
     def _disposes(self) -> bool:
         state = self._state

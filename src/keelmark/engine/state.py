@@ -1,8 +1,7 @@
 """Everything the engine remembers: the book, the market, and what is going on with each unit."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import numpy as np
@@ -13,16 +12,27 @@ from keelmark.book.kernels.holders import gross_notional
 from keelmark.book.kernels.margin import Tables, excess, single_asset_price
 from keelmark.book.parameters import Parameters
 from keelmark.book.postings import fill_value
+from keelmark.book.totals import totals
 from keelmark.book.universe import Universe
 from keelmark.book.views import UnitView
-from keelmark.core.errors import Rejected, RejectionReason
 from keelmark.core.excess import price_of
 from keelmark.core.margin import MarginReport, margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPurpose
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.process import LiquidationRules, Stage, UnitOrder
-from keelmark.core.unit import MarginUnit, OpenOrders, Position
+from keelmark.core.unit import MarginUnit, Position
+from keelmark.engine.entries import (
+    MILLION,
+    USAGE_KINDS,
+    Case,
+    FundWindow,
+    LossWindow,
+    Order,
+    Protection,
+    SoldWindow,
+)
+from keelmark.engine.orders import open_orders
 from keelmark.rulebooks.load import Rulebook
 from keelmark.rulebooks.terms import terms_digest
 
@@ -30,78 +40,6 @@ Floats = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
 
 DEFAULT_FUND = "default"
-MILLION = 1_000_000
-
-PRICE_KINDS = ("stop_loss", "take_profit")
-USAGE_KINDS = ("usage_ceiling", "top_up", "deleverage")
-"""Protections by what they are watched with."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Order:
-    """A reserved order."""
-
-    instrument: int
-    lots: int
-    ticks: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Protection:
-    """A protection a user set; fields as `commands.SetProtection`."""
-
-    kind: str
-    instrument: int
-    trigger: int
-    source: int
-    asset: int
-    target: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Case:
-    """A liquidation in progress.
-
-    Attributes:
-        case: Number of it.
-        unit: The unit.
-        attempts: Orders sent so far.
-        wake_ms: Nothing is done before.
-        cooldown_ms: Until then further orders are sized as inside a cool-down.
-        exhausted: Stages that can do no more.
-    """
-
-    case: int
-    unit: int
-    attempts: int = 0
-    wake_ms: int = 0
-    cooldown_ms: int = 0
-    exhausted: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True, kw_only=True)
-class FundWindow:
-    """What a fund spent since its window began, quanta; `base` is what it held then."""
-
-    start_ms: int
-    base: int
-    spent: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class SoldWindow:
-    """Notional sold into the market since the window began, valuation currency."""
-
-    start_ms: int = 0
-    notional: Decimal = ZERO
-
-
-@dataclass(slots=True, kw_only=True)
-class LossWindow:
-    """Equity of the backstop when its window began, valuation currency."""
-
-    start_ms: int = 0
-    equity: float = 0.0
 
 
 class State:
@@ -251,8 +189,16 @@ class State:
     def market(self) -> Market:
         """The present snapshot as plain values."""
         if self._market is None:
-            self._market = self.universe.market(self.prices, f"{self.time_ms} ms")
+            self._market = self.universe.market(
+                self.prices,
+                f"{self.time_ms} ms",
+                self._open_interest() if self.universe.scales_with_open_interest else None,
+            )
         return self._market
+
+    def _open_interest(self) -> dict[str, Decimal]:
+        """Return the open interest of every instrument, settle asset."""
+        return self.universe.open_interest(totals(self.book).longs, self.prices)
 
     def prices_changed(self) -> None:
         """Forget the plain snapshot; called whenever a price or the clock moves."""
@@ -264,7 +210,9 @@ class State:
         self._reports.clear()
 
     def forget_reports_of(self, units: Iterable[int]) -> None:
-        """Forget the reports of units that have changed."""
+        """Forget the reports of units that have changed, and what open interest was."""
+        if self.universe.scales_with_open_interest:
+            self.prices_changed()
         for unit in units:
             self._reports.pop(unit, None)
 
@@ -305,15 +253,27 @@ class State:
         """Whether the margin of a unit reads a price that is not trusted."""
         if not self.untrusted:
             return False
-        if any(self.is_untrusted_instrument(p.instrument) for p in view.positions):
+        if any(self.untrusted & self.factors_of(p.instrument) for p in view.positions):
             return True
         factors = {int(self.universe.asset_rows[a]["price_factor"]) for a in view.balances}
         return bool(self.untrusted & factors)
+
+    def factors_of(self, instrument: int) -> set[int]:
+        """Return the price rows an instrument is valued and margined on; -1 is all there are."""
+        if instrument < 0:
+            return set(range(len(self.universe.factors)))
+        row = self.universe.instruments[instrument]
+        settle = int(self.universe.asset_rows[row["settle"]]["price_factor"])
+        return {int(row["mark_factor"]), int(row["margin_factor"]), settle} - {-1}
 
     @property
     def accrues(self) -> bool:
         """Whether any debt counts interest before it is posted."""
         return bool(self.universe.asset_rows["borrow_rate"].any())
+
+    def counts_orders_of(self, unit: int) -> bool:
+        """Whether open orders of a unit enlarge its maintenance: the screen does not read them."""
+        return self.model.orders_in_maintenance and bool(self.orders.get(unit))
 
     # --- levels ---------------------------------------------------------------------------------
 
@@ -352,8 +312,11 @@ class State:
     def may_fall(self, unit: int) -> bool:
         """Whether the screen cannot prove a unit above its trigger, and its prices are known.
 
-        What has no kernel face comes out as NaN and is left to `core`.
+        What has no kernel face comes out as NaN and is left to `core`, and so are orders that
+        enlarge maintenance.
         """
+        if self.counts_orders_of(unit):
+            return not self.depends_on_untrusted(self.book.unit_view(unit))
         spare, error = excess(unit, 1.0, self.tables())
         if spare > error:
             return False
@@ -367,78 +330,27 @@ class State:
         spare = report.equity - report.maintenance_margin
         return spare if order is UnitOrder.LOWEST_EXCESS else -spare
 
-    # --- protections ----------------------------------------------------------------------------
-
-    @property
-    def has_equity_floors(self) -> bool:
-        """Whether any unit has a stop on equity."""
-        return any(p.kind == "equity_floor" for _, p in self._all_protections())
-
-    @property
-    def has_price_triggers(self) -> bool:
-        """Whether any unit has a stop on a price."""
-        return any(p.kind in PRICE_KINDS for _, p in self._all_protections())
-
-    def price_triggers(self) -> list[tuple[int, float, float]]:
-        """Return (factor, highest price that fires downwards, lowest that fires upwards)."""
-        ends: dict[int, tuple[float, float]] = {}
-        for unit, protection in self._all_protections():
-            if protection.kind not in PRICE_KINDS:
-                continue
-            row = self.universe.instruments[protection.instrument]
-            factor = int(row["mark_factor"])
-            price = protection.trigger * float(row["price_unit"])
-            low, high = ends.get(factor, (0.0, float("inf")))
-            long = any(
-                p.lots > 0
-                for p in self.book.unit_view(unit).positions
-                if p.instrument == protection.instrument
-            )
-            below = long == (protection.kind == "stop_loss")
-            slack = 0.25 * float(row["price_unit"])
-            ends[factor] = (
-                (max(low, price + slack), high) if below else (low, min(high, price - slack))
-            )
-        return [(factor, low, high) for factor, (low, high) in ends.items()]
-
-    def _all_protections(self) -> Iterator[tuple[int, Protection]]:
-        for unit, rows in self.protections.items():
-            for protection in rows.values():
-                yield unit, protection
-
     def free_cash(self, unit: int, asset: int) -> int:
-        """Return what a unit could pay out of an asset without falling below initial margin."""
+        """Return what a unit could pay out of an asset without falling below initial margin.
+
+        Nothing while it is being liquidated or depends on a price that is not trusted.
+        """
+        if unit in self.cases or self.depends_on_untrusted(self.book.unit_view(unit)):
+            return 0
         held = self.book.balance(unit, asset)
         with exact():
             spare = self.report(unit).available
             price = self.universe.quantum(asset) * self.price_of(asset)
-            return min(held, int(spare / price))
-
-    def require_room_for(self, unit: int, order: Order) -> None:
-        """Refuse an order whose margin the unit does not have.
-
-        Raises:
-            Rejected: With what is missing.
-        """
-        orders = dict(self.orders.get(unit, {}))
-        orders[-1] = order
-        plain = replace(self.unit(unit), orders=self._orders_by_instrument(orders))
-        short = -margin_report(plain, self.market, self.model).excess(MarginPurpose.INITIAL)
-        if short > ZERO:
-            msg = (
-                f"the order would leave {self.book.unit_name(unit)} {short:f} "
-                f"{self.model.valuation} short of its initial margin; deposit or order less"
-            )
-            raise Rejected(RejectionReason.INSUFFICIENT_INITIAL_MARGIN, msg)
+            return max(0, min(held, int(spare / price)))
 
     # --- the liquidation process ----------------------------------------------------------------
 
     def has_recovered(self, unit: int) -> bool:
-        """Whether a liquidation of the unit stops: the liquidation-end excess is not negative."""
+        """Whether a liquidation of the unit stops: the trigger does not hold at its end level."""
         report = self.report(unit)
         if not report.positions and all(a.balance >= ZERO for a in report.assets):
             return True
-        return report.excess(MarginPurpose.LIQUIDATION_END) >= ZERO
+        return not report.trigger.holds(excess=report.excess(MarginPurpose.LIQUIDATION_END))
 
     def sold_left(self) -> Decimal:
         """Return the notional that may still be sold into the market in this window."""
@@ -505,7 +417,7 @@ class State:
                 kind=view.kind,
                 balances=balances,
                 positions=positions,
-                orders=self._open_orders(view.unit),
+                orders=open_orders(self.universe, self.orders.get(view.unit, {}).values()),
                 accrued_interest=self._accrued(view.balances),
             )
 
@@ -538,28 +450,6 @@ class State:
                 debt = -quanta * self.universe.quantum(row)
                 owed[self.universe.assets[row]] = debt * Decimal(repr(rate)) * seconds
         return owed
-
-    def _open_orders(self, unit: int) -> tuple[OpenOrders, ...]:
-        return self._orders_by_instrument(self.orders[unit]) if unit in self.orders else ()
-
-    def _orders_by_instrument(self, orders: Mapping[int, Order]) -> tuple[OpenOrders, ...]:
-        by_instrument: defaultdict[int, list[Order]] = defaultdict(list)
-        for order in orders.values():
-            by_instrument[order.instrument].append(order)
-        return tuple(self._orders_in(row, orders) for row, orders in sorted(by_instrument.items()))
-
-    def _orders_in(self, row: int, orders: list[Order]) -> OpenOrders:
-        instrument = self.universe.instrument(row)
-        buys = [(o.lots * instrument.lot, o.ticks) for o in orders if o.lots > 0]
-        sells = [(-o.lots * instrument.lot, o.ticks) for o in orders if o.lots < 0]
-        unit = instrument.price_unit
-        return OpenOrders(
-            instrument=instrument.symbol,
-            buy_size=sum((size for size, _ in buys), ZERO),
-            sell_size=sum((size for size, _ in sells), ZERO),
-            buy_value=sum((instrument.value(s, t * unit) for s, t in buys), ZERO),
-            sell_value=sum((instrument.value(s, t * unit) for s, t in sells), ZERO),
-        )
 
 
 def _fund_by_symbol(rulebook: Rulebook) -> Mapping[str, str]:

@@ -31,7 +31,8 @@ def after_fill(view: UnitView, settle: int, fill: PositionView, fee: int) -> Uni
     if held is None:
         return after_payment(replace(view, positions=(*others, fill)), settle, -fee)
     lots, cost, cash = _merged(held.lots, held.cost, fill.lots, fill.cost)
-    merged = PositionView(held.instrument, Leg(held.leg), lots, cost, held.leverage)
+    leverage = held.leverage if lots * held.lots > 0 else fill.leverage
+    merged = PositionView(held.instrument, Leg(held.leg), lots, cost, leverage)
     positions = (*others, merged) if lots else others
     return after_payment(replace(view, positions=positions), settle, cash - fee)
 

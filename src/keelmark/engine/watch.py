@@ -79,10 +79,14 @@ class Watch:
         stop = self.index.advance(stream, first)
         return min(stop.snapshot, last), stop.units
 
-    def time_passed(self) -> Int32s:
-        """Let the index see the clock; return who needs a decision."""
-        row, seconds = self._state.universe.time_factor, float(self._state.prices[-1])
-        return self.index.apply_snapshot([row], [seconds])
+    def time_passes(self, time_ms: int) -> Int32s:
+        """Move the clock of the index, before the state's; return who needs a decision."""
+        seconds = (time_ms - self._state.posted_ms) / 1000
+        return self.index.apply_snapshot([self._state.universe.time_factor], [seconds])
+
+    def suspects(self) -> Int32s:
+        """Return the units at or below the level they are watched at."""
+        return self.index.suspects()
 
     def _stream(self, marks: MarksSet, last: int) -> Stream:
         """Return the snapshots up to `last`, with the time where interest accrues with it."""

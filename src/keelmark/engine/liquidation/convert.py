@@ -11,9 +11,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from keelmark.core.margin import AssetMargin, MarginReport, maintenance_excess
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.engine import events as e
+from keelmark.engine.entries import Case
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.reduce import Progress
-from keelmark.engine.state import Case, State
+from keelmark.engine.state import State
 
 
 def convert_collateral(desk: Desk, case: Case) -> Progress:
@@ -30,8 +31,9 @@ def convert_collateral(desk: Desk, case: Case) -> Progress:
 
 def sources(state: State, report: MarginReport) -> list[str]:
     """Return the assets that can be sold, cheapest exchange first."""
+    haircuts = {a.asset: state.model.asset(a.asset).conversion_haircut for a in report.assets}
     able = [a.asset for a in report.assets if min(a.balance, a.counted) > ZERO]
-    return sorted(able, key=lambda a: (state.model.asset(a).conversion_haircut, a))
+    return sorted((a for a in able if haircuts[a] < ONE), key=lambda a: (haircuts[a], a))
 
 
 def _exchange(desk: Desk, case: Case, source: str, target: str) -> None:

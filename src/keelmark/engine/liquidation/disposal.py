@@ -9,6 +9,7 @@ from keelmark.engine import events as e
 from keelmark.engine.adl.policies import DELEVERAGE
 from keelmark.engine.execution import LiquidationOrder
 from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.liquidation.resolve import cancel_victims_orders
 from keelmark.engine.liquidation.shares import split_value
 
 
@@ -53,7 +54,7 @@ def deleverage_backstop(desk: Desk) -> None:
     if limit is None or state.backstop_equity() >= float(limit):
         return
     for held in state.book.unit_view(state.backstop).positions:
-        if state.is_untrusted_instrument(held.instrument):
+        if state.is_paused(held.instrument) or state.is_untrusted_instrument(held.instrument):
             continue
         side = -1 if held.lots > 0 else 1
         sided = desk.candidates(held.instrument, side, 0.0)
@@ -64,13 +65,15 @@ def deleverage_backstop(desk: Desk) -> None:
         closed = [int(n) for n in lots[chosen]]
         sign = -1 if held.lots > 0 else 1
         value = state.value(held.instrument, sign * sum(closed), state.ticks(held.instrument))
+        victims = sided.candidates.unit[chosen].tolist()
+        cancel_victims_orders(desk, 0, victims, held.instrument)
         desk.emit(
             e.Deleveraged(
                 case=0,
                 unit=state.backstop,
                 instrument=held.instrument,
                 leg=int(held.leg),
-                victims=tuple(sided.candidates.unit[chosen].tolist()),
+                victims=tuple(victims),
                 victim_legs=tuple(sided.legs[chosen].tolist()),
                 lots=tuple(sign * n for n in closed),
                 values=tuple(split_value(value, closed)),

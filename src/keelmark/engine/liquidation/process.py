@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 
-from keelmark.core.margin import MarginReport
+from keelmark.core.margin import AssetMargin, MarginReport
 from keelmark.core.process import Stage
 from keelmark.engine import events as e
+from keelmark.engine.entries import Case
 from keelmark.engine.liquidation.convert import convert_collateral
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.reduce import Progress, reduce_in_market
 from keelmark.engine.liquidation.resolve import resolve
-from keelmark.engine.state import Case, State
+from keelmark.engine.state import State
 
 
 def liquidate(desk: Desk, unit: int) -> None:
@@ -24,7 +25,10 @@ def liquidate(desk: Desk, unit: int) -> None:
     case = state.cases.get(unit)
     if case is None:
         report = state.report(unit)
-        if not report.is_liquidatable or not grace_is_over(desk, unit):
+        if not report.is_liquidatable:
+            end_grace(desk, unit)
+            return
+        if not grace_is_over(desk, unit):
             return
         desk.emit(started(state, unit, report))
         case = state.cases[unit]
@@ -108,6 +112,13 @@ def grace_is_over(desk: Desk, unit: int) -> bool:
     return state.time_ms >= until
 
 
+def end_grace(desk: Desk, unit: int) -> None:
+    """Forget the grace of a unit that is above its trigger when its time is up."""
+    until = desk.state.grace.get(unit)
+    if until is not None and desk.state.time_ms >= until:
+        desk.emit(e.GraceEnded(unit=unit))
+
+
 def started(state: State, unit: int, report: MarginReport) -> e.LiquidationStarted:
     """Return the opening event: the decision with its working."""
     view = state.book.unit_view(unit)
@@ -135,4 +146,15 @@ def started(state: State, unit: int, report: MarginReport) -> e.LiquidationStart
         maintenance=f"{report.maintenance_margin:f}",
         holdings=tuple(rows),
         balances=tuple(sorted(view.balances.items())),
+        assets=tuple(_asset_row(state, asset) for asset in report.assets),
+    )
+
+
+def _asset_row(state: State, asset: AssetMargin) -> e.AssetRow:
+    return e.AssetRow(
+        asset=state.universe.asset_row(asset.asset),
+        counted=f"{asset.counted:f}",
+        value=f"{asset.collateral_value:f}",
+        maintenance=f"{asset.maintenance_margin:f}",
+        price=f"{asset.price:f}",
     )

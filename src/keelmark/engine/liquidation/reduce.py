@@ -11,13 +11,14 @@ from enum import Enum, auto
 from keelmark.core.margin import MarginReport, PositionMargin
 from keelmark.core.numbers import ZERO, exact
 from keelmark.engine import events as e
+from keelmark.engine.entries import Case
 from keelmark.engine.execution import LiquidationOrder
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.reduce.legs import Close, ReducibleLeg, Shortfall, TierRow
 from keelmark.engine.reduce.order import ORDER
 from keelmark.engine.reduce.prices import LimitPrice, Slice, Unpriced, price_policy
 from keelmark.engine.reduce.sizing import sizing_policy
-from keelmark.engine.state import Case, State
+from keelmark.engine.state import State
 
 
 class Progress(Enum):
@@ -100,6 +101,7 @@ def reducible_legs(state: State, report: MarginReport) -> dict[tuple[str, int], 
                 maintenance=held.maintenance_margin * price,
                 maintenance_rate=_rate(held),
                 tiers=_tier_rows(held, price),
+                edge_upper=held.terms.maintenance.parameters().edge_upper,
                 pnl=held.unrealized_pnl * price,
                 fee_rate=state.rules.clearance_fee,
                 hedged_lots=_hedged(report, held),
@@ -252,7 +254,7 @@ def _policy_limit(
     return price_policy(rules.price_limit, **rules.price_settings)(part)
 
 
-def _relief_limit(state: State, held: PositionMargin, lots: int) -> Decimal:
+def _relief_limit(state: State, held: PositionMargin, lots: int) -> LimitPrice:
     """Return the price at which fee and slippage take all the maintenance that is released.
 
     The release of a lot is taken at the smaller of its average over the close and the rate now,
@@ -269,13 +271,18 @@ def _relief_limit(state: State, held: PositionMargin, lots: int) -> Decimal:
     )
     fee = state.rules.clearance_fee
     quantum = state.universe.quantum(state.universe.asset_row(instrument.settle))
-    # two quanta: one that the excess must gain, one that the fee may be rounded up by
-    room = (released - fee * per_size - 2 * quantum / size) / (1 + fee)
-    room /= state.steepest(instrument.settle)
+    # a quantum that the excess must gain, and one each that value and fee may be rounded up by
+    rounding = 3 * quantum / (instrument.lot if instrument.is_inverse or fee else size)
+    cost = released / state.steepest(instrument.settle)
+    room = (cost - fee * per_size - rounding) / (1 + fee)
     value = instrument.value_per_size(held.mark_price)
     value = value - room if held.position.size > ZERO else value + room
     limit = instrument.price_at(value)
-    return limit if limit is not None else instrument.price_unit
+    if limit is not None:
+        return limit
+    if room <= ZERO:
+        return Unpriced.NO_PRICE
+    return instrument.price_unit if held.position.size > ZERO else Unpriced.ANY_PRICE
 
 
 def _window_is_spent(state: State) -> bool:

@@ -1,7 +1,8 @@
 """The end of a unit that the market could not save: takeover, insurance, ADL, socialised loss.
 
 Everything is in whole quanta of one settle asset and the parts sum to the deficit exactly
-(docs/decisions/0005-takeover.md). The unit ends without positions and without balances.
+(docs/decisions/0005-takeover.md). The unit ends without positions and without balances; one that
+held no positions keeps what its own assets leave after its debts.
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.process import Stage
 from keelmark.engine import events as e
 from keelmark.engine.adl.policies import DELEVERAGE
+from keelmark.engine.entries import Case
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.shares import Holding, carried_lots, split_value, with_losses
 from keelmark.engine.losses import LOSS
-from keelmark.engine.state import Case, State
+from keelmark.engine.state import State
 
 WEIGHT_SCALE = 10**12
 
@@ -53,15 +55,18 @@ class Bill:
 def resolve(desk: Desk, case: Case) -> None:
     """Hand over everything a unit has and settle who pays."""
     state = desk.state
+    if state.orders.get(case.unit):
+        desk.emit(e.OrdersCancelled(unit=case.unit, instrument=-1, case=case.case))
     asset = primary_asset(state, case.unit)
     gather_into(desk, case, asset)
     holdings, weights = held(state, case.unit, asset)
     order = sorted(range(len(holdings)), key=lambda i: (-weights[i], holdings[i].instrument))
     first = holdings[order[0]].instrument if holdings else -1
     equity = worth(state, case.unit, asset, holdings)
-    bill = Bill(asset=asset, deficit=max(0, -equity), surplus=max(0, equity))
+    bill = Bill(asset=asset, deficit=max(0, -equity))
     outcome = "taken_over"
     if holdings:
+        bill.surplus = max(0, equity)
         equity -= pay_surplus(desk, case, first, bill)
         shared = with_losses(equity, holdings, weights)
         for place in order:
@@ -140,8 +145,8 @@ def held(state: State, unit: int, asset: int) -> tuple[list[Holding], list[int]]
 
 
 def at_the_mark(state: State, instrument: int, lots: int, leg: int) -> Holding:
-    """Return lots with their value at the mark."""
-    value = state.value(instrument, lots, state.ticks(instrument))
+    """Return lots with their value at the mark, rounded against the unit (INV-12)."""
+    value = -state.value(instrument, -lots, state.ticks(instrument))
     return Holding(instrument=instrument, leg=leg, lots=lots, value=value, loss=0)
 
 
@@ -180,42 +185,50 @@ def take(desk: Desk, case: Case, taken: Holding, bill: Bill) -> None:
 
 
 def deleverage(desk: Desk, case: Case, rest: Holding, bill: Bill) -> bool:
-    """Close lots against winners at the transfer price; socialise what finds nobody."""
-    state = desk.state
-    closed: list[int] = []
-    victims: list[int] = []
-    legs: list[int] = []
-    if state.rules.runs(Stage.AUTO_DELEVERAGE):
-        per_lot = max(0, rest.loss) / abs(rest.lots)
-        side = -1 if rest.lots > 0 else 1
-        sided = desk.candidates(rest.instrument, side, per_lot)
-        policy = DELEVERAGE[state.rules.deleverage]
-        lots = policy(abs(rest.lots), sided.candidates)
-        chosen = np.flatnonzero(lots)
-        closed = [int(n) for n in lots[chosen]]
-        victims = sided.candidates.unit[chosen].tolist()
-        legs = sided.legs[chosen].tolist()
+    """Close lots against winners at the transfer price; socialise what finds nobody.
+
+    A winner that has been closed against in part may have room for a little more, because what is
+    closable is bounded from below: winners are asked until none has any (INV-09).
+    """
+    any_closed = False
+    while rest.lots and desk.state.rules.runs(Stage.AUTO_DELEVERAGE):
+        matched = close_against_winners(desk, case, rest, bill)
+        if not matched.lots:
+            break
+        any_closed = True
+        rest = rest.rest(matched)
+    if rest.lots:
+        force_on_backstop(desk, case, rest, bill)
+    return any_closed
+
+
+def close_against_winners(desk: Desk, case: Case, rest: Holding, bill: Bill) -> Holding:
+    """Close what the policy finds among the candidates of this moment; return that part."""
+    per_lot = max(0, rest.loss) / abs(rest.lots)
+    sided = desk.candidates(rest.instrument, -1 if rest.lots > 0 else 1, per_lot)
+    lots = DELEVERAGE[desk.state.rules.deleverage](abs(rest.lots), sided.candidates)
+    chosen = np.flatnonzero(lots)
+    closed = [int(n) for n in lots[chosen]]
     matched = rest.part(_signed(sum(closed), rest.lots))
-    unmatched = rest.rest(matched)
-    if closed:
-        cancel_victims_orders(desk, case, victims, rest.instrument)
-        values = split_value(matched.transfer_value, closed)
-        desk.emit(
-            e.Deleveraged(
-                case=case.case,
-                unit=case.unit,
-                instrument=rest.instrument,
-                leg=rest.leg,
-                victims=tuple(victims),
-                victim_legs=tuple(legs),
-                lots=tuple(-_signed(n, rest.lots) for n in closed),
-                values=tuple(-value for value in values),
-            ),
-        )
-        bill.deleveraged += max(0, matched.loss)
-    if unmatched.lots:
-        force_on_backstop(desk, case, unmatched, bill)
-    return bool(closed)
+    if not closed:
+        return matched
+    victims = sided.candidates.unit[chosen].tolist()
+    cancel_victims_orders(desk, case.case, victims, rest.instrument)
+    values = split_value(matched.transfer_value, closed)
+    desk.emit(
+        e.Deleveraged(
+            case=case.case,
+            unit=case.unit,
+            instrument=rest.instrument,
+            leg=rest.leg,
+            victims=tuple(victims),
+            victim_legs=tuple(sided.legs[chosen].tolist()),
+            lots=tuple(-_signed(n, rest.lots) for n in closed),
+            values=tuple(-value for value in values),
+        ),
+    )
+    bill.deleveraged += max(0, matched.loss)
+    return matched
 
 
 def force_on_backstop(desk: Desk, case: Case, left: Holding, bill: Bill) -> None:
@@ -253,6 +266,9 @@ def socialise(desk: Desk, case: Case, left: Holding, bill: Bill) -> int:
             form=state.rules.socialise,
             payers=tuple(claims.unit[chosen].tolist()),
             quanta=tuple(parts[chosen].tolist()),
+            instrument=left.instrument,
+            lots=left.lots,
+            loss=left.loss,
         ),
     )
     paid = int(parts.sum())
@@ -327,12 +343,12 @@ def transfer_position(
     )
 
 
-def cancel_victims_orders(desk: Desk, case: Case, victims: list[int], instrument: int) -> None:
+def cancel_victims_orders(desk: Desk, case: int, victims: list[int], instrument: int) -> None:
     """Cancel what the victims have open in the instrument, before they are closed against."""
     for victim in victims:
         orders = desk.state.orders.get(victim)
         if orders and any(order.instrument == instrument for order in orders.values()):
-            desk.emit(e.OrdersCancelled(unit=victim, instrument=instrument, case=case.case))
+            desk.emit(e.OrdersCancelled(unit=victim, instrument=instrument, case=case))
 
 
 def _moved(

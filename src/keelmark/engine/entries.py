@@ -1,0 +1,79 @@
+"""What the engine notes down beside the columns: orders, protections, cases, windows."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from keelmark.core.numbers import ZERO
+
+MILLION = 1_000_000
+
+PRICE_KINDS = ("stop_loss", "take_profit")
+USAGE_KINDS = ("usage_ceiling", "top_up", "deleverage")
+"""Protections by what they are watched with."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    """A reserved order."""
+
+    instrument: int
+    lots: int
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """A protection a user set; fields as `commands.SetProtection`."""
+
+    kind: str
+    instrument: int
+    trigger: int
+    source: int
+    asset: int
+    target: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Case:
+    """A liquidation in progress.
+
+    Attributes:
+        case: Number of it.
+        unit: The unit.
+        attempts: Orders sent so far.
+        wake_ms: Nothing is done before.
+        cooldown_ms: Until then further orders are sized as inside a cool-down.
+        exhausted: Stages that can do no more.
+    """
+
+    case: int
+    unit: int
+    attempts: int = 0
+    wake_ms: int = 0
+    cooldown_ms: int = 0
+    exhausted: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True, kw_only=True)
+class FundWindow:
+    """What a fund spent since its window began, quanta; `base` is what it held then."""
+
+    start_ms: int
+    base: int
+    spent: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class SoldWindow:
+    """Notional sold into the market since the window began, valuation currency."""
+
+    start_ms: int = 0
+    notional: Decimal = ZERO
+
+
+@dataclass(slots=True, kw_only=True)
+class LossWindow:
+    """Equity of the backstop when its window began, valuation currency."""
+
+    start_ms: int = 0
+    equity: float = 0.0
