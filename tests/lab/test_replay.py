@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keelmark.cli import main
+from keelmark.lab.replay import cases as replay_cases
 from keelmark.lab.replay.cases import cases_of
 from keelmark.lab.replay.measures import Measures
 from keelmark.lab.replay.outputs import FILES
@@ -206,3 +207,20 @@ def test_a_policy_is_compared_on_the_same_prices_and_accounts(tmp_path: Path) ->
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert list(summary["comparisons"]) == ["deleverage:pro_rata_profit"]
     assert "One haircut on profits" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_counterparties_give_up_what_the_attribution_says(
+    measures: Measures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_cases, "COUNTERPARTIES", 10**6)
+    records = measures.replay.recorder.cases
+    closed = [case for case, record in records.items() if record.marks]
+    assert closed
+    for case in closed:
+        shown = replay_cases.case_of(measures, case)
+        given = sum(one.paid for one in shown.counterparties)
+        ledger = measures.ledgers[case]
+        if ledger.deleveraged:
+            assert measures.money(ledger.deleveraged) == given
+        else:
+            assert given <= 0  # the unit had something left: they were paid to take it

@@ -222,7 +222,7 @@ def _profit(names: Names, row: e.HoldingRow) -> Decimal:
 
 def _counterparties(names: Names, record: CaseRecord) -> tuple[Counterparty, ...]:
     """Return who was closed against, those that gave up most first."""
-    marks = {row.instrument: Decimal(row.mark) for row in record.started.holdings}
+    marks = {row: names.price(row, ticks) for row, ticks in record.marks.items()}
     found = []
     for _, event in record.events:
         if isinstance(event, e.Deleveraged):
@@ -241,7 +241,7 @@ def _counterparty(
     marks: dict[int, Decimal],
     row: tuple[int, int, int],
 ) -> Counterparty:
-    """Return one; what it gave up is against the mark of the decision, from its side."""
+    """Return one; what it gave up is against the mark of that moment, from its side."""
     victim, lots, value = row
     instrument = event.instrument
     contract = names.state.universe.instrument(instrument)

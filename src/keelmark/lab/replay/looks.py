@@ -19,9 +19,9 @@ Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-MAP_MOVES = np.concatenate((np.arange(0.005, 0.30, 0.005), np.arange(0.30, 0.805, 0.02)))
-DISTANCE_MOVES = np.concatenate((np.arange(0.01, 0.30, 0.01), np.arange(0.30, 0.96, 0.05)))
-"""Sizes of the moves that are asked about, as fractions."""
+MAP_MOVES = np.arange(1, 121) / 200
+DISTANCE_MOVES = np.arange(1, 48) / 50
+"""Sizes of the moves that are asked about, as fractions; even steps make honest histograms."""
 
 MAPPED = 6
 """Instruments that get a liquidation map: those with the largest open interest."""

@@ -36,8 +36,8 @@ def _marks(measures: Measures) -> str:
         f"{replay.scenario.statement} Bars are trades, not marks: in this crash the lows of many "
         f"coins lasted seconds. Marks are made from the path by the model {replay.mark_model}, one "
         "a second through the crash and one every ten seconds after it; everything is decided on "
-        "marks. Another mark model liquidates other accounts, which is why the run is repeated on "
-        "plain trades beside it."
+        "marks. Another mark model liquidates other accounts: where mark models are compared, the "
+        "run was repeated on plain trades with the same accounts."
     )
 
 

@@ -62,6 +62,7 @@ class CaseRecord:
         started: The decision.
         prices: Price of each asset at the decision, in the order of the universe's assets.
         events: (time in ms, event), in order, the decision not included.
+        marks: Mark of each instrument when it was last closed against solvent units, ticks.
         ended: The end; `None` while it goes on.
         balance_end: Settle quanta the unit has at the end.
         cost_end: Cost of what it still holds then, settle quanta.
@@ -70,6 +71,7 @@ class CaseRecord:
     started: e.LiquidationStarted
     prices: tuple[Decimal, ...]
     events: list[tuple[int, Any]] = field(default_factory=list)
+    marks: dict[int, int] = field(default_factory=dict)
     ended: e.LiquidationEnded | None = None
     balance_end: int = 0
     cost_end: int = 0
@@ -236,6 +238,9 @@ def _filled(recorder: Recorder, event: e.Filled) -> None:
 
 def _deleveraged(recorder: Recorder, event: e.Deleveraged) -> None:
     recorder.act("auto_deleverage", event.unit)
+    if event.case:
+        ticks = recorder.state.ticks(event.instrument)
+        recorder.cases[event.case].marks[event.instrument] = ticks
     for victim, lots, value in zip(event.victims, event.lots, event.values, strict=True):
         recorder.counts["fill:deleverage"] += 1
         recorder.row(

@@ -87,7 +87,10 @@ def feed_of(scenario: Scenario, engine: Engine, mark_model: str) -> Feed:
     columns, grids = [ticks * units], list(units)
     for asset in scenario.assets[1:]:
         rows.append(universe.factor_row(Factor(FactorKind.ASSET, asset.asset)))
-        columns.append(scenario.asset_prices(asset.asset, mark_model)[:, None])
+        if asset.instrument is not None:  # its price is that instrument's mark, made already
+            columns.append(columns[0][:, [scenario.column(asset.instrument)]])
+        else:
+            columns.append(scenario.asset_prices(asset.asset, mark_model)[:, None])
         grids.append(float(asset.price_unit))
     return Feed(
         times_ms=scenario.times * 1000,

@@ -11,7 +11,7 @@ from keelmark.lab.report.figures import all_digits, rounded
 from keelmark.lab.report.model import CaseStep
 
 FILLS = {
-    "reduce": "sold into the order book around the last trade",
+    "reduce": "filled in the order book around the last trade",
     "takeover": "the backstop took it over",
 }
 TRANSFERS = {
