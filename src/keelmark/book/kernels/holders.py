@@ -20,6 +20,8 @@ from keelmark.book.kernels.margin import (
 from keelmark.core.codes import UnitKind, UnitStatus
 
 Rows = npt.NDArray[np.void]
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
 
 IN_HOUSE = int(UnitKind.IN_HOUSE)
 CLOSED = int(UnitStatus.CLOSED)
@@ -30,14 +32,24 @@ HOLDER = np.dtype(
         ("unit", "i8"),
         ("lots", "i8"),  # signed
         ("cost", "i8"),  # settle quanta
-        ("closable", "i8"),  # unsigned
         ("leg", "i8"),
-        ("equity", "f8"),  # valuation currency
+        ("equity", "f8"),  # of the unit, settle quanta, as the next three
         ("maintenance", "f8"),
-        ("notional", "f8"),  # of all positions
-        ("price", "f8"),  # valuation currency per settle quantum
+        ("notional", "f8"),  # of all its positions
+        ("room", "f8"),  # excess less the bound of its error
     ],
 )
+"""A candidate of auto-deleveraging."""
+
+CLAIM = np.dtype(
+    [
+        ("lots", "i8"),  # signed, in the instrument of the loss
+        ("cash", "i8"),  # credit balance, quanta
+        ("profit", "f8"),  # unrealised, quanta, signed
+        ("free", "f8"),  # excess less the bound of its error, quanta, not negative
+    ],
+)
+"""What a unit holds that a loss may be charged to."""
 
 
 @njit
@@ -116,45 +128,103 @@ def may_be_closed_against(unit: int, tables: Tables) -> bool:
 
 
 @njit
+def write_holder(unit: int, at: int, contract: Record, tables: Tables, row: Record) -> bool:
+    """Write one candidate; return whether the unit has anything to spare."""
+    price = single_asset_price(unit, tables)
+    spare, error = excess(unit, 1.0, tables)
+    if not spare > error:
+        return False
+    equity, _ = excess(unit, 0.0, tables)
+    if not equity > 0.0:
+        return False
+    quantum = quantum_price(contract, tables)
+    row["unit"] = unit
+    row["lots"] = tables.positions[at]["lots"]
+    row["cost"] = tables.positions[at]["cost"]
+    row["leg"] = tables.positions[at]["leg"]
+    row["equity"] = equity * price / quantum
+    row["maintenance"] = (equity - spare) * price / quantum
+    row["notional"] = gross_notional(unit, tables) / quantum
+    row["room"] = (spare - error) * price / quantum
+    return True
+
+
+@njit
 def holders_kernel(
     instrument: int,
     side: int,  # +1 longs, -1 shorts
-    loss_per_lot: float,  # settle quanta a holder loses against the mark on each lot closed
-    steepest: float,  # largest collateral slope of the settle asset
+    units: Int32s,  # (n,) units to look at, each at most once
     tables: Tables,
-    found: Rows,  # (capacity,) HOLDER, written
+    found: Rows,  # (n,) HOLDER, written
 ) -> int:
-    """Write every candidate on one side; return how many there are, which may exceed capacity."""
+    """Write the candidates on one side among `units`; return how many there are."""
     contract = tables.instruments[instrument]
     count = 0
-    for unit in range(tables.units.shape[0]):
+    for index in range(units.shape[0]):
+        unit = units[index]
+        if not may_be_closed_against(unit, tables):
+            continue
         row = tables.units[unit]
         first = row["positions_start"]
         for at in range(first, first + row["positions_count"]):
             position = tables.positions[at]
-            if position["instrument"] != instrument or position["lots"] * side <= 0:
-                continue
-            if not may_be_closed_against(unit, tables):
-                continue
-            price = single_asset_price(unit, tables)
-            spare, error = excess(unit, 1.0, tables)
-            if not spare > error:
-                continue
-            if count < found.shape[0]:
-                equity, _ = excess(unit, 0.0, tables)
-                quantum = quantum_price(contract, tables)
-                lots = abs(position["lots"])
-                room = (spare - error) * price / quantum
-                found[count]["unit"] = unit
-                found[count]["lots"] = position["lots"]
-                found[count]["cost"] = position["cost"]
-                found[count]["leg"] = position["leg"]
-                found[count]["equity"] = equity * price
-                found[count]["maintenance"] = (equity - spare) * price
-                found[count]["notional"] = gross_notional(unit, tables)
-                found[count]["price"] = quantum
-                found[count]["closable"] = closable_lots(
-                    contract, lots, room, steepest * max(0.0, loss_per_lot), tables
-                )
-            count += 1
+            if position["instrument"] == instrument and position["lots"] * side > 0:
+                if write_holder(unit, at, contract, tables, found[count]):
+                    count += 1
+                break
     return count
+
+
+@njit
+def closable_kernel(
+    instrument: int,
+    loss_per_lot: float,  # settle quanta a holder loses against the mark on each lot closed
+    steepest: float,  # largest collateral slope of the settle asset
+    tables: Tables,
+    found: Rows,  # (n,) HOLDER
+    closable: Int64s,  # (n,) lots, written
+) -> None:
+    """Write the most lots of each candidate that leave it at or above maintenance."""
+    contract = tables.instruments[instrument]
+    loss = steepest * max(0.0, loss_per_lot)
+    for index in range(found.shape[0]):
+        lots = abs(found[index]["lots"])
+        closable[index] = closable_lots(contract, lots, found[index]["room"], loss, tables)
+
+
+@njit
+def claims_kernel(
+    asset: int,
+    instrument: int,
+    tables: Tables,
+    claims: Rows,  # (n_units,) CLAIM, written
+) -> None:
+    """Write what every client unit holds that a loss in `asset` may be charged to."""
+    for unit in range(tables.units.shape[0]):
+        row = tables.units[unit]
+        profit = 0.0
+        lots = 0
+        for at in range(row["positions_start"], row["positions_start"] + row["positions_count"]):
+            position = tables.positions[at]
+            contract = tables.instruments[position["instrument"]]
+            if contract["settle"] == asset:
+                x = abscissa(contract, tables.prices[contract["mark_factor"]])
+                profit += coefficient(contract, position["lots"]) * x - float(position["cost"])
+            if position["instrument"] == instrument:
+                lots += position["lots"]
+        cash = 0
+        for at in range(row["balances_start"], row["balances_start"] + row["balances_count"]):
+            if tables.balances[at]["asset"] == asset:
+                cash = tables.balances[at]["quanta"]
+        spare, error = excess(unit, 1.0, tables)
+        terms = tables.assets[asset]
+        quantum = terms["value_scale"]
+        if terms["price_factor"] >= 0:
+            quantum *= tables.prices[terms["price_factor"]]
+        free = (spare - error) * single_asset_price(unit, tables) / quantum
+        if not (free > 0.0 and may_be_closed_against(unit, tables)):
+            free = 0.0
+        claims[unit]["profit"] = profit
+        claims[unit]["lots"] = lots
+        claims[unit]["cash"] = max(0, cash)
+        claims[unit]["free"] = free

@@ -55,6 +55,8 @@ def smallest_reaching(leg: ReducibleLeg, shortfall: Shortfall) -> int | None:
     Each bracket's stretch of `x` is solved by itself, so tables that jump are exact as well. With
     one flat rate, no impact and buffer g this is `x * n = ((1 + g) m N - E) / ((1 + g) m - fee)`.
     """
+    if shortfall.equity < ZERO:  # a close at the mark brings no equity
+        return None
     for low, high in _stretches(leg):
         lots = _first_in_stretch(leg, shortfall, low, high)
         if lots is not None:
