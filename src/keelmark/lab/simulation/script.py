@@ -27,7 +27,7 @@ class Draw:
         feed: Prices, to trade near them.
         rng: Of this part of the script.
         snapshot: Present snapshot.
-        isolated: Unit of each isolated unit so far.
+        isolated: Account of each isolated unit so far, by unit.
         number: Number of commands so far, for ids.
     """
 
@@ -36,7 +36,7 @@ class Draw:
     feed: Feed
     rng: np.random.Generator
     snapshot: int = 0
-    isolated: list[int] = field(default_factory=list)
+    isolated: dict[int, int] = field(default_factory=dict)
     number: int = 0
 
     @property
@@ -46,7 +46,9 @@ class Draw:
 
     def unit(self) -> int:
         """Draw a client's unit."""
-        units = [self.first + account for account in range(self.spec.accounts)] + self.isolated
+        units = [self.first + account for account in range(self.spec.accounts)] + list(
+            self.isolated
+        )
         return int(self.rng.choice(units))
 
     def instrument(self) -> int:
@@ -118,6 +120,9 @@ def _opening(draw: Draw) -> list[Step]:
     steps.append(c.Deposit(unit=state.backstop, asset=asset, quanta=max(1, 2 * fund)))
     for account in range(spec.accounts):
         steps += _first_position(draw, draw.first + account)
+    for account in range(0, spec.accounts, 4):
+        steps.append(_isolate_of(draw, account))
+        steps += _first_position(draw, max(draw.isolated))
     return steps
 
 
@@ -234,9 +239,7 @@ def _resume(draw: Draw) -> c.Command:
 
 
 def _protect(draw: Draw) -> c.Command:
-    kind = str(
-        draw.rng.choice(["stop_loss", "take_profit", "equity_floor", "top_up", "deleverage"])
-    )
+    kind = str(draw.rng.choice(["stop_loss", "take_profit", "equity_floor", "deleverage"]))
     instrument = draw.instrument() if kind in {"stop_loss", "take_profit"} else -1
     trigger = int(draw.rng.integers(300_000, 900_000))
     if instrument >= 0:
@@ -249,9 +252,22 @@ def _protect(draw: Draw) -> c.Command:
         kind=kind,
         trigger=trigger,
         instrument=instrument,
-        source=draw.unit() if kind == "top_up" else -1,
+        target=trigger // 2 if kind == "deleverage" else 0,
+    )
+
+
+def _top_up(draw: Draw) -> c.Command:
+    """Let the account's cross unit save an isolated one."""
+    unit = int(draw.rng.choice(list(draw.isolated)))
+    trigger = int(draw.rng.integers(200_000, 700_000))
+    return c.SetProtection(
+        unit=unit,
+        protection=draw.number,
+        kind="top_up",
+        trigger=trigger,
+        source=draw.first + draw.isolated[unit],
         asset=draw.state.universe.asset_row(USDT),
-        target=trigger // 2 if kind in {"top_up", "deleverage"} else 0,
+        target=trigger // 2,
     )
 
 
@@ -266,9 +282,13 @@ def _close(draw: Draw) -> c.Command:
 
 
 def _isolate(draw: Draw) -> c.Command:
-    """Open an isolated unit; its number is known, for only this opens units after the opening."""
-    draw.isolated.append(draw.first + draw.spec.accounts + len(draw.isolated))
-    return c.OpenIsolated(account=int(draw.rng.integers(draw.spec.accounts)))
+    return _isolate_of(draw, int(draw.rng.integers(draw.spec.accounts)))
+
+
+def _isolate_of(draw: Draw, account: int) -> c.OpenIsolated:
+    """Open an isolated unit; its number is known, for only this opens units after the accounts."""
+    draw.isolated[draw.first + draw.spec.accounts + len(draw.isolated)] = account
+    return c.OpenIsolated(account=account)
 
 
 KINDS: dict[str, Callable[[Draw], c.Command]] = {
@@ -283,6 +303,7 @@ KINDS: dict[str, Callable[[Draw], c.Command]] = {
     "pause": _pause,
     "resume": _resume,
     "protect": _protect,
+    "top_up": _top_up,
     "override": _override,
     "close": _close,
     "isolate": _isolate,
@@ -299,6 +320,7 @@ WEIGHTS = {
     "pause": 0.2,
     "resume": 0.6,
     "protect": 1.5,
+    "top_up": 1.0,
     "override": 0.3,
     "close": 0.2,
     "isolate": 0.4,
