@@ -30,14 +30,19 @@ class Progress(Enum):
     """Nothing more at this snapshot; the stage is not exhausted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A close that is about to be ordered."""
+@dataclass(slots=True)
+class Attempt:
+    """What one round of orders did.
 
-    close: Close
-    held: PositionMargin
-    leg: ReducibleLeg
-    row: int
+    Attributes:
+        cooldown_s: For how long further orders are sized as inside a cool-down.
+        is_filled: Whether anything was filled.
+        is_limited: Whether the notional limit of the window cut an order short.
+    """
+
+    cooldown_s: int
+    is_filled: bool = False
+    is_limited: bool = False
 
 
 def reduce_in_market(desk: Desk, case: Case) -> Progress:
@@ -45,23 +50,23 @@ def reduce_in_market(desk: Desk, case: Case) -> Progress:
     rules = desk.state.rules.reduce
     attempts = case.attempts
     while attempts < rules.attempts:
-        if _window_is_spent(desk.state):
-            return _wait(desk, case, attempts, desk.state.sold_window_end(), "notional limit")
-        filled, cooldown_s = _attempt(desk, case)
-        attempts += 1
+        done = _attempt(desk, case)
         if desk.state.has_recovered(case.unit):
             return Progress.DONE
-        pause_s = max(rules.interval_s, 1 if cooldown_s else 0)
+        if done.is_limited:  # an order cut short by the window is not an attempt that failed
+            return _wait(desk, case, attempts, desk.state.sold_window_end(), "notional limit")
+        attempts += 1
+        pause_s = max(rules.interval_s, 1 if done.cooldown_s else 0)
         if pause_s:
             until = desk.state.time_ms + 1000 * pause_s
-            return _wait(desk, case, attempts, until, "interval", cooldown_s)
-        if not filled:
+            return _wait(desk, case, attempts, until, "interval", done.cooldown_s)
+        if not done.is_filled:
             break
     return Progress.DONE
 
 
-def _attempt(desk: Desk, case: Case) -> tuple[bool, int]:
-    """Plan and send one round of orders; return whether anything was filled, and a cool-down."""
+def _attempt(desk: Desk, case: Case) -> Attempt:
+    """Plan and send one round of orders."""
     state = desk.state
     rules = state.rules.reduce
     report = state.report(case.unit)
@@ -74,12 +79,16 @@ def _attempt(desk: Desk, case: Case) -> tuple[bool, int]:
         in_cooldown=state.time_ms < case.cooldown_ms,
     )
     plan = sizing(ORDER[rules.order](list(legs.values()), rules.seed), shortfall)
-    filled = False
+    done = Attempt(cooldown_s=plan.cooldown_seconds)
     for close in plan.closes:
-        filled |= _send(desk, case, close)
+        room = _window_lots(state, legs[close.instrument, close.leg])
+        sold = _send(desk, case, close, min(close.lots, room)) if room else False
+        done.is_filled |= sold
+        if room < close.lots:
+            done.is_limited |= sold or (room == 0 and _has_price(state, case, close))
         if state.has_recovered(case.unit):
             break
-    return filled, plan.cooldown_seconds
+    return done
 
 
 def reducible_legs(state: State, report: MarginReport) -> dict[tuple[str, int], ReducibleLeg]:
@@ -142,19 +151,12 @@ def _hedged(report: MarginReport, held: PositionMargin) -> int:
     return int(min(opposite, abs(held.position.size)) / held.terms.instrument.lot)
 
 
-def _send(desk: Desk, case: Case, close: Close) -> bool:
-    """Order one close within its limit; return whether anything was filled."""
+def _send(desk: Desk, case: Case, close: Close, lots: int) -> bool:
+    """Order lots of a close within its limit; return whether anything was filled."""
     state = desk.state
     report = state.report(case.unit)
-    held = next(
-        p
-        for p in report.positions
-        if (p.position.instrument, int(p.position.leg)) == (close.instrument, close.leg)
-    )
+    held = _position(report, close)
     row = state.universe.instrument_row(close.instrument)
-    lots = min(close.lots, _window_lots(state, held))
-    if lots <= 0:
-        return False
     limit = limit_ticks(state, report, held, lots)
     if limit is None:
         return False
@@ -171,6 +173,18 @@ def _send(desk: Desk, case: Case, close: Close) -> bool:
         return False
     _book_fill(desk, case, row, int(held.position.leg), done.lots, done.ticks)
     return True
+
+
+def _position(report: MarginReport, close: Close) -> PositionMargin:
+    """Return the position that a close is of."""
+    key = (close.instrument, close.leg)
+    return next(p for p in report.positions if (p.position.instrument, int(p.position.leg)) == key)
+
+
+def _has_price(state: State, case: Case, close: Close) -> bool:
+    """Whether there is a price at which a close would be ordered."""
+    report = state.report(case.unit)
+    return limit_ticks(state, report, _position(report, close), close.lots) is not None
 
 
 def _book_fill(desk: Desk, case: Case, row: int, leg: int, lots: int, ticks: int) -> None:
@@ -285,19 +299,18 @@ def _relief_limit(state: State, held: PositionMargin, lots: int) -> LimitPrice:
     return instrument.price_unit if held.position.size > ZERO else Unpriced.ANY_PRICE
 
 
-def _window_is_spent(state: State) -> bool:
+def _window_lots(state: State, leg: ReducibleLeg) -> int:
+    """Return the lots that the notional limit of the window still allows.
+
+    A lot that no window has room for is not held back by it: one of them is let through.
+    """
     limit = state.rules.guards.notional_max
-    return limit is not None and state.sold_left() <= ZERO
-
-
-def _window_lots(state: State, held: PositionMargin) -> int:
-    """Return the lots that the notional limit of the window still allows."""
-    if state.rules.guards.notional_max is None:
-        return int(abs(held.position.size) / held.terms.instrument.lot)
+    if limit is None:
+        return leg.size
     with exact():
-        price = state.price_of(state.universe.asset_row(held.settle))
-        per_lot = held.notional * price / (abs(held.position.size) / held.terms.instrument.lot)
-        return max(0, int(state.sold_left() / per_lot))
+        if leg.lot_notional > limit:
+            return 1 if state.sold_left() >= limit else 0
+        return max(0, int(state.sold_left() / leg.lot_notional))
 
 
 def _wait(
