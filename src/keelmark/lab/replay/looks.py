@@ -20,7 +20,7 @@ Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 MAP_MOVES = np.arange(1, 121) / 200
-DISTANCE_MOVES = np.arange(1, 48) / 50
+DISTANCE_MOVES = np.arange(1, 39) / 40
 """Sizes of the moves that are asked about, as fractions; even steps make honest histograms."""
 
 MAPPED = 6
