@@ -1,7 +1,7 @@
 """`keelmark data`: what recorded data is here, fetch more, and bring other formats into one."""
 
-from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -37,39 +37,33 @@ def list_data() -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
 @click.option("--base-url", default=BASE_URL, show_default=True, help="The archive.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def fetch(
-    symbols: tuple[str, ...],
-    first: datetime,
-    last: datetime | None,
-    interval: str,
-    market: str,
-    out: Path,
-    base_url: str,
-    quiet: bool,  # noqa: FBT001 an option
-) -> None:
+def fetch(**options: Any) -> None:  # noqa: ANN401 click's options
     """Fetch daily bars of SYMBOLS from the public archive, checked against its checksums."""
-    end = (last or first).date()
-    paths = [path for symbol in symbols for path in _paths(symbol, interval, first, end, market)]
+    out: Path = options["out"]
+    paths = [path for symbol in options["symbols"] for path in _paths(symbol, options)]
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
-        files = download(paths, out, base_url=base_url, progress=progress)
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=options["quiet"]) as progress:
+        files = download(paths, out, base_url=options["base_url"], progress=progress)
     click.echo(f"{len(files)} files in {out}, every checksum right")
     click.echo(f"next: `keelmark data import {out}/*.zip --out bars.parquet`")
 
 
-def _paths(
-    symbol: str,
-    interval: str,
-    first: datetime,
-    last: date,
-    market: str,
-) -> tuple[str, ...]:
-    return kline_paths(symbol, interval, first=first.date(), last=last, market=market)
+def _paths(symbol: str, options: dict[str, Any]) -> tuple[str, ...]:
+    first = options["first"].date()
+    last = options["last"].date() if options["last"] else first
+    return kline_paths(
+        symbol,
+        options["interval"],
+        first=first,
+        last=last,
+        market=options["market"],
+    )
 
 
 @data.command("import")

@@ -101,8 +101,11 @@ def closable_lots(
     an interval that begins at zero; its end is found by bisection.
 
     Args:
+        contract: Terms of the instrument.
+        lots: Size of the position, unsigned.
         spare: Excess of the holder less its error, settle quanta.
         loss_per_lot: What the holder loses against the mark on each lot, settle quanta.
+        tables: The book.
     """
     if not spare > 0.0:
         return 0
