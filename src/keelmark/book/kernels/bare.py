@@ -17,3 +17,15 @@ def njit_bare(function: Kernel) -> Kernel:
     """Compile `function` with the project's options and no allocation; its type stays."""
     compiled = numba.njit(cache=True, error_model="numpy", fastmath=False, _nrt=False)(function)
     return cast("Kernel", compiled)
+
+
+def inlined_bare(function: Kernel) -> Kernel:
+    """Compile a helper into each caller: handing over a table costs more than the helper's work."""
+    compiled = numba.njit(
+        cache=True,
+        error_model="numpy",
+        fastmath=False,
+        _nrt=False,
+        forceinline=True,
+    )(function)
+    return cast("Kernel", compiled)
