@@ -51,11 +51,14 @@ MUTANTS = (
         "farther wire kept",
         (
             "settle.py",
-            "            retrip(wire, trip, net)\n",
+            "            if is_linked_in(wire,",
             (
-                "            if (trip > net.wires[wire]['trip']) == (ladder % 2 == 0):\n"
+                "            old = net.wires[wire]\n"
+                "            same = old['ladder'] == plan['ladder'] and old['trip'] < np.inf\n"
+                "            down = plan['ladder'] % 2 == 0\n"
+                "            if same and (plan['trip'] > old['trip']) == down:\n"
                 "                continue\n"
-                "            retrip(wire, trip, net)\n"
+                "            if is_linked_in(wire,"
             ),
         ),
     ),

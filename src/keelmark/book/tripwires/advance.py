@@ -10,12 +10,10 @@ from keelmark.book.kernels.bare import njit_bare
 from keelmark.book.kernels.margin import Tables
 from keelmark.book.tripwires.ladders import touch, touch_straight, walk
 from keelmark.book.tripwires.net import Net, Stream, Work
-from keelmark.book.tripwires.settle import begin, settle_touched
+from keelmark.book.tripwires.settle import NO_ROOM, STRANGE, begin, settle_touched
 
 END = 0
 DECISIONS = 1
-NO_ROOM = 2
-STRANGE = 3
 
 
 @njit_bare

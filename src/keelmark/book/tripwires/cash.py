@@ -12,7 +12,15 @@ import numpy.typing as npt
 from keelmark.book.kernels.bare import njit_bare
 from keelmark.book.kernels.margin import RELATIVE_ERROR, Tables, at_level
 from keelmark.book.tripwires.ladders import touch
-from keelmark.book.tripwires.net import Int32s, Net
+from keelmark.book.tripwires.net import Int32s, Net, Work
+from keelmark.book.tripwires.settle import (
+    DONE,
+    NO_ROOM,
+    STRANGE,
+    are_known,
+    begin,
+    settle_touched,
+)
 from keelmark.core.codes import WatchState
 
 EMPTY = int(WatchState.EMPTY)
@@ -94,8 +102,16 @@ def post(
     amounts: npt.NDArray[np.int64],  # (n,) quanta, positive received
     tables: Tables,
     net: Net,
-) -> None:
-    """Take amounts the book has posted into the reserves; list the units that need a look."""
+    work: Work,
+) -> int:
+    """Take amounts the book has posted into the reserves; look at the units that need it.
+
+    Returns:
+        What is missing, as `settle.replace`.
+    """
+    if not are_known(units, net):
+        return STRANGE
+    begin(net)
     status = net.status[0]
     for index in range(units.shape[0]):
         unit = int(units[index])
@@ -113,3 +129,4 @@ def post(
                 continue
         status["exhausted"] += 1
         touch(unit, net)
+    return DONE if settle_touched(tables, net, work) else NO_ROOM

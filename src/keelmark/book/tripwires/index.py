@@ -3,8 +3,9 @@
 The law: no unit at or below its watched level is ever outside the suspects or the unwatchables.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +35,13 @@ from keelmark.book.tripwires.net import (
     Work,
 )
 from keelmark.book.tripwires.parameters import check_terms, jumping
-from keelmark.book.tripwires.settle import begin, forget_hot, list_units, settle_touched
+from keelmark.book.tripwires.settle import NO_ROOM, STRANGE, replace, settle_touched
 from keelmark.book.tripwires.store import CLASSES, NO_BLOCK
 from keelmark.core.codes import WatchState
 from keelmark.core.errors import InvalidInput, InvariantViolated, UnknownUnit
 
 Int64s = npt.NDArray[np.int64]
+Column = TypeVar("Column", Rows, Floats)
 
 STATISTICS = (
     "snapshots",
@@ -146,16 +148,16 @@ class TripwireIndex:
         )
         while True:
             why, snapshot = follow.advance(stream, first, self.tables, self.net, self.work)
-            if why == follow.STRANGE:
+            if why == STRANGE:
                 msg = (
                     f"snapshot {snapshot}: its rows must lie inside the stream and its factors be "
                     f"0 to {self.net.factors.shape[0] - 1}; nothing of it was applied"
                 )
                 raise InvalidInput(msg)
-            if why != follow.NO_ROOM:
+            if why != NO_ROOM:
                 return Stop(snapshot, self._decisions() if why == follow.DECISIONS else NOBODY)
             first = snapshot
-            self._grow_wires()
+            self._grow()
 
     def apply_snapshot(self, factors: npt.ArrayLike, prices: npt.ArrayLike) -> Int32s:
         """Apply one snapshot; return the units that need a decision."""
@@ -165,27 +167,20 @@ class TripwireIndex:
 
     def replace(self, units: npt.ArrayLike) -> Int32s:
         """Look again at units whose book has changed; return those that need a decision."""
-        rows = self._rows(units)
-        self._fit(rows)
-        begin(self.net)
-        list_units(rows, self.net)
-        forget_hot(self.net)
-        return self._settle()
+        rows = np.asarray(units, np.int32)
+        return self._settle(replace(rows, self.tables, self.net, self.work), rows)
 
     def post(self, units: npt.ArrayLike, assets: npt.ArrayLike, amounts: npt.ArrayLike) -> Int32s:
         """Take amounts (positive: received) that the book has already posted to balance rows.
 
         Most are paid out of the reserves in constant time. Returns the units that need a decision.
         """
-        begin(self.net)
-        rows, kinds = self._rows(units), np.asarray(assets, np.int32)
+        rows, kinds = np.asarray(units, np.int32), np.asarray(assets, np.int32)
         quanta = np.asarray(amounts, np.int64)
         if not rows.shape == kinds.shape == quanta.shape:
             msg = f"{rows.shape[0]} units, {kinds.shape[0]} assets, {quanta.shape[0]} amounts"
             raise InvalidInput(msg)
-        self._fit(rows)  # a first amount of another asset is a further row
-        post(rows, kinds, quanta, self.tables, self.net)
-        return self._settle()
+        return self._settle(post(rows, kinds, quanta, self.tables, self.net, self.work), rows)
 
     def debit(self, unit: int, asset: int, quanta: int) -> Int32s:
         """Take one debit the book has posted; see `post`."""
@@ -197,7 +192,7 @@ class TripwireIndex:
 
     def set_level(self, units: npt.ArrayLike, level: float) -> Int32s:
         """Watch units at another multiple of maintenance; return those that need a decision."""
-        rows = self._rows(units)
+        rows = np.asarray(units, np.int32)
         self.net.watch["level"][rows] = level
         return self.replace(rows)
 
@@ -277,9 +272,16 @@ class TripwireIndex:
             msg = f"tripwire index: {found}; rebuild it from the book and report the seed"
             raise InvariantViolated(msg)
 
-    def _settle(self) -> Int32s:
-        while not settle_touched(self.tables, self.net, self.work):
-            self._grow_wires()
+    def _settle(self, missing: int, units: Int32s) -> Int32s:
+        """Grow until every listed unit is settled; return those that need a decision."""
+        if missing == STRANGE:
+            last = self.net.watch.shape[0] - 1
+            msg = f"units {units.min()} to {units.max()}: the index knows 0 to {last}; rebind it"
+            raise UnknownUnit(msg)
+        if missing == NO_ROOM:
+            self._grow()
+            while not settle_touched(self.tables, self.net, self.work):
+                self._grow()
         return self._decisions()
 
     def _decisions(self) -> Int32s:
@@ -288,26 +290,17 @@ class TripwireIndex:
     def _count(self, name: str) -> int:
         return int(self.net.status[name][0])
 
-    def _rows(self, units: npt.ArrayLike) -> Int32s:
-        """Return unit rows, refused by name if one does not exist."""
-        rows = np.asarray(units, np.int32)
-        known = self.net.watch.shape[0]
-        if rows.size and (rows.min() < 0 or rows.max() >= known):
-            msg = f"units {rows.min()} to {rows.max()}: the index knows 0 to {known - 1}; rebind it"
-            raise UnknownUnit(msg)
-        return rows
-
-    def _fit(self, units: Int32s) -> None:
-        """Make room for the largest of these units."""
-        rows = self.tables.units[units]
-        legs = int(rows["positions_count"].max(initial=0))
-        pools = int(rows["balances_count"].max(initial=0))
-        if legs > self.work.legs.shape[0] or pools > self.work.pools.shape[0]:
+    def _grow(self) -> None:
+        """Make room for the largest unit of the book, or for more wires."""
+        rows, work = self.tables.units, self.work
+        if (
+            rows["positions_count"].max(initial=0) > work.legs.shape[0]
+            or rows["balances_count"].max(initial=0) > work.pools.shape[0]
+        ):
             self.work = new_work(self.tables)
-
-    def _grow_wires(self) -> None:
+            return
         size = self.net.wires.shape[0]
-        wires = np.zeros(size + size // 2 + 4 * self.work.plan.shape[0], WIRE)
+        wires = np.zeros(size + size // 2 + 4 * work.plan.shape[0], WIRE)
         wires[:size] = self.net.wires
         self.net = self.net._replace(wires=wires)
 
@@ -354,12 +347,21 @@ def new_watch(units: int) -> Rows:
 def grown_net(net: Net, tables: Tables) -> Net:
     """Return the arrays for tables of another size; what was known is kept."""
     units = tables.units.shape[0]
-    watch, lists = new_watch(units), np.zeros(units, LISTS)
-    watch[: net.watch.shape[0]], lists[: net.lists.shape[0]] = net.watch, net.lists
-    worst = np.zeros(tables.balances.shape[0])
-    kept = min(worst.shape[0], net.worst.shape[0])
-    worst[:kept] = net.worst[:kept]
-    return net._replace(watch=watch, lists=lists, worst=worst, jumps=jumping(tables))
+    return net._replace(
+        watch=_stretched(net.watch, units, new_watch),
+        lists=_stretched(net.lists, units, lambda count: np.zeros(count, LISTS)),
+        worst=_stretched(net.worst, tables.balances.shape[0], np.zeros),
+        jumps=jumping(tables),
+    )
+
+
+def _stretched(rows: Column, length: int, new: Callable[[int], Column]) -> Column:
+    """Return a column of another length: a longer view of its own memory where that reaches."""
+    whole = rows if rows.base is None else cast("Column", rows.base)
+    if whole.shape[0] < length:
+        whole = new(length + length // 2)
+        whole[: rows.shape[0]] = rows
+    return whole[:length]
 
 
 def new_work(tables: Tables) -> Work:

@@ -29,13 +29,12 @@ def slot_of(trip: float, ladder: int, net: Net) -> int:
 
 
 @njit_bare
-def link(wire: int, net: Net) -> None:
+def link(wire: int, slot: int, net: Net) -> None:
     """Put a wire at the head of its list.
 
     `next` is a wire + 1 or 0; `previous` a wire + 1, or -(slot + 1) at the head, 0 if unlinked.
     """
     row = net.wires[wire]
-    slot = slot_of(row["trip"], row["ladder"], net)
     head = net.heads[slot]
     row["next"] = head
     row["previous"] = -(slot + 1)
@@ -61,21 +60,6 @@ def unlink(wire: int, net: Net) -> None:
         net.wires[after - 1]["previous"] = before
     row["previous"] = 0
     row["next"] = 0
-
-
-@njit_bare
-def retrip(wire: int, trip: float, net: Net) -> None:
-    """Move a linked wire to another trip on its ladder."""
-    row = net.wires[wire]
-    if row["trip"] == trip:
-        return
-    ladder = row["ladder"]
-    if slot_of(row["trip"], ladder, net) == slot_of(trip, ladder, net):
-        row["trip"] = trip
-        return
-    unlink(wire, net)
-    row["trip"] = trip
-    link(wire, net)
 
 
 @njit_bare
@@ -116,9 +100,9 @@ def walk(factor: int, before: float, price: float, limit: int, net: Net) -> bool
     for step in range(count):
         slot = start + ((low + step) & (slots - 1))
         if net.heads[slot] != 0:
-            touch_list(slot, side, price, net)
-            if status["visits"] > limit:
+            if status["visits"] >= limit:
                 return False
+            touch_list(slot, side, price, net)
     hot = 2 * factor * (slots + 1) + slots
     if net.heads[hot] != 0:
         touch_list(hot, 0, price, net)

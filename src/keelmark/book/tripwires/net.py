@@ -76,7 +76,7 @@ POOL = np.dtype(
 )
 """One balance row of the unit at hand with all that settles in its asset."""
 
-PLAN = np.dtype([("trip", "f8"), ("ladder", "i4"), ("spare", "i4")])
+PLAN = np.dtype([("trip", "f8"), ("ladder", "i4"), ("slot", "i4")])
 
 STATUS = np.dtype(
     [
@@ -99,6 +99,7 @@ STATUS = np.dtype(
         ("terms", "i8"),
         ("planned", "i8"),
         ("wires_end", "i8"),  # wires ever handed out
+        ("ahead", "i8"),  # what `read_ahead` has read, of no meaning
         ("snapshots", "i8"),  # statistics
         ("evaluations", "i8"),
         ("placings", "i8"),

@@ -5,7 +5,7 @@ import numpy as np
 from keelmark.book.kernels.bare import njit_bare
 from keelmark.book.kernels.margin import Tables, excess
 from keelmark.book.tripwires.gather import gather
-from keelmark.book.tripwires.ladders import link, retrip, touch, unlink
+from keelmark.book.tripwires.ladders import link, slot_of, touch, unlink
 from keelmark.book.tripwires.net import Int32s, Net, Work
 from keelmark.book.tripwires.plan import DISTANCE_MAX, plan
 from keelmark.book.tripwires.store import (
@@ -26,6 +26,13 @@ WIRED = int(WatchState.WIRED)
 SUSPECT = int(WatchState.SUSPECT)
 UNWATCHABLE = int(WatchState.UNWATCHABLE)
 HOT = int(WatchState.HOT)
+
+DONE = 0
+NO_ROOM = 2
+STRANGE = 3
+
+AHEAD = 16
+"""Units whose rows are read together."""
 
 
 @njit_bare
@@ -146,10 +153,34 @@ def suspect(unit: int, unknown: int, net: Net) -> None:
 
 
 @njit_bare
+def find_slots(net: Net, work: Work) -> int:
+    """Write the list of every wire of the plan; read what stands there, so that loads overlap."""
+    seen = 0
+    for index in range(net.status[0]["planned"]):
+        row = work.plan[index]
+        row["slot"] = slot_of(row["trip"], row["ladder"], net)
+        seen += net.heads[row["slot"]]
+    for index in range(net.status[0]["planned"]):
+        head = net.heads[work.plan[index]["slot"]]
+        if head != 0:
+            seen += net.wires[head - 1]["unit"]
+    return seen
+
+
+@njit_bare
+def is_linked_in(wire: int, slot: int, ladder: int, net: Net) -> bool:
+    """Whether a wire is already in a list, as far as its own row and trip tell."""
+    row = net.wires[wire]
+    return bool(row["ladder"] == ladder and slot_of(row["trip"], ladder, net) == slot)
+
+
+@njit_bare
 def rewire(unit: int, net: Net, work: Work) -> None:
     """Make the wires of a unit those of the plan, with the least list work."""
     row = net.watch[unit]
-    planned = net.status[0]["planned"]
+    status = net.status[0]
+    planned = status["planned"]
+    status["ahead"] += find_slots(net, work)
     if row["wires_class"] == NO_BLOCK or capacity(int(row["wires_class"])) < planned:
         drop_wires(unit, net)
         if planned > 0:
@@ -157,17 +188,17 @@ def rewire(unit: int, net: Net, work: Work) -> None:
             row["wires_start"] = take_block(row["wires_class"], net)
     start = row["wires_start"]
     for index in range(planned):
-        ladder = work.plan[index]["ladder"]
-        trip = work.plan[index]["trip"]
+        plan = work.plan[index]
         wire = start + index
-        if index < row["wires_count"] and net.wires[wire]["ladder"] == ladder:
-            retrip(wire, trip, net)
-            continue
-        unlink(wire, net)
+        if index < row["wires_count"]:
+            if is_linked_in(wire, plan["slot"], plan["ladder"], net):
+                net.wires[wire]["trip"] = plan["trip"]
+                continue
+            unlink(wire, net)
         net.wires[wire]["unit"] = unit
-        net.wires[wire]["ladder"] = ladder
-        net.wires[wire]["trip"] = trip
-        link(wire, net)
+        net.wires[wire]["ladder"] = plan["ladder"]
+        net.wires[wire]["trip"] = plan["trip"]
+        link(wire, plan["slot"], net)
     for wire in range(start + planned, start + row["wires_count"]):
         unlink(wire, net)
     row["wires_count"] = planned
@@ -266,14 +297,71 @@ def settle(unit: int, tables: Tables, net: Net, work: Work) -> None:
 
 
 @njit_bare
+def read_units(first: int, end: int, tables: Tables, net: Net) -> int:
+    """Read the rows of listed units, then what the rows lead to."""
+    seen = 0
+    for index in range(first, end):
+        unit = net.lists[index]["touched"]
+        seen += net.watch[unit]["wires_start"] + tables.units[unit]["positions_start"]
+        seen += net.lists[unit]["pools"]
+    for index in range(first, end):
+        unit = net.lists[index]["touched"]
+        row = tables.units[unit]
+        start = row["positions_start"]
+        for at in range(start, start + row["positions_count"], 2):
+            seen += tables.positions[at]["instrument"]
+        seen += tables.balances[row["balances_start"]]["asset"]
+        seen += net.worst[row["balances_start"]] > 0.0
+        watch = net.watch[unit]
+        start = watch["wires_start"]
+        for wire in range(start, start + watch["wires_count"], 2):
+            seen += net.wires[wire]["unit"]
+    return seen
+
+
+@njit_bare
+def read_ahead(first: int, end: int, tables: Tables, net: Net) -> int:
+    """Read what the next units will need; loads that wait for memory together wait once.
+
+    Units of a crash lie anywhere: this takes a fifth off what one costs in a large fleet.
+    """
+    seen = read_units(first, end, tables, net)
+    for index in range(first, end):
+        watch = net.watch[net.lists[index]["touched"]]
+        start = watch["wires_start"]
+        for wire in range(start, start + watch["wires_count"]):
+            before = net.wires[wire]["previous"]
+            after = net.wires[wire]["next"]
+            if after > 0:
+                seen += net.wires[after - 1]["unit"]
+            if before > 0:
+                seen += net.wires[before - 1]["unit"]
+            elif before < 0:
+                seen += net.heads[-before - 1]
+    return seen
+
+
+@njit_bare
+def has_room_for(unit: int, tables: Tables, net: Net, work: Work) -> bool:
+    """Whether a unit can be placed without growing the store or the room for one unit."""
+    row = tables.units[unit]
+    if row["positions_count"] > work.legs.shape[0] or row["balances_count"] > work.pools.shape[0]:
+        return False
+    return has_room(net, 2 * work.plan.shape[0])
+
+
+@njit_bare
 def settle_touched(tables: Tables, net: Net, work: Work) -> bool:
-    """Settle the units on the list; False if the store of wires has to grow first."""
+    """Settle the units on the list; False if something has to grow first."""
     status = net.status[0]
-    room = 2 * work.plan.shape[0]
+    ahead = status["settled"]
     while status["settled"] < status["touched"]:
-        if not has_room(net, room):
-            return False
         unit = int(net.lists[status["settled"]]["touched"])
+        if not has_room_for(unit, tables, net, work):
+            return False
+        if status["settled"] == ahead:
+            ahead = min(ahead + AHEAD, status["touched"])
+            status["ahead"] += read_ahead(status["settled"], ahead, tables, net)
         settle(unit, tables, net, work)
         state = net.watch[unit]["state"]
         if state in (SUSPECT, UNWATCHABLE):
@@ -298,17 +386,26 @@ def begin(net: Net) -> None:
 
 
 @njit_bare
-def forget_hot(net: Net) -> None:
-    """Drop the wires of listed units that do not depend on a plan: their book has changed."""
-    for index in range(net.status[0]["touched"]):
-        unit = net.lists[index]["touched"]
-        state = net.watch[unit]["state"]
-        if state in (HOT, UNWATCHABLE):
-            enter(unit, EMPTY, net)
+def are_known(units: Int32s, net: Net) -> bool:
+    """Whether the index has a row for every unit."""
+    known = True
+    for index in range(units.shape[0]):
+        known = known and 0 <= units[index] < net.watch.shape[0]
+    return known
 
 
 @njit_bare
-def list_units(units: Int32s, net: Net) -> None:
-    """List units the caller names, each once."""
+def replace(units: Int32s, tables: Tables, net: Net, work: Work) -> int:
+    """Look again at units whose book has changed, each once; return what is missing.
+
+    Wires that stand on no plan are dropped first: what the unit reads may have changed.
+    """
+    if not are_known(units, net):
+        return STRANGE
+    begin(net)
     for index in range(units.shape[0]):
-        touch(units[index], net)
+        unit = int(units[index])
+        touch(unit, net)
+        if net.watch[unit]["state"] in (HOT, UNWATCHABLE):
+            enter(unit, EMPTY, net)
+    return DONE if settle_touched(tables, net, work) else NO_ROOM
