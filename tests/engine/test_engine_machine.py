@@ -318,7 +318,10 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(choice=pick, asset=assets, share=shares)
     def deposit(self, choice: int, asset: int, share: int) -> None:
         unit = self.unit(choice)
-        expected = REASONS.ACCOUNT_CLOSED if unit in self.model.closed else None
+        expected = first_reason(
+            (lambda: unit in self.model.closed, REASONS.ACCOUNT_CLOSED),
+            (lambda: self.would_blind(unit, asset), REASONS.UNTRUSTED_MARK),
+        )
         self.send(c.Deposit(unit=unit, asset=asset, quanta=QUANTA[asset] * share // 300), expected)
 
     @rule(choice=pick, asset=assets, share=shares)
@@ -337,8 +340,15 @@ class EngineMachine(RuleBasedStateMachine):
         expected = self.payment_refused(source, asset, quanta)
         if target in self.model.closed:
             expected = REASONS.ACCOUNT_CLOSED
+        elif expected is None and self.would_blind(target, asset):
+            expected = REASONS.UNTRUSTED_MARK
         command = c.Transfer(source=source, target=target, asset=asset, quanta=quanta)
         self.send(command, expected)
+
+    def would_blind(self, unit: int, asset: int) -> bool:
+        """Whether an asset would hide the margin of a unit with positions: its price is bad."""
+        key = ("asset", self.model.assets[asset].name)
+        return bool(self.model.held_instruments(unit)) and key in self.model.bad
 
     # --- commands: trades and orders --------------------------------------------------------------
 

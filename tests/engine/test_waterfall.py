@@ -161,17 +161,15 @@ CASES = (
         fund_after=5_000,
         winner_loss=900,
     ),
-    # the backstop holds at most 4,000 of notional: floor(10 * 4,000 / 8,000) = 5 lots long
-    # (short: 12,000 of notional, 3 lots); the fund pays their part of 900, the winner the rest
+    # no backstop to take the lots: the fund pays all, and the winner is closed at the mark
     TakenOver(
-        name="a backstop without a stage takes nothing",
+        name="no takeover stage",
         move=200,
-        parts={"deficit": 900, "deleveraged": 900},
+        parts={"deficit": 900, "fund": 900},
         outcome="deleveraged",
         fund=5_000,
         changes={"stages": ["insurance", "auto_deleverage", "socialise"]},
-        fund_after=5_000,
-        winner_loss=900,
+        fund_after=4_100,
     ),
     # nobody to deleverage, no fund: all on the backstop, which is worth 900 less
     TakenOver(
@@ -479,10 +477,9 @@ def test_a_unit_that_waits_recovers_with_the_price() -> None:
     changes = {"liquidation": {"reduce": {"sizing": "tier_drop", "interval_s": 5}}}
     venue, unit, _ = fallen(changes)
     venue.marks(A=930.0)
-    venue.marks(A=1000.0)
-    assert venue.of(e.LiquidationEnded) == []  # it waits until its time
-    venue.marks(A=1000.0, after_ms=4_000)
-    assert ended(venue).outcome == "recovered"
+    venue.stream([{"A": 931.0}, {"A": 1000.0}, {"A": 930.0}], after_ms=500)
+    assert [x.outcome for x in venue.of(e.LiquidationEnded)] == ["recovered"]
+    assert [x.case for x in venue.of(e.LiquidationStarted)] == [1, 2]
     assert venue.lots(unit, "A") == 10
 
 
@@ -600,13 +597,15 @@ def test_who_is_first_gets_the_fund() -> None:
 
 
 def test_an_inventory_cap_leaves_the_rest_to_the_winners() -> None:
-    # room for 4,000 of notional: 5 of 10 lots at 800, paid by the fund (450); the winner takes 5
+    # The fund pays all 900. There is room for 4,000 of notional, 5 of 10 lots at 800; the winner is
+    # closed against for the other 5 at the mark, and loses nothing.
     changes = merged(TAKEOVER_ONLY, {"liquidation": {"takeover": {"inventory_max": "4000"}}})
     venue, _, winner = fallen(changes, fund=5_000)
     venue.marks(A=800.0)
-    assert paid(ended(venue)) == {"deficit": 900, "fund": 450, "deleveraged": 450}
+    assert paid(ended(venue)) == {"deficit": 900, "fund": 900}
     assert venue.lots(venue.state.backstop, "A") == 5
     assert venue.lots(winner, "A") == -5
+    assert equity(venue, winner) == PLENTY + 2_000
 
 
 def test_a_backstop_that_has_lost_its_limit_takes_nothing_more() -> None:
@@ -691,9 +690,12 @@ def test_an_operator_ends_a_liquidation_that_then_begins_anew() -> None:
     assert [x.case for x in venue.of(e.LiquidationStarted)] == [1, 2]
 
 
-def test_an_operator_takes_a_healthy_unit_over() -> None:
+def test_an_operator_takes_the_positions_of_a_healthy_unit_and_leaves_its_money() -> None:
     venue, unit, _ = fallen(TAKEOVER_ONLY)
+    venue.marks(A=1010.0)
     venue.do(override(unit, "takeover"))
-    assert paid(ended(venue)) == {"surplus": 1_100}
-    assert equity(venue, venue.state.backstop) == 1_100
+    assert paid(ended(venue)) == {}
+    assert (venue.lots(unit, "A"), venue.balance(unit)) == (0, 1_200)
+    assert venue.lots(venue.state.backstop, "A") == 10
+    assert equity(venue, venue.state.backstop) == 0
     assert venue.of(e.Overridden)[0].operator == "ada"

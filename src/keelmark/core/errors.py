@@ -138,6 +138,7 @@ class RejectionReason(StrEnum):
     NOTHING_TO_CLOSE = "nothing_to_close"
     NO_SUCH_ORDER = "no_such_order"
     TIME_RUNS_BACKWARDS = "time_runs_backwards"
+    TIME_OUT_OF_RANGE = "time_out_of_range"
 
 
 class Rejected(KeelmarkError):

@@ -20,6 +20,10 @@ from keelmark.engine.orders import open_orders
 from keelmark.engine.state import State
 from keelmark.engine.trial import after_fill
 
+UNTRUSTED_BAND = Decimal("0.05")
+"""How far from the last good mark a fill may be while the mark is not trusted, where the rulebook
+has no band of its own."""
+
 
 def refuse(reason: RejectionReason, message: str) -> Rejected:
     """Return the rejection to raise."""
@@ -194,6 +198,45 @@ def _require_trader(state: State, unit: int) -> None:
         raise InvalidInput(msg)
 
 
+def require_near_mark(state: State, instrument: int, lots: int, value: int) -> None:
+    """Refuse a fill far from the last good mark while the mark is not trusted.
+
+    Without a price nobody can say what a fill at any price does to a unit: two fills that only
+    shrink positions could move all of one unit's money to another.
+
+    Raises:
+        Rejected: There never was a mark, or the fill is outside the band round it.
+    """
+    if not state.is_untrusted_instrument(instrument):
+        return
+    symbol = state.universe.symbols[instrument]
+    with exact():
+        band = state.rules.guards.band or UNTRUSTED_BAND
+        known = state.has_mark(instrument)
+        at_mark = state.value(instrument, lots, state.ticks(instrument)) if known else 0
+        if known and abs(value - at_mark) <= band * abs(at_mark):
+            return
+    raise refuse(
+        RejectionReason.UNTRUSTED_MARK,
+        f"{symbol} has no mark that can be trusted, and the fill is more than {band:%} from the "
+        "last one that could; wait for a good price",
+    )
+
+
+def require_priced(state: State, view: UnitView, asset: int) -> None:
+    """Refuse collateral without a price on a unit with positions: it would hide the unit's margin.
+
+    Raises:
+        Rejected: The asset's price is not trusted.
+    """
+    if view.positions and int(state.universe.asset_rows[asset]["price_factor"]) in state.untrusted:
+        raise refuse(
+            RejectionReason.UNTRUSTED_MARK,
+            f"{state.universe.assets[asset]} has no price that can be trusted, and "
+            f"{state.book.unit_name(view.unit)} holds positions; wait for a good price",
+        )
+
+
 def _require_leg(state: State, after: UnitView, fill: PositionView) -> None:
     """Refuse a hedge leg that would change sides."""
     held = _lots(after, fill.instrument, fill.leg)
@@ -224,7 +267,7 @@ def _keeps_excess(
 ) -> bool:
     """Whether the excess falls by no more than the fee."""
     if state.depends_on_untrusted(before):
-        return True  # what only shrinks must not wait for a price
+        return True  # what only shrinks must not wait for a price; `require_near_mark` bounds it
     with exact():
         steepest = state.steepest(state.universe.assets[settle])
         paid = max(0, fee) * state.universe.quantum(settle)

@@ -49,6 +49,9 @@ class Touched:
 
 NOTHING = Touched(NOBODY)
 
+ORDER_EVENTS = (e.OrderReserved, e.OrderReleased, e.OrdersCancelled)
+"""Events that change a unit's margin and none of its rows."""
+
 
 def apply(state: State, event: Any) -> Touched:  # noqa: ANN401 one of the event types below
     """Move the state by one event; return what the book says was touched."""
@@ -56,7 +59,8 @@ def apply(state: State, event: Any) -> Touched:  # noqa: ANN401 one of the event
     if touched.cash is not None:
         state.forget_reports()
     state.forget_reports_of(touched.units.tolist())
-    state.forget_reports_of((getattr(event, "unit", -1),))
+    if isinstance(event, ORDER_EVENTS):
+        state.forget_reports_of((event.unit,))
     return touched
 
 

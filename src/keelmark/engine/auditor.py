@@ -178,8 +178,11 @@ class Auditor:
             self._found(8, f"case {event.case}: {sum(event.lots)} lots of {needed} needed")
         if event.case:
             at_mark = -state.value(event.instrument, sum(event.lots), state.ticks(event.instrument))
-            paid = -sum(event.values) - at_mark
-            self._account(event.case).deleveraged += max(0, paid)
+            given = max(0, -sum(event.values) - at_mark)
+            wrong = abs(given - event.loss) > 1 + len(event.lots)
+            text = f"case {event.case}: winners gave up {given}, the event says {event.loss}"
+            self._found(4, text if wrong else None)
+            self._account(event.case).deleveraged += event.loss
 
     def _after_deleverage(self, state: State, event: e.Deleveraged) -> None:
         record = laws.Deleverage(
@@ -240,22 +243,24 @@ def _is_in_house(state: State, unit: int) -> bool:
 def _attribution(state: State, event: e.LiquidationEnded, account: Account) -> str | None:
     """Compare the parts of a closing event with what the events before it moved."""
     view = state.book.unit_view(event.unit)
-    left = {asset: quanta for asset, quanta in view.balances.items() if quanta}
-    kept = left.pop(event.asset, 0)
-    if view.positions or left or kept < 0 or (kept and event.surplus + event.deficit):
+    if view.positions or (any(view.balances.values()) and event.surplus + event.deficit):
         return f"case {event.case}: unit {event.unit} is left with {view}"
-    if (event.fund, event.socialised) != (account.fund, account.socialised):
+    said = (event.fund, event.deleveraged, event.socialised)
+    moved = (account.fund, account.deleveraged, account.socialised)
+    if said != moved:
         return (
-            f"case {event.case}: fund {event.fund} and socialised {event.socialised}, moved were "
-            f"{account.fund} and {account.socialised}"
+            f"case {event.case}: fund, winners and claims paid {said} by the bill, {moved} by the "
+            "events before it"
         )
-    if abs(event.deleveraged - account.deleveraged) > 2 + len(state.universe.symbols):
-        return f"case {event.case}: deleveraged {event.deleveraged}, moved {account.deleveraged}"
     if account.worth is None:
         return None
     with exact():
         quantum = state.universe.quantum(event.asset) * state.price_of(event.asset)
-        claimed = (event.surplus - event.deficit + kept) * quantum
+        kept = (
+            quanta * state.universe.quantum(asset) * state.price_of(asset)
+            for asset, quanta in view.balances.items()
+        )
+        claimed = (event.surplus - event.deficit) * quantum + sum(kept, ZERO)
         if abs(claimed - account.worth) > account.slack + quantum:
             return f"case {event.case}: was worth {account.worth:f}, the bill says {claimed:f}"
     return None

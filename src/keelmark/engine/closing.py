@@ -16,6 +16,7 @@ from keelmark.book.views import PositionView, UnitView
 from keelmark.core.codes import Leg, UnitStatus
 from keelmark.core.errors import InvalidInput, RejectionReason
 from keelmark.core.numbers import exact
+from keelmark.core.process import Stage
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
 from keelmark.engine.admission import refuse, require_open
@@ -33,6 +34,7 @@ class _Closing:
     command: c.CloseAccount
     cross: int
     cash: dict[int, int] = field(default_factory=dict)
+    spent: dict[int, int] = field(default_factory=dict)
     events: list[Any] = field(default_factory=list)
     statement: list[e.Payment] = field(default_factory=list)
 
@@ -117,7 +119,7 @@ def _close_unit(closing: _Closing, view: UnitView) -> None:
         elif quanta > 0:
             closing.move(view.unit, closing.cross, asset, quanta, "payout")
         elif quanta < 0:
-            closing.move(closing.cross, view.unit, asset, -quanta, "payout")
+            _cover(closing, view.unit, asset, -quanta)
 
 
 def _close_position(closing: _Closing, view: UnitView, position: PositionView) -> UnitView:
@@ -161,22 +163,31 @@ def _closing_ticks(closing: _Closing, instrument: int) -> int:
 
 
 def _pay_debts(closing: _Closing) -> None:
-    """Pay what the account owes: from its own assets, then the fund, then the backstop."""
-    state, cross = closing.state, closing.cross
+    """Pay what the cross unit owes: from its own assets, then the fund, then the backstop."""
     for debt_asset in sorted(a for a, quanta in closing.cash.items() if quanta < 0):
         for source in sorted(a for a, quanta in closing.cash.items() if quanta > 0):
             _exchange(closing, source, debt_asset)
         owed = -closing.cash[debt_asset]
-        if owed <= 0:
-            continue
-        fund = state.fund_of(-1)
-        from_fund = min(owed, state.fund_money(fund, debt_asset))
-        if from_fund:
-            closing.move(fund, cross, debt_asset, from_fund, "deficit")
-            closing.pay("insurance fund", debt_asset, -from_fund)
-        if owed > from_fund:
-            closing.move(state.backstop, cross, debt_asset, owed - from_fund, "borne")
-            closing.pay("backstop", debt_asset, from_fund - owed)
+        if owed > 0:
+            _cover(closing, closing.cross, debt_asset, owed)
+
+
+def _cover(closing: _Closing, unit: int, asset: int, owed: int) -> None:
+    """Pay a deficit of one unit: the fund where the venue runs one, then the backstop.
+
+    An isolated unit's deficit stays its own: the account's other money is not touched.
+    """
+    state = closing.state
+    fund = state.fund_of(-1)
+    money = state.fund_money(fund, asset) if state.rules.runs(Stage.INSURANCE) else 0
+    from_fund = min(owed, max(0, money - closing.spent.get(asset, 0)))
+    if from_fund:
+        closing.spent[asset] = closing.spent.get(asset, 0) + from_fund
+        closing.move(fund, unit, asset, from_fund, "deficit")
+        closing.pay("insurance fund", asset, -from_fund)
+    if owed > from_fund:
+        closing.move(state.backstop, unit, asset, owed - from_fund, "borne")
+        closing.pay("backstop", asset, from_fund - owed)
 
 
 def _exchange(closing: _Closing, source: int, debt_asset: int) -> None:

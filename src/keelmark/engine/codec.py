@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.core.errors import CorruptJournal
+from keelmark.core.errors import CorruptJournal, InvalidInput
 from keelmark.engine import events as e
+from keelmark.engine.commands import Command
 from keelmark.engine.journal.columnar import pack, unpack
 from keelmark.engine.journal.port import Record
 
@@ -57,3 +58,18 @@ def event_of(record: Record) -> Any:  # noqa: ANN401 one of the event types
         return e.AccountsOpened(count=columns.meta["count"], isolated=columns.arrays["isolated"])
     msg = f"record kind {record.kind} is unknown; was the journal written by a newer version?"
     raise CorruptJournal(msg)
+
+
+def require_whole(command: Command) -> None:
+    """Refuse a command whose fields are not what they say: a float is no number of lots.
+
+    What passes can be written down and read back; the journal would refuse it only later.
+
+    Raises:
+        InvalidInput: Naming the field.
+    """
+    try:
+        msgspec.msgpack.decode(_ENCODER.encode(command), type=type(command))
+    except (msgspec.MsgspecError, OverflowError, TypeError) as error:
+        msg = f"{type(command).__name__}: {error}; amounts are whole numbers of 64 bits"
+        raise InvalidInput(msg) from error

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from keelmark.book.records import AMOUNT_LIMIT, SIZE_LIMIT
 from keelmark.book.views import PositionView
 from keelmark.core.codes import Leg
@@ -22,9 +24,11 @@ from keelmark.engine.admission import (
     require_fill,
     require_free,
     require_margin,
+    require_near_mark,
     require_open,
     require_positive,
     require_price,
+    require_priced,
     require_room_for,
     require_trusted,
 )
@@ -37,6 +41,9 @@ from keelmark.engine.trial import after_payment
 from keelmark.rulebooks.load import read_rulebook
 
 Events = list[Any]
+
+LEVERAGE_MAX = 2**16 - 1
+"""Largest leverage the columns hold, hundredths."""
 
 
 def decide(state: State, command: c.Command) -> Events:
@@ -59,8 +66,12 @@ def _open_account(state: State, command: c.OpenAccount) -> Events:
 
 def require_openings(state: State, event: e.AccountsOpened) -> None:
     """Refuse openings in bulk that name an account nobody opens; raises `InvalidInput`."""
-    accounts = state.book.accounts_count + max(0, event.count)
+    known = state.book.accounts_count
+    accounts = known + max(0, event.count)
     wrong = [int(account) for account in event.isolated if not 0 <= account < accounts]
+    for account in np.unique(event.isolated).tolist():
+        if 0 <= account < known:
+            require_open(state, state.book.cross_unit(account))
     if event.count < 0 or wrong:
         msg = (
             f"{event.count} accounts, isolated units of {wrong[:5]}; accounts are 0..{accounts - 1}"
@@ -74,8 +85,9 @@ def _open_isolated(state: State, command: c.OpenIsolated) -> Events:
 
 
 def _deposit(state: State, command: c.Deposit) -> Events:
-    require_open(state, command.unit)
+    view = require_open(state, command.unit)
     _require_asset(state, command.asset)
+    require_priced(state, view, command.asset)
     require_positive(command.quanta, "a deposit")
     return [e.Deposited(unit=command.unit, asset=command.asset, quanta=command.quanta)]
 
@@ -86,11 +98,12 @@ def _withdraw(state: State, command: c.Withdraw) -> Events:
 
 
 def _transfer(state: State, command: c.Transfer) -> Events:
-    require_open(state, command.target)
+    target = require_open(state, command.target)
     if command.source == command.target:
         msg = f"a transfer from unit {command.source} to itself; name two units"
         raise InvalidInput(msg)
     _require_payable(state, command.source, command.asset, command.quanta, "the transfer")
+    require_priced(state, target, command.asset)
     return [
         e.Transferred(
             source=command.source,
@@ -127,6 +140,8 @@ def _fill(state: State, command: c.Fill) -> Events:
     _require_legs(command.leg, command.counterparty_leg)
     require_price(state, command.instrument, command.lots, command.ticks)
     value = state.value(command.instrument, command.lots, command.ticks)
+    _require_terms(command, value)
+    require_near_mark(state, command.instrument, command.lots, value)
     sides = (
         (command.unit, command.leg, 1, command.fee, command.leverage),
         (command.counterparty, command.counterparty_leg, -1, command.counterparty_fee, 0),
@@ -151,6 +166,21 @@ def _fill(state: State, command: c.Fill) -> Events:
             ticks=command.ticks,
         ),
     ]
+
+
+def _require_terms(command: c.Fill, value: int) -> None:
+    """Refuse a leverage that cannot be stored and fees above the notional; raises `Rejected`."""
+    if not 0 <= command.leverage <= LEVERAGE_MAX:
+        raise refuse(
+            RejectionReason.OUT_OF_SCALE,
+            f"leverage {command.leverage}; give hundredths, 0 to {LEVERAGE_MAX} (0 leaves it)",
+        )
+    if max(abs(command.fee), abs(command.counterparty_fee)) > abs(value):
+        raise refuse(
+            RejectionReason.OUT_OF_SCALE,
+            f"fees {command.fee} and {command.counterparty_fee} on a notional of {abs(value)} "
+            "quanta; a fee or rebate is at most the notional",
+        )
 
 
 def _reserve(state: State, command: c.ReserveOrder) -> Events:

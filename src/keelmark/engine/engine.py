@@ -22,7 +22,7 @@ from keelmark.core.numbers import exact
 from keelmark.core.process import UnitOrder
 from keelmark.engine import events as e
 from keelmark.engine.apply import Touched, apply
-from keelmark.engine.codec import record_of
+from keelmark.engine.codec import record_of, require_whole
 from keelmark.engine.commands import (
     AdvanceTime,
     Command,
@@ -187,6 +187,7 @@ class Engine:
             InvalidInput: The command names something unknown or out of scale; nothing has changed.
             StorageFailed: It could not be made durable; the engine must be opened again.
         """
+        require_whole(command)
         if isinstance(command, AdvanceTime):
             return self.advance_time(command.time_ms)
         with self._whole():
@@ -240,8 +241,7 @@ class Engine:
     def advance_time(self, time_ms: int) -> Receipt:
         """Move the clock and run what waits for it."""
         with self._whole():
-            if time_ms < self.state.time_ms:
-                raise self._guards.backwards(time_ms)
+            self._guards.require_time(time_ms)
             self._distrust_old(time_ms, fresh=set())
             units = self._watch.time_passes(time_ms)
             self._emit(e.TimeAdvanced(time_ms=time_ms))
@@ -315,12 +315,14 @@ class Engine:
             self._listener(event)
 
     def _note_guarded(self, event: Any, touched: Touched) -> None:  # noqa: ANN401 an event
-        """Remember units with protections that an event has touched: wires do not see stops."""
-        guarded = self.state.protections.keys()
-        if guarded:
-            self._changed |= guarded & {*touched.units.tolist(), getattr(event, "unit", -1)}
-            if touched.cash is not None:
-                self._changed |= guarded & set(touched.cash["unit"].tolist())
+        """Remember touched units that wires do not see: with stops, or in a liquidation."""
+        state = self.state
+        if not state.protections and not state.cases:
+            return
+        units = {*touched.units.tolist(), getattr(event, "unit", -1)}
+        if touched.cash is not None:
+            units |= set(touched.cash["unit"].tolist())
+        self._changed |= {u for u in units if u in state.protections or u in state.cases}
 
     def _flush(self) -> Int32s:
         """Return who needs a decision after what has happened."""
@@ -414,9 +416,10 @@ class Engine:
         self._settle(units)
 
     def _guarded_units(self) -> Int32s:
-        """Return the units with what no wire watches: stops, and orders inside maintenance."""
+        """Return the units with what no wire watches: stops, recovery, orders in maintenance."""
         state = self.state
         units = {unit for unit in state.orders if state.counts_orders_of(unit)}
+        units |= state.cases.keys() - state.held
         if has_kind(state, {*PRICE_KINDS, "equity_floor"}):
             units |= state.protections.keys()
         return np.array(sorted(units), np.int32)

@@ -109,6 +109,7 @@ class Deleveraged(Event, frozen=True):
     Attributes:
         lots: Signed lots that left `unit`, by victim in `victims`.
         values: Their signed values, from the side of `unit`.
+        loss: What the victims gave up against the mark, together; each in proportion to its lots.
     """
 
     case: int
@@ -119,6 +120,7 @@ class Deleveraged(Event, frozen=True):
     victim_legs: tuple[int, ...]
     lots: tuple[int, ...]
     values: tuple[int, ...]
+    loss: int = 0
 
 
 class LossSocialised(Event, frozen=True):

@@ -23,6 +23,12 @@ Floats = npt.NDArray[np.float64]
 Int8s = npt.NDArray[np.int8]
 Int32s = npt.NDArray[np.int32]
 
+TIME_MAX_MS = 253_402_300_800_000
+"""The year 10000."""
+
+STEP_MAX_MS = 366 * 86_400_000
+"""Farthest the clock moves at once, after it has been set."""
+
 GOOD, NOT_A_PRICE, OUT_OF_BAND = 0, 1, 2
 
 ONE_OVER = 1e-15
@@ -112,8 +118,10 @@ class Guards:
         if len(marks.times_ms) == 0:
             return Judged(marks, marks.prices, np.zeros(0, np.int8))
         rising = np.all(marks.times_ms[1:] >= marks.times_ms[:-1])
-        if not rising or int(marks.times_ms[0]) < self._state.time_ms:
+        if not rising:
             raise self.backwards(int(marks.times_ms[0]))
+        self.require_time(int(marks.times_ms[0]))
+        self.require_time(int(marks.times_ms[-1]))
         prices = on_grid(marks.prices, self._unit[marks.factors])
         verdict = self._judge(marks.factors, prices)
         prices[verdict != GOOD] = np.nan
@@ -142,11 +150,30 @@ class Guards:
         """Return the last snapshot that may be applied before something else must be looked at."""
         last = int(np.searchsorted(marks.times_ms, wake_ms)) - 1
         last = min(max(last, first), len(marks.times_ms) - 1)
-        if has_kind(self._state, {"equity_floor"}) or self._state.model.orders_in_maintenance:
+        state = self._state
+        if has_kind(state, {"equity_floor"}) or state.model.orders_in_maintenance:
+            return first
+        if state.cases.keys() - state.held:  # whoever recovers is let go at that very snapshot
             return first
         if has_kind(self._state, PRICE_KINDS):
             return first_price_trigger(self._state, marks, first, last)
         return last
+
+    def require_time(self, time_ms: int) -> None:
+        """Refuse a time before the clock's, or so far ahead that it must be a mistake.
+
+        Raises:
+            Rejected: With both times.
+        """
+        now = self._state.time_ms
+        if time_ms < now:
+            raise self.backwards(time_ms)
+        if time_ms > TIME_MAX_MS or (now > 0 and time_ms - now > STEP_MAX_MS):
+            raise Rejected(
+                RejectionReason.TIME_OUT_OF_RANGE,
+                f"{time_ms} ms is more than a year after the clock's {now} ms; times are "
+                "milliseconds since 1970, and a clock that ran ahead cannot be moved back",
+            )
 
     def backwards(self, time_ms: int) -> Rejected:
         """Return the rejection of a time before the clock's."""
@@ -187,6 +214,10 @@ class Guards:
                 f"marks of {len(marks.times_ms)} snapshots with {len(marks.offsets)} offsets, "
                 f"{len(marks.factors)} factors and {len(marks.prices)} prices do not fit together"
             )
+            raise InvalidInput(msg)
+        starts = marks.offsets
+        if starts[0] != 0 or starts[-1] != len(marks.factors) or np.any(np.diff(starts) < 0):
+            msg = f"marks offsets must rise from 0 to the {len(marks.factors)} rows there are"
             raise InvalidInput(msg)
         wrong = np.flatnonzero((marks.factors < 0) | (marks.factors >= count))
         if len(wrong):

@@ -244,6 +244,10 @@ class State:
 
     # --- trust ----------------------------------------------------------------------------------
 
+    def has_mark(self, instrument: int) -> bool:
+        """Whether an instrument ever had a good mark."""
+        return bool(np.isfinite(self.prices[self.universe.instruments[instrument]["mark_factor"]]))
+
     def is_untrusted_instrument(self, instrument: int) -> bool:
         """Whether a price that an instrument is valued or margined on is not trusted."""
         row = self.universe.instruments[instrument]

@@ -5,27 +5,7 @@ to them (a full pass takes 2.6 times as long). Without the runtime there is noth
 kernel that tries to allocate does not compile.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, cast
+from keelmark.book.kernels.jit import njit
 
-import numba
-
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
-
-
-def njit_bare(function: Kernel) -> Kernel:
-    """Compile `function` with the project's options and no allocation; its type stays."""
-    compiled = numba.njit(cache=True, error_model="numpy", fastmath=False, _nrt=False)(function)
-    return cast("Kernel", compiled)
-
-
-def inlined_bare(function: Kernel) -> Kernel:
-    """Compile a helper into each caller: handing over a table costs more than the helper's work."""
-    compiled = numba.njit(
-        cache=True,
-        error_model="numpy",
-        fastmath=False,
-        _nrt=False,
-        forceinline=True,
-    )(function)
-    return cast("Kernel", compiled)
+njit_bare = njit
+"""The project's options have no runtime; the name says that a kernel relies on it."""

@@ -14,7 +14,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.kernels.bare import inlined_bare, njit_bare
+from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import inlined
 from keelmark.core.codes import RuleKind
 
 Rows = npt.NDArray[np.void]
@@ -50,20 +51,20 @@ class Tables(NamedTuple):
     prices: Floats  # one row a factor; the last one is seconds since interest was posted
 
 
-@inlined_bare
+@inlined
 def coefficient(terms: Record, lots: int) -> float:
     """Return `q`: the value of `lots` is `q * x`."""
     scale = terms["value_scale"]
     return float(-lots * scale if terms["inverse"] else lots * scale)
 
 
-@inlined_bare
+@inlined
 def abscissa(terms: Record, price: float) -> float:
     """Return `x`: the price, or one over the price."""
     return 1.0 / price if terms["inverse"] else price
 
 
-@inlined_bare
+@inlined
 def counted(profit: float, weight: float) -> float:
     """Return what an unrealised profit counts for: losses in full. The weight lies in [0, 1].
 
@@ -73,7 +74,7 @@ def counted(profit: float, weight: float) -> float:
     return min(profit, profit * weight)
 
 
-@inlined_bare
+@inlined
 def constant_rate(terms: Record, size: float, tiers: Rows) -> float:
     """Return the rate of a rule that is keyed on size, `SIZED` or `SCALED`."""
     row = terms["tier_start"]
@@ -87,14 +88,14 @@ def constant_rate(terms: Record, size: float, tiers: Rows) -> float:
     return float(tiers[row]["rate"])
 
 
-@inlined_bare
+@inlined
 def tier_amount(tiers: Rows, row: int, notional: float, kind: int) -> float:
     """Return the requirement of one row."""
     amount = notional * tiers[row]["rate"]
     return float(amount - tiers[row]["deduction"] if kind == TIERED else amount)
 
 
-@inlined_bare
+@inlined
 def keyed_on_notional(
     kind: int,
     tiers: Rows,
@@ -118,7 +119,7 @@ def keyed_on_notional(
     return amount
 
 
-@inlined_bare
+@inlined
 def requirement(terms: Record, lots: int, notional: float, tiers: Rows) -> float:
     """Return the maintenance requirement of a position, settle quanta; NaN if `core` alone can."""
     kind = terms["rule_kind"]
@@ -129,13 +130,13 @@ def requirement(terms: Record, lots: int, notional: float, tiers: Rows) -> float
     return keyed_on_notional(kind, tiers, terms["tier_start"], terms["tier_count"], notional)
 
 
-@inlined_bare
+@inlined
 def at_level(slope: float, level: float) -> float:
     """Return the slope of a collateral line at a level: what exceeds one is a loan's margin."""
     return slope + (level - 1.0) * (slope - 1.0) if slope > 1.0 else slope
 
 
-@inlined_bare
+@inlined
 def collateral_value(
     terms: Record,
     segments: Rows,
@@ -219,7 +220,7 @@ def excess(unit: int, level: float, tables: Tables) -> tuple[float, float]:
     return total, error
 
 
-@inlined_bare
+@inlined
 def single_asset_price(unit: int, tables: Tables) -> float:
     """Return the price that `excess` leaves out for a unit with one balance row, else one."""
     row = tables.units[unit]

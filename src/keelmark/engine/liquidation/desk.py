@@ -8,7 +8,7 @@ import numpy as np
 from keelmark.book.kernels.holders import CLAIM, claims_kernel
 from keelmark.engine.events import Event
 from keelmark.engine.execution import ExecutionVenue
-from keelmark.engine.liquidation.holders import Holders, Sided
+from keelmark.engine.liquidation.holders import Holders, Sided, is_known
 from keelmark.engine.losses import Claims
 from keelmark.engine.state import State
 
@@ -46,6 +46,8 @@ class Desk:
         free = np.floor(np.minimum(rows["free"], 2.0**62)).astype(np.int64)
         free[payee] = 0
         usable = np.flatnonzero(free > 0)
+        if self.state.untrusted:
+            usable = usable[is_known(self.state, usable)]
         chosen = rows[usable]
         return Claims(
             unit=usable.astype(np.int64),

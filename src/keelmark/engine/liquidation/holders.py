@@ -6,8 +6,10 @@ snapshot, and again for those that change within it.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from keelmark.book.kernels.holders import HOLDER, Int32s, Rows, closable_kernel, holders_kernel
 from keelmark.core.codes import UnitKind
@@ -124,10 +126,20 @@ def _holders(state: State, key: Key) -> Int32s:
 
 
 def _scan(state: State, key: Key, units: Int32s) -> Rows:
-    """Return the candidates of a side among units, in their order."""
+    """Return the candidates of a side among units, in their order.
+
+    What reads a price that is not trusted is no candidate: nobody knows what it is worth.
+    """
     found = np.empty(len(units), HOLDER)
     count = holders_kernel(key[0], key[1], units, state.tables(), found)
-    return found[:count]
+    rows = found[:count]
+    return rows[is_known(state, rows["unit"])] if state.untrusted else rows
+
+
+def is_known(state: State, units: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+    """Return which units read trusted prices alone."""
+    blind = (state.depends_on_untrusted(state.book.unit_view(int(unit))) for unit in units)
+    return ~np.fromiter(blind, np.bool_, len(units))
 
 
 def _replaced(rows: Rows, units: Int32s, fresh: Rows) -> Rows:

@@ -9,15 +9,19 @@ from keelmark.engine.entries import Case
 from keelmark.engine.liquidation.convert import convert_collateral
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.reduce import Progress, reduce_in_market
-from keelmark.engine.liquidation.resolve import resolve
+from keelmark.engine.liquidation.resolve import close_at_the_mark, resolve
 from keelmark.engine.state import State
+
+PAUSE_RETRY_MS = 60_000
+"""How long a unit that could be resolved but for a pause is left alone."""
 
 
 def liquidate(desk: Desk, unit: int) -> None:
     """Bring a unit one snapshot further: start, go on with, or end its liquidation.
 
-    Nothing happens to a unit that is not at its trigger, is held by an operator, depends on a
-    paused instrument, has grace left, or waits.
+    Nothing happens to a unit that is not at its trigger, is held by an operator, reads a price that
+    is not trusted, has grace left, or waits. A unit that has recovered is let go before its wait
+    is over.
     """
     state = desk.state
     if unit in state.held or must_wait(state, unit):
@@ -32,10 +36,10 @@ def liquidate(desk: Desk, unit: int) -> None:
             return
         desk.emit(started(state, unit, report))
         case = state.cases[unit]
-    elif state.time_ms < case.wake_ms:
-        return
     elif state.has_recovered(unit):
         end(desk, case, "recovered")
+        return
+    elif state.time_ms < case.wake_ms:
         return
     run_stages(desk, case)
 
@@ -56,7 +60,25 @@ def run_stages(desk: Desk, case: Case) -> None:
             desk.emit(
                 e.StageExhausted(case=case.case, unit=case.unit, stage=stage.value, reason=reason),
             )
-    resolve(desk, case)
+    if not state.report(case.unit).is_liquidatable:
+        end(desk, case, "recovered")
+    elif holds_paused(state, case.unit):
+        wait_for_resumption(desk, case)
+    else:
+        resolve(desk, case)
+
+
+def wait_for_resumption(desk: Desk, case: Case) -> None:
+    """Withhold the end of a unit that holds a paused instrument, and say so."""
+    desk.emit(
+        e.Waiting(
+            case=case.case,
+            unit=case.unit,
+            until_ms=desk.state.time_ms + PAUSE_RETRY_MS,
+            reason="it holds a paused instrument",
+            attempts=case.attempts,
+        ),
+    )
 
 
 def cancel_orders(desk: Desk, case: Case) -> Progress:
@@ -83,20 +105,33 @@ def end(desk: Desk, case: Case, outcome: str) -> None:
 
 
 def must_wait(state: State, unit: int) -> bool:
-    """Whether a unit holds an instrument that is paused, or reads a price that is not trusted."""
-    if not state.paused and not state.untrusted:
+    """Whether nothing can be decided: everything is paused, or a price it reads is not trusted."""
+    if -1 in state.paused:
+        return True
+    return bool(state.untrusted) and state.depends_on_untrusted(state.book.unit_view(unit))
+
+
+def holds_paused(state: State, unit: int) -> bool:
+    """Whether a unit holds an instrument that is paused."""
+    if not state.paused:
         return False
-    view = state.book.unit_view(unit)
-    paused = any(state.is_paused(p.instrument) for p in view.positions)
-    return paused or state.depends_on_untrusted(view)
+    return any(state.is_paused(p.instrument) for p in state.book.unit_view(unit).positions)
 
 
 def take_over(desk: Desk, unit: int) -> None:
-    """Resolve a unit at once, on an operator's word."""
+    """Take a unit over at once, on an operator's word.
+
+    Above its trigger only the positions go, at the mark, and the money stays its owner's.
+    """
     state = desk.state
+    report = state.report(unit)
     if unit not in state.cases:
-        desk.emit(started(state, unit, state.report(unit)))
-    resolve(desk, state.cases[unit])
+        desk.emit(started(state, unit, report))
+    case = state.cases[unit]
+    if report.is_liquidatable:
+        resolve(desk, case)
+    else:
+        close_at_the_mark(desk, case)
 
 
 def grace_is_over(desk: Desk, unit: int) -> bool:

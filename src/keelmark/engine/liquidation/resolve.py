@@ -5,7 +5,7 @@ Everything is in whole quanta of one settle asset and the parts sum to the defic
 held no positions keeps what its own assets leave after its debts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR
 
 import numpy as np
@@ -77,6 +77,18 @@ def resolve(desk: Desk, case: Case) -> None:
     desk.emit(bill.ended(case, state.time_ms, outcome))
 
 
+def close_at_the_mark(desk: Desk, case: Case) -> None:
+    """Move a healthy unit's positions to the backstop at the mark; its money stays where it is."""
+    state = desk.state
+    if state.orders.get(case.unit):
+        desk.emit(e.OrdersCancelled(unit=case.unit, instrument=-1, case=case.case))
+    for p in state.book.unit_view(case.unit).positions:
+        holding = at_the_mark(state, p.instrument, p.lots, int(p.leg))
+        transfer_position(desk, case, holding, state.backstop, holding.value, "takeover")
+    bill = Bill(asset=state.universe.asset_row(state.report(case.unit).assets[0].asset))
+    desk.emit(bill.ended(case, state.time_ms, "taken_over"))
+
+
 def worth(state: State, unit: int, asset: int, holdings: list[Holding]) -> int:
     """Return what a unit that holds one asset is worth at the mark, quanta."""
     costs = sum(
@@ -101,15 +113,17 @@ def primary_asset(state: State, unit: int) -> int:
 def gather_into(desk: Desk, case: Case, asset: int) -> None:
     """Exchange what a unit has in other assets with the backstop, at the mark.
 
-    Positions that settle in another asset go first, at the mark; then the balances. What the unit
-    receives rounds down, what it gives rounds up (INV-12).
+    Positions that settle in another asset go first, at the mark: to the backstop as far as it has
+    room, then against winners. Then the balances. What the unit receives rounds down, what it
+    gives rounds up (INV-12).
     """
     state = desk.state
     view = state.book.unit_view(case.unit)
     for position in view.positions:
-        if state.settle_of(position.instrument) != asset:
+        other = state.settle_of(position.instrument)
+        if other != asset:
             holding = at_the_mark(state, position.instrument, position.lots, int(position.leg))
-            transfer_position(desk, case, holding, state.backstop, holding.value, "takeover")
+            hand_over(desk, case, holding, Bill(asset=other))
     for other, quanta in state.book.unit_view(case.unit).balances.items():
         if other != asset and quanta != 0:
             exchange(desk, case, other, quanta, asset)
@@ -161,27 +175,27 @@ def pay_surplus(desk: Desk, case: Case, instrument: int, bill: Bill) -> int:
 
 
 def hand_over(desk: Desk, case: Case, holding: Holding, bill: Bill) -> bool:
-    """Dispose of one position; return whether any of it was auto-deleveraged."""
-    capacity = backstop_capacity(desk.state, holding)
+    """Dispose of one position; return whether any of it was auto-deleveraged.
+
+    The fund pays first: what it can carry changes hands at the mark, with the backstop as far as
+    that has room, else with winners, who then lose nothing. Only the lots it cannot carry are
+    deleveraged at the transfer price.
+    """
     carried = holding
     if holding.loss > 0:
         money = fund_available(desk.state, holding.instrument, bill.asset)
         carried = holding.part(carried_lots(holding, money))
-    taken = carried.part(_smaller(carried.lots, capacity))
-    rest = holding.rest(taken)
+    uncarried = holding.rest(carried)
+    if carried.loss > 0:
+        pay_fund(desk, case, carried.instrument, carried.loss, bill)
+        carried = replace(carried, loss=0)
+    taken = carried.part(_smaller(carried.lots, backstop_capacity(desk.state, carried)))
     if taken.lots:
-        take(desk, case, taken, bill)
-    return deleverage(desk, case, rest, bill) if rest.lots else False
-
-
-def take(desk: Desk, case: Case, taken: Holding, bill: Bill) -> None:
-    """Let the backstop have lots: at the mark if the fund pays their loss, else cheaper."""
-    if taken.loss > 0:
-        pay_fund(desk, case, taken.instrument, taken.loss, bill)
-        value = taken.value
-    else:
         value = taken.transfer_value
-    transfer_position(desk, case, taken, desk.state.backstop, value, "takeover")
+        transfer_position(desk, case, taken, desk.state.backstop, value, "takeover")
+    rests = [part for part in (carried.rest(taken), uncarried) if part.lots]
+    closed = [deleverage(desk, case, part, bill) for part in rests]
+    return any(closed)
 
 
 def deleverage(desk: Desk, case: Case, rest: Holding, bill: Bill) -> bool:
@@ -225,6 +239,7 @@ def close_against_winners(desk: Desk, case: Case, rest: Holding, bill: Bill) -> 
             victim_legs=tuple(sided.legs[chosen].tolist()),
             lots=tuple(-_signed(n, rest.lots) for n in closed),
             values=tuple(-value for value in values),
+            loss=max(0, matched.loss),
         ),
     )
     bill.deleveraged += max(0, matched.loss)

@@ -1,0 +1,253 @@
+"""Who may not lose, and who may not hide: directed cases of the order in which losses fall.
+
+The figures are those of `tests.engine.venue`: whole quanta, maintenance 5 %, initial 10 %.
+"""
+
+from typing import Any
+
+import pytest
+
+from keelmark.core.errors import InvalidInput, Rejected, RejectionReason
+from keelmark.engine import commands as c
+from keelmark.engine import events as e
+from keelmark.engine.execution import Execution, LiquidationOrder
+from tests.engine.venue import Venue
+
+THIN = {"liquidation_end": "1.2", "liquidation": {"reduce": {"attempts": 1, "buffer": "0.5"}}}
+NO_ORDERS: dict[str, Any] = {"reduce": {"attempts": 0}}
+
+
+class Thin:
+    """A market that fills a few lots of each order at the mark."""
+
+    def __init__(self, lots: int) -> None:
+        self.lots = lots
+
+    def execute(self, order: LiquidationOrder) -> Execution:
+        lots = min(self.lots, abs(order.lots))
+        return Execution(lots=lots if order.lots > 0 else -lots, ticks=order.mark_ticks)
+
+    def observe(self, order: LiquidationOrder, execution: Execution) -> None:
+        """Nothing to remember."""
+
+
+def long_of(venue: Venue, *, margin: int = 100_000, lots: int = 1000) -> int:
+    """Open a market maker, set A to 1,000 and buy `lots` with `margin`."""
+    maker = venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0)
+    unit = venue.open("long", USDT=margin)
+    venue.trade(unit, maker, "A", lots, 1000)
+    return unit
+
+
+# --- nobody above maintenance is taken over -----------------------------------------------------
+
+
+def test_attempts_that_run_out_above_maintenance_end_the_case() -> None:
+    """60 lots sold at 947: equity 47,000, maintenance 940 * 947 * 5 % = 44,509."""
+    venue = Venue(THIN, market=Thin(60))
+    unit = long_of(venue)
+    venue.marks(A=947.0)
+    ended = venue.of(e.LiquidationEnded)
+    assert [x.outcome for x in ended] == ["recovered"]
+    assert venue.lots(unit, "A") == 940
+    assert venue.state.report(unit).equity == 47_000
+
+
+def test_a_mark_that_recovers_during_a_wait_saves_the_unit() -> None:
+    spec = {"liquidation_end": "1.2", "liquidation": {"reduce": {"attempts": 1, "interval_s": 10}}}
+    venue = Venue(spec, market=Thin(1))
+    unit = long_of(venue)
+    venue.marks(A=947.0)
+    assert unit in venue.state.cases
+    venue.marks(A=955.0)  # equity 54,992 over 47,702 of maintenance, under 1.2 times it
+    venue.marks(A=955.0, after_ms=20_000)
+    assert unit not in venue.state.cases
+    assert venue.lots(unit, "A") == 999
+
+
+def test_money_brought_during_a_wait_ends_it_at_once() -> None:
+    venue = Venue({"liquidation": {"reduce": {"attempts": 3, "interval_s": 60}}}, market=Thin(1))
+    unit = long_of(venue)
+    venue.marks(A=947.0)
+    assert unit in venue.state.cases
+    venue.deposit(unit, 1_000_000)
+    venue.marks(A=947.0)
+    assert unit not in venue.state.cases
+
+
+def test_an_operator_who_takes_a_healthy_unit_over_leaves_it_its_money() -> None:
+    venue = Venue()
+    unit = long_of(venue, margin=1_000_000, lots=1)
+    venue.do(c.Override(unit=unit, action="takeover", operator="ada", reason="test"))
+    assert venue.lots(unit, "A") == 0
+    assert venue.balance(unit) == 1_000_000
+
+
+# --- the fund pays before winners do ------------------------------------------------------------
+
+
+def test_a_full_backstop_does_not_spare_the_fund() -> None:
+    """500 lots from 1,000 to 700 lose 150,000 of 100,000: the fund has the 50,000."""
+    venue = Venue({"liquidation": {**NO_ORDERS, "takeover": {"inventory_max": "0"}}})
+    venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0)
+    venue.deposit(venue.state.fund_of(-1), 10_000_000)
+    unit, winner = venue.open("long", USDT=100_000), venue.open("short", USDT=400_000)
+    venue.trade(unit, winner, "A", 500, 1000)
+    venue.marks(A=700.0)
+    (ended,) = venue.of(e.LiquidationEnded)
+    assert (ended.deficit, ended.fund, ended.deleveraged) == (50_000, 50_000, 0)
+    assert venue.balance(winner) == 400_000 + 150_000  # closed at the mark
+
+
+def test_winners_pay_only_what_the_fund_cannot() -> None:
+    venue = Venue({"liquidation": {**NO_ORDERS, "takeover": {"inventory_max": "0"}}})
+    venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0)
+    venue.deposit(venue.state.fund_of(-1), 20_000)
+    unit, winner = venue.open("long", USDT=100_000), venue.open("short", USDT=400_000)
+    venue.trade(unit, winner, "A", 500, 1000)
+    venue.marks(A=700.0)
+    (ended,) = venue.of(e.LiquidationEnded)
+    assert ended.deficit == 50_000
+    assert ended.fund + ended.deleveraged == 50_000
+    assert 20_000 - 100 <= ended.fund <= 20_000  # whole lots: at most one lot's share is left
+    assert venue.balance(winner) == 400_000 + 150_000 - ended.deleveraged
+
+
+# --- nobody hides -------------------------------------------------------------------------------
+
+
+def test_a_paused_speck_does_not_shield_the_rest_of_an_account() -> None:
+    venue = Venue()
+    maker = venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0, B=10.0)
+    unit = venue.open("long", USDT=100_000)
+    venue.trade(unit, maker, "A", 500, 1000)
+    venue.trade(unit, maker, "B", 1, 10)
+    venue.do(c.Pause(instrument=venue.row("B"), reason="test"))
+    venue.marks(A=805.0)  # equity 2,500 under 20,125 of maintenance
+    assert venue.lots(unit, "A") < 500
+    assert venue.lots(unit, "B") == 1
+
+
+def test_a_pause_that_withholds_the_end_is_said_once_and_lifted() -> None:
+    venue = Venue({"liquidation": NO_ORDERS})
+    maker = venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0, B=10.0)
+    unit = venue.open("long", USDT=100_000)
+    venue.trade(unit, maker, "A", 500, 1000)
+    venue.trade(unit, maker, "B", 1, 10)
+    venue.do(c.Pause(instrument=venue.row("B"), reason="test"))
+    venue.marks(A=805.0)
+    venue.marks(A=805.0)
+    assert [x.reason for x in venue.of(e.Waiting)] == ["it holds a paused instrument"]
+    venue.do(c.Resume(instrument=venue.row("B"), reason="test"))
+    venue.marks(A=805.0, after_ms=61_000)
+    assert [x.outcome for x in venue.of(e.LiquidationEnded)] == ["taken_over"]
+
+
+PRICED = {"assets": {"X": {"quantum": "1", "weights": [{"floor": "0", "weight": "0.9"}]}}}
+
+
+def test_unpriced_collateral_is_refused_where_it_would_hide_a_margin() -> None:
+    venue = Venue(PRICED)
+    unit = long_of(venue)
+    with pytest.raises(Rejected) as refused:
+        venue.deposit(unit, 1, "X")
+    assert refused.value.reason is RejectionReason.UNTRUSTED_MARK
+    venue.marks(A=500.0)
+    assert venue.of(e.LiquidationEnded)
+
+
+def test_a_unit_whose_worth_is_unknown_is_not_closed_against() -> None:
+    venue = Venue({"liquidation": {**NO_ORDERS, "takeover": {"inventory_max": "0"}}})
+    maker = venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0, B=10.0)
+    unit = venue.open("long", USDT=100_000)
+    blind, seen = venue.open("blind", USDT=400_000), venue.open("seen", USDT=400_000)
+    venue.trade(blind, maker, "B", 1, 10)
+    venue.trade(unit, blind, "A", 250, 1000)
+    venue.trade(unit, seen, "A", 250, 1000)
+    venue.marks(B=float("nan"))
+    venue.marks(A=700.0)
+    assert venue.lots(blind, "A") == -250
+    assert venue.lots(seen, "A") == 0
+
+
+def test_fills_at_any_price_do_not_move_money_while_a_mark_is_untrusted() -> None:
+    venue = Venue()
+    maker = venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0)
+    one, other = venue.open("one", USDT=100_000), venue.open("other", USDT=100_000)
+    venue.trade(one, maker, "A", 500, 1000)
+    venue.trade(maker, other, "A", 500, 1000)
+    venue.marks(A=float("nan"))
+    with pytest.raises(Rejected, match="no mark that can be trusted"):
+        venue.trade(other, one, "A", 500, 1)
+    venue.trade(other, one, "A", 500, 960)
+    assert venue.lots(one, "A") == 0
+
+
+# --- an isolated deficit stays isolated ---------------------------------------------------------
+
+
+def test_closing_an_account_does_not_charge_the_cross_unit_for_an_isolated_loss() -> None:
+    """100 lots from 1,000 to 500 lose 50,000 of 10,000; the cross unit keeps its 100,000."""
+    venue = Venue({"liquidation": {"stages": ["warn", "insurance"]}})
+    maker = venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0)
+    venue.deposit(venue.state.fund_of(-1), 1_000_000)
+    cross = venue.open("trader", USDT=100_000)
+    isolated = venue.isolated("trader", USDT=10_000)
+    venue.trade(isolated, maker, "A", 100, 1000)
+    account = int(venue.state.book.units[cross]["account"])
+    command = c.CloseAccount(
+        account=account, reason="regulatory", instruments=(venue.row("A"),), ticks=(500,)
+    )
+    venue.do(command)
+    (closed,) = venue.of(e.AccountClosed)
+    lines = {(line.payee, line.quanta) for line in closed.statement}
+    assert ("owner", 100_000) in lines
+    assert ("insurance fund", -40_000) in lines
+
+
+# --- commands that could not be written down ----------------------------------------------------
+
+
+def test_a_command_that_is_not_whole_is_refused_before_anything_happens() -> None:
+    venue = Venue()
+    unit = venue.open("a", USDT=100)
+    digest = venue.engine.digest()
+    for command in (
+        c.Deposit(unit=unit, asset=0, quanta=1.5),  # type: ignore[arg-type]  # on purpose
+        c.Deposit(unit=unit, asset=0, quanta=2**64),
+        c.OpenAccount(name=7),  # type: ignore[arg-type]  # on purpose
+    ):
+        with pytest.raises(InvalidInput, match=type(command).__name__):
+            venue.engine.submit(command)
+    assert venue.engine.digest() == digest
+
+
+@pytest.mark.parametrize("time_ms", [2**63 - 1, 10**13 * 3])
+def test_a_clock_that_would_run_ahead_is_refused(time_ms: int) -> None:
+    venue = Venue()
+    venue.marks(A=1000.0)
+    with pytest.raises(Rejected) as refused:
+        venue.do(c.AdvanceTime(time_ms=time_ms))
+    assert refused.value.reason is RejectionReason.TIME_OUT_OF_RANGE
+    venue.marks(A=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("leverage", -5), ("leverage", 10**8), ("fee", 2**60)]
+)
+def test_terms_of_a_fill_that_make_no_sense_are_refused_by_name(field: str, value: int) -> None:
+    venue = Venue()
+    maker = venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0)
+    unit = venue.open("a", USDT=100_000)
+    fill = {"unit": unit, "counterparty": maker, "instrument": 0, "lots": 1, "ticks": 1000}
+    with pytest.raises(Rejected, match=field):
+        venue.engine.submit(c.Fill(**fill, **{field: value}))
