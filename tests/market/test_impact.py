@@ -93,11 +93,11 @@ def test_splitting_an_order_without_waiting_is_neither_cheaper_nor_dearer(
 ) -> None:
     state = replace(fresh(model), depth=depth)
     whole = execute(model, state, buy(size * parts))
-    paid = 0
+    paid, end = 0, 0.0
     for _ in range(parts):
         done = execute(model, state, buy(size))
-        paid, state = paid + done.average_ticks, done.state
-    assert done.displacement_end == pytest.approx(whole.displacement_end, rel=1e-9)
+        paid, state, end = paid + done.average_ticks, done.state, done.displacement_end
+    assert end == pytest.approx(whole.displacement_end, rel=1e-9)
     assert -1 <= paid / parts - whole.average_ticks <= 2  # each fill is rounded up by < 1 tick
 
 

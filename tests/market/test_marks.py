@@ -1,5 +1,6 @@
 import math
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -51,10 +52,11 @@ def bars(count: int = 30, symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")) -> 
     return Bars.from_frame(pl.concat(tables))
 
 
-def source(**changes: object) -> MarkSource:
+def source(**changes: Any) -> MarkSource:  # noqa: ANN401 fields of a source
     table = bars()
     units = dict.fromkeys(table.symbols, HALF_TICK)
-    return MarkSource(**({"bars": table, "price_units": units} | changes))
+    fields: dict[str, Any] = {"bars": table, "price_units": units}
+    return MarkSource(**(fields | changes))
 
 
 @pytest.mark.parametrize(

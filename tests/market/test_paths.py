@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def python_of(kernel: Any) -> Any:  # noqa: ANN401 numba's dispatcher has no use
 prices = st.floats(min_value=1e-6, max_value=1e7)
 
 
-def bars_of(rows: list[tuple[float, ...]], symbol: str = "BTCUSDT") -> Bars:
+def bars_of(rows: Sequence[tuple[float, ...]], symbol: str = "BTCUSDT") -> Bars:
     """Build minute bars from (open, high, low, close)."""
     table = {
         "ts_ms": [START + MINUTE * i for i in range(len(rows))],
@@ -116,10 +117,10 @@ def test_a_path_does_not_depend_on_the_window_or_the_other_instruments() -> None
     rows = [(100.0, 103.0, 99.0, 102.0)] * 5
     one = bars_of(rows)
     two = Bars.from_frame(pl.concat([one.frame, bars_of(rows, "AAVEUSDT").frame]))
-    window = {"start_ms": START + 90_000, "end_ms": START + 200_000}
+    start, end = START + 90_000, START + 200_000
     alone = intrabar_path(one)
-    part = intrabar_path(two, **window)
-    inside = (alone.times_ms >= window["start_ms"]) & (alone.times_ms < window["end_ms"])
+    part = intrabar_path(two, start_ms=start, end_ms=end)
+    inside = (alone.times_ms >= start) & (alone.times_ms < end)
     assert np.array_equal(part.times_ms, alone.times_ms[inside])
     assert np.array_equal(part.prices[:, 1], alone.prices[inside, 0])
     assert not np.array_equal(part.prices[:, 0], part.prices[:, 1])

@@ -47,9 +47,9 @@ def test_every_file_of_bars_is_canonical(data: Path) -> None:
 
 
 def test_a_day_of_paths_respects_every_bar(crash: Bars) -> None:
-    window = {"start_ms": DAY_START + 20 * 3_600_000, "end_ms": DAY_START + 22 * 3_600_000}
-    path = intrabar_path(crash, **window).prices.reshape(24, 300, 60)
-    bars = grid(crash, **window)
+    start, end = DAY_START + 20 * 3_600_000, DAY_START + 22 * 3_600_000
+    path = intrabar_path(crash, start_ms=start, end_ms=end).prices.reshape(24, 300, 60)
+    bars = grid(crash, start_ms=start, end_ms=end)
     assert np.array_equal(path[:, 0], bars.open[:24])
     assert np.array_equal(path.max(axis=1), bars.high[:24])
     assert np.array_equal(path.min(axis=1), bars.low[:24])

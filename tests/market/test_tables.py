@@ -1,5 +1,6 @@
 """Funding rates, leverage brackets and named datasets."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -29,7 +30,7 @@ COLUMNS = [
 ]
 
 
-def brackets_file(folder: Path, rows: list[tuple[object, ...]]) -> Path:
+def brackets_file(folder: Path, rows: Sequence[tuple[object, ...]]) -> Path:
     path = folder / "brackets.parquet"
     pl.DataFrame(rows, schema=COLUMNS, orient="row").write_parquet(path)
     return path
