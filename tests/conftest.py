@@ -12,7 +12,7 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))  # read once, when
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
     "ci",
-    max_examples=500,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     print_blob=True,

@@ -6,6 +6,8 @@ Names load when they are first used, so that `import keelmark` costs next to not
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from keelmark._compile_cache import use_own_folder
+
 if TYPE_CHECKING:
     from keelmark.accounts import Account as Account
     from keelmark.accounts import AccountCheck as AccountCheck
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from keelmark.engine.engine import Engine as Engine
     from keelmark.rulebooks import load_rulebook as load_rulebook
     from keelmark.rulebooks import rulebook_names as rulebook_names
+
+use_own_folder()
 
 _HOMES = {
     "Account": "keelmark.accounts",
