@@ -113,26 +113,31 @@ def test_a_given_symbol_wins_over_the_name(tmp_path: Path) -> None:
     assert import_bars(path, symbol="XBT").symbols == ("XBT",)
 
 
+UNREADABLE = [
+    ("empty.csv", b"", "the file is empty"),
+    ("noise.csv", b"hello\n", "not a CSV header"),
+    ("bad.zip", b"PK\x03\x04 and nothing else", "cannot be read as zip"),
+    ("cut.zip", zipped({"a.csv": kline_csv() * 50})[:-40], "cannot be read as zip"),
+    ("none.zip", zipped({"readme.txt": "x"}), "no CSV inside"),
+    ("cut.csv.gz", gzip.compress(kline_csv().encode())[:-12], "truncated or damaged"),
+    ("bad.parquet", b"PAR1 and nothing else", "cannot be read as parquet"),
+    ("bad.feather", b"ARROW1 and nothing else", "cannot be read as feather"),
+    ("five.csv", b"1760054400000,1,2,3,4\n", "5 columns and no header line"),
+    ("BTCUSDT-1m.csv", b"open,high,low,close,volume\n1,2,1,1,1\n", "no time column"),
+    ("BTCUSDT-1m.csv", b"ts_ms,open,high,low\n1760054400000,2,1,1\n", "no column close"),
+    ("prices.csv", kline_csv().encode(), "pass symbol="),
+    ("BTCUSDT-1m.csv", b"date,open\nyesterday,1\n", "does not hold ISO 8601 times"),
+    ("BTCUSDT-1m.csv", b"time,open\ntrue,1\n", "times or numbers wanted"),
+    ("BTCUSDT-1m.csv", kline_csv().encode()[:-30], "a value is missing: row 3"),
+]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
-    [
-        ("empty.csv", b"", "the file is empty"),
-        ("noise.csv", b"hello\n", "not a CSV header"),
-        ("bad.zip", b"PK\x03\x04 and nothing else", "cannot be read as zip"),
-        ("cut.zip", zipped({"a.csv": kline_csv() * 50})[:-40], "cannot be read as zip"),
-        ("none.zip", zipped({"readme.txt": "x"}), "no CSV inside"),
-        ("cut.csv.gz", gzip.compress(kline_csv().encode())[:-12], "truncated or damaged"),
-        ("bad.parquet", b"PAR1 and nothing else", "cannot be read as parquet"),
-        ("bad.feather", b"ARROW1 and nothing else", "cannot be read as feather"),
-        ("five.csv", b"1760054400000,1,2,3,4\n", "5 columns and no header line"),
-        ("BTCUSDT-1m.csv", b"open,high,low,close,volume\n1,2,1,1,1\n", "no time column"),
-        ("BTCUSDT-1m.csv", b"ts_ms,open,high,low\n1760054400000,2,1,1\n", "no column close"),
-        ("prices.csv", kline_csv().encode(), "pass symbol="),
-        ("BTCUSDT-1m.csv", b"date,open\nyesterday,1\n", "does not hold ISO 8601 times"),
-        ("BTCUSDT-1m.csv", b"time,open\ntrue,1\n", "times or numbers wanted"),
-        ("BTCUSDT-1m.csv", kline_csv().encode()[:-30], "a value is missing: row 3"),
-    ],
-    ids=str,
+    UNREADABLE,
+    ids=[
+        f"{name}: {text}" for name, _, text in UNREADABLE
+    ],  # bytes differ by worker: archives hold the time
 )
 def test_what_cannot_be_imported_is_named(
     tmp_path: Path, name: str, content: bytes, message: str
