@@ -188,8 +188,8 @@ MUTANTS = (
         ("ladders.py", "    if net.heads[hot] != 0:\n", "    if net.heads[hot] < 0:\n"),
         (
             "ladders.py",
-            '(row["trip"] < np.inf or price != net',
-            '(row["trip"] < np.inf and price != net',
+            'row["trip"] < np.inf or price != net',
+            'row["trip"] < np.inf and price != net',
         ),
     ),
 )
