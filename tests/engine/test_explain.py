@@ -42,9 +42,9 @@ def test_a_recovery_reads_like_its_working() -> None:
         "  equity 400 USDT\n"
         "\n"
         "requirement\n"
-        "  A, bracket 1: 9300 x 0.05 = 465.00 USDT\n"
+        "  A, bracket 1: 9300 x 0.05 = 465 USDT\n"
         "  maintenance margin 465 USDT\n"
-        "  excess 400 - 465.00 = -65.00 USDT; the trigger is below maintenance\n"
+        "  excess 400 - 465 = -65 USDT; the trigger is below maintenance\n"
         "\n"
         "steps\n"
         "  sold 2 A at 930, fee 19 USDT\n"
@@ -96,7 +96,7 @@ def test_brackets_deductions_haircuts_and_coins_are_spelled_out() -> None:
     venue.marks(A=850.0)
     found = working(venue)
     # 500 + 1,350 - 1,500 = 350 of 8,500 * 7 % - 100 = 495
-    assert section(found, "requirement")[0] == "A, bracket 2: 8500 x 0.07 - 100.00 = 495.00 USDT"
+    assert section(found, "requirement")[0] == "A, bracket 2: 8500 x 0.07 - 100 = 495 USDT"
     usdt, usdc, total = section(found, "equity")
     assert usdt.startswith("USDT: balance 500 and counted profit -1500 make -1000, worth -1000")
     assert usdc.startswith("USDC: balance 1500 and counted profit 0 make 1500, worth 1350 after")

@@ -123,7 +123,7 @@ class _Writer:
             balance = balances.get(row.asset, 0) * self.universe.quantum(row.asset)
             profit = Decimal(row.counted) - balance
             yield (
-                f"{name}: balance {balance:f} and counted profit {profit:f} make "
+                f"{name}: balance {_plain(balance)} and counted profit {_plain(profit)} make "
                 f"{_plain(row.counted)}, worth {_plain(row.value)} after haircuts, at a price of "
                 f"{_plain(row.price)}"
             )
@@ -142,13 +142,14 @@ class _Writer:
             loan = Decimal(asset.maintenance) - sum(positions, ZERO)
             if loan > ZERO:
                 name = self.universe.assets[asset.asset]
-                yield f"margin on debt and orders in {name}: {loan:f} {name}"
+                yield f"margin on debt and orders in {name}: {_plain(loan)} {name}"
         valuation = self.universe.model.valuation
         excess = Decimal(started.equity) - Decimal(started.maintenance)
         yield f"maintenance margin {_plain(started.maintenance)} {valuation}"
         yield (
-            f"excess {started.equity} - {started.maintenance} = {excess:f} {valuation}; the "
-            f"trigger is {self.universe.model.trigger.value.replace('_', ' ')} maintenance"
+            f"excess {_plain(started.equity)} - {_plain(started.maintenance)} = {_plain(excess)} "
+            f"{valuation}; the trigger is {self.universe.model.trigger.value.replace('_', ' ')} "
+            "maintenance"
         )
 
     def bracket(self, row: e.HoldingRow) -> str:
@@ -158,13 +159,14 @@ class _Writer:
         size = abs(row.lots) * terms.instrument.lot
         line = terms.maintenance.requirement(size, notional)
         fee = total - line.amount
-        formula = f"{line.basis:f} x {line.rate:f}"
+        formula = f"{_plain(line.basis)} x {_plain(line.rate)}"
         if line.deduction != ZERO:
-            formula += f" - {line.deduction:f}"
+            formula += f" - {_plain(line.deduction)}"
         if fee != ZERO:
-            formula += f" + {fee:f} to close"
+            formula += f" + {_plain(fee)} to close"
         name = self.universe.symbols[row.instrument]
-        return f"{name}, bracket {line.tier + 1}: {formula} = {total:f} {terms.instrument.settle}"
+        settle = terms.instrument.settle
+        return f"{name}, bracket {line.tier + 1}: {formula} = {_plain(total)} {settle}"
 
     # --- the steps ------------------------------------------------------------------------------
 
@@ -199,7 +201,7 @@ class _Writer:
         text = f"{verb} {self.lots(event.instrument, abs(event.lots), event.leg)}"
         if event.ticks:
             price = event.ticks * self.universe.instrument(event.instrument).price_unit
-            return f"{text} at {price:f}, fee {self.amount(settle, event.fee)}"
+            return f"{text} at {_plain(price)}, fee {self.amount(settle, event.fee)}"
         value = self.amount(settle, abs(event.value))
         return f"{text} to unit {event.counterparty} for {value}"
 
@@ -246,18 +248,18 @@ class _Writer:
 
     def amount(self, asset: int, quanta: int) -> str:
         """Write quanta as an amount with its asset."""
-        return f"{quanta * self.universe.quantum(asset):f} {self.universe.assets[asset]}"
+        return f"{_plain(quanta * self.universe.quantum(asset))} {self.universe.assets[asset]}"
 
     def lots(self, instrument: int, lots: int, leg: int) -> str:
         """Write lots as a size with the symbol, and the leg in hedge mode."""
         terms = self.universe.instrument(instrument)
         side = "" if leg == Leg.NET else f" ({Leg(leg).name.lower()} leg)"
-        return f"{lots * terms.lot:f} {terms.symbol}{side}"
+        return f"{_plain(lots * terms.lot)} {terms.symbol}{side}"
 
 
-def _plain(text: str) -> str:
-    """Return a decimal's text without the zeros a product leaves at its end."""
-    return f"{Decimal(text).normalize():f}"
+def _plain(value: Decimal | str) -> str:
+    """Return a decimal without the zeros a product leaves at its end."""
+    return f"{Decimal(value).normalize():f}"
 
 
 def _time(time_ms: int) -> str:

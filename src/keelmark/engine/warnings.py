@@ -72,7 +72,7 @@ def reached(state: State, units: Int32s, multiples: list[float], had: Int8s) -> 
         else:
             report = state.report(unit)
             with exact():
-                needed = [report.maintenance_margin * Decimal(m) for m in multiples]
+                needed = [report.maintenance_margin * Decimal(repr(m)) for m in multiples]
                 result[index] = sum(report.equity <= amount for amount in needed)
     return result
 
