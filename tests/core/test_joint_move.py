@@ -177,6 +177,24 @@ def test_no_uneven_move_liquidates_before_the_one_found(
             check_first(situation, direction, found)
 
 
+def test_a_fall_too_slow_for_the_last_digit_is_found_before_the_next_piece() -> None:
+    # nothing is left over, and a dust position falls: its tier ends at a move of 3e-6, while the
+    # last digit of 1e22 of collateral shows the loss from about 1e-22 on
+    dust = Position(instrument="BTCUSDT", size=D("1e-5"), cost=D("1e-16"))
+    rule = TieredRule(tiers=with_deductions([(D(0), D(0)), (D("9.99997e-17"), D(0))]))
+    terms = replace(MODEL.instruments["BTCUSDT"], maintenance=rule)
+    assets = {**MODEL.assets, "XRP": AssetTerms(asset="XRP")}
+    model = replace(MODEL, instruments={"BTCUSDT": terms}, assets=assets, trigger=Trigger.BELOW)
+    unit = MarginUnit(balances={"XRP": D("1e22"), "USDT": D("-1e22")}, positions=(dust,))
+    market = Market(marks={"BTCUSDT": D("1e-11")}, asset_prices={"XRP": D(1)})
+    situation = Situation(unit=unit, market=market, model=model)
+    assert maintenance_excess(unit, market, model) == 0
+    found = joint_move(unit, {"BTCUSDT": D(-1)}, market, model)
+    assert found.size is not None
+    assert found.size < D("3e-6")
+    assert left_over(situation, moved(situation, {"BTCUSDT": D(-1)}, found.size)) <= 0
+
+
 def test_a_coin_that_moves_at_another_speed_than_its_contract_is_searched() -> None:
     # the coin follows the perpetual, the dated contract lags: times the coin it is no line
     model = replace(

@@ -146,6 +146,19 @@ PROCESSES: tuple[Spec, ...] = (
             "deleverage": "leverage_drain",
         },
     },
+    {
+        "assets": {"USDC": {"haircut_base": "balance"}, "BTC": {"haircut_base": "balance"}},
+        "profit": {"maintenance": {"weight": "0.9"}, "initial": {"weight": "0"}},
+        "liquidation": {
+            "stages": ["convert_collateral", "insurance", "auto_deleverage", "socialise"],
+            "deleverage": "equity_min_max",
+        },
+    },
+    {
+        "instruments": {"BTCUSDC": {"close_fee": {"rate": "0.0005", "basis": "bankruptcy"}}},
+        "profit": {"maintenance": {"weight": "1", "cap": "5000"}},
+        "liquidation": {"reduce": {"sizing": "whole", "price_limit": "fillable"}},
+    },
 )
 """What the engine is run with: the stages and their policies, differently each time."""
 

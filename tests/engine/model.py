@@ -29,6 +29,7 @@ class Asset:
     weights: list[tuple[Fraction, Fraction]]
     weights_initial: list[tuple[Fraction, Fraction]]
     loan_rate: Fraction
+    on_balance: bool
 
     def worth(self, amount: Fraction, weights: list[tuple[Fraction, Fraction]]) -> Fraction:
         """Return what an amount counts for: each slice above zero at its weight, debts in full."""
@@ -58,6 +59,7 @@ class Contract:
     slope: Fraction
     index: str | None
     fee: Fraction
+    fee_at_entry: bool
 
     def value(self, lots: int, price: Fraction) -> Fraction:
         size = lots * self.lot * self.size
@@ -104,6 +106,7 @@ def asset_of(name: str, row: Mapping[str, Any]) -> Asset:
         weights=weights,
         weights_initial=table("initial_weights") or weights,
         loan_rate=number(row.get("loan_rate", 0)),
+        on_balance=row.get("haircut_base") == "balance",
     )
 
 
@@ -128,6 +131,7 @@ def contract_of(symbol: str, row: Mapping[str, Any], spec: Mapping[str, Any]) ->
         slope=number(table.get("slope", 0)),
         index=row["index"] if row.get("margin_price") == "index" else None,
         fee=number(row.get("close_fee", {}).get("rate", 0)),
+        fee_at_entry=row.get("close_fee", {}).get("basis") == "bankruptcy",
     )
 
 
@@ -273,24 +277,28 @@ class Model:
         chosen = self.orders_of(unit) if orders is None else list(orders)
         rows = self.held_assets(unit) | set(extra)
         rows |= {self.settle(key[1]) for key in own} | {self.settle(o[0]) for o in chosen}
-        equity = required = Fraction(0)
+        equity = required = gains = Fraction(0)
         for asset in sorted(rows):
             terms = self.assets[asset]
             amount = (self.balances.get((unit, asset), 0) + extra.get(asset, 0)) * terms.quantum
-            needed = Fraction(0)
-            lost = Fraction(0)
+            needed = lost = profit = Fraction(0)
             for key, (lots, cost) in own.items():
                 if self.settle(key[1]) == asset:
-                    amount += self.profit(key[1], lots, cost, purpose)
-                    needed += self.requirement(key, lots, purpose)
+                    counted = self.profit(key[1], lots, cost, purpose)
+                    profit += counted
+                    gains += self.price(asset) * max(Fraction(0), counted)
+                    needed += self.requirement(key, lots, cost, purpose)
             if purpose == "initial":
                 extra_initial, lost = self.order_margin(asset, own, chosen)
                 needed += extra_initial
             weights = terms.weights_initial if purpose == "initial" else terms.weights
-            needed += terms.loan_rate * max(Fraction(0), -amount)
-            equity += self.price(asset) * (terms.worth(amount, weights) - lost)
+            cut = amount if terms.on_balance else amount + profit
+            needed += terms.loan_rate * max(Fraction(0), -cut)
+            worth = terms.worth(cut, weights) + (profit if terms.on_balance else 0)
+            equity += self.price(asset) * (worth - lost)
             required += self.price(asset) * needed
-        return equity, required
+        cap = self.spec.get("profit", {}).get(purpose, {}).get("cap")
+        return equity - (max(Fraction(0), gains - number(cap)) if cap else 0), required
 
     def profit(self, instrument: int, lots: int, cost: int, purpose: str) -> Fraction:
         contract = self.contracts[instrument]
@@ -305,12 +313,16 @@ class Model:
         key = ("index", contract.index) if on_index else ("mark", contract.symbol)
         return abs(contract.value(lots, self.prices[key]))  # type: ignore[index]  # the name is set
 
-    def requirement(self, key: Key, lots: int, purpose: str) -> Fraction:
-        contract = self.contracts[key[1]]
+    def requirement(self, key: Key, lots: int, cost: int, purpose: str) -> Fraction:
+        contract, leverage = self.contracts[key[1]], self.leverage(key)
         size, notional = abs(lots) * contract.lot, self.notional(key[1], lots)
+        fee = contract.fee * notional
+        if contract.fee_at_entry and leverage is not None:
+            entry = abs(cost) * self.assets[self.settle(key[1])].quantum
+            fee = contract.fee * entry * (1 - (1 if lots > 0 else -1) / leverage)
         if purpose == "maintenance":
-            return contract.maintenance(size, notional) + contract.fee * notional
-        return contract.initial(size, notional, self.leverage(key)) + contract.fee * notional
+            return contract.maintenance(size, notional) + fee
+        return contract.initial(size, notional, leverage) + fee
 
     def leverage(self, key: Key) -> Fraction | None:
         hundredths = self.leverages.get(key, 0)

@@ -18,7 +18,7 @@ from keelmark.core.excess import cash_of, counted_profit, maintenance_rule, valu
 from keelmark.core.line import Line, apart
 from keelmark.core.model import MarginPurpose
 from keelmark.core.numbers import ONE, ZERO
-from keelmark.core.price_path import PricePath, resolution
+from keelmark.core.price_path import PRECISION, PricePath, resolution
 from keelmark.core.unit import Position
 
 
@@ -58,20 +58,34 @@ def first_root(path: PricePath, weight: Decimal, stop: Decimal) -> Decimal | Non
         line = Line.through(weighted, low, high)
         fallen = path.model.trigger.holds(excess=line.at(low))
         root = low if fallen else line.root()
-        found = None if root is None else _confirmed(path, root, stop)
+        found = None if root is None else _confirmed(path, root, line, stop)
         if found is not None:
             return found
     return None
 
 
-def _confirmed(path: PricePath, size: Decimal, stop: Decimal) -> Decimal | None:
-    """Return the size itself, or the next one within the precision, if it is liquidatable.
+def _confirmed(path: PricePath, size: Decimal, line: Line, stop: Decimal) -> Decimal | None:
+    """Return the first size from the root on that is liquidatable, if this piece has one.
 
     At the root the excess is nothing, which a trigger of `below` does not count; where the excess
-    only touches nothing and rises again, neither is.
+    only touches nothing and rises again, nothing after it is either. Where it falls, the next size
+    within the precision is, unless it falls so slowly that the last digit of the excess does not
+    show it yet: then the first size that shows it is searched.
     """
     beyond = size + resolution(size, stop)
-    return next((s for s in (size, beyond) if path.is_liquidatable(s)), None)
+    nearest = next((s for s in (size, beyond) if path.is_liquidatable(s)), None)
+    if nearest is not None or line.slope >= ZERO or line.high is None:
+        return nearest
+    inside = (size + line.high) / 2
+    return _first_shown(path, beyond, inside) if path.is_liquidatable(inside) else None
+
+
+def _first_shown(path: PricePath, low: Decimal, high: Decimal) -> Decimal:
+    """Return the first liquidatable size between one that is not and one that is."""
+    while high - low > PRECISION * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if path.is_liquidatable(middle) else (middle, high)
+    return high
 
 
 def _breakpoints(path: PricePath) -> list[Decimal]:
