@@ -335,19 +335,56 @@ def test_collateral_in_another_asset_goes_to_the_backstop_at_the_mark() -> None:
     assert (venue.balance(backstop, "USDC"), venue.balance(backstop)) == (800, -800)
 
 
-def test_positions_in_two_settle_assets_end_in_one() -> None:
-    # A has lost 2,000 USDT at 800 and needs 400; INV is worth what it cost, 1,000 coins, and needs
-    # 50 coins or 50,000 USDT: the bill is in coins. A goes at the mark, its loss of 2,000 USDT is
-    # 2 coins of 1,000: 101 - 2 = 99 coins, less than 50 + 0.4 only once INV falls by 60 coins.
+def two_assets(quanta: int) -> tuple[Venue, int]:
+    """Return a unit long 100 lots of A and one contract of 1,000,000 USD, both at 1,000."""
     venue = coins()
-    unit = venue.open("unit", COIN=112)
+    unit = venue.open("unit", COIN=quanta)
     venue.trade(unit, venue.state.liquidity, "INV", 10, 1000)
-    venue.trade(unit, venue.state.liquidity, "A", 10, 1000)
-    venue.marks(A=800.0, INV=940.0)  # INV is worth 1,000,000 / 940 = 1,063.8 coins
-    # equity: 112 - 2 - 63.8 = 46.2 coins; maintenance 53.2 coins and 400 USDT
-    assert ended(venue).asset == venue.state.universe.asset_row("COIN")
-    assert paid(ended(venue)) == {"surplus": 46}
+    venue.trade(unit, venue.state.liquidity, "A", 100, 1000)
+    return venue, unit
+
+
+def bills(venue: Venue) -> dict[str, dict[str, int]]:
+    """Return the parts of each bill that are not zero, by asset."""
+    names = ("deficit", "fund", "deleveraged", "socialised", "backstop", "surplus")
+    return {
+        venue.state.universe.assets[row.asset]: {
+            n: getattr(row, n) for n in names if getattr(row, n)
+        }
+        for row in ended(venue).bills
+    }
+
+
+def test_a_cushion_is_shared_over_two_settle_assets_by_their_requirements() -> None:
+    # At 800 A has lost 20,000 USDT and needs 4,000. INV at 940 has lost 63.8 coins of 1,000, 64 in
+    # quanta, and needs 53.19: equity 67 coins and -20,000 USDT, 47,000 USDT in all, of which
+    # 4,000 / 57,191.49 belong to A: 3,287 USDT. The 23,287 cost 24 coins; 43 are left.
+    venue, unit = two_assets(131)
+    venue.marks(A=800.0, INV=940.0)
+    assert bills(venue) == {"COIN": {"surplus": 43}, "USDT": {"surplus": 3_287}}
     assert venue.state.book.unit_view(unit).positions == ()
+    assert not any(venue.state.book.unit_view(unit).balances.values())
+    assert venue.balance(venue.state.backstop, "COIN") > 0
+
+
+def test_a_deficit_falls_on_the_counterparties_of_every_settle_asset() -> None:
+    # A at 200 has lost 80,000 USDT and needs 1,000; INV needs 53,191.49 as before. Equity: 67 coins
+    # less 80,000 USDT is -13,000 USDT, of which 1,000 / 54,191.49 is A's: 239 USDT, in USDT. The
+    # other 79,761 that A is short of cost 80 coins: 13 coins are missing. Nobody but winners can
+    # pay: the winner of each position pays in its own asset.
+    changes = merged(COINS, {"liquidation": {"takeover": {"inventory_max": "0"}}})
+    venue = Venue(changes)
+    venue.marks(A=1000.0, B=1000.0, INV=1000.0, asset_USDC=1.0, asset_COIN=1000.0)
+    unit = venue.open("unit", COIN=131)
+    one, other = venue.open("one", USDT=PLENTY), venue.open("other", COIN=PLENTY)
+    venue.trade(unit, one, "A", 100, 1000)
+    venue.trade(unit, other, "INV", 10, 1000)
+    venue.marks(A=200.0, INV=940.0)
+    assert bills(venue) == {
+        "COIN": {"deficit": 13, "deleveraged": 13},
+        "USDT": {"deficit": 239, "deleveraged": 239},
+    }
+    assert venue.balance(one) == PLENTY + 80_000 - 239
     assert not any(venue.state.book.unit_view(unit).balances.values())
 
 

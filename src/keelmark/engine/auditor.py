@@ -28,13 +28,12 @@ class Account:
     """What the events of one case say was paid.
 
     Attributes:
+        paid: Quanta by payer (`fund`, `deleveraged`, `socialised`) and settle asset.
         worth: Equity at the marks, without haircuts, before anything was handed over.
         slack: What rounding may have moved since, valuation currency.
     """
 
-    fund: int = 0
-    socialised: int = 0
-    deleveraged: int = 0
+    paid: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     worth: Decimal | None = None
     slack: Decimal = ZERO
 
@@ -118,15 +117,16 @@ class Auditor:
 
     def _after_end(self, state: State, event: e.LiquidationEnded) -> None:
         self._excess.pop(event.unit, None)
-        parts = laws.LossParts(
-            case=event.case,
-            deficit=event.deficit,
-            fund=event.fund,
-            deleveraged=event.deleveraged,
-            socialised=event.socialised,
-            backstop=event.backstop,
-        )
-        self._found(4, laws.loss_parts_sum_to_the_deficit(parts))
+        for row in event.bills:
+            parts = laws.LossParts(
+                case=event.case,
+                deficit=row.deficit,
+                fund=row.fund,
+                deleveraged=row.deleveraged,
+                socialised=row.socialised,
+                backstop=row.backstop,
+            )
+            self._found(4, laws.loss_parts_sum_to_the_deficit(parts))
         account = self._accounts.pop(event.case, Account())
         if event.asset >= 0:
             self._found(4, _attribution(state, event, account))
@@ -159,7 +159,7 @@ class Auditor:
         if event.reason == "conversion" and case is not None and case.case == event.case:
             self._remember_excess(state, event.source)
         if event.reason == "deficit" and event.case:
-            self._account(event.case).fund += event.quanta
+            self._account(event.case).paid["fund", event.asset] += event.quanta
 
     def _after_transfer(self, state: State, event: e.Transferred) -> None:
         if event.reason == "conversion" and event.target in self._excess:
@@ -182,7 +182,8 @@ class Auditor:
             wrong = abs(given - event.loss) > 1 + len(event.lots)
             text = f"case {event.case}: winners gave up {given}, the event says {event.loss}"
             self._found(4, text if wrong else None)
-            self._account(event.case).deleveraged += event.loss
+            settle = state.settle_of(event.instrument)
+            self._account(event.case).paid["deleveraged", settle] += event.loss
 
     def _after_deleverage(self, state: State, event: e.Deleveraged) -> None:
         record = laws.Deleverage(
@@ -196,7 +197,7 @@ class Auditor:
 
     def _before_socialised(self, state: State, event: e.LossSocialised) -> None:
         quanta = sum(event.quanta)
-        self._account(event.case).socialised += quanta
+        self._account(event.case).paid["socialised", event.asset] += quanta
         parts = laws.LossParts(
             case=event.case, deficit=0, fund=0, deleveraged=0, socialised=quanta, backstop=0
         )
@@ -243,10 +244,16 @@ def _is_in_house(state: State, unit: int) -> bool:
 def _attribution(state: State, event: e.LiquidationEnded, account: Account) -> str | None:
     """Compare the parts of a closing event with what the events before it moved."""
     view = state.book.unit_view(event.unit)
-    if view.positions or (any(view.balances.values()) and event.surplus + event.deficit):
+    settled = any(row.surplus + row.deficit for row in event.bills)
+    if view.positions or (any(view.balances.values()) and settled):
         return f"case {event.case}: unit {event.unit} is left with {view}"
-    said = (event.fund, event.deleveraged, event.socialised)
-    moved = (account.fund, account.deleveraged, account.socialised)
+    said = {
+        (payer, row.asset): getattr(row, payer)
+        for row in event.bills
+        for payer in ("fund", "deleveraged", "socialised")
+        if getattr(row, payer)
+    }
+    moved = {key: quanta for key, quanta in account.paid.items() if quanta}
     if said != moved:
         return (
             f"case {event.case}: fund, winners and claims paid {said} by the bill, {moved} by the "
@@ -255,13 +262,14 @@ def _attribution(state: State, event: e.LiquidationEnded, account: Account) -> s
     if account.worth is None:
         return None
     with exact():
-        quantum = state.universe.quantum(event.asset) * state.price_of(event.asset)
-        kept = (
-            quanta * state.universe.quantum(asset) * state.price_of(asset)
-            for asset, quanta in view.balances.items()
-        )
-        claimed = (event.surplus - event.deficit) * quantum + sum(kept, ZERO)
-        if abs(claimed - account.worth) > account.slack + quantum:
+        quantum = {
+            asset: state.universe.quantum(asset) * state.price_of(asset)
+            for asset in {*view.balances, *(row.asset for row in event.bills)}
+        }
+        kept = (quanta * quantum[asset] for asset, quanta in view.balances.items())
+        rest = ((row.surplus - row.deficit) * quantum[row.asset] for row in event.bills)
+        claimed = sum(rest, sum(kept, ZERO))
+        if abs(claimed - account.worth) > account.slack + quantum[event.asset]:
             return f"case {event.case}: was worth {account.worth:f}, the bill says {claimed:f}"
     return None
 

@@ -352,6 +352,18 @@ class StageExhausted(Event, frozen=True):
     reason: str
 
 
+class BillRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Who paid the deficit in one settle asset; fields as those of `LiquidationEnded`."""
+
+    asset: int
+    deficit: int
+    fund: int
+    deleveraged: int
+    socialised: int
+    backstop: int
+    surplus: int
+
+
 class LiquidationEnded(Event, frozen=True):
     """A liquidation is over; who paid its deficit.
 
@@ -364,6 +376,7 @@ class LiquidationEnded(Event, frozen=True):
         socialised: Paid by the claims of the loss policy.
         backstop: Borne by the backstop.
         surplus: Positive equity passed to the receivers.
+        others: The bills in further settle assets, where the unit had positions in several.
     """
 
     case: int
@@ -377,6 +390,21 @@ class LiquidationEnded(Event, frozen=True):
     socialised: int = 0
     backstop: int = 0
     surplus: int = 0
+    others: tuple[BillRow, ...] = ()
+
+    @property
+    def bills(self) -> tuple[BillRow, ...]:
+        """Every bill, that of the asset with the largest requirement first."""
+        first = BillRow(
+            asset=self.asset,
+            deficit=self.deficit,
+            fund=self.fund,
+            deleveraged=self.deleveraged,
+            socialised=self.socialised,
+            backstop=self.backstop,
+            surplus=self.surplus,
+        )
+        return (first, *self.others)
 
 
 # --- protections and the end of an account -----------------------------------------------------

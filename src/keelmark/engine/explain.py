@@ -220,25 +220,29 @@ class _Writer:
     # --- the bill -------------------------------------------------------------------------------
 
     def bill(self, ended: e.LiquidationEnded, events: Sequence[Any]) -> Iterator[str]:
-        """Write who paid the deficit, winner by winner and claim by claim, or who got the rest."""
-        if ended.surplus:
-            yield f"{self.amount(ended.asset, ended.surplus)} was left and passed on"
-        if not ended.deficit:
-            return
-        yield f"deficit {self.amount(ended.asset, ended.deficit)}"
-        if ended.fund:
-            yield f"insurance fund {self.amount(ended.asset, ended.fund)}"
+        """Write who paid each deficit, winner by winner and claim by claim, or who got the rest."""
+        for row in ended.bills:
+            if row.surplus:
+                yield f"{self.amount(row.asset, row.surplus)} was left and passed on"
+            if row.deficit:
+                yield from self.deficit(row, events)
+
+    def deficit(self, row: e.BillRow, events: Sequence[Any]) -> Iterator[str]:
+        """Write who paid the deficit in one settle asset."""
+        yield f"deficit {self.amount(row.asset, row.deficit)}"
+        if row.fund:
+            yield f"insurance fund {self.amount(row.asset, row.fund)}"
         for event in events:
-            if isinstance(event, e.Deleveraged):
+            if isinstance(event, e.Deleveraged) and self.settle(event.instrument) == row.asset:
                 for victim, loss in zip(
                     event.victims, split_value(event.loss, event.lots), strict=True
                 ):
-                    yield f"unit {victim}, deleveraged: {self.amount(ended.asset, loss)}"
-            elif isinstance(event, e.LossSocialised):
+                    yield f"unit {victim}, deleveraged: {self.amount(row.asset, loss)}"
+            elif isinstance(event, e.LossSocialised) and event.asset == row.asset:
                 for payer, quanta in zip(event.payers, event.quanta, strict=True):
                     yield f"unit {payer}, {event.form}: {self.amount(event.asset, quanta)}"
-        if ended.backstop:
-            yield f"backstop {self.amount(ended.asset, ended.backstop)}"
+        if row.backstop:
+            yield f"backstop {self.amount(row.asset, row.backstop)}"
 
     # --- figures --------------------------------------------------------------------------------
 

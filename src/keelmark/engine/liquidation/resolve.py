@@ -1,13 +1,15 @@
 """The end of a unit that the market could not save: takeover, insurance, ADL, socialised loss.
 
-Everything is in whole quanta of one settle asset and the parts sum to the deficit exactly
-(docs/decisions/0005-takeover.md). The unit ends without positions and without balances; one that
-held no positions keeps what its own assets leave after its debts.
+Everything is in whole quanta of a settle asset and the parts sum to its deficit exactly; a unit
+with positions in several has a bill in each (docs/decisions/0005-takeover.md). The unit ends
+without positions and without balances; one that held no positions keeps what its own assets leave
+after its debts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR
 
+import msgspec
 import numpy as np
 
 from keelmark.core.numbers import ONE, ZERO, exact
@@ -21,6 +23,9 @@ from keelmark.engine.losses import LOSS
 from keelmark.engine.state import State
 
 WEIGHT_SCALE = 10**12
+
+HeldIn = dict[int, tuple[list[Holding], list[int]]]
+"""Positions at the mark and their weights, by settle asset, largest requirement first."""
 
 
 @dataclass(slots=True)
@@ -36,45 +41,47 @@ class Bill:
     surplus: int = 0
 
     def ended(self, case: Case, time_ms: int, outcome: str) -> e.LiquidationEnded:
-        """Return the closing event of the case."""
+        """Return the closing event of the case, of this bill alone."""
         return e.LiquidationEnded(
-            case=case.case,
-            unit=case.unit,
-            time_ms=time_ms,
-            outcome=outcome,
-            asset=self.asset,
-            deficit=self.deficit,
-            fund=self.fund,
-            deleveraged=self.deleveraged,
-            socialised=self.socialised,
-            backstop=self.backstop,
-            surplus=self.surplus,
+            case=case.case, unit=case.unit, time_ms=time_ms, outcome=outcome, **asdict(self)
         )
+
+    def row(self) -> e.BillRow:
+        """Return the bill as a row beside the first."""
+        return e.BillRow(**asdict(self))
 
 
 def resolve(desk: Desk, case: Case) -> None:
-    """Hand over everything a unit has and settle who pays."""
+    """Hand over everything a unit has and settle who pays, settle asset by settle asset."""
     state = desk.state
     if state.orders.get(case.unit):
         desk.emit(e.OrdersCancelled(unit=case.unit, instrument=-1, case=case.case))
-    asset = primary_asset(state, case.unit)
-    gather_into(desk, case, asset)
-    holdings, weights = held(state, case.unit, asset)
-    order = sorted(range(len(holdings)), key=lambda i: (-weights[i], holdings[i].instrument))
-    first = holdings[order[0]].instrument if holdings else -1
-    equity = worth(state, case.unit, asset, holdings)
-    bill = Bill(asset=asset, deficit=max(0, -equity))
-    outcome = "taken_over"
-    if holdings:
-        bill.surplus = max(0, equity)
-        equity -= pay_surplus(desk, case, first, bill)
-        shared = with_losses(equity, holdings, weights)
-        for place in order:
-            if hand_over(desk, case, shared[place], bill):
-                outcome = "deleveraged"
-    else:
+    assets = settle_assets(state, case.unit)
+    held_in = {asset: held(state, case.unit, asset) for asset in assets}
+    share_out(desk, case, held_in)
+    bills, outcome = [], "taken_over"
+    for asset, (holdings, weights) in held_in.items():
+        bill = Bill(asset=asset)
+        if settle(desk, case, holdings, weights, bill):
+            outcome = "deleveraged"
+        bills.append(bill)
+    closing = bills[0].ended(case, state.time_ms, outcome)
+    desk.emit(msgspec.structs.replace(closing, others=tuple(bill.row() for bill in bills[1:])))
+
+
+def settle(desk: Desk, case: Case, holdings: list[Holding], weights: list[int], bill: Bill) -> bool:
+    """Hand over what settles in one asset; return whether any of it was auto-deleveraged."""
+    equity = worth(desk.state, case.unit, bill.asset, holdings)
+    bill.deficit = max(0, -equity)
+    if not holdings:
         pay_debt(desk, case, bill)
-    desk.emit(bill.ended(case, state.time_ms, outcome))
+        return False
+    order = sorted(range(len(holdings)), key=lambda i: (-weights[i], holdings[i].instrument))
+    bill.surplus = max(0, equity)
+    equity -= pay_surplus(desk, case, holdings[order[0]].instrument, bill)
+    shared = with_losses(equity, holdings, weights)
+    closed = [hand_over(desk, case, shared[place], bill) for place in order]
+    return any(closed)
 
 
 def close_at_the_mark(desk: Desk, case: Case) -> None:
@@ -99,34 +106,54 @@ def worth(state: State, unit: int, asset: int, holdings: list[Holding]) -> int:
     return state.book.balance(unit, asset) + sum(h.value for h in holdings) - costs
 
 
-def primary_asset(state: State, unit: int) -> int:
-    """Return the settle asset with the largest requirement; without positions, the largest debt."""
+def settle_assets(state: State, unit: int) -> list[int]:
+    """Return the settle assets of a unit's positions, largest requirement first.
+
+    Without positions, the asset of the largest debt alone.
+    """
     report = state.report(unit)
+    settled = {p.terms.instrument.settle for p in report.positions}
     with exact():
         rows = [
             (a.maintenance_margin * a.price, -a.balance * a.price, -i, a.asset)
             for i, a in enumerate(report.assets)
+            if a.asset in settled or not settled
         ]
-    return state.universe.asset_row(max(rows)[3])
+    ranked = [state.universe.asset_row(row[3]) for row in sorted(rows, reverse=True)]
+    return ranked if settled else ranked[:1]
 
 
-def gather_into(desk: Desk, case: Case, asset: int) -> None:
-    """Exchange what a unit has in other assets with the backstop, at the mark.
+def share_out(desk: Desk, case: Case, held_in: HeldIn) -> None:
+    """Exchange with the backstop, at the mark, until each settle asset has its share of the equity.
 
-    Positions that settle in another asset go first, at the mark: to the backstop as far as it has
-    room, then against winners. Then the balances. What the unit receives rounds down, what it
-    gives rounds up (INV-12).
+    Shares are in proportion to the requirements settled in each asset, in value; the first asset
+    has what rounding leaves. What the unit receives rounds down, what it gives rounds up (INV-12).
     """
     state = desk.state
-    view = state.book.unit_view(case.unit)
-    for position in view.positions:
-        other = state.settle_of(position.instrument)
-        if other != asset:
-            holding = at_the_mark(state, position.instrument, position.lots, int(position.leg))
-            hand_over(desk, case, holding, Bill(asset=other))
+    first, *more = held_in
+    shares = equity_shares(state, case.unit, held_in) if more else []
     for other, quanta in state.book.unit_view(case.unit).balances.items():
-        if other != asset and quanta != 0:
-            exchange(desk, case, other, quanta, asset)
+        if other not in held_in and quanta != 0:
+            exchange(desk, case, other, quanta, first)
+    for asset, share in zip(more, shares, strict=True):
+        spare = worth(state, case.unit, asset, held_in[asset][0]) - share
+        if spare:
+            exchange(desk, case, asset, spare, first)
+
+
+def equity_shares(state: State, unit: int, held_in: HeldIn) -> list[int]:
+    """Return the quanta that each settle asset but the first should be worth, towards zero."""
+    assets = {*state.book.unit_view(unit).balances, *held_in}
+    with exact():
+        quantum = {a: state.universe.quantum(a) * state.price_of(a) for a in assets}
+        equity = ZERO
+        for asset, price in quantum.items():
+            equity += worth(state, unit, asset, held_in.get(asset, ([], []))[0]) * price
+        needs = [sum(weights) * state.price_of(a) for a, (_, weights) in held_in.items()]
+        needs = needs if any(needs) else [ONE] * len(held_in)
+        total = sum(needs, ZERO)
+        shares = zip(held_in, needs, strict=True)
+        return [int(equity * need / total / quantum[asset]) for asset, need in shares][1:]
 
 
 def exchange(desk: Desk, case: Case, other: int, quanta: int, asset: int) -> None:
