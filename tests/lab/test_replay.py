@@ -117,6 +117,37 @@ def test_floats_beside_whole_numbers_are_the_same_amounts(written: Written) -> N
     assert at_price.max() == pytest.approx(0, abs=1e-9)
 
 
+def test_event_rows_tell_what_was_known_at_the_decision(written: Written) -> None:
+    events = written.table("events")
+    assert "text" not in events.columns
+    started = events.filter(pl.col("kind") == "liquidation_started")
+    names = ("equity", "maintenance", "excess")
+    exact = {name: [Decimal(text) for text in started[f"{name}_exact"]] for name in names}
+    for name in names:
+        assert started[name].to_list() == [float(value) for value in exact[name]]
+    for equity, maintenance, excess in zip(*exact.values(), strict=True):
+        assert equity - maintenance == excess <= 0
+    assert events.filter(pl.col("kind") != "liquidation_started")["equity"].is_null().all()
+    ended = events.filter(pl.col("kind") == "liquidation_ended")
+    assert ended.height == len(started)
+    counted = dict(ended["outcome"].value_counts().iter_rows())
+    assert counted == written.summary["counts"]["cases_by_outcome"]
+    warned = events.filter(pl.col("kind").is_in(["warn", "margin_call"]))
+    assert warned["level"].min() == 1
+    assert (
+        warned.group_by("unit_id").agg(pl.col("level").max()).height
+        == (written.summary["counts"]["units_warned"])
+    )
+
+
+def test_every_change_of_a_position_has_a_price(written: Written) -> None:
+    events = written.table("events")
+    moved = events.filter(pl.col("size").is_not_null())
+    assert moved["price"].null_count() == 0
+    assert set(moved["kind"]) >= {"reduce", "takeover", "deleverage", "disposal"}
+    assert moved.filter(pl.col("kind") == "deleverage")["price_ticks"].null_count() > 0
+
+
 def test_account_rows_sum_to_the_summary(written: Written) -> None:
     accounts, summary = written.table("accounts"), written.summary
     assert len(accounts) == summary["counts"]["accounts"]

@@ -206,14 +206,23 @@ COLUMNS = (
     "value",
     "ticks",
     "fee",
-    "text",
+    "equity",
+    "maintenance",
+    "outcome",
+    "level",
 )
 
 
 def _started(recorder: Recorder, event: e.LiquidationStarted) -> None:
     recorder.open_case(event)
     recorder.moment.started.add(event.unit)
-    recorder.row("liquidation_started", event.case, event.unit, text=event.equity)
+    recorder.row(
+        "liquidation_started",
+        event.case,
+        event.unit,
+        equity=event.equity,
+        maintenance=event.maintenance,
+    )
 
 
 def _filled(recorder: Recorder, event: e.Filled) -> None:
@@ -300,7 +309,7 @@ def _ended(recorder: Recorder, event: e.LiquidationEnded) -> None:
         event.unit,
         asset=event.asset if event.asset >= 0 else None,
         value=event.deficit,
-        text=event.outcome,
+        outcome=event.outcome,
     )
 
 
@@ -309,7 +318,7 @@ def _warned(recorder: Recorder, event: e.Warned) -> None:
     for unit in event.units:
         recorder.act(stage, unit)
         recorder.warned[unit] = max(event.level, recorder.warned.get(unit, 0))
-        recorder.row(stage, 0, unit, text=f"level {event.level}")
+        recorder.row(stage, 0, unit, level=event.level)
 
 
 def _cancelled(recorder: Recorder, event: e.OrdersCancelled) -> None:
