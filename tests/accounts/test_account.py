@@ -162,7 +162,10 @@ def test_open_orders_are_added_up_by_instrument_and_reduce_only_ones_left_out() 
 def test_an_order_in_something_not_held_needs_its_mark() -> None:
     order = {"instrument": "ETHUSDT", "side": "buy", "size": "1", "price": "2000"}
     assert refused(orders=[order]) == [
-        "orders[0].instrument: no mark price for ETHUSDT; add prices.ETHUSDT"
+        (
+            "orders[0].instrument: no mark price for ETHUSDT; "
+            'add "prices": {"ETHUSDT": "1.25"} to the document, with the right price'
+        )
     ]
     found = account(orders=[order], prices={"ETHUSDT": "2100"})
     assert found.market.marks["ETHUSDT"] == D(2_100)
@@ -202,7 +205,10 @@ def test_a_missing_price_leaves_its_unit_unknown_and_the_rest_given() -> None:
     assert result.verdict is Verdict.UNKNOWN
     cross, isolated = result.units
     assert cross.report is None
-    assert "no asset price for SOL" in (cross.reason or "")
+    assert cross.reason == (
+        'no price for SOL; add "prices": {"SOL": "1.25"} to the document, '
+        "with the right price in USDT"
+    )
     assert cross.positions[0].held.notional == D(60_000)
     assert cross.positions[0].liquidation.status is PriceStatus.UNKNOWN
     assert isolated.report is not None
@@ -346,6 +352,45 @@ def test_one_liquidatable_unit_makes_the_account_liquidatable() -> None:
     document = check_document(result)
     assert document["is_liquidatable"] is True
     assert document["unit"] == "cross"
+
+
+def test_every_missing_price_is_named_at_once() -> None:
+    coins = [{"asset": asset, "balance": "9"} for asset in ("SOL", "FTT")]
+    (unit,) = check(account(collateral=coins)).units
+    assert unit.reason is not None
+    assert unit.reason.startswith("no price for FTT, SOL; add ")
+    assert '"prices": {"FTT": "1.25", "SOL": "1.25"}' in unit.reason
+    assert {move.reason for move in unit.joint_moves} == {unit.reason}
+    assert {p.liquidation.reason for p in unit.positions} == {unit.reason}
+
+
+def test_the_nearest_move_of_a_hedged_book_is_of_one_instrument_alone() -> None:
+    hedged = [row(size="1"), row("ETHUSDT", "-30", entry_price="2000", mark_price="2000")]
+    result = check(account(positions=hedged))
+    (unit,) = result.units
+    assert unit.joint_move is not None
+    assert unit.joint_move.status is PriceStatus.NONE
+    assert unit.joint_move.reason == (
+        "no move of all prices together, down to zero or up to +1,000 %, liquidates"
+    )
+    assert unit.nearest is not None
+    assert unit.nearest.instrument in {"BTCUSDT", "ETHUSDT"}
+    distances = [abs(p.distance) for p in unit.positions if p.distance is not None]
+    assert abs(unit.nearest.distance) == unit.distance == min(distances)
+    document = check_document(result)
+    nearest = document["nearest_move"]
+    assert isinstance(nearest, dict)
+    assert nearest["instrument"] == unit.nearest.instrument
+
+
+def test_a_distance_that_cannot_be_solved_is_unknown_and_not_healthy() -> None:
+    model = replace(GENERIC.model, orders_in_maintenance=True)
+    rules = replace(GENERIC, model=model)
+    order = {"instrument": "BTCUSDT", "side": "buy", "size": "0.01", "price": "59000"}
+    result = check(account(rules, orders=[order]))
+    assert result.units[0].report is not None
+    assert result.units[0].distance is None
+    assert result.verdict is Verdict.UNKNOWN
 
 
 def test_an_empty_account_is_healthy() -> None:

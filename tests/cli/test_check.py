@@ -1,15 +1,17 @@
 """`keelmark check`: the verdict as exit code, the table, the JSON of the contract."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from keelmark.accounts import check, read_account
 from keelmark.cli import main
-from keelmark.cli.check_table import check_lines, next_command
+from keelmark.cli.check_table import check_lines, nearest_text, next_command
 from keelmark.cli.exit_codes import ExitCode
 
 EXAMPLE: dict[str, Any] = {
@@ -101,14 +103,13 @@ def test_the_table_is_the_one_of_the_guide() -> None:
 
 
 def lines(content: object, width: int) -> list[str]:
-    return list(check_lines(check(read_account(json.dumps(content))), "account.json", width))
+    found = check(read_account(json.dumps(content)))
+    return [click.unstyle(line) for line in check_lines(found, "account.json", width)]
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
 @pytest.mark.parametrize("scale", ["1", "1000", "0.00001"])
 def test_no_line_is_wider_than_the_terminal(width: int, scale: str) -> None:
-    from click import unstyle  # noqa: PLC0415 only here
-
     rows = [
         {
             "instrument": symbol,
@@ -122,7 +123,7 @@ def test_no_line_is_wider_than_the_terminal(width: int, scale: str) -> None:
     ]
     content = {**EXAMPLE, "positions": [*EXAMPLE["positions"], *rows[1:]]}
     for line in lines(content, width):
-        assert len(unstyle(line)) <= width
+        assert len(line) <= width
 
 
 def test_a_wide_terminal_shows_the_distance_as_a_bar() -> None:
@@ -133,9 +134,7 @@ def test_a_wide_terminal_shows_the_distance_as_a_bar() -> None:
 def test_the_same_words_stand_with_and_without_colour() -> None:
     done = CliRunner().invoke(main, ["check", "-"], input=json.dumps(EXAMPLE), color=True)
     assert "\x1b[" in done.output
-    from click import unstyle  # noqa: PLC0415 only here
-
-    assert unstyle(done.output) == invoke(EXAMPLE).output
+    assert click.unstyle(done.output) == invoke(EXAMPLE).output
 
 
 def test_a_price_that_is_none_or_unknown_says_why() -> None:
@@ -145,8 +144,109 @@ def test_a_price_that_is_none_or_unknown_says_why() -> None:
     missing = one_btc("1", collateral=[{"asset": "SOL", "balance": "1"}])
     unknown = "\n".join(lines(missing, 80))
     assert "UNKNOWN" in unknown
-    assert "unknown (1)" in unknown
-    assert "add prices.SOL" in unknown
+    assert "UNKNOWN  no price for SOL;" in unknown
+    assert 'add "prices": {"SOL": "1.25"}' in unknown
+    assert "next: add what is missing, then `keelmark check account.json`" in unknown
+    for garbled in ("unknown liquidates", "none liquidates", "feed", "known: none"):
+        assert garbled not in unknown
+
+
+def priced(instrument: str, size: str, price: str, **changes: object) -> dict[str, Any]:
+    row = {"instrument": instrument, "size": size, "entry_price": price, "mark_price": price}
+    return {**row, "leverage": "20", **changes}
+
+
+def table_of(width: int, *rows: dict[str, Any], balance: str = "5000") -> list[str]:
+    collateral = [{"asset": "USDT", "balance": balance}]
+    return lines({"venue": "generic", "collateral": collateral, "positions": list(rows)}, width)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_amounts_in_another_currency_than_the_total_name_it(width: int) -> None:
+    shown = table_of(width, priced("BTCUSD", "500", "60000"), priced("ETHUSDT", "1", "2000"))
+    heading = next(line for line in shown if "instrument" in line)
+    assert heading.split()[:4] == ["instrument", "side", "in", "notional"]
+    rows = {cells[0]: cells for line in shown if len(cells := line.split()) > 4}
+    assert rows["BTCUSD"][2] == "BTC"
+    assert rows["ETHUSDT"][2] == "USDT"
+    assert all(len(line) <= 80 for line in table_of(80, priced("BTCUSD", "500", "60000")))
+
+
+def test_amounts_in_the_currency_of_the_total_need_no_column_for_it() -> None:
+    heading = next(line for line in lines(EXAMPLE, 80) if "instrument" in line)
+    assert heading.split()[:3] == ["instrument", "side", "notional"]
+
+
+HEDGED = (priced("BTCUSDT", "1", "60000"), priced("ETHUSDT", "-30", "2000"))
+
+
+@pytest.mark.parametrize(
+    ("balance", "together"),
+    [
+        ("5000", "all together +733.3 %"),
+        ("20000", "no move of all together does down to zero or up to +1,000 %"),
+    ],
+)
+def test_a_hedged_book_names_the_price_that_liquidates_alone(balance: str, together: str) -> None:
+    text = " ".join(" ".join(table_of(80, *HEDGED, balance=balance)).split())
+    assert re.search(rf"[BE]T[CH]USDT alone \S+ % liquidates; {re.escape(together)} ", text)
+    assert "none liquidates" not in text
+
+
+@pytest.mark.parametrize("balance", ["900", "5000", "60000", "900000"])
+@pytest.mark.parametrize("gap", ["0", "500"])
+def test_no_headline_denies_a_liquidation_price_that_the_table_shows(
+    balance: str, gap: str
+) -> None:
+    legs = [priced("BTCUSDT", "1", "60000"), priced("BTCUSDT", "-1", "60000")]
+    legs[1]["entry_price"] = str(60_000 + int(gap))
+    document = {
+        "venue": "generic",
+        "collateral": [{"asset": "USDT", "balance": balance}],
+        "positions": legs,
+    }
+    found = check(read_account(json.dumps(document)))
+    assert found.main is not None
+    text = nearest_text(found.main, [])
+    has_price = any(p.liquidation.value is not None for p in found.positions)
+    assert has_price
+    assert text.startswith("BTCUSDT ")
+    assert "nothing liquidates" not in text
+
+
+def test_two_legs_with_one_price_say_why() -> None:
+    legs = [priced("BTCUSDT", "1", "60000"), priced("BTCUSDT", "-1", "60000")]
+    text = " ".join(" ".join(table_of(80, *legs)).split())
+    assert "both legs of BTCUSDT move with one mark and share one liquidation price" in text
+
+
+def test_what_no_move_liquidates_says_how_far_was_looked() -> None:
+    text = " ".join(" ".join(lines(one_btc("900000"), 80)).split())
+    far = "no price alone, and not all together down to zero or up to +1,000 %"
+    assert f"GREEN nothing liquidates: {far}" in text
+
+
+def test_a_distance_that_cannot_be_solved_is_unknown_with_the_reason(tmp_path: Path) -> None:
+    book = tmp_path / "own.toml"
+    book.write_text(
+        'name = "own"\ndate = "2026-01"\nread = "2026-01-02"\nsource = "me"\n'
+        'valuation = "USDT"\norders_in_maintenance = true\n'
+        '[assets.USDT]\n[tables.all]\nrows = [{ floor = "0", rate = "0.01" }]\n'
+        '[instruments.BTCUSDT]\nkind = "linear_perpetual"\nbase = "BTC"\nsettle = "USDT"\n'
+        'table = "all"\n',
+    )
+    order = {"instrument": "BTCUSDT", "side": "buy", "size": "1", "price": "59000"}
+    done = invoke(one_btc("20000", orders=[order]), "--rulebook", str(book))
+    assert done.exit_code == ExitCode.UNKNOWN
+    assert "UNKNOWN  all together: unknown (1)" in done.output
+    assert "(1) no bound exists" in done.output
+
+
+def test_the_next_command_can_be_pasted_whatever_the_file_is_called() -> None:
+    found = check(read_account(json.dumps(EXAMPLE)))
+    assert "keelmark explain 'my account.json' maintenance`" in next_command(
+        found, "my account.json"
+    )
 
 
 def test_each_unit_has_its_own_headline() -> None:

@@ -1,23 +1,31 @@
 """How far an account is from liquidation: every unit, position and price, and one verdict."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from keelmark.accounts.account import Account
+from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
 from keelmark.core.bankruptcy import bankruptcy_price
 from keelmark.core.codes import UnitKind
-from keelmark.core.errors import InvalidMark, MissingMarkPrice
+from keelmark.core.errors import MissingMarkPrice
 from keelmark.core.joint_move import JointMove, all_together, joint_move
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, liquidation_prices
 from keelmark.core.margin import MarginReport, PositionMargin, margin_report, position_margin
-from keelmark.core.numbers import ONE, exact
+from keelmark.core.numbers import ZERO, exact
+from keelmark.core.price_path import REACH_MAX
 from keelmark.core.unit import MarginUnit
 
 WARN_DISTANCE = Decimal("0.15")
 """A nearest liquidating move below this is a warning."""
+
+JOINT_REACH = f"down to zero or up to +{REACH_MAX * 100:,} %"
+"""How far moves of all prices together are searched."""
+
+_NO_JOINT_MOVE = f"no move of all prices together, {JOINT_REACH}, liquidates"
 
 
 class Verdict(StrEnum):
@@ -30,28 +38,16 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PositionCheck:
-    """One position with the prices that end it.
+class NearestMove:
+    """The smallest move found that liquidates a unit.
 
     Attributes:
-        unit_id: The unit it belongs to.
-        held: Its margin.
-        liquidation: Prices at which its unit reaches maintenance, all else held.
-        bankruptcy: Price at which its unit is worth nothing, all else held.
+        instrument: Which price moves alone; `None` where all move together.
+        distance: Relative change, signed.
     """
 
-    unit_id: str
-    held: PositionMargin
-    liquidation: LiquidationPrices
-    bankruptcy: LiquidationPrices
-
-    @property
-    def distance(self) -> Decimal | None:
-        """Liquidation price over mark, less one."""
-        if self.liquidation.value is None:
-            return None
-        with exact():
-            return self.liquidation.value / self.held.mark_price - ONE
+    instrument: str | None
+    distance: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +60,7 @@ class UnitCheck:
         report: Its margin, `None` where a price it needs is missing.
         reason: Why there is no report.
         positions: Its positions.
-        joint_move: Nearest move of all its instruments together, up or down; `None` without any.
+        joint_moves: All its instruments together, down and up; empty without any.
     """
 
     unit: MarginUnit
@@ -72,15 +68,46 @@ class UnitCheck:
     report: MarginReport | None
     reason: str | None
     positions: tuple[PositionCheck, ...]
-    joint_move: JointMove | None
+    joint_moves: tuple[JointMove, ...]
+
+    @property
+    def joint_move(self) -> JointMove | None:
+        """The nearer of all prices falling together and all rising together."""
+        if not self.joint_moves:
+            return None
+        found = [move for move in self.joint_moves if move.size is not None]
+        if found:
+            return min(found, key=lambda move: move.size or 0)
+        unknown = [move for move in self.joint_moves if move.status is PriceStatus.UNKNOWN]
+        return unknown[0] if unknown else replace(self.joint_moves[0], reason=_NO_JOINT_MOVE)
+
+    @property
+    def nearest(self) -> NearestMove | None:
+        """The nearest liquidating move: joint, or of one instrument alone; zero where it is due."""
+        if self.report is not None and self.report.is_liquidatable:
+            return NearestMove(instrument=None, distance=ZERO)
+        moves = []
+        joint = self.joint_move
+        if joint is not None and joint.size is not None:
+            step = next(iter(joint.direction.values()))
+            moves.append(NearestMove(instrument=None, distance=joint.size * step))
+        moves += [
+            NearestMove(instrument=p.held.position.instrument, distance=p.distance)
+            for p in self.positions
+            if p.distance is not None
+        ]
+        return min(moves, key=lambda move: abs(move.distance), default=None)
 
     @property
     def distance(self) -> Decimal | None:
-        """The nearest liquidating move, unsigned: joint, or of one instrument alone."""
-        moves = [abs(p.distance) for p in self.positions if p.distance is not None]
-        if self.joint_move is not None and self.joint_move.size is not None:
-            moves.append(self.joint_move.size)
-        return min(moves, default=None)
+        """The nearest liquidating move, unsigned."""
+        return None if self.nearest is None else abs(self.nearest.distance)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether a move that could not be solved may be nearer than the nearest that was."""
+        statuses = {p.liquidation.status for p in self.positions}
+        return PriceStatus.UNKNOWN in statuses | {move.status for move in self.joint_moves}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +138,15 @@ class AccountCheck:
 
     @property
     def verdict(self) -> Verdict:
-        """Liquidatable before unknown before warning before healthy."""
+        """Liquidatable before unknown margin before warning before unknown distance."""
         if self.is_liquidatable:
             return Verdict.LIQUIDATABLE
         if any(unit.report is None for unit in self.units):
             return Verdict.UNKNOWN
         if self.distance is not None and self.distance < self.warn_distance:
             return Verdict.WARNING
+        if any(unit.is_unsettled for unit in self.units):
+            return Verdict.UNKNOWN
         return Verdict.HEALTHY
 
     @property
@@ -157,8 +186,8 @@ def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:
     report, reason = None, None
     try:
         report = margin_report(unit, market, model)
-    except (MissingMarkPrice, InvalidMark) as error:
-        reason = str(error)
+    except MissingMarkPrice as error:
+        reason = missing_prices(unit, market, model) or str(error)
     with exact():
         held = [position_margin(p, market, model) for p in unit.positions]
     return UnitCheck(
@@ -166,45 +195,50 @@ def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:
         currency=next(iter(unit.balances), "") if model.single_asset else model.valuation,
         report=report,
         reason=reason,
-        positions=tuple(_position_check(unit, p, report, account) for p in held),
-        joint_move=_nearest_joint_move(unit, account),
+        positions=tuple(
+            _unknown_position(unit, p, reason)
+            if report is None
+            else _position_check(p, report, account)
+            for p in held
+        ),
+        joint_moves=_joint_moves(unit, account, reason),
     )
 
 
-def _position_check(
-    unit: MarginUnit,
-    held: PositionMargin,
-    report: MarginReport | None,
-    account: Account,
-) -> PositionCheck:
-    symbol = held.position.instrument
-    liquidation = liquidation_prices(unit, symbol, account.market, account.model)
+def _position_check(held: PositionMargin, report: MarginReport, account: Account) -> PositionCheck:
+    unit, symbol = report.unit, held.position.instrument
     return PositionCheck(
         unit_id=unit.unit_id,
         held=held,
-        liquidation=liquidation,
-        bankruptcy=liquidation if report is None else bankruptcy_price(report, symbol),
+        liquidation=liquidation_prices(unit, symbol, account.market, account.model),
+        bankruptcy=bankruptcy_price(report, symbol),
     )
 
 
-def _nearest_joint_move(unit: MarginUnit, account: Account) -> JointMove | None:
-    """Return the nearer of all prices falling together and all rising together."""
+def _unknown_position(
+    unit: MarginUnit,
+    held: PositionMargin,
+    reason: str | None,
+) -> PositionCheck:
+    """Return a position of a unit whose margin is unknown: so are the prices that end it."""
+    unknown = LiquidationPrices(status=PriceStatus.UNKNOWN, reason=reason)
+    return PositionCheck(unit_id=unit.unit_id, held=held, liquidation=unknown, bankruptcy=unknown)
+
+
+def _joint_moves(
+    unit: MarginUnit,
+    account: Account,
+    reason: str | None,
+) -> tuple[JointMove, ...]:
+    """Return how far all prices together can fall, and how far rise; unknown for a reason."""
     if not unit.positions:
-        return None
-    moves = [
-        joint_move(
-            unit,
-            all_together(unit, account.model, down=down),
-            account.market,
-            account.model,
-        )
-        for down in (True, False)
-    ]
-    found = [move for move in moves if move.size is not None]
-    if found:
-        return min(found, key=lambda move: move.size or 0)
-    unknown = [move for move in moves if move.status is PriceStatus.UNKNOWN]
-    return (unknown or moves)[0]
+        return ()
+    model = account.model
+    steps = [all_together(unit, model, down=down) for down in (True, False)]
+    if reason is not None:
+        unknown = PriceStatus.UNKNOWN
+        return tuple(JointMove(status=unknown, direction=s, reason=reason) for s in steps)
+    return tuple(joint_move(unit, step, account.market, model) for step in steps)
 
 
 def _nearness(unit: UnitCheck) -> tuple[int, Decimal]:

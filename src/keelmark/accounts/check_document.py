@@ -2,7 +2,8 @@
 
 from decimal import Context, Decimal
 
-from keelmark.accounts.check import AccountCheck, PositionCheck, UnitCheck
+from keelmark.accounts.check import AccountCheck, NearestMove, UnitCheck
+from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.residuals import Residual
 from keelmark.core.joint_move import JointMove
 from keelmark.core.liquidation_price import LiquidationPrices
@@ -36,13 +37,18 @@ def check_document(check: AccountCheck) -> JsonTable:
     }
     if main is not None:
         document |= {**unit_document(main), "is_liquidatable": check.is_liquidatable}
+        document["nearest_move"] = nearest_document(main.nearest)
     document["positions"] = [position_document(p) for p in check.positions]
     document["joint_move"] = joint_move_document(main.joint_move if main else None)
     document["residuals"] = [residual_document(r) for r in check.residuals]
     document["notes"] = list(account.notes)
     if len(check.units) > 1:
         document["units"] = [
-            {**unit_document(u), "joint_move": joint_move_document(u.joint_move)}
+            {
+                **unit_document(u),
+                "nearest_move": nearest_document(u.nearest),
+                "joint_move": joint_move_document(u.joint_move),
+            }
             for u in check.units
         ]
     return document
@@ -112,6 +118,13 @@ def price_document(price: LiquidationPrices) -> JsonTable:
         "others": [decimal_text(other) for other in price.others],
         "reason": price.reason,
     }
+
+
+def nearest_document(move: NearestMove | None) -> JsonTable | None:
+    """Return the nearest liquidating move; a null instrument stands for all together."""
+    if move is None:
+        return None
+    return {"instrument": move.instrument, "distance": decimal_text(move.distance)}
 
 
 def joint_move_document(move: JointMove | None) -> JsonTable:

@@ -4,8 +4,13 @@ from decimal import Decimal
 
 from keelmark.accounts.decode import Problems
 from keelmark.accounts.document import AccountDocument
+from keelmark.core.bound import FactorKind, reads
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPrice
+from keelmark.core.unit import MarginUnit
+
+AS_GIVEN = "as given"
+"""Name of a snapshot without a time."""
 
 
 def market_of(
@@ -25,8 +30,29 @@ def market_of(
         marks=marks,
         indices=_indices(document, model, marks, notes),
         asset_prices=_asset_prices(document, model, marks, notes),
-        snapshot_id="as given" if as_of is None else f"{as_of:%Y-%m-%dT%H:%M:%SZ}",
+        snapshot_id=AS_GIVEN if as_of is None else f"{as_of:%Y-%m-%dT%H:%M:%SZ}",
+        advice=advice_for("{name}", quote=model.valuation),
     )
+
+
+def advice_for(*names: str, quote: str | None = None) -> str:
+    """Return what to write into the document for prices that are missing."""
+    example = ", ".join(f'"{name}": "1.25"' for name in names)
+    unit = "" if quote is None else f" in {quote}"
+    plural = "s" if len(names) > 1 else ""
+    return f'add "prices": {{{example}}} to the document, with the right price{plural}{unit}'
+
+
+def missing_prices(unit: MarginUnit, market: Market, model: MarginModel) -> str | None:
+    """Return which asset prices the margin of a unit lacks, and what to write; `None` without."""
+    names = sorted(
+        factor.name
+        for factor in reads(unit, model)
+        if factor.kind is FactorKind.ASSET and factor.name not in market.asset_prices
+    )
+    if not names:
+        return None
+    return f"no price for {', '.join(names)}; {advice_for(*names, quote=model.valuation)}"
 
 
 def _marks(document: AccountDocument, problems: Problems) -> dict[str, Decimal]:
@@ -42,7 +68,7 @@ def _marks(document: AccountDocument, problems: Problems) -> dict[str, Decimal]:
             continue
         price = document.prices.get(order.instrument)
         if price is None:
-            text = f"no mark price for {order.instrument}; add prices.{order.instrument}"
+            text = f"no mark price for {order.instrument}; {advice_for(order.instrument)}"
             problems.add(f"{order.path}.instrument", text)
         else:
             marks[order.instrument] = price
@@ -93,6 +119,4 @@ def _asset_prices(
         elif symbol is not None:
             found[asset] = marks[symbol]
             notes.append(f"no price for {asset}: the mark of {symbol} stands for it")
-        else:
-            notes.append(f"no price for {asset}: what needs it is unknown; add prices.{asset}")
     return found

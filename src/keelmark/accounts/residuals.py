@@ -3,16 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from keelmark.accounts.document import TOTAL
+from keelmark.accounts.position import PositionCheck
+from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ZERO, exact
 
-if TYPE_CHECKING:
-    from keelmark.accounts.check import PositionCheck
-    from keelmark.core.margin import MarginReport
-
-    Checked = tuple[MarginReport | None, Sequence[PositionCheck]]
+Checked = tuple[MarginReport | None, Sequence[PositionCheck]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +51,7 @@ class Residual:
 
 def residuals_of(
     reported: Mapping[str, Mapping[str, Decimal]],
-    units: "Sequence[Checked]",
+    units: Sequence[Checked],
 ) -> tuple[Residual, ...]:
     """Return every reported figure beside the computed one.
 
@@ -72,7 +69,7 @@ def residuals_of(
     return tuple(found)
 
 
-def _total(number: str, reported: Decimal, units: "Sequence[Checked]") -> Residual:
+def _total(number: str, reported: Decimal, units: Sequence[Checked]) -> Residual:
     report = units[0][0] if units else None
     if report is None:
         reason = "no unit, or a price it needs is missing"
@@ -87,7 +84,7 @@ def _position(
     number: str,
     instrument: str,
     reported: Decimal,
-    units: "Sequence[Checked]",
+    units: Sequence[Checked],
 ) -> Residual:
     rows = [p for _, held in units for p in held if p.held.position.instrument == instrument]
     name = f"{number}:{instrument}"

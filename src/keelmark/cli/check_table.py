@@ -7,14 +7,15 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from shlex import quote
 from textwrap import wrap
 
 import click
 
-from keelmark.accounts.check import AccountCheck, PositionCheck, UnitCheck
+from keelmark.accounts.check import JOINT_REACH, AccountCheck, UnitCheck
+from keelmark.accounts.position import PositionCheck
 from keelmark.cli.figures import compact, figure, percent
 from keelmark.cli.registry import is_available
-from keelmark.core.joint_move import JointMove
 from keelmark.core.liquidation_price import PriceStatus
 
 GREEN_FROM = 2
@@ -64,9 +65,17 @@ def check_lines(found: AccountCheck, file: str, width: int = WIDTH) -> Iterator[
     for number, reason in enumerate(reasons, start=1):
         yield from _wrapped(f"({number}) {reason}", width)
     yield from _residual_lines(found, width)
-    for note in found.account.notes:
+    for note in (*found.account.notes, *_leg_notes(found)):
         yield from _wrapped(f"note: {note}", width)
     yield click.style(INDENT + next_command(found, file), dim=True)
+
+
+def _leg_notes(found: AccountCheck) -> Iterator[str]:
+    """Say why two legs that share collateral show one and the same liquidation price."""
+    for unit in found.units:
+        symbols = [p.held.position.instrument for p in unit.positions]
+        for symbol in dict.fromkeys(s for s in symbols if symbols.count(s) > 1):
+            yield f"both legs of {symbol} move with one mark and share one liquidation price"
 
 
 def status_word(unit: UnitCheck, warn_distance: Decimal) -> str:
@@ -75,9 +84,12 @@ def status_word(unit: UnitCheck, warn_distance: Decimal) -> str:
         return "UNKNOWN"
     if unit.report.is_liquidatable:
         return "LIQUIDATABLE"
-    if unit.distance is None or unit.distance >= GREEN_FROM * warn_distance:
-        return "GREEN"
-    return "RED" if unit.distance < warn_distance else "AMBER"
+    if unit.distance is not None and unit.distance < warn_distance:
+        return "RED"
+    if unit.is_unsettled:
+        return "UNKNOWN"
+    is_far = unit.distance is None or unit.distance >= GREEN_FROM * warn_distance
+    return "GREEN" if is_far else "AMBER"
 
 
 def _unit_lines(
@@ -88,12 +100,12 @@ def _unit_lines(
 ) -> Iterator[str]:
     word = status_word(unit, found.warn_distance)
     yield from headlines(found, unit, width)
-    yield INDENT + painted(word, word, bold=True) + _move_text(unit.joint_move)
-    if unit.reason is not None:
-        yield from _wrapped(unit.reason, width)
+    first, *rest = _wrapped(f"{word}  {nearest_text(unit, reasons)}", width)
+    yield first.replace(word, painted(word, word, bold=True), 1)
+    yield from rest
     if unit.positions:
         yield ""
-        yield from table_lines(unit.positions, width, reasons)
+        yield from table_lines(unit, width, reasons)
     yield ""
 
 
@@ -127,46 +139,109 @@ def headlines(found: AccountCheck, unit: UnitCheck, width: int) -> list[str]:
     return lines
 
 
-def _move_text(move: JointMove | None) -> str:
-    """Return the joint move in words."""
-    if move is None:
-        return "  no positions"
-    if move.size is None:
-        reach = "unknown" if move.status is PriceStatus.UNKNOWN else "none"
-        return f"  all together: {reach} liquidates"
-    if move.size == 0:
-        return "  at these prices"
-    step = next(iter(move.direction.values()))
-    return f"  all together {percent(move.size * step, signed=True)} liquidates"
+def nearest_text(unit: UnitCheck, reasons: list[str]) -> str:
+    """Return the nearest liquidating move in words, and the joint one where it is another."""
+    if unit.report is None:
+        return unit.reason or ""
+    if unit.report.is_liquidatable:
+        return "at these prices"
+    if not unit.positions:
+        return "no positions"
+    clauses = [*_found_moves(unit), *_unknown_moves(unit, reasons)]
+    if clauses:
+        return "; ".join(clauses)
+    if unit.is_unsettled:
+        return f"no move of all together, {JOINT_REACH}, liquidates; one price alone: unknown"
+    return f"nothing liquidates: no price alone, and not all together {JOINT_REACH}"
 
 
-def table_lines(
-    positions: Sequence[PositionCheck],
-    width: int,
-    reasons: list[str],
-) -> list[str]:
+def _found_moves(unit: UnitCheck) -> list[str]:
+    """Return the nearest move, then the joint one unless that is it."""
+    nearest, joint = unit.nearest, unit.joint_move
+    if nearest is None:
+        return []
+    moved = percent(nearest.distance, signed=True)
+    together = f"no move of all together does {JOINT_REACH}"
+    if joint is not None and joint.size is not None:
+        step = next(iter(joint.direction.values()))
+        together = f"all together {percent(joint.size * step, signed=True)}"
+    one = _only_instrument(unit, moved)
+    if one is not None and together.endswith(f" {moved}"):
+        return [f"{one} {moved} liquidates"]
+    if nearest.instrument is None:
+        return [f"{together} liquidates"]
+    is_unknown = joint is not None and joint.status is PriceStatus.UNKNOWN
+    alone = f"{nearest.instrument} alone {moved} liquidates"
+    return [alone] if is_unknown else [alone, together]
+
+
+def _only_instrument(unit: UnitCheck, moved: str) -> str | None:
+    """Return the one instrument a unit holds, where moving it alone is the move shown."""
+    symbols = {p.held.position.instrument for p in unit.positions}
+    alone = {percent(p.distance, signed=True) for p in unit.positions if p.distance is not None}
+    return next(iter(symbols)) if len(symbols) == 1 and moved in alone else None
+
+
+def _unknown_moves(unit: UnitCheck, reasons: list[str]) -> list[str]:
+    """Return the joint moves that are unknown, with the number of the reason below the table."""
+    unknown = [move for move in unit.joint_moves if move.status is PriceStatus.UNKNOWN]
+    if len(unknown) == len(unit.joint_moves) and len({move.reason for move in unknown}) == 1:
+        return [f"all together: unknown {_footnote(unknown[0].reason, reasons)}"]
+    return [
+        f"all together {'down' if next(iter(move.direction.values())) < 0 else 'up'}: unknown "
+        f"{_footnote(move.reason, reasons)}"
+        for move in unknown
+    ]
+
+
+def _footnote(reason: str | None, reasons: list[str]) -> str:
+    """Return the number of a reason, which is listed below the tables once."""
+    text = reason or ""
+    if text not in reasons:
+        reasons.append(text)
+    return f"({reasons.index(text) + 1})"
+
+
+def table_lines(unit: UnitCheck, width: int, reasons: list[str]) -> list[str]:
     """Return the positions as the widest table that fits."""
-    for short, bar in ((False, True), (False, False), (True, True), (True, False)):
-        rows = _cells(_columns(reasons, short=short, bar=bar), positions)
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        if sum(widths) + len(GAP) * (len(widths) - 1) + len(INDENT) <= width or (short and not bar):
-            columns = _columns(reasons, short=short, bar=bar)
-            return [_row(row, widths, columns) for row in rows]
+    for money in (figure, compact, _briefly):
+        for bar in (True, False):
+            columns = _columns(unit, reasons, money, bar=bar)
+            rows = _cells(columns, unit.positions)
+            widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+            is_last = money is _briefly and not bar
+            if is_last or sum(widths) + len(GAP) * (len(widths) - 1) + len(INDENT) <= width:
+                return [_row(row, widths, columns) for row in rows]
     return []
 
 
-def _columns(reasons: list[str], *, short: bool, bar: bool) -> list[Column]:
-    money = compact if short else figure
-    columns = [
+def _briefly(value: Decimal, *, signed: bool = False) -> str:
+    """Return an amount as `compact` does, with three significant digits below one."""
+    return compact(value, signed=signed, digits=3)
+
+
+def _columns(
+    unit: UnitCheck,
+    reasons: list[str],
+    money: Callable[..., str],
+    *,
+    bar: bool,
+) -> list[Column]:
+    """Return the columns; amounts name their asset unless all are in the unit's own currency."""
+    asset = Column("in", lambda p: p.held.settle, right=False)
+    is_mixed = any(p.held.settle != unit.currency for p in unit.positions)
+    bars = Column("", _bar, right=False)
+    return [
         Column("instrument", _name, right=False),
         Column("side", lambda p: "long" if p.held.position.size > 0 else "short", right=False),
+        *([asset] if is_mixed else []),
         Column("notional", lambda p: money(p.held.notional)),
         Column("uPnL", lambda p: money(p.held.unrealized_pnl, signed=True)),
         Column("maint.", lambda p: money(p.held.maintenance_margin)),
-        Column("liq. price", lambda p: _price_cell(p, reasons)),
+        Column("liq. price", lambda p: _price_cell(p, unit, reasons)),
         Column("distance", _distance_cell),
+        *([bars] if bar else []),
     ]
-    return [*columns, Column("", _bar, right=False)] if bar else columns
 
 
 def _cells(columns: list[Column], positions: Sequence[PositionCheck]) -> list[list[str]]:
@@ -189,15 +264,14 @@ def _name(position: PositionCheck) -> str:
     return position.held.position.instrument + (f"/{leg.name.lower()}" if leg else "")
 
 
-def _price_cell(position: PositionCheck, reasons: list[str]) -> str:
+def _price_cell(position: PositionCheck, unit: UnitCheck, reasons: list[str]) -> str:
     """Return the price, or its state with a number for the reason below the table."""
     price = position.liquidation
     if price.value is not None:
         return figure(price.value) + ("*" if price.others else "")
-    reason = price.reason or ""
-    if reason not in reasons:
-        reasons.append(reason)
-    return f"{price.status.value} ({reasons.index(reason) + 1})"
+    if price.reason == unit.reason:  # it stands above the table
+        return price.status.value
+    return f"{price.status.value} {_footnote(price.reason, reasons)}"
 
 
 def _distance_cell(position: PositionCheck) -> str:
@@ -242,9 +316,12 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def next_command(found: AccountCheck, file: str) -> str:
     """Return the command a reader is likely to want next."""
+    name = quote(file)
     main = found.main
-    shown = "maintenance" if main is not None and main.report is not None else "equity"
-    commands = [f"keelmark explain {file} {shown}"]
+    if main is not None and main.report is None:
+        return f"next: add what is missing, then `keelmark check {name}`"
+    shown = "" if main is None else " maintenance"
+    commands = [f"keelmark explain {name}{shown}"]
     if is_available("rescue"):
-        commands.append(f"keelmark rescue {file}")
+        commands.append(f"keelmark rescue {name}")
     return "next: " + "  -  ".join(f"`{command}`" for command in commands)

@@ -11,21 +11,21 @@ _EXACT_DECIMALS = 18
 _PLAIN_MAX = 24
 
 
-def figure(value: Decimal, *, signed: bool = False) -> str:
+def figure(value: Decimal, *, signed: bool = False, digits: int = _DIGITS) -> str:
     """Return about six significant digits, at least two decimals; powers of ten when enormous."""
     if value.adjusted() > _PLAIN_MAX:
         return f"{value:{'+' if signed else ''}.5e}"
     whole = value.adjusted() + 1 if value else 1
-    decimals = min(_DECIMALS_MAX, max(_DECIMALS_MIN, _DIGITS - whole))
+    decimals = min(_DECIMALS_MAX, max(_DECIMALS_MIN, digits - whole))
     rounded = value.quantize(Decimal(1).scaleb(-decimals), context=_WIDE)
     text = f"{rounded:{'+' if signed else ''},f}"
     return _without_idle_zeros(text)
 
 
-def compact(value: Decimal, *, signed: bool = False) -> str:
+def compact(value: Decimal, *, signed: bool = False, digits: int = _DIGITS) -> str:
     """Return millions as `4.919 M`; smaller numbers as `figure` does."""
     if abs(value) < _MILLION:
-        return figure(value, signed=signed)
+        return figure(value, signed=signed, digits=digits)
     millions = value / _MILLION
     return f"{millions:{'+' if signed else ''},.3f} M"
 

@@ -18,6 +18,7 @@ class Market:
         asset_prices: Price of each asset in the rulebook's valuation currency.
         open_interest: Open interest by instrument, in settle notional.
         snapshot_id: Names the snapshot in messages and workings.
+        advice: What to do about a missing price; `{name}` stands for it.
     """
 
     marks: Mapping[str, Decimal] = field(default_factory=dict)
@@ -25,6 +26,7 @@ class Market:
     asset_prices: Mapping[str, Decimal] = field(default_factory=dict)
     open_interest: Mapping[str, Decimal] = field(default_factory=dict)
     snapshot_id: str = "as given"
+    advice: str = "add it to the feed or close what depends on it"
 
     def mark(self, symbol: str) -> Decimal:
         """Return the mark price of an instrument.
@@ -46,10 +48,9 @@ class Market:
     def _price(self, prices: Mapping[str, Decimal], name: str, what: str) -> Decimal:
         price = prices.get(name)
         if price is None:
-            msg = (
-                f"no {what} for {name} in snapshot {self.snapshot_id}; {nearest(name, prices)}; "
-                "add it to the feed or close what depends on it"
-            )
+            known = f"{nearest(name, prices)}; " if prices else ""
+            advice = self.advice.replace("{name}", name)
+            msg = f"no {what} for {name} in snapshot {self.snapshot_id}; {known}{advice}"
             raise MissingMarkPrice(msg)
         if not (price.is_finite() and price > ZERO):
             msg = f"{what} of {name} in snapshot {self.snapshot_id} is {price}; it must be positive"
