@@ -15,7 +15,7 @@ find_version() {
   return 1
 }
 
-for version in 3.11 3.12 3.13; do
+for version in 3.11 3.12 3.13 3.14; do
   [ "$version" != "$current" ] || continue
   python=$(find_version "$version") || { echo "python $version: not found, skipped"; continue; }
   environment=.venvs/$version

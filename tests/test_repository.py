@@ -84,6 +84,22 @@ def test_the_lock_file_takes_nothing_from_a_path_but_the_project() -> None:
     assert local == {"keelmark"}
 
 
+def test_every_place_that_names_python_versions_names_the_same() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    prefix = "Programming Language :: Python :: "
+    told = [c.removeprefix(prefix) for c in project["classifiers"] if c.startswith(prefix)]
+    first, last = told[0], told[-1]
+    assert project["requires-python"] == f">={first}"
+    bootstrap = (ROOT / "scripts/bootstrap.sh").read_text("utf-8")
+    bounds = f"({first.replace('.', ', ')}) <= sys.version_info[:2] <= ({last.replace('.', ', ')})"
+    assert bounds in bootstrap
+    assert sorted(re.findall(r"python(3\.\d+)(?= |;)", bootstrap.partition("do\n")[0])) == told
+    interpreters = (ROOT / "scripts/interpreters.sh").read_text("utf-8")
+    assert f"for version in {' '.join(told)}; do" in interpreters
+    for page in ("README.md", "CONTRIBUTING.md"):
+        assert f"{first} to {last}" in (ROOT / page).read_text("utf-8"), page
+
+
 def test_no_source_file_is_longer_than_the_budget() -> None:
     long = {name(path): path.read_bytes().count(b"\n") for path in SOURCES}
     assert {n: lines for n, lines in long.items() if lines > FILE_LINES_MAX} == {}
