@@ -1,5 +1,6 @@
 """What an account document means: units, legs, prices, notes."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from keelmark.accounts import Account, check, load_account
+from keelmark.accounts import Account, check, load_account, read_account
 from keelmark.accounts.account import build_account
 from keelmark.accounts.check import Verdict
 from keelmark.accounts.check_document import check_document, decimal_text
@@ -257,6 +258,59 @@ def test_what_the_rulebook_does_not_know_is_refused_with_its_path() -> None:
     strict = replace(GENERIC, document=no_default)
     (problem,) = refused(strict, collateral=[{"asset": "USDX", "balance": "1"}])
     assert problem.startswith("collateral[0].asset: rulebook generic@2025-10 has no asset 'USDX'")
+
+
+def read_problems(**content: object) -> list[str]:
+    with pytest.raises(InvalidDocument) as error:
+        read_account(json.dumps(content))
+    return list(error.value.problems)
+
+
+def test_an_unknown_instrument_is_told_together_with_every_other_problem() -> None:
+    found = read_problems(
+        venue="generic",
+        collateral=[{"asset": "USDT", "balance": "x"}],
+        positions=[
+            row("WHAT", mark_price="-1"),
+            row("BTCUSDT", "1"),
+            row("BTCUSDT", "2"),
+            row("ETHUSDT", "0"),
+            row("OTHER", spec={"kind": "nonsense"}),
+        ],
+        orders=[
+            {"instrument": "SOLUSDT", "side": "buy", "size": "1", "price": "1"},
+            {"instrument": "ETHUSDT", "side": "buy", "size": "1", "price": "1"},
+        ],
+        zzz=1,
+    )
+    paths = [problem.partition(": ")[0] for problem in found]
+    assert paths == [
+        "collateral[0].balance",
+        "positions[0].mark_price",
+        "positions[3].size",
+        "positions[4].spec.kind",
+        "zzz",
+        "positions[0].instrument",  # WHAT fits no pattern
+        "positions[2].size",  # two rows on one side
+        "orders[0].instrument",  # no mark; ETHUSDT has one that could not be used
+    ]
+
+
+def test_an_unknown_venue_is_told_together_with_every_other_problem() -> None:
+    found = read_problems(venue="generik", collateral=[], positions=[row(size="0")])
+    assert [problem.partition(": ")[0] for problem in found] == ["positions[0].size", "venue"]
+    assert "did you mean 'generic'" in found[1]
+    with pytest.raises(UnknownRulebook):
+        read_account(json.dumps({"venue": "generik", "collateral": [], "positions": []}))
+
+
+def test_a_document_without_a_venue_is_told_what_else_is_wrong() -> None:
+    found = read_problems(collateral=[{"asset": "", "balance": "1"}], positions=[row("")])
+    assert [problem.partition(": ")[0] for problem in found] == [
+        "venue",
+        "collateral[0].asset",
+        "positions[0].instrument",
+    ]
 
 
 def test_the_date_of_the_document_chooses_the_table() -> None:

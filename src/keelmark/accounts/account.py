@@ -5,7 +5,7 @@ position or leg. Where the document leaves something out, the choice made is not
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,11 +19,11 @@ from keelmark.accounts.document import (
     MarginMode,
     OrderRow,
     PositionRow,
-    read_document,
+    decode_document,
 )
 from keelmark.accounts.prices import market_of
 from keelmark.core.codes import Leg, UnitKind
-from keelmark.core.errors import InvalidDocument, KeelmarkError, nearest
+from keelmark.core.errors import InvalidDocument, KeelmarkError, UnknownRulebook, nearest
 from keelmark.core.market import Market
 from keelmark.core.model import InstrumentTerms, MarginModel
 from keelmark.core.numbers import ZERO, exact
@@ -88,8 +88,9 @@ def read_account(
     rulebook: Rulebook | None = None,
 ) -> Account:
     """Return the account in a JSON or TOML text; raises as `load_account`."""
-    document = read_document(parse_document(text, title=title, toml=toml), title=title)
-    return build_account(document, title=title, rulebook=rulebook)
+    problems = Problems()
+    document = decode_document(parse_document(text, title=title, toml=toml), problems)
+    return _build(document, problems, title=title, rulebook=rulebook)
 
 
 def build_account(
@@ -99,11 +100,25 @@ def build_account(
     rulebook: Rulebook | None = None,
 ) -> Account:
     """Return what a decoded document means; raises as `load_account`."""
-    rules = rulebook or load_rulebook(_reference(document))
-    problems = Problems()
-    notes: list[str] = []
+    return _build(document, Problems(), title=title, rulebook=rulebook)
+
+
+def _build(
+    document: AccountDocument,
+    problems: Problems,
+    *,
+    title: str,
+    rulebook: Rulebook | None,
+) -> Account:
+    """Return what a document means, or raise the problems found so far with those found now.
+
+    Rows that could not be read are left out of what is looked at here: they would only give
+    problems that are not there.
+    """
+    rules = rulebook or _rulebook(document, problems, title)
     rules = _with_document(rules, document, problems)
-    problems.raise_any(title)
+    document = _readable(document, problems)
+    notes: list[str] = []
     build = _Builder(document, rules.model, problems, notes)
     with exact():
         units = build.units()
@@ -117,6 +132,33 @@ def build_account(
         reported=document.venue_reported,
         notes=tuple(notes),
     )
+
+
+def _rulebook(document: AccountDocument, problems: Problems, title: str) -> Rulebook:
+    """Return the rulebook a document names; without one, what is known of it ends here."""
+    if not document.venue:
+        problems.raise_any(title)
+    try:
+        return load_rulebook(_reference(document))
+    except UnknownRulebook as error:
+        if problems.found:
+            problems.add("venue", str(error))
+        problems.raise_any(title)
+        raise
+
+
+def _readable(document: AccountDocument, problems: Problems) -> AccountDocument:
+    """Return a document without the rows that have a problem, and the orders that need one."""
+    if not problems.found:
+        return document
+    lost = {row.instrument for row in document.positions if problems.touch(row.path)}
+    positions = [row for row in document.positions if row.instrument not in lost]
+    orders = [
+        row
+        for row in document.orders
+        if row.instrument not in lost and not problems.touch(row.path)
+    ]
+    return replace(document, positions=tuple(positions), orders=tuple(orders))
 
 
 def _reference(document: AccountDocument) -> str:
@@ -134,16 +176,17 @@ def _with_document(rules: Rulebook, document: AccountDocument, problems: Problem
     ]
     terms: dict[str, InstrumentTerms] = {}
     for path, symbol, spec in rows:
-        if symbol in terms and spec is None:
+        is_unread = problems.touch(f"{path}.instrument") or problems.touch(f"{path}.spec")
+        if is_unread or (symbol in terms and spec is None):
             continue
         try:
             terms[symbol] = rules.terms_for(symbol, _spec_document(spec))
         except KeelmarkError as error:
             problems.add(f"{path}.instrument", str(error))
     assets = _named_assets(document)
-    known = rules.with_terms(*terms.values(), assets=tuple(assets.values()))
+    known = rules.with_terms(*terms.values(), assets=tuple(filter(None, assets.values())))
     for path, asset in assets.items():
-        if asset not in known.model.assets:
+        if asset and asset not in known.model.assets:
             hint = nearest(asset, known.model.assets)
             problems.add(path, f"rulebook {rules.name} has no asset {asset!r}; {hint}")
     return known

@@ -89,6 +89,10 @@ class Problems:
         """Note a problem at a path."""
         self.found.append(f"{path}: {text}")
 
+    def touch(self, path: str) -> bool:
+        """Whether a problem was found at a path or inside it."""
+        return any(text.startswith((f"{path}:", f"{path}.")) for text in self.found)
+
     def raise_any(self, title: str) -> None:
         """Raise them all at once, if there are any.
 

@@ -129,6 +129,13 @@ def read_document(content: Mapping[str, object], *, title: str) -> AccountDocume
         InvalidDocument: Every problem with its path.
     """
     problems = Problems()
+    document = decode_document(content, problems)
+    problems.raise_any(title)
+    return document
+
+
+def decode_document(content: Mapping[str, object], problems: Problems) -> AccountDocument:
+    """Return what can be read of a document; what cannot is noted, and is empty or zero."""
     root = Table(content, "", problems)
     mode = root.choice("account_mode", list(AccountMode))
     document = AccountDocument(
@@ -145,7 +152,6 @@ def read_document(content: Mapping[str, object], *, title: str) -> AccountDocume
         venue_reported=_reported(root),
     )
     root.finish()
-    problems.raise_any(title)
     return document
 
 
