@@ -118,6 +118,7 @@ def stages(
     shared = np.where(deleveraged > deleveraged.max() * 0.8, 2, 0)
     rows = (
         ("margin_call", busy * 3),
+        ("convert_collateral", busy),
         ("reduce", busy),
         ("takeover", deep),
         ("insurance", fund),

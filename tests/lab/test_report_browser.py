@@ -51,6 +51,13 @@ window.addEventListener("load", () => setTimeout(() => {
   header?.click();
   const cells = "#cases > .scroll > table > tbody > tr:first-child > td:nth-child(4)";
   notes.sorted = [...document.querySelectorAll(cells)].map((cell) => Number(cell.dataset.sort));
+  notes.cut = [...document.querySelectorAll("svg[role=img]")].flatMap((picture) => {
+    const { width, height } = picture.viewBox.baseVal;
+    const outside = ({ x, y, width: w, height: h }) =>
+      x < -0.5 || y < -0.5 || x + w > width + 0.5 || y + h > height + 0.5;
+    const texts = [...picture.querySelectorAll("text")].filter((text) => text.textContent);
+    return texts.filter((text) => outside(text.getBBox())).map((text) => text.textContent);
+  });
   document.documentElement.dataset.notes = JSON.stringify(notes);
 }, 300));
 """
@@ -61,14 +68,22 @@ pytestmark = [
 ]
 
 
-def drawn(report: ReplayReport, folder: Path) -> tuple[str, str]:
+def drawn(report: ReplayReport, folder: Path, width: int = 1280) -> tuple[str, str]:
     """Return the page after its scripts and the probe ran, and what the browser logged."""
+    size = f"--window-size={width},1000"
     page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", render(report))
     path = folder / "report.html"
     path.write_text(page.replace("</body>", f"<script>{PROBE}</script></body>"), encoding="utf-8")
     sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
     done = subprocess.run(  # noqa: S603 our own page in a browser found on the path
-        [str(BROWSER), *FLAGS, *sandbox, f"--user-data-dir={folder / 'profile'}", path.as_uri()],
+        [
+            str(BROWSER),
+            *FLAGS,
+            size,
+            *sandbox,
+            f"--user-data-dir={folder / 'profile'}",
+            path.as_uri(),
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -99,3 +114,10 @@ def test_a_quiet_report_draws_too(tmp_path: Path) -> None:
     assert "Uncaught" not in log
     assert "nothing was liquidated" in page
     assert page.count('role="img"') == 2
+
+
+@pytest.mark.parametrize("width", [1280, 800, 500])
+def test_no_label_of_a_picture_is_cut_off(tmp_path: Path, width: int) -> None:
+    page, _ = drawn(example(), tmp_path, width)
+    assert "convert collateral" in page
+    assert "&quot;cut&quot;:[]" in page, re.search(r"&quot;cut&quot;:[^\]]*", page)

@@ -61,6 +61,17 @@ function canvas(box, width, height, label) {
   return root;
 }
 
+/** The width that the longest of some labels needs. */
+function widest(root, kind, labels) {
+  const widths = labels.map((label) => {
+    const text = svg(root, "text", { class: kind }, label);
+    const width = text.getBBox().width;
+    text.remove();
+    return width;
+  });
+  return Math.max(0, ...widths);
+}
+
 /** A `dl` of figures: returns a function that writes them. */
 function readout(target, labels) {
   target.replaceChildren();
@@ -113,6 +124,12 @@ function ticks(low, high, count) {
     found.push(i * step);
   }
   return found;
+}
+
+/** The same with a value above zero, however low the picture. */
+function fewTicks(high) {
+  const found = ticks(0, high, 2);
+  return found.length > 1 ? found : ticks(0, high, 3);
 }
 
 function timeTicks(low, high, width) {

@@ -100,7 +100,7 @@ function distances() {
       });
       svg(root, "text", { class: "tick end", x: left - 7, y: y(value) + 4 }, axisFigure(value));
     }
-    svg(root, "text", { class: "panel-title", x: left, y: 10 }, `all ${unit}`);
+    svg(root, "text", { class: "panel-title", x: left, y: 12 }, `all ${unit}`);
     const title = width < PHONE_WIDTH ? unit : `${unit} by distance to liquidation`;
     svg(
       root,

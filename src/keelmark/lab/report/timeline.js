@@ -68,11 +68,9 @@ function timeline() {
 
   function draw(parent, width, onPaper) {
     const phone = width < PHONE_WIDTH;
-    const left = phone ? 46 : 104;
     const right = width - (phone ? 8 : 16);
     const [from, to] = state.zoomed ? data.focus : [data.t[0], data.end];
     const shown = data.t.map((_, i) => i).filter((i) => data.t[i] >= from && ends[i] <= to);
-    const x = linear(from, to, left, right);
     const lanes = data.stages.filter((stage) => largest(stage.units) > 0);
     const small = phone || onPaper;
     const heights = {
@@ -86,6 +84,9 @@ function timeline() {
     const body = 24 + heights.price + gap + heights.flow + smalls * (heights.small + gap) + gap;
     const height = body + lanes.length * heights.lane + 34;
     const root = canvas(parent, width, height, "Price, liquidations, fund and stages over time");
+    const labels = lanes.map((lane) => lane.label);
+    const left = phone ? 46 : Math.max(104, Math.ceil(widest(root, "lane-label", labels)) + 10);
+    const x = linear(from, to, left, right);
     const bands = svg(root, "g");
     const axis = timeTicks(from, to, right - left);
     let top = 24;
@@ -231,7 +232,7 @@ function timeline() {
         heights.small,
         [0, high * 1.12],
         axisFigure,
-        largest(values) ? ticks(0, high, 2) : [0],
+        largest(values) ? fewTicks(high) : [0],
       );
       if (isFlow) skyline(values, y, kind);
       else steps(values, y, kind);
