@@ -16,6 +16,7 @@ from keelmark.book.kernels.margin import (
     excess_pass_parallel,
     requirement,
 )
+from keelmark.book.kernels.subset import cleared_kernel, fallen_kernel
 from keelmark.book.records import INSTRUMENT, TIER
 from keelmark.core.codes import RuleKind
 from keelmark.core.margin import maintenance_excess
@@ -73,6 +74,32 @@ def test_a_level_multiplies_requirements_and_loan_margin(seed: int, level: Decim
     for row, unit in enumerate(twin.units):
         exact = maintenance_excess(unit, twin.market, twin.model, level)
         assert abs(Decimal(float(result[row])) - exact) <= Decimal(float(error[row]))
+
+
+@given(SEEDS, st.sampled_from([Decimal(1), Decimal("1.1")]))
+def test_who_is_proved_below_a_level_is_and_nobody_is_both(seed: int, level: Decimal) -> None:
+    twin = exact_twin(np.random.default_rng(seed))
+    units = np.arange(len(twin.units), dtype=np.int32)
+    fallen, cleared = np.empty(len(units), np.bool_), np.empty(len(units), np.bool_)
+    fallen_kernel(units, float(level), twin.tables, fallen)
+    cleared_kernel(units, float(level), twin.tables, cleared)
+    exact = [maintenance_excess(unit, twin.market, twin.model, level) for unit in twin.units]
+    assert all(exact[unit] < 0 for unit in units[fallen])
+    assert all(exact[unit] > 0 for unit in units[cleared])
+
+
+def test_a_requirement_that_jumps_is_left_to_core() -> None:
+    world = World(Nature(units=200), np.random.default_rng(5))
+    units = np.arange(200, dtype=np.int32)
+    fallen = np.empty(200, np.bool_)
+    fallen_kernel(units, 50.0, world.tables, fallen)
+    jumps = holders(world, RuleKind.WHOLE)
+    assert fallen.any()
+    assert jumps.any()
+    assert not fallen[jumps].any()
+    one = np.empty(200, np.bool_)
+    plain(fallen_kernel)(units, 50.0, world.tables, one)
+    assert np.array_equal(one, fallen)
 
 
 def test_threads_change_no_bit_of_the_result() -> None:

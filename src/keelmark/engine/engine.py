@@ -367,13 +367,23 @@ class Engine:
     def _in_order(self, units: Int32s) -> Iterable[int]:
         """Return the units that may be at their trigger, in the order the rulebook names."""
         state = self.state
-        open_cases = [u for u in units.tolist() if u in state.cases]
+        open_cases = self._stirring([u for u in units.tolist() if u in state.cases])
         rest = [
             u
             for u in units.tolist()
             if u not in state.cases and state.may_fall(u) and not must_wait(state, u)
         ]
         return sorted(open_cases) + _ranked(state, rest)
+
+    def _stirring(self, units: list[int]) -> list[int]:
+        """Leave out the liquidations that wait and have surely not recovered: nothing is due."""
+        state = self.state
+        waiting = [u for u in units if state.cases[u].wake_ms > state.time_ms]
+        if not waiting:
+            return units
+        still = state.is_still_down(waiting)
+        idle = {u for u, is_down in zip(waiting, still, strict=True) if is_down}
+        return [u for u in units if u not in idle]
 
     def _run_due(self) -> None:
         """Run what waits for time."""

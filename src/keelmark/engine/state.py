@@ -10,6 +10,7 @@ import numpy.typing as npt
 from keelmark.book.book import FEES, LIQUIDITY, Book, Capacity, InHouse
 from keelmark.book.kernels.holders import gross_notional
 from keelmark.book.kernels.margin import Tables, excess, single_asset_price
+from keelmark.book.kernels.subset import fallen_kernel
 from keelmark.book.parameters import Parameters
 from keelmark.book.postings import fill_value
 from keelmark.book.totals import totals
@@ -326,6 +327,16 @@ class State:
             return False
         return bool(spare <= error) or not self.depends_on_untrusted(self.book.unit_view(unit))
 
+    def is_still_down(self, units: list[int]) -> list[bool]:
+        """Whether the screen proves that liquidations have not recovered, unit by unit.
+
+        `has_recovered` is false wherever this is true; it is a hundred times as fast.
+        """
+        fallen = np.zeros(len(units), np.bool_)
+        level = float(self.model.liquidation_end)
+        fallen_kernel(np.array(units, np.int32), level, self.tables(), fallen)
+        return fallen.tolist()  # type: ignore[no-any-return]  # a list of bool
+
     def rank(self, unit: int, order: UnitOrder) -> Decimal:
         """Return the key by which units that fall together are handled, smallest first."""
         report = self.report(unit)
@@ -446,8 +457,10 @@ class State:
 
     def _accrued(self, balances: Mapping[int, int]) -> dict[str, Decimal]:
         """Return interest owed since the last posting on debts that count it before."""
+        owed: dict[str, Decimal] = {}
+        if not self.accrues:
+            return owed
         seconds = Decimal(repr(float(self.prices[-1])))
-        owed = {}
         for row, quanta in balances.items():
             rate = float(self.universe.asset_rows[row]["borrow_rate"])
             if quanta < 0 and rate > 0.0 and seconds > ZERO:

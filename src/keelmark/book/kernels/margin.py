@@ -14,8 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.kernels.bare import njit_bare
-from keelmark.book.kernels.jit import inlined
+from keelmark.book.kernels.jit import inlined, njit
 from keelmark.core.codes import RuleKind
 
 Rows = npt.NDArray[np.void]
@@ -159,7 +158,7 @@ def collateral_value(
     return value, steepest, used
 
 
-@njit_bare
+@njit
 def excess(unit: int, level: float, tables: Tables) -> tuple[float, float]:
     """Return the maintenance excess of a unit and the bound of its error.
 
@@ -230,7 +229,7 @@ def single_asset_price(unit: int, tables: Tables) -> float:
     return float(tables.prices[factor]) if factor >= 0 else 1.0
 
 
-@njit_bare
+@njit
 def excess_pass(
     tables: Tables,
     level: float,

@@ -5,9 +5,12 @@ import numpy.typing as npt
 
 from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import Floats, Tables, excess
+from keelmark.core.codes import RuleKind
 
 Int32s = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
+
+WHOLE = int(RuleKind.WHOLE)
 
 
 @njit
@@ -21,6 +24,35 @@ def cleared_kernel(
     for index in range(units.shape[0]):
         spare, error = excess(units[index], level, tables)
         cleared[index] = spare > error
+
+
+@njit
+def has_jumps(unit: int, tables: Tables) -> bool:
+    """Whether a requirement of the unit jumps at a floor: there the error of `excess` is one-sided.
+
+    Near a floor `excess` takes the dearer of two rows.
+    """
+    row = tables.units[unit]
+    for at in range(row["positions_start"], row["positions_start"] + row["positions_count"]):
+        if tables.instruments[tables.positions[at]["instrument"]]["rule_kind"] == WHOLE:
+            return True
+    return False
+
+
+@njit
+def fallen_kernel(
+    units: Int32s,  # (n,)
+    level: float,
+    tables: Tables,
+    fallen: Bools,  # (n,) written
+) -> None:
+    """Write which units are proved below their level. Definition: `core.maintenance_excess`.
+
+    Capped profit and orders in maintenance, which this does not read, only lower the excess.
+    """
+    for index in range(units.shape[0]):
+        spare, error = excess(units[index], level, tables)
+        fallen[index] = spare < -error and not has_jumps(units[index], tables)
 
 
 @njit

@@ -6,7 +6,7 @@ evaluated once, and only then is anything reported. Bad prices are refused befor
 
 import numpy as np
 
-from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import Tables
 from keelmark.book.tripwires.ladders import touch, touch_straight, walk
 from keelmark.book.tripwires.net import Net, Stream, Work
@@ -16,7 +16,7 @@ END = 0
 DECISIONS = 1
 
 
-@njit_bare
+@njit
 def is_good(price: float, factor: int, net: Net) -> bool:
     """Whether a price can be taken: positive and finite; the time may be zero."""
     if factor == net.factors.shape[0] - 1:
@@ -24,7 +24,7 @@ def is_good(price: float, factor: int, net: Net) -> bool:
     return bool(0.0 < price < np.inf)
 
 
-@njit_bare
+@njit
 def trust(factor: int, good: bool, net: Net) -> None:  # noqa: FBT001 a kernel
     """Note whether the last price offered for a factor was good."""
     status = net.status[0]
@@ -36,7 +36,7 @@ def trust(factor: int, good: bool, net: Net) -> None:  # noqa: FBT001 a kernel
     status["refused"] += bad
 
 
-@njit_bare
+@njit
 def is_strange(stream: Stream, snapshot: int, net: Net) -> bool:
     """Whether a snapshot names rows or factors that are not there."""
     first = stream.offsets[snapshot]
@@ -48,7 +48,7 @@ def is_strange(stream: Stream, snapshot: int, net: Net) -> bool:
     return strange
 
 
-@njit_bare
+@njit
 def write(stream: Stream, snapshot: int, tables: Tables, net: Net) -> None:
     """Write the good prices of a snapshot and list the factors that moved."""
     status = net.status[0]
@@ -68,7 +68,7 @@ def write(stream: Stream, snapshot: int, tables: Tables, net: Net) -> None:
         tables.prices[factor] = price
 
 
-@njit_bare
+@njit
 def collect(tables: Tables, net: Net) -> None:
     """List the units to look at: crossed wires, suspects, and the unknown if trust has changed."""
     status = net.status[0]
@@ -93,7 +93,7 @@ def collect(tables: Tables, net: Net) -> None:
         status["trust_changed"] = 0
 
 
-@njit_bare
+@njit
 def advance(
     stream: Stream,
     first: int,

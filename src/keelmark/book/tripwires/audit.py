@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import Floats, Tables
 from keelmark.book.tripwires.cash import ends_of
 from keelmark.book.tripwires.corner import bound_pool, worth
@@ -14,7 +14,7 @@ from keelmark.core.codes import WatchState
 WIRED = int(WatchState.WIRED)
 
 
-@njit_bare
+@njit
 def fresh_bound(unit: int, tables: Tables, net: Net, work: Work) -> float:
     """Return the least excess of a unit between the wires it really has."""
     level = net.watch[unit]["level"]
@@ -40,7 +40,7 @@ def fresh_bound(unit: int, tables: Tables, net: Net, work: Work) -> float:
     return total
 
 
-@njit_bare
+@njit
 def fresh_bounds(tables: Tables, net: Net, work: Work, result: Floats) -> None:
     """Write `fresh_bound` of every wired unit, NaN for the others."""
     for unit in range(result.shape[0]):
@@ -49,7 +49,7 @@ def fresh_bounds(tables: Tables, net: Net, work: Work, result: Floats) -> None:
             result[unit] = fresh_bound(unit, tables, net, work)
 
 
-@njit_bare
+@njit
 def is_in_place(wire: int, slot: int, before: int, prices: Floats, net: Net) -> bool:
     """Whether a linked wire is in its list, in its unit's block and not crossed."""
     row = net.wires[wire]
@@ -65,7 +65,7 @@ def is_in_place(wire: int, slot: int, before: int, prices: Floats, net: Net) -> 
     return bool(price < row["trip"] if row["ladder"] & 1 else price > row["trip"])
 
 
-@njit_bare
+@njit
 def count_links(prices: Floats, net: Net) -> tuple[int, int]:
     """Return how many wires are linked, and how many of them are not where they belong."""
     linked = 0

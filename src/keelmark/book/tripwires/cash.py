@@ -9,7 +9,7 @@ the high end where there is one. A credit raises it by at least the flattest lin
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import RELATIVE_ERROR, Tables, at_level
 from keelmark.book.tripwires.ladders import touch
 from keelmark.book.tripwires.net import Int32s, Net, Work
@@ -27,7 +27,7 @@ EMPTY = int(WatchState.EMPTY)
 WIRED = int(WatchState.WIRED)
 
 
-@njit_bare
+@njit
 def balance_row(unit: int, asset: int, tables: Tables) -> int:
     """Return the row of an asset in a unit, -1 where there is none."""
     row = tables.units[unit]
@@ -38,7 +38,7 @@ def balance_row(unit: int, asset: int, tables: Tables) -> int:
     return -1
 
 
-@njit_bare
+@njit
 def ends_of(unit: int, factor: int, net: Net) -> tuple[float, float]:
     """Return the interval in which the wires of a unit hold a factor."""
     low = 0.0
@@ -52,7 +52,7 @@ def ends_of(unit: int, factor: int, net: Net) -> tuple[float, float]:
     return low, high
 
 
-@njit_bare
+@njit
 def line_range(asset: int, level: float, tables: Tables) -> tuple[float, float]:
     """Return the smallest and the largest slope of the collateral lines."""
     terms = tables.assets[asset]
@@ -65,7 +65,7 @@ def line_range(asset: int, level: float, tables: Tables) -> tuple[float, float]:
     return flattest, steepest
 
 
-@njit_bare
+@njit
 def spend(unit: int, row: int, amount: float, tables: Tables, net: Net) -> bool:
     """Take a posted amount (positive: received) into the reserve of a wired unit.
 
@@ -95,7 +95,7 @@ def spend(unit: int, row: int, amount: float, tables: Tables, net: Net) -> bool:
     return bool(net.watch[unit]["reserve"] >= 0.0)
 
 
-@njit_bare
+@njit
 def post(
     units: Int32s,  # (n,)
     assets: Int32s,  # (n,)

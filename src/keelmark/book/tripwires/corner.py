@@ -11,7 +11,7 @@ Definition: `core.bound.excess_bound`.
 
 import numpy as np
 
-from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import (
     RELATIVE_ERROR,
     Record,
@@ -24,7 +24,7 @@ from keelmark.book.tripwires.gather import gain_at, need_at
 from keelmark.book.tripwires.net import Work
 
 
-@njit_bare
+@njit
 def measure_ends(
     term: Record,
     level: float,
@@ -43,7 +43,7 @@ def measure_ends(
     return float(size)
 
 
-@njit_bare
+@njit
 def least_at_floors(
     term: Record,
     line: float,
@@ -68,7 +68,7 @@ def least_at_floors(
     return least
 
 
-@njit_bare
+@njit
 def infimum(
     term: Record,
     line: float,
@@ -86,7 +86,7 @@ def infimum(
     return float(least)
 
 
-@njit_bare
+@njit
 def least_sum(pool: Record, line: float, level: float, tables: Tables, work: Work) -> float:
     """Return the sum of the infima of a pool's terms on one collateral line."""
     total = 0.0
@@ -102,7 +102,7 @@ def least_sum(pool: Record, line: float, level: float, tables: Tables, work: Wor
     return total
 
 
-@njit_bare
+@njit
 def bound_pool(pool: Record, clock: float, level: float, tables: Tables, work: Work) -> None:
     """Write the least total of an asset inside the box, less the bound of its error.
 
@@ -144,7 +144,7 @@ def bound_pool(pool: Record, clock: float, level: float, tables: Tables, work: W
     pool["worst"] = worst - quanta - RELATIVE_ERROR * (steepest * size + abs(intercept))
 
 
-@njit_bare
+@njit
 def worth(pool: Record) -> float:
     """Return the least value of a pool inside the box: its price is at the end that hurts."""
     price = pool["low"] if pool["worst"] >= 0.0 else pool["high"]

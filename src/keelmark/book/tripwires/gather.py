@@ -8,7 +8,7 @@ margined on an index belongs to the term of its mark, its requirement to the ter
 
 import numpy as np
 
-from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import (
     BALANCE_BASE,
     Record,
@@ -33,7 +33,7 @@ FLAT = 1e-12
 """A slope smaller than this fraction of its parts may be rounding: it counts as adverse."""
 
 
-@njit_bare
+@njit
 def new_pool(index: int, row: int, level: float, tables: Tables, net: Net, work: Work) -> None:
     """Begin the pool of a balance row."""
     asset = tables.balances[row]["asset"]
@@ -61,7 +61,7 @@ def new_pool(index: int, row: int, level: float, tables: Tables, net: Net, work:
     pool["first_term"] = net.status[0]["terms"]
 
 
-@njit_bare
+@njit
 def term_for(factor: int, inverse: int, pool: int, tables: Tables, net: Net, work: Work) -> int:
     """Return the term of a factor and form in this pool, begun if it is new."""
     status = net.status[0]
@@ -86,7 +86,7 @@ def term_for(factor: int, inverse: int, pool: int, tables: Tables, net: Net, wor
     return int(found)
 
 
-@njit_bare
+@njit
 def add_leg(index: int, at: int, pool: int, tables: Tables, net: Net, work: Work) -> None:
     """Add a position to the terms it reads."""
     position = tables.positions[at]
@@ -109,7 +109,7 @@ def add_leg(index: int, at: int, pool: int, tables: Tables, net: Net, work: Work
         work.terms[needs]["jumps"] = 1
 
 
-@njit_bare
+@njit
 def gather(unit: int, level: float, tables: Tables, net: Net, work: Work) -> None:
     """Fill `work` with the legs, terms and pools of a unit, and their adverse sides."""
     row = tables.units[unit]
@@ -142,7 +142,7 @@ def gather(unit: int, level: float, tables: Tables, net: Net, work: Work) -> Non
         pool["slope"] = line_slope(pool, level, tables)
 
 
-@njit_bare
+@njit
 def line_slope(pool: Record, level: float, tables: Tables) -> float:
     """Return the slope of the collateral line that profits meet."""
     terms = tables.assets[pool["asset"]]
@@ -159,7 +159,7 @@ def line_slope(pool: Record, level: float, tables: Tables) -> float:
     return found
 
 
-@njit_bare
+@njit
 def gain_at(term: Record, x: float, legs: Rows) -> tuple[float, float]:
     """Return the counted profit of a term at `x` and the sum of its absolute parts."""
     total = 0.0
@@ -174,7 +174,7 @@ def gain_at(term: Record, x: float, legs: Rows) -> tuple[float, float]:
     return total, size
 
 
-@njit_bare
+@njit
 def need_at(term: Record, x: float, legs: Rows, instruments: Rows, tiers: Rows) -> float:
     """Return the requirement of a term at `x`; on a floor the dearer side."""
     total = 0.0
@@ -187,7 +187,7 @@ def need_at(term: Record, x: float, legs: Rows, instruments: Rows, tiers: Rows) 
     return total
 
 
-@njit_bare
+@njit
 def top_rate(contract: Record, lots: int, tiers: Rows) -> float:
     """Return the slope of a requirement in the notional beyond every floor."""
     if contract["rule_kind"] in (TIERED, WHOLE):
@@ -195,7 +195,7 @@ def top_rate(contract: Record, lots: int, tiers: Rows) -> float:
     return constant_rate(contract, abs(float(lots)), tiers)
 
 
-@njit_bare
+@njit
 def measure_gains(term: Record, legs: Rows) -> tuple[float, float, float, float]:
     """Measure the counted profit of a term.
 
@@ -225,7 +225,7 @@ def measure_gains(term: Record, legs: Rows) -> tuple[float, float, float, float]
     return gain, gain - at_zero, beyond, size
 
 
-@njit_bare
+@njit
 def measure_needs(
     term: Record,
     legs: Rows,
@@ -247,7 +247,7 @@ def measure_needs(
     return need, beyond
 
 
-@njit_bare
+@njit
 def measure(
     term: Record,
     pool: Record,
@@ -279,7 +279,7 @@ def measure(
             measure_jumps(term, line, level, here, legs, instruments, tiers)
 
 
-@njit_bare
+@njit
 def measure_jumps(
     term: Record,
     line: float,

@@ -8,17 +8,17 @@ infinity on side 0: it always fires, and lies in the extra slot.
 
 import numpy as np
 
-from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import njit
 from keelmark.book.tripwires.net import Net
 
 
-@njit_bare
+@njit
 def bucket(price: float, shift: int) -> int:
     """Return the leading bits of a price: monotone, the same on every machine."""
     return int(np.float64(price).view(np.int64)) >> shift
 
 
-@njit_bare
+@njit
 def slot_of(trip: float, ladder: int, net: Net) -> int:
     """Return the list a wire belongs to."""
     slots = net.status[0]["slots"]
@@ -28,7 +28,7 @@ def slot_of(trip: float, ladder: int, net: Net) -> int:
     return int(start + (bucket(trip, net.factors[ladder >> 1]["shift"]) & (slots - 1)))
 
 
-@njit_bare
+@njit
 def link(wire: int, slot: int, net: Net) -> None:
     """Put a wire at the head of its list.
 
@@ -44,7 +44,7 @@ def link(wire: int, slot: int, net: Net) -> None:
     net.status[0]["relinked"] += 1
 
 
-@njit_bare
+@njit
 def unlink(wire: int, net: Net) -> None:
     """Take a wire out of its list; one that is in none stays so."""
     row = net.wires[wire]
@@ -62,7 +62,7 @@ def unlink(wire: int, net: Net) -> None:
     row["next"] = 0
 
 
-@njit_bare
+@njit
 def touch(unit: int, net: Net) -> None:
     """Add a unit to the list of this snapshot, once."""
     status = net.status[0]
@@ -73,7 +73,7 @@ def touch(unit: int, net: Net) -> None:
         status["touched"] += 1
 
 
-@njit_bare
+@njit
 def touch_list(slot: int, side: int, price: float, net: Net) -> None:
     """Touch the units of the wires of one list that fire at `price`."""
     visits = 0
@@ -87,7 +87,7 @@ def touch_list(slot: int, side: int, price: float, net: Net) -> None:
     net.status[0]["visits"] += visits
 
 
-@njit_bare
+@njit
 def walk(factor: int, before: float, price: float, limit: int, net: Net) -> bool:
     """Touch the units whose wires a move of one factor fires; False past `limit` visits."""
     status = net.status[0]
@@ -109,7 +109,7 @@ def walk(factor: int, before: float, price: float, limit: int, net: Net) -> bool
     return True
 
 
-@njit_bare
+@njit
 def touch_straight(prices: np.ndarray, net: Net) -> None:
     """Touch every unit with a wire that fires, in memory order: what `walk` does, wholesale."""
     status = net.status[0]

@@ -7,7 +7,7 @@ is already there stays if it is nearer than wanted by less than half: it is vali
 
 import numpy as np
 
-from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import Record, Tables
 from keelmark.book.tripwires.corner import bound_pool, worth
 from keelmark.book.tripwires.net import Net, Work
@@ -19,7 +19,7 @@ DISTANCE_MIN = 2.3e-16
 TRIES = 40
 
 
-@njit_bare
+@njit
 def inverse_cube_root(value: float) -> float:
     """Return about `value ** (-1/3)`, to some per cent: enough for a distance."""
     bits = np.float64(value).view(np.int64)
@@ -27,7 +27,7 @@ def inverse_cube_root(value: float) -> float:
     return float(guess * (4.0 - value * guess * guess * guess) / 3.0)
 
 
-@njit_bare
+@njit
 def exposure(term: Record, pool: Record, level: float) -> float:
     """Return about what a whole move of the price is worth, valuation currency."""
     profit = pool["slope"] * term["turn"]
@@ -36,7 +36,7 @@ def exposure(term: Record, pool: Record, level: float) -> float:
     return float(pool["scale"] * pool["price"] * max(abs(profit - margin), 0.01 * gross))
 
 
-@njit_bare
+@njit
 def weigh(excess: float, level: float, net: Net, work: Work) -> float:
     """Write the relative distance of every wire; return the loss per unit of lambda."""
     total = 0.0
@@ -62,25 +62,25 @@ def weigh(excess: float, level: float, net: Net, work: Work) -> float:
     return total
 
 
-@njit_bare
+@njit
 def above(price: float, distance: float) -> float:
     """Return a trip at a relative distance above a price, always strictly above."""
     return float(price * (1.0 + max(distance, DISTANCE_MIN)))
 
 
-@njit_bare
+@njit
 def below(price: float, distance: float) -> float:
     """Return a trip at a relative distance, less than one, strictly below a price."""
     return float(price * (1.0 - max(distance, DISTANCE_MIN)))
 
 
-@njit_bare
+@njit
 def folded_below(price: float, distance: float) -> float:
     """Return a trip below a price where any distance has one: half, a third, ..."""
     return float(price / (1.0 + max(distance, DISTANCE_MIN)))
 
 
-@njit_bare
+@njit
 def add_wire(unit: int, ladder: int, trip: float, price: float, net: Net, work: Work) -> float:
     """Add a wire to the plan; return its trip: that of the old wire in its place, if it serves."""
     status = net.status[0]
@@ -99,7 +99,7 @@ def add_wire(unit: int, ladder: int, trip: float, price: float, net: Net, work: 
     return trip
 
 
-@njit_bare
+@njit
 def below_the_jump(term: Record, far: float, money: float, tables: Tables, work: Work) -> float:
     """Return the end of an interval, drawn in to just under the first floor that costs too much.
 
@@ -125,7 +125,7 @@ def below_the_jump(term: Record, far: float, money: float, tables: Tables, work:
     return far
 
 
-@njit_bare
+@njit
 def set_interval(
     unit: int,
     term: Record,
@@ -156,7 +156,7 @@ def set_interval(
         term["far"] = 1.0 / trip if inverse else trip
 
 
-@njit_bare
+@njit
 def set_deadline(unit: int, excess: float, tables: Tables, net: Net, work: Work) -> float:
     """Give the unit a time until which interest is allowed for; return it, now if none is owed."""
     status = net.status[0]
@@ -173,7 +173,7 @@ def set_deadline(unit: int, excess: float, tables: Tables, net: Net, work: Work)
     return add_wire(unit, 2 * factor + 1, trip, now, net, work)
 
 
-@njit_bare
+@njit
 def corner(
     unit: int,
     scale: float,
@@ -202,7 +202,7 @@ def corner(
     return total
 
 
-@njit_bare
+@njit
 def set_price_end(unit: int, pool: Record, distance: float, net: Net, work: Work) -> None:
     """Give the price of an asset the one end that its least total needs."""
     if pool["factor"] < 0:
@@ -219,7 +219,7 @@ def set_price_end(unit: int, pool: Record, distance: float, net: Net, work: Work
         pool["low"] = add_wire(unit, ladder, trip, price, net, work)
 
 
-@njit_bare
+@njit
 def plan(unit: int, excess: float, tables: Tables, net: Net, work: Work) -> float:
     """Plan the wires of a gathered unit; return the least excess inside them.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import Tables, excess
 from keelmark.book.tripwires.gather import gather
 from keelmark.book.tripwires.ladders import link, slot_of, touch, unlink
@@ -35,7 +35,7 @@ AHEAD = 16
 """Units whose rows are read together."""
 
 
-@njit_bare
+@njit
 def is_empty(unit: int, tables: Tables) -> bool:
     """Whether no price can hurt a unit: closed, in-house, or neither positions nor debts."""
     row = tables.units[unit]
@@ -50,7 +50,7 @@ def is_empty(unit: int, tables: Tables) -> bool:
     return True
 
 
-@njit_bare
+@njit
 def is_unknown(unit: int, tables: Tables, net: Net) -> bool:
     """Whether a unit reads a factor whose last price was refused."""
     row = tables.units[unit]
@@ -74,7 +74,7 @@ def is_unknown(unit: int, tables: Tables, net: Net) -> bool:
     return False
 
 
-@njit_bare
+@njit
 def is_core_only(unit: int, tables: Tables) -> bool:
     """Whether a unit holds a contract whose rule kernels do not know."""
     row = tables.units[unit]
@@ -85,7 +85,7 @@ def is_core_only(unit: int, tables: Tables) -> bool:
     return False
 
 
-@njit_bare
+@njit
 def drop_wires(unit: int, net: Net) -> None:
     """Unlink every wire of a unit and return its block; the reserve dies with them."""
     row = net.watch[unit]
@@ -98,7 +98,7 @@ def drop_wires(unit: int, net: Net) -> None:
     row["reserve"] = 0.0
 
 
-@njit_bare
+@njit
 def enter_roster(unit: int, unknown: int, net: Net) -> None:
     """Add a unit to the suspects (0) or to those that cannot be known (1)."""
     status = net.status[0]
@@ -114,7 +114,7 @@ def enter_roster(unit: int, unknown: int, net: Net) -> None:
     net.watch[unit]["reserve"] = np.nan if unknown else 0.0
 
 
-@njit_bare
+@njit
 def leave_roster(unit: int, net: Net) -> None:
     """Take a suspect out of its roster; the last of the roster takes its place."""
     status = net.status[0]
@@ -130,7 +130,7 @@ def leave_roster(unit: int, net: Net) -> None:
     net.lists[moved]["place"] = place
 
 
-@njit_bare
+@njit
 def enter(unit: int, state: int, net: Net) -> None:
     """Change the state of a unit that keeps no certificate."""
     row = net.watch[unit]
@@ -142,7 +142,7 @@ def enter(unit: int, state: int, net: Net) -> None:
     row["reserve"] = 0.0
 
 
-@njit_bare
+@njit
 def suspect(unit: int, unknown: int, net: Net) -> None:
     """Make a unit a suspect: at its level, within the error, or not to be known."""
     row = net.watch[unit]
@@ -152,7 +152,7 @@ def suspect(unit: int, unknown: int, net: Net) -> None:
     enter_roster(unit, unknown, net)
 
 
-@njit_bare
+@njit
 def find_slots(net: Net, work: Work) -> int:
     """Write the list of every wire of the plan; read what stands there, so that loads overlap."""
     seen = 0
@@ -167,14 +167,14 @@ def find_slots(net: Net, work: Work) -> int:
     return seen
 
 
-@njit_bare
+@njit
 def is_linked_in(wire: int, slot: int, ladder: int, net: Net) -> bool:
     """Whether a wire is already in a list, as far as its own row and trip tell."""
     row = net.wires[wire]
     return bool(row["ladder"] == ladder and slot_of(row["trip"], ladder, net) == slot)
 
 
-@njit_bare
+@njit
 def rewire(unit: int, net: Net, work: Work) -> None:
     """Make the wires of a unit those of the plan, with the least list work."""
     row = net.watch[unit]
@@ -204,7 +204,7 @@ def rewire(unit: int, net: Net, work: Work) -> None:
     row["wires_count"] = planned
 
 
-@njit_bare
+@njit
 def nearest_distance(net: Net, work: Work) -> float:
     """Return the least relative distance that the slack allows any wire of the plan's unit."""
     least = DISTANCE_MAX
@@ -218,7 +218,7 @@ def nearest_distance(net: Net, work: Work) -> float:
     return float(least)
 
 
-@njit_bare
+@njit
 def plan_hot(unit: int, tables: Tables, net: Net, work: Work) -> None:
     """Plan one hot wire in every factor a gathered unit reads."""
     count = 0
@@ -240,7 +240,7 @@ def plan_hot(unit: int, tables: Tables, net: Net, work: Work) -> None:
     status["planned"] = count
 
 
-@njit_bare
+@njit
 def place(unit: int, total: float, tables: Tables, net: Net, work: Work) -> None:
     """Wire a healthy unit, or make it hot where wires would not pay or do not hold.
 
@@ -269,7 +269,7 @@ def place(unit: int, total: float, tables: Tables, net: Net, work: Work) -> None
     row["reserve"] = total * max(1.1, min(4.0, 2.0 * status["hot_distance"] / max(distance, 1e-12)))
 
 
-@njit_bare
+@njit
 def settle(unit: int, tables: Tables, net: Net, work: Work) -> None:
     """Evaluate a unit at the present prices and put it into its state."""
     status = net.status[0]
@@ -296,7 +296,7 @@ def settle(unit: int, tables: Tables, net: Net, work: Work) -> None:
         rewire(unit, net, work)
 
 
-@njit_bare
+@njit
 def read_units(first: int, end: int, tables: Tables, net: Net) -> int:
     """Read the rows of listed units, then what the rows lead to."""
     seen = 0
@@ -319,7 +319,7 @@ def read_units(first: int, end: int, tables: Tables, net: Net) -> int:
     return seen
 
 
-@njit_bare
+@njit
 def read_ahead(first: int, end: int, tables: Tables, net: Net) -> int:
     """Read what the next units will need; loads that wait for memory together wait once.
 
@@ -341,7 +341,7 @@ def read_ahead(first: int, end: int, tables: Tables, net: Net) -> int:
     return seen
 
 
-@njit_bare
+@njit
 def has_room_for(unit: int, tables: Tables, net: Net, work: Work) -> bool:
     """Whether a unit can be placed without growing the store or the room for one unit."""
     row = tables.units[unit]
@@ -350,7 +350,7 @@ def has_room_for(unit: int, tables: Tables, net: Net, work: Work) -> bool:
     return has_room(net, 2 * work.plan.shape[0])
 
 
-@njit_bare
+@njit
 def settle_touched(tables: Tables, net: Net, work: Work) -> bool:
     """Settle the units on the list; False if something has to grow first."""
     status = net.status[0]
@@ -371,7 +371,7 @@ def settle_touched(tables: Tables, net: Net, work: Work) -> bool:
     return True
 
 
-@njit_bare
+@njit
 def begin(net: Net) -> None:
     """Begin a list of units to look at."""
     status = net.status[0]
@@ -385,7 +385,7 @@ def begin(net: Net) -> None:
     status["stamp"] += 1
 
 
-@njit_bare
+@njit
 def are_known(units: Int32s, net: Net) -> bool:
     """Whether the index has a row for every unit."""
     known = True
@@ -394,7 +394,7 @@ def are_known(units: Int32s, net: Net) -> bool:
     return known
 
 
-@njit_bare
+@njit
 def replace(units: Int32s, tables: Tables, net: Net, work: Work) -> int:
     """Look again at units whose book has changed, each once; return what is missing.
 

@@ -3,14 +3,14 @@
 A unit's wires lie together. A freed block keeps the next freed one of its class in its first wire.
 """
 
-from keelmark.book.kernels.bare import njit_bare
+from keelmark.book.kernels.jit import njit
 from keelmark.book.tripwires.net import Net
 
 CLASSES = 40
 NO_BLOCK = -1
 
 
-@njit_bare
+@njit
 def capacity(block_class: int) -> int:
     """Return the wires a block of a class holds."""
     if block_class == 0:
@@ -19,7 +19,7 @@ def capacity(block_class: int) -> int:
     return (2 << half) if block_class % 2 == 1 else (3 << half)
 
 
-@njit_bare
+@njit
 def class_for(count: int) -> int:
     """Return the smallest class that holds `count` wires."""
     block_class = 0
@@ -28,13 +28,13 @@ def class_for(count: int) -> int:
     return block_class
 
 
-@njit_bare
+@njit
 def has_room(net: Net, room: int) -> bool:
     """Whether `room` more wires can be handed out without growing the store."""
     return bool(net.status[0]["wires_end"] + room <= net.wires.shape[0])
 
 
-@njit_bare
+@njit
 def take_block(block_class: int, net: Net) -> int:
     """Return the first wire of a block; the caller has made sure of room."""
     head = net.free[block_class]
@@ -48,7 +48,7 @@ def take_block(block_class: int, net: Net) -> int:
     return int(start)
 
 
-@njit_bare
+@njit
 def give_block(start: int, block_class: int, net: Net) -> None:
     """Return a block whose wires are all unlinked."""
     if block_class != NO_BLOCK:
