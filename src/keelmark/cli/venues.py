@@ -60,19 +60,24 @@ def _kernel_face(book: Rulebook, table: str) -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    return f"{row['name']:<24} read {row['read']}  {row['source']}"
+    return f"{row['name']:<24} {_when(row) or 'own figures':<15}  {row['source']}"
+
+
+def _when(row: dict[str, Any]) -> str:
+    """Return when the source was read; empty where the figures are nobody else's."""
+    return "" if row["read"] is None else f"read {row['read']}"
 
 
 def _page(row: dict[str, Any]) -> str:
+    when = _when(row)
     lines = [
         f"{row['name']}  valued in {row['valuation']}, liquidates {row['trigger']} maintenance",
-        f"  source: {row['source']} (read {row['read']})",
+        f"  source: {row['source']}{f' ({when})' if when else ''}",
         f"  instruments: {', '.join(row['instruments']) or 'by naming pattern'}",
         f"  assets: {', '.join(row['assets'])}",
         *(f"  table {name}: {text}" for name, text in row["tables"].items()),
         f"  stages: {' - '.join(row['stages'])}",
         *(f"  {what}: {name}" for what, name in row["policies"].items()),
     ]
-    gaps = row["not_covered"]
-    lines.append("  not covered: " + ("; ".join(gaps) if gaps else "nothing named"))
-    return "\n".join(lines)
+    gaps = row["not_covered"] or ["the file does not say; its key `not_covered` is for that"]
+    return "\n".join([*lines, "  not covered:", *(f"    - {gap}" for gap in gaps)])

@@ -185,16 +185,16 @@ class RulebookDocument(_Document, frozen=True):
     Attributes:
         name: Venue, as in `venue@YYYY-MM`.
         date: Month the numbers were in force, YYYY-MM.
-        read: Day they were read, YYYY-MM-DD.
-        source: Where.
+        source: Where they were read.
+        read: Day they were read, YYYY-MM-DD; absent where they are the file's own.
         symbols: Patterns with groups `base` and `settle` that give unknown symbols a contract.
         not_covered: What the venue does and this rulebook does not, in plain words.
     """
 
     name: str
     date: str
-    read: str
     source: str
+    read: str | None = None
     valuation: str = "USD"
     trigger: Trigger = Trigger.BELOW
     edge_owner: str = "lower"
