@@ -47,6 +47,21 @@ def test_a_number_is_shown_with_formula_inputs_row_rounding_and_source() -> None
     assert "source: Keelmark" in done.output
 
 
+def test_the_other_units_are_named_beside_the_list() -> None:
+    assert "other units, by --unit: isolated:ETHUSDT" in invoke().output
+    alone = {**ACCOUNT, "positions": [row("BTCUSDT")]}
+    assert "--unit" not in invoke(content=alone).output
+
+
+def test_the_joint_move_explained_is_the_one_check_shows() -> None:
+    short = {**ACCOUNT, "positions": [row("BTCUSDT", size="-1")]}
+    explained = json.loads(invoke("joint_move", "--json", content=short).output)
+    shown = CliRunner().invoke(main, ["check", "-", "--json"], input=json.dumps(short)).output
+    assert explained["value"] == json.loads(shown)["joint_move"]["size"]
+    assert not explained["value"].startswith("-")
+    assert explained["note"].startswith("every held instrument rises")
+
+
 def test_a_symbol_finds_the_unit_that_holds_it() -> None:
     isolated = json.loads(invoke("liquidation_price:ETHUSDT", "--json").output)
     assert isolated["name"] == "liquidation_price:ETHUSDT"

@@ -1,7 +1,7 @@
 """How far an account is from liquidation: every unit, position and price, and one verdict."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -12,20 +12,15 @@ from keelmark.accounts.residuals import Residual, residuals_of
 from keelmark.core.bankruptcy import bankruptcy_price
 from keelmark.core.codes import UnitKind
 from keelmark.core.errors import MissingMarkPrice
-from keelmark.core.joint_move import JointMove, all_together, joint_move
+from keelmark.core.joint_move import JointMove, all_together, joint_moves, nearest_joint_move
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, liquidation_prices
 from keelmark.core.margin import MarginReport, PositionMargin, margin_report, position_margin
+from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ZERO, exact
-from keelmark.core.price_path import REACH_MAX
 from keelmark.core.unit import MarginUnit
 
 WARN_DISTANCE = Decimal("0.15")
 """A nearest liquidating move below this is a warning."""
-
-JOINT_REACH = f"down to zero or up to +{REACH_MAX * 100:,} %"
-"""How far moves of all prices together are searched."""
-
-_NO_JOINT_MOVE = f"no move of all prices together, {JOINT_REACH}, liquidates"
 
 
 class Verdict(StrEnum):
@@ -73,13 +68,7 @@ class UnitCheck:
     @property
     def joint_move(self) -> JointMove | None:
         """The nearer of all prices falling together and all rising together."""
-        if not self.joint_moves:
-            return None
-        found = [move for move in self.joint_moves if move.size is not None]
-        if found:
-            return min(found, key=lambda move: move.size or 0)
-        unknown = [move for move in self.joint_moves if move.status is PriceStatus.UNKNOWN]
-        return unknown[0] if unknown else replace(self.joint_moves[0], reason=_NO_JOINT_MOVE)
+        return nearest_joint_move(self.joint_moves)
 
     @property
     def nearest(self) -> NearestMove | None:
@@ -183,25 +172,28 @@ def check(account: Account, *, warn_distance: Decimal = WARN_DISTANCE) -> Accoun
 
 def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:
     model, market = account.model, account.market
-    report, reason = None, None
+    with exact():
+        held = [position_margin(p, market, model) for p in unit.positions]
+    currency = next(iter(unit.balances), "") if model.single_asset else model.valuation
     try:
         report = margin_report(unit, market, model)
     except MissingMarkPrice as error:
         reason = missing_prices(unit, market, model) or str(error)
-    with exact():
-        held = [position_margin(p, market, model) for p in unit.positions]
+        return UnitCheck(
+            unit=unit,
+            currency=currency,
+            report=None,
+            reason=reason,
+            positions=tuple(_unknown_position(unit, p, reason) for p in held),
+            joint_moves=_unknown_joint_moves(unit, model, reason),
+        )
     return UnitCheck(
         unit=unit,
-        currency=next(iter(unit.balances), "") if model.single_asset else model.valuation,
+        currency=currency,
         report=report,
-        reason=reason,
-        positions=tuple(
-            _unknown_position(unit, p, reason)
-            if report is None
-            else _position_check(p, report, account)
-            for p in held
-        ),
-        joint_moves=_joint_moves(unit, account, reason),
+        reason=None,
+        positions=tuple(_position_check(p, report, account) for p in held),
+        joint_moves=joint_moves(unit, market, model),
     )
 
 
@@ -215,30 +207,20 @@ def _position_check(held: PositionMargin, report: MarginReport, account: Account
     )
 
 
-def _unknown_position(
-    unit: MarginUnit,
-    held: PositionMargin,
-    reason: str | None,
-) -> PositionCheck:
+def _unknown_position(unit: MarginUnit, held: PositionMargin, reason: str) -> PositionCheck:
     """Return a position of a unit whose margin is unknown: so are the prices that end it."""
     unknown = LiquidationPrices(status=PriceStatus.UNKNOWN, reason=reason)
     return PositionCheck(unit_id=unit.unit_id, held=held, liquidation=unknown, bankruptcy=unknown)
 
 
-def _joint_moves(
-    unit: MarginUnit,
-    account: Account,
-    reason: str | None,
+def _unknown_joint_moves(
+    unit: MarginUnit, model: MarginModel, reason: str
 ) -> tuple[JointMove, ...]:
-    """Return how far all prices together can fall, and how far rise; unknown for a reason."""
-    if not unit.positions:
-        return ()
-    model = account.model
     steps = [all_together(unit, model, down=down) for down in (True, False)]
-    if reason is not None:
-        unknown = PriceStatus.UNKNOWN
-        return tuple(JointMove(status=unknown, direction=s, reason=reason) for s in steps)
-    return tuple(joint_move(unit, step, account.market, model) for step in steps)
+    unknown = [
+        JointMove(status=PriceStatus.UNKNOWN, direction=step, reason=reason) for step in steps
+    ]
+    return tuple(unknown) if unit.positions else ()
 
 
 def _nearness(unit: UnitCheck) -> tuple[int, Decimal]:

@@ -12,10 +12,11 @@ from textwrap import wrap
 
 import click
 
-from keelmark.accounts.check import JOINT_REACH, AccountCheck, UnitCheck
+from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.position import PositionCheck
 from keelmark.cli.figures import compact, figure, percent
 from keelmark.cli.registry import is_available
+from keelmark.core.joint_move import JOINT_REACH
 from keelmark.core.liquidation_price import PriceStatus
 
 GREEN_FROM = 2

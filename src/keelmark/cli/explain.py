@@ -81,6 +81,9 @@ def _print_list(account: Account, unit: MarginUnit, *, as_json: bool) -> None:
         click.echo(f"  {name:<36} {shown}")
     aliases = ", ".join(sorted(ALIASES))
     click.echo(f"  also: {aliases}")
+    others = [other.unit_id for other in account.units if other is not unit]
+    if others:
+        click.echo(f"  other units, by --unit: {', '.join(others)}")
 
 
 def working_lines(working: Working, depth: int = 0) -> list[str]:

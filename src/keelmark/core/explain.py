@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from keelmark.core.bankruptcy import bankruptcy_price
 from keelmark.core.errors import InvalidInput, nearest
-from keelmark.core.joint_move import all_together, joint_move, moved_market
+from keelmark.core.joint_move import joint_moves, moved_market, nearest_joint_move
 from keelmark.core.liquidation_price import LiquidationPrices, liquidation_prices
 from keelmark.core.margin import MarginReport, PositionMargin, Ratio, margin_report
 from keelmark.core.market import Market
@@ -221,16 +221,19 @@ def _withdrawable(scene: _Scene) -> Working:
 def _joint_move(scene: _Scene) -> Working:
     formula = "smallest x with excess(mark * (1 + direction * x)) at the trigger"
     base = replace(_total(scene, "joint_move", None, formula), unit=FRACTION)
-    direction = all_together(scene.unit, scene.model)
-    if not direction:
+    move = nearest_joint_move(joint_moves(scene.unit, scene.market, scene.model))
+    if move is None:
         return replace(base, note="the unit holds no position")
-    move = joint_move(scene.unit, direction, scene.market, scene.model)
     if move.size is None:
         return replace(base, note=move.reason or "")
     prices = tuple((f"price of {s}", p) for s, p in (move.prices or {}).items())
-    note = "every held instrument falls by this fraction together, and coins held with them"
+    step = next(iter(move.direction.values()))
+    way = "falls" if step < ZERO else "rises"
+    note = f"every held instrument {way} by this fraction together, and coins held with them"
     there = moved_market(scene.unit, move, scene.market, scene.model)
-    return replace(base, value=-move.size, inputs=prices, note=note, parts=(_at(scene, there),))
+    return replace(
+        base, value=move.size * step, inputs=prices, note=note, parts=(_at(scene, there),)
+    )
 
 
 def _at(scene: _Scene, market: Market) -> Working:

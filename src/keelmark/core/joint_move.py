@@ -9,8 +9,8 @@ hedged too tightly for the bound gives `unknown`, never an estimate.
 Source: docs/model.md, "Joint move".
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from keelmark.core.bound import FactorKind, reads
@@ -19,9 +19,12 @@ from keelmark.core.liquidation_price import PriceStatus
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPurpose
 from keelmark.core.numbers import ONE, ZERO, exact
-from keelmark.core.price_path import PRECISION, PricePath, resolution
+from keelmark.core.price_path import PRECISION, REACH_MAX, PricePath, resolution
 from keelmark.core.straight_path import first_root, straight_weight
 from keelmark.core.unit import MarginUnit
+
+JOINT_REACH = f"down to zero or up to +{REACH_MAX * 100:,} %"
+"""How far moves of all prices together are searched."""
 
 _STRETCHES_MAX = 4_000
 """Stretches tried before a book counts as hedged too tightly for the bound."""
@@ -88,6 +91,26 @@ def all_together(unit: MarginUnit, model: MarginModel, *, down: bool = True) -> 
     """Return the direction in which every price the unit reads moves alike by 100 %."""
     step = -ONE if down else ONE
     return {f.name: step for f in reads(unit, model) if f.kind is FactorKind.MARK}
+
+
+def joint_moves(unit: MarginUnit, market: Market, model: MarginModel) -> tuple[JointMove, ...]:
+    """Return how far all prices together can fall, and how far rise; empty without a position."""
+    if not unit.positions:
+        return ()
+    steps = (all_together(unit, model, down=down) for down in (True, False))
+    return tuple(joint_move(unit, step, market, model) for step in steps)
+
+
+def nearest_joint_move(moves: Sequence[JointMove]) -> JointMove | None:
+    """Return the smaller move of those found; without any, an unknown one, or none."""
+    found = [move for move in moves if move.size is not None]
+    if found:
+        return min(found, key=lambda move: move.size or ZERO)
+    unknown = [move for move in moves if move.status is PriceStatus.UNKNOWN]
+    if unknown or not moves:
+        return next(iter(unknown), None)
+    reason = f"no move of all prices together, {JOINT_REACH}, liquidates"
+    return replace(moves[0], reason=reason)
 
 
 def moved_market(
