@@ -1,5 +1,6 @@
 """Who paid a liquidation, counted from prices and from balances."""
 
+import msgspec
 import pytest
 
 from keelmark.engine import events as e
@@ -67,7 +68,8 @@ def moved(source: int, target: int, quanta: int, reason: str, asset: int = USDT)
 
 
 def ended(**amounts: int) -> e.LiquidationEnded:
-    return e.LiquidationEnded(case=1, unit=UNIT, time_ms=0, outcome="taken_over", **amounts)
+    closing = e.LiquidationEnded(case=1, unit=UNIT, time_ms=0, outcome="taken_over")
+    return msgspec.structs.replace(closing, **amounts)
 
 
 def test_a_unit_that_covers_its_loss_pays_all_of_it() -> None:

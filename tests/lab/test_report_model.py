@@ -109,7 +109,7 @@ def test_the_story_of_a_market_without_any_price() -> None:
 
 def test_the_story_of_who_paid_leaves_out_who_paid_nothing() -> None:
     whole = whole_attribution()
-    assert "everybody together 1.21" in paid_story(whole)
+    assert "accounts that share losses 1.21" in paid_story(whole)
     zero = Share(payer=Payer.SOCIALISED, amount=Decimal(0))
     fund = Share(payer=Payer.FUND, amount=Decimal(4))
     unit = Share(payer=Payer.UNIT, amount=Decimal(6))
@@ -123,7 +123,19 @@ def test_the_story_of_who_paid_leaves_out_who_paid_nothing() -> None:
 
 def test_the_remark_on_bad_debt_fits_the_outcome() -> None:
     base = outcome()
-    nothing = replace(base, liquidated_long=Decimal(0), liquidated_short=Decimal(0))
-    assert debt_story(base) == "deficits the fund could not pay"
-    assert debt_story(replace(base, bad_debt=Decimal(0))) == "the fund paid every deficit"
-    assert debt_story(nothing) == "there was no deficit"
+    solvent = replace(base, bad_debt=Decimal(0))
+    nothing = replace(solvent, liquidated_long=Decimal(0), liquidated_short=Decimal(0))
+    assert debt_story(nothing, None) == "nothing was liquidated"
+    unit = Share(payer=Payer.UNIT, amount=Decimal(6))
+    own = Attribution(asset="USDT", total=Decimal(6), shares=(unit,))
+    assert debt_story(solvent, own) == "there was no deficit"
+    fund = Share(payer=Payer.FUND, amount=Decimal(4))
+    paid = Attribution(asset="USDT", total=Decimal(10), shares=(unit, fund))
+    assert debt_story(solvent, paid) == "the fund paid every deficit, 4"
+    winners = Share(payer=Payer.DELEVERAGED, amount=Decimal(3))
+    shared = Share(payer=Payer.SOCIALISED, amount=Decimal(2))
+    whole = Attribution(asset="USDT", total=Decimal(15), shares=(unit, fund, winners, shared))
+    assert debt_story(replace(base, bad_debt=Decimal(5)), whole) == (
+        "what the fund could not pay of 9 of deficits; carried by deleveraged accounts and shared "
+        "losses"
+    )

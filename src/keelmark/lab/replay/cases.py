@@ -171,7 +171,7 @@ def _working(measures: Measures, record: CaseRecord) -> tuple[WorkingLine, ...]:
     return (
         *lines,
         WorkingLine(
-            label="unrealised profit and loss",
+            label="unrealized profit and loss",
             formula="sum of value - cost over the positions above",
             value=profit,
             source=source,

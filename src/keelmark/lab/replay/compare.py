@@ -171,7 +171,7 @@ def _figures(measures: Measures) -> tuple[Figure, ...]:
             meaning="What the backstop gained or lost on what it took over, at the last marks.",
         ),
         Figure(
-            label="largest share of deleveraging",
+            label="largest ADL share",
             value=largest_share(measures),
             unit="fraction",
             meaning="Part of everything deleveraged that the account hit most had to give.",

@@ -115,13 +115,19 @@ class Measures:
 
     @property
     def bad_debt(self) -> Decimal:
-        """Deficits the insurance fund could not pay."""
+        """Deficits the fund could not pay: on deleveraged accounts, claims and the backstop."""
         return self.money(self.deficit - self.paid.fund)
 
     @property
     def deleveraged(self) -> Decimal:
         """Notional closed against solvent accounts."""
         return self.money(sum(t.deleveraged for t in self.replay.recorder.instruments.values()))
+
+    @cached_property
+    def deleveraged_from_backstop(self) -> Decimal:
+        """The part of it that the backstop held: closed for its own sake, in no liquidation."""
+        rows = self.replay.recorder.rows
+        return self.money(sum(abs(row[8]) for row in rows if row[1] == "deleverage" and not row[2]))
 
     @cached_property
     def accounts_deleveraged(self) -> int:

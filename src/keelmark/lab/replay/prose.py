@@ -1,10 +1,11 @@
 """What was done and what it cannot tell, in plain words with this run's own numbers."""
 
-from keelmark.lab.replay.measures import Measures
+from keelmark.lab.replay.measures import Measures, share
 from keelmark.lab.replay.pictures import distances_note
 from keelmark.lab.replay.stage import venue_part
 from keelmark.lab.report.figures import compact, percent
 from keelmark.lab.report.model import Paragraph
+from keelmark.lab.report.words import stage_label
 
 
 def method(measures: Measures) -> tuple[Paragraph, ...]:
@@ -25,6 +26,7 @@ def limits(measures: Measures) -> tuple[Paragraph, ...]:
     """Return what it cannot tell."""
     return (
         *_FIXED_LIMITS,
+        _nobody_trades(measures),
         *([_built_in(measures)] if measures.replay.spec.data is None else []),
         *_short_backstop(measures),
     )
@@ -33,8 +35,8 @@ def limits(measures: Measures) -> tuple[Paragraph, ...]:
 def _marks(measures: Measures) -> str:
     replay = measures.replay
     return (
-        f"{replay.scenario.statement} Bars are trades, not marks: in this crash the lows of many "
-        f"coins lasted seconds. Marks are made from the path by the model {replay.mark_model}, one "
+        f"{replay.scenario.statement} Bars are trades, not marks: a low in them may have "
+        f"lasted a second. Marks are made from the path by the model {replay.mark_model}, one "
         "a second through the crash and one every ten seconds after it; everything is decided on "
         "marks. Another mark model liquidates other accounts: where mark models are compared, the "
         "run was repeated on plain trades with the same accounts."
@@ -63,7 +65,7 @@ def _accounts(measures: Measures) -> str:
 
 def _liquidation(measures: Measures) -> str:
     rules = measures.replay.state.rules
-    stages = ", ".join(stage.value.replace("_", " ") for stage in rules.stages)
+    stages = ", ".join(stage_label(stage.value) for stage in rules.stages)
     return (
         f"Rulebook {measures.replay.spec.rulebook}: {stages}. Units that fall at the same mark are "
         f"handled by {rules.unit_order.value.replace('_', ' ')}. Every liquidation was decided in "
@@ -75,7 +77,12 @@ def _liquidation(measures: Measures) -> str:
 def _selling(measures: Measures) -> str:
     rules = measures.replay.state.rules
     execution = measures.replay.spec.execution
-    stages = measures.by_stage
+    stages, beyond = measures.by_stage, measures.deleveraged_from_backstop
+    ours = stages["deleverage"] - beyond
+    later = (
+        f" A further {compact(beyond)} that the backstop had taken over was closed against solvent "
+        "accounts at the mark, once its money was used up."
+    )
     return (
         "Orders meet the traded price of their second, which in a fall lies below a smoothed mark, "
         "and displace it by a square-root law: "
@@ -83,8 +90,8 @@ def _selling(measures: Measures) -> str:
         f"after {execution.half_life_s:g} s. The limit is the {rules.reduce.price_limit} price, "
         "and no order may cost more than the maintenance margin it releases. Of what was "
         f"liquidated, {compact(stages['reduce'])} was sold that way, {compact(stages['takeover'])} "
-        f"went to the backstop and {compact(stages['deleverage'])} was auto-deleveraged (in part "
-        "what the backstop had taken before)."
+        f"went to the backstop and {compact(ours)} was auto-deleveraged."
+        f"{later if beyond else ''}"
     )
 
 
@@ -97,8 +104,9 @@ def _pockets(measures: Measures) -> str:
         f"with {percent(spec.backstop_share)} of capital that takes up to "
         f"{spec.backstop_leverage:f} times as much and offers {percent(takeover.dispose_share, 0)} "
         f"of it to the market every {takeover.dispose_interval_s} s. The fund pays deficits at the "
-        f"mark, at most {percent(insurance.window_share, 0)} of itself in "
-        f"{insurance.window_s // 60} minutes, and receives the clearance fees and "
+        f"mark, in {insurance.window_s // 60} minutes at most "
+        f"{percent(insurance.window_share, 0)} of what it held when they began, and receives "
+        f"{percent(insurance.fee_share, 0)} of the clearance fees and "
         f"{percent(insurance.surplus_share, 0)} of what is left of a unit that is taken over. The "
         f"backstop began with {compact(first)}, had {compact(least)} at its worst and "
         f"{compact(last)} at the end; it held {compact(measures.backstop_inventory_max)} at most."
@@ -108,9 +116,16 @@ def _pockets(measures: Measures) -> str:
 def _deleveraging(measures: Measures) -> str:
     rules = measures.replay.state.rules
     return (
-        "What fund and backstop cannot carry is closed against solvent accounts on the other side "
-        f"at the transfer price, chosen by '{rules.deleverage}', without a fee and never below "
-        f"their own maintenance margin. What finds nobody is shared by '{rules.socialise}'."
+        "The fund pays a deficit first. Lots whose part it pays change hands at the mark: with the "
+        "backstop as far as that has room, else with solvent accounts on the other side, who then "
+        "give up nothing. Lots whose part it cannot pay are closed against them at the "
+        "transfer price, worse than the mark by that part. They are chosen by "
+        f"'{rules.deleverage}', pay no fee, and nobody is taken below their maintenance margin. "
+        "Lots that find nobody go to the backstop at the mark, and their part of the deficit is "
+        f"shared by '{rules.socialise}'; the backstop bears what no claim can pay. In this run "
+        f"deleveraged accounts gave up {compact(measures.money(measures.paid.deleveraged))} "
+        f"{_currency(measures)} against the mark, and "
+        f"{compact(measures.money(measures.paid.socialised))} was shared."
     )
 
 
@@ -148,14 +163,6 @@ _FIXED_LIMITS = (
         ),
     ),
     Paragraph(
-        title="Nobody trades",
-        text=(
-            "No account opens, closes, tops up or withdraws during the replay. In reality many "
-            "close in time, and new shorts are opened in the fall and caught by the rebound: here "
-            "nearly everything liquidated is long."
-        ),
-    ),
-    Paragraph(
         title="The path inside a bar is drawn",
         text=(
             "A bar gives open, high, low and close. The path between them is drawn and touches "
@@ -171,6 +178,19 @@ _FIXED_LIMITS = (
         ),
     ),
 )
+
+
+def _nobody_trades(measures: Measures) -> Paragraph:
+    side = share(measures.liquidated_long, measures.liquidated)
+    found = f": here {percent(side)} of what was liquidated is long" if measures.liquidated else ""
+    return Paragraph(
+        title="Nobody trades",
+        text=(
+            "No account opens, closes, tops up or withdraws during the replay. In reality many "
+            "close in time, and new positions are opened in the fall and caught by the "
+            f"rebound{found}."
+        ),
+    )
 
 
 def _built_in(measures: Measures) -> Paragraph:

@@ -21,6 +21,10 @@ TRANSFERS = {
     "deficit": "insurance",
     "borne": "takeover",
 }
+WAITS = {
+    "interval": "orders keep a distance in time",
+    "notional limit": "what may be sold in this window is sold",
+}
 OUTCOMES = {
     "recovered": "the unit is above its liquidation-end margin again",
     "taken_over": "the unit ends at zero: the backstop has everything",
@@ -127,7 +131,9 @@ def _waiting(
     _names: Names, _record: CaseRecord, time_ms: int, event: e.Waiting
 ) -> Iterator[CaseStep]:
     seconds = (event.until_ms - time_ms) // 1000
-    result = f"waits {seconds} s: {event.reason}; orders so far {event.attempts}"
+    times = f"order {event.attempts} done; " if event.attempts else ""
+    why = WAITS.get(event.reason, event.reason)
+    result = f"{times}waits {seconds} s: {why}"
     yield CaseStep(time_ms=time_ms, stage="reduce", result=result)
 
 

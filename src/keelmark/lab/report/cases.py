@@ -64,7 +64,9 @@ COUNTERPARTY_COLUMNS = (
     Column(title="instrument", numeric=False),
     Column(title="size"),
     Column(title="price"),
-    Column(title="gave up", meaning="Against the mark of the decision."),
+    Column(
+        title="gave up", meaning="Against the mark at that moment; nothing where the fund paid."
+    ),
 )
 WORKING_COLUMNS = (
     Column(title="what", numeric=False),

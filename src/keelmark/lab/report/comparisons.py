@@ -23,7 +23,9 @@ OUTCOME_COLUMNS = (
     Column(title="accounts liquidated"),
     Column(title="liquidated"),
     Column(title="fund change"),
-    Column(title="bad debt", meaning="Deficits the insurance fund could not pay."),
+    Column(
+        title="bad debt", meaning="Deficits the insurance fund could not pay; others carried them."
+    ),
     Column(title="deleveraged"),
     Column(title="accounts deleveraged"),
     Column(title="socialised"),
@@ -81,8 +83,8 @@ def _feedback(feedback: Feedback, currency: str) -> Html:
     caption = f"Outcome with and without feedback, amounts in {currency}"
     columns = (
         Column(title="instrument", numeric=False),
-        Column(title="recorded move", meaning="Would have happened without these liquidations."),
-        Column(title="added by liquidations"),
+        Column(title="without them", meaning="Largest move with marks that nobody here moves."),
+        Column(title="added by liquidations", meaning="Largest move with feedback, less that."),
         Column(title="together"),
     )
     rows = (

@@ -80,6 +80,7 @@ def _figures(outcome: Outcome, currency: str, attributions: Sequence[Attribution
     hit = share(outcome.accounts_liquidated, outcome.accounts)
     kept = share(outcome.fund_end, outcome.fund_start)
     long = share(outcome.liquidated_long, outcome.liquidated)
+    paid = next((item for item in attributions if item.asset == currency), None)
     return element(
         "div",
         _figure(
@@ -105,16 +106,16 @@ def _figures(outcome: Outcome, currency: str, attributions: Sequence[Attribution
         _figure(
             f"bad debt, {currency}",
             amount(outcome.bad_debt),
-            debt_story(outcome),
-            _debt_meter(outcome.bad_debt, currency, attributions),
+            debt_story(outcome, paid),
+            _debt_meter(outcome.bad_debt, paid),
         ),
         class_="headline",
     )
 
 
-def _debt_meter(bad_debt: Decimal, currency: str, attributions: Sequence[Attribution]) -> Html:
+def _debt_meter(bad_debt: Decimal, paid: Attribution | None) -> Html:
     """Return how much of all deficits was paid (purple) and was not (vermilion)."""
-    deficit = next((item.deficit for item in attributions if item.asset == currency), bad_debt)
+    deficit = paid.deficit if paid else bad_debt
     unpaid = min(float(share(bad_debt, deficit)), 1.0)
     return _meter(("fund", 1 - unpaid), ("vermilion", unpaid)) if deficit else _meter()
 

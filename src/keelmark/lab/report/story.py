@@ -31,13 +31,33 @@ def paid_story(attribution: Attribution) -> str:
     return f"{first}; of the deficit that was left, {_others(attribution)}."
 
 
-def debt_story(outcome: Outcome) -> str:
-    """Say what bad debt means in this run."""
+def debt_story(outcome: Outcome, attribution: Attribution | None) -> str:
+    """Say what bad debt means in this run.
+
+    Args:
+        outcome: Its figures.
+        attribution: Who paid in the currency of the figures, if anything had to be paid.
+    """
     if not outcome.liquidated:
+        return "nothing was liquidated"
+    deficit = attribution.deficit if attribution else outcome.bad_debt
+    if not deficit:
         return "there was no deficit"
     if not outcome.bad_debt:
-        return "the fund paid every deficit"
-    return "deficits the fund could not pay"
+        return f"the fund paid every deficit, {compact(deficit)}"
+    rest = f"what the fund could not pay of {compact(deficit)} of deficits"
+    carriers = _carriers(attribution) if attribution else ""
+    return f"{rest}; carried by {carriers}" if carriers else rest
+
+
+def _carriers(attribution: Attribution) -> str:
+    names = {
+        Payer.DELEVERAGED: "deleveraged accounts",
+        Payer.SOCIALISED: "shared losses",
+        Payer.BACKSTOP: "the backstop",
+    }
+    paid = {item.payer for item in attribution.shares if item.amount}
+    return _listed([name for payer, name in names.items() if payer in paid])
 
 
 def _move(timeline: Timeline) -> str:
@@ -79,14 +99,19 @@ def _others(attribution: Attribution) -> str:
         Payer.FUND: "the insurance fund paid {}",
         Payer.BACKSTOP: "the backstop {}",
         Payer.DELEVERAGED: "deleveraged accounts {}",
-        Payer.SOCIALISED: "everybody together {}",
+        Payer.SOCIALISED: "accounts that share losses {}",
     }
     parts = [
         names[item.payer].format(compact(item.amount))
         for item in attribution.shares
         if item.payer in names and item.amount
     ]
-    return " and ".join((", ".join(parts[:-1]), parts[-1])) if parts[1:] else parts[0]
+    return _listed(parts)
+
+
+def _listed(parts: list[str]) -> str:
+    """Return `a`, `a and b`, or `a, b and c`."""
+    return " and ".join((", ".join(parts[:-1]), parts[-1])) if parts[1:] else "".join(parts)
 
 
 def _sentence_case(name: str) -> str:

@@ -27,14 +27,17 @@ _LINES = {
     "account": "What a user opens: one cross margin unit and one for each isolated position.",
     "attribution": "Who paid each quantum of a loss; the shares sum to it exactly.",
     "auto-deleverage (ADL)": (
-        "Closing a deficit's lots against solvent accounts on the opposite side at the transfer "
-        "price."
+        "Closing a unit's lots against solvent accounts on the opposite side at the transfer "
+        "price: the mark where the fund paid for them, else worse by their part of the deficit."
     ),
     "backstop": (
         "The in-house unit, capped in loss, that takes positions over and disposes of them "
         "gradually."
     ),
-    "bad debt": "The sum of deficits the insurance fund could not pay.",
+    "bad debt": (
+        "The sum of deficits the insurance fund could not pay. Deleveraged accounts carry it "
+        "first, then accounts that share losses, then the backstop."
+    ),
     "conservation residual": (
         "What the venue holds less every claim on it, per asset, in quanta. Anything but zero "
         "means that money was made or lost by the program."
@@ -57,15 +60,21 @@ _LINES = {
     "reduce": "Closing part of the positions in the market, within price and rate limits.",
     "rulebook": "A venue's rules as dated data with sources.",
     "seed": "The number from which everything drawn at random follows.",
-    "socialised loss": "The part of a deficit no earlier payer could carry, shared by all.",
+    "market index": (
+        "The marks of all instruments over their first ones, weighted by open interest; it starts "
+        "at 100."
+    ),
+    "socialised loss": (
+        "The part of a deficit no earlier payer could carry, shared by the form the rulebook names."
+    ),
     "stage": "One step of the waterfall: the order in which a venue acts, and in which others pay.",
     "takeover": (
         "The backstop receives every position of the unit at transfer prices; the unit ends at "
         "zero."
     ),
     "transfer price": (
-        "The price at which a position changes hands in a takeover or a deleveraging; it leaves "
-        "the unit at exactly zero."
+        "The price at which a position changes hands in a takeover or a deleveraging; with what "
+        "the fund pays it leaves the unit at exactly zero."
     ),
 }
 
