@@ -234,6 +234,12 @@ class Model:
     def held_instruments(self, unit: int) -> list[int]:
         return sorted({key[1] for key in self.positions if key[0] == unit})
 
+    def mixes_modes(self, key: Key) -> bool:
+        """Whether a new position would stand beside one of the other mode in its instrument."""
+        unit, instrument, leg = key
+        held = {k[2] for k in self.positions if k[:2] == (unit, instrument)}
+        return leg not in held and any((other == 0) != (leg == 0) for other in held)
+
     def held_assets(self, unit: int) -> set[int]:
         """Return the assets of a unit: balances ever touched, and what its positions settle in."""
         touched = {asset for owner, asset in self.balances if owner == unit}

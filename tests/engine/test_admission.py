@@ -114,6 +114,7 @@ FILLS = [
     (closed, 1, 1000, 0, 0, R.ACCOUNT_CLOSED),
     (falling, -1, 930, 0, 0, R.UNIT_IN_LIQUIDATION),
     (warned, -1, 1000, 1, 0, R.NOTHING_TO_CLOSE),
+    (warned, -1, 1000, -1, 0, R.POSITION_MODE),
     (warned, 1, 941, 0, 0, R.REDUCE_ONLY),
     (warned, -1, 941, 0, 0, None),
     (warned, -1, 900, 0, 0, None),  # a loss of 41 and a release of 47
@@ -410,3 +411,21 @@ def test_a_bulk_command_is_carried_out_whole_or_not_at_all(
         venue.engine.submit_bulk(event)
     assert venue.engine.digest() == before
     venue.marks(A=1001.0)
+
+
+@pytest.mark.parametrize(("held", "added"), [(0, 1), (0, -1), (1, 0), (-1, 0)])
+def test_one_way_and_hedge_mode_are_not_mixed_in_one_instrument(held: int, added: int) -> None:
+    venue = Venue()
+    venue.marks(A=1000.0, B=1000.0)
+    unit, house = venue.open("unit", USDT=100_000), venue.state.liquidity
+    side = held or 1
+    venue.trade(unit, house, "A", side * 10, 1000, leg=held)
+    with pytest.raises(Rejected, match="holds A in") as refused:
+        venue.trade(unit, house, "A", added or -1, 1000, leg=added)
+    assert refused.value.reason is RejectionReason.POSITION_MODE
+    venue.trade(unit, house, "B", added or 1, 1000, leg=added)  # another instrument, another mode
+    if held:
+        venue.trade(unit, house, "A", -side, 1000, leg=-held)  # the other leg is hedge mode too
+    else:
+        venue.trade(unit, house, "A", -10, 1000)
+        venue.trade(unit, house, "A", added, 1000, leg=added)  # what was closed is forgotten

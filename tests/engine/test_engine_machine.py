@@ -254,6 +254,7 @@ class EngineMachine(RuleBasedStateMachine):
             (lambda: unit in model.closed, REASONS.ACCOUNT_CLOSED),
             (lambda: unit in state.cases, REASONS.UNIT_IN_LIQUIDATION),
             (lambda: after * leg < 0, REASONS.NOTHING_TO_CLOSE),
+            (lambda: model.mixes_modes(key), REASONS.POSITION_MODE),
             (lambda: self.only_shrinks(key, held, after, trial, fee), None),
             (lambda: state.is_reduce_only(unit), REASONS.REDUCE_ONLY),
             (

@@ -136,6 +136,7 @@ class RejectionReason(StrEnum):
     UNTRUSTED_MARK = "untrusted_mark"
     OUT_OF_SCALE = "out_of_scale"
     NOTHING_TO_CLOSE = "nothing_to_close"
+    POSITION_MODE = "position_mode"
     NO_SUCH_ORDER = "no_such_order"
     TIME_RUNS_BACKWARDS = "time_runs_backwards"
     TIME_OUT_OF_RANGE = "time_out_of_range"

@@ -176,6 +176,7 @@ def require_fill(state: State, view: UnitView, fill: PositionView, fee: int) -> 
     settle = state.settle_of(fill.instrument)
     after = after_fill(view, settle, fill, fee)
     _require_leg(state, after, fill)
+    _require_mode(state, view, fill)
     if _only_shrinks(view, fill) and _keeps_excess(state, view, after, settle, fee):
         return
     if state.is_reduce_only(view.unit):
@@ -234,6 +235,21 @@ def require_priced(state: State, view: UnitView, asset: int) -> None:
             RejectionReason.UNTRUSTED_MARK,
             f"{state.universe.assets[asset]} has no price that can be trusted, and "
             f"{state.book.unit_name(view.unit)} holds positions; wait for a good price",
+        )
+
+
+def _require_mode(state: State, view: UnitView, fill: PositionView) -> None:
+    """Refuse a position that would mix one-way and hedge mode in one instrument of a unit."""
+    is_net = fill.leg == Leg.NET
+    held = [p for p in view.positions if p.instrument == fill.instrument]
+    if any(p.leg == fill.leg for p in held):
+        return
+    if any((p.leg == Leg.NET) != is_net for p in held):
+        symbol = state.universe.symbols[fill.instrument]
+        raise refuse(
+            RejectionReason.POSITION_MODE,
+            f"{state.book.unit_name(view.unit)} holds {symbol} in "
+            f"{'hedge' if is_net else 'one-way'} mode; close that first, or name its leg",
         )
 
 
