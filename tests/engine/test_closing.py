@@ -69,6 +69,41 @@ def test_debts_are_paid_from_other_assets_then_the_fund_then_the_backstop() -> N
     venue.check(replay=True)
 
 
+def indebted(haircuts: dict[str, str], **cash: int) -> Venue:
+    """Return a venue whose first account owes 500 USDT beside the cash given, and is held."""
+    assets = {asset: {"conversion_haircut": haircut} for asset, haircut in haircuts.items()}
+    venue = Venue(merged(COINS, {"assets": assets}))
+    venue.marks(A=1000.0, B=1000.0, INV=1000.0, asset_USDC=1.0, asset_COIN=1000.0)
+    unit = venue.open("unit", **cash)
+    venue.trade(unit, venue.state.liquidity, "A", 10, 1000)
+    venue.do(override(unit, "hold"))
+    venue.marks(A=950.0)
+    return venue
+
+
+def test_what_pays_a_debt_is_exchanged_at_its_conversion_haircut_and_the_statement_says_so() -> (
+    None
+):
+    # 500 USDT at 0.8 a coin of USDC: 625 are sold, worth 625; 125 is the exchange
+    venue = indebted({"USDC": "0.2"}, USDC=2_000)
+    venue.do(close())
+    assert statement(venue) == [("fees", 0, 0), ("exchange", 0, 125), ("owner", 1, 1_375)]
+    assert venue.balance(venue.state.backstop, "USDC") == 625
+    assert venue.balance(venue.state.backstop) == -500
+
+
+def test_the_cheapest_exchange_pays_first_and_what_has_none_last_and_at_the_mark() -> None:
+    # one COIN, whole, at 1 % brings 990, of which 490 are left; USDC, at 2 %, is left alone
+    venue = indebted({"USDC": "0.02", "COIN": "0.01"}, USDC=2_000, COIN=1)
+    venue.do(close())
+    assert statement(venue)[1:] == [("exchange", 0, 10), ("owner", 0, 490), ("owner", 1, 2_000)]
+    # COIN has no exchange at all: 1,000 USDC bring 400, the other 100 come of a coin at the mark
+    venue = indebted({"USDC": "0.6", "COIN": "1"}, USDC=1_000, COIN=1)
+    venue.do(close())
+    assert statement(venue)[1:] == [("exchange", 0, 600), ("owner", 0, 900)]
+    assert venue.balance(venue.state.backstop, "COIN") == 1
+
+
 def test_a_liquidation_that_is_going_on_ends_with_the_account() -> None:
     changes = {"liquidation": {"reduce": {"sizing": "tier_drop", "interval_s": 60}}}
     venue, unit, _ = fallen(changes)

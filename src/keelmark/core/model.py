@@ -194,7 +194,8 @@ class AssetTerms:
         schedule: Weights that count towards maintenance.
         initial_schedule: Weights for initial margin where they differ.
         haircut_base: What the weights apply to.
-        conversion_haircut: Cost of an automatic exchange, fraction.
+        conversion_haircut: Cost of an automatic exchange, fraction: of collateral in a liquidation,
+            and of what pays debts when an account is closed. One: it is not exchanged.
         accrual_rate: Interest on a debt that counts before it is posted, fraction a second; 0
             where it counts only once posted.
         source: Where the numbers were read, with date.

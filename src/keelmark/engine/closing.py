@@ -2,20 +2,20 @@
 
 Source: docs/model.md, "Total account liquidation". The order: positions are closed at the named
 price source against the rest of the market; units' cash is brought together; debts are paid from
-the account's other assets, exchanged with the backstop at the mark, what is received rounding down;
-what is still owed is a deficit, paid by the fund and then borne by the backstop; the rest is paid
-out and the account ends for good.
+the account's other assets, exchanged with the backstop at the mark less the conversion haircut,
+cheapest exchange first, what is received rounding down; what is still owed is a deficit, paid by
+the fund and then borne by the backstop; the rest is paid out and the account ends for good.
 """
 
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, ROUND_FLOOR
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from keelmark.book.records import SIZE_LIMIT
 from keelmark.book.views import PositionView, UnitView
 from keelmark.core.codes import Leg, UnitStatus
 from keelmark.core.errors import InvalidInput, RejectionReason
-from keelmark.core.numbers import exact
+from keelmark.core.numbers import ONE, exact
 from keelmark.core.process import Stage
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
@@ -165,11 +165,26 @@ def _closing_ticks(closing: _Closing, instrument: int) -> int:
 def _pay_debts(closing: _Closing) -> None:
     """Pay what the cross unit owes: from its own assets, then the fund, then the backstop."""
     for debt_asset in sorted(a for a, quanta in closing.cash.items() if quanta < 0):
-        for source in sorted(a for a, quanta in closing.cash.items() if quanta > 0):
+        for source in _sources(closing):
             _exchange(closing, source, debt_asset)
         owed = -closing.cash[debt_asset]
         if owed > 0:
             _cover(closing, closing.cross, debt_asset, owed)
+
+
+def _sources(closing: _Closing) -> list[int]:
+    """Return the assets that pay debts, cheapest exchange first."""
+    able = (asset for asset, quanta in closing.cash.items() if quanta > 0)
+    return sorted(able, key=lambda asset: (_haircut(closing.state, asset), asset))
+
+
+def _haircut(state: State, asset: int) -> Decimal:
+    """Return what the automatic exchange of an asset costs, fraction.
+
+    An asset that has no such exchange (a haircut of one) goes last and at the mark: its owner is
+    not paid out beside a debt.
+    """
+    return state.model.asset(state.universe.assets[asset]).conversion_haircut
 
 
 def _cover(closing: _Closing, unit: int, asset: int, owed: int) -> None:
@@ -191,7 +206,10 @@ def _cover(closing: _Closing, unit: int, asset: int, owed: int) -> None:
 
 
 def _exchange(closing: _Closing, source: int, debt_asset: int) -> None:
-    """Sell `source` to the backstop for as much of `debt_asset` as is owed, at the mark."""
+    """Sell `source` to the backstop for as much of `debt_asset` as is owed.
+
+    At the mark less the conversion haircut, which the statement names.
+    """
     state = closing.state
     owed, have = -closing.cash[debt_asset], closing.cash[source]
     if owed <= 0 or have <= 0:
@@ -205,10 +223,15 @@ def _exchange(closing: _Closing, source: int, debt_asset: int) -> None:
             )
     with exact():
         per_quantum = state.universe.quantum(source) * state.price_of(source)
-        rate = per_quantum / (state.universe.quantum(debt_asset) * state.price_of(debt_asset))
+        at_mark = per_quantum / (state.universe.quantum(debt_asset) * state.price_of(debt_asset))
+        haircut = _haircut(state, source)
+        rate = at_mark * (ONE - haircut) if haircut < ONE else at_mark
         sold = min(have, int((owed / rate).to_integral_value(ROUND_CEILING)))
-        bought = min(owed, int((sold * rate).to_integral_value(ROUND_FLOOR)))
+        bought = int((sold * rate).to_integral_value(ROUND_FLOOR))
+        cost = int(sold * (at_mark - rate))
     if bought:
+        if cost:
+            closing.pay("exchange", debt_asset, cost)
         closing.move(closing.cross, state.backstop, source, sold, "conversion")
         closing.move(state.backstop, closing.cross, debt_asset, bought, "conversion")
 
