@@ -12,10 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keelmark.cli import main
+from keelmark.core.errors import InvalidInput
 from keelmark.lab.replay import cases as replay_cases
+from keelmark.lab.replay import outputs
 from keelmark.lab.replay.cases import cases_of
 from keelmark.lab.replay.measures import Measures
-from keelmark.lab.replay.outputs import FILES
+from keelmark.lab.replay.outputs import FILES, write_outputs
 from keelmark.lab.replay.run import Looks, run_replay
 from keelmark.lab.replay.spec import ReplaySpec
 from keelmark.lab.report.model import Payer
@@ -64,6 +66,25 @@ def amounts(value: dict[str, object]) -> Iterator[Decimal]:
 def test_four_files_are_written_and_nothing_else(written: Written) -> None:
     assert sorted(path.name for path in written.folder.iterdir()) == sorted(FILES)
     assert json.loads(written.printed) == written.summary
+
+
+def test_a_disk_that_fills_up_leaves_no_folder(
+    measures: Measures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(outputs, "summary", full)  # the last of the four
+    folder = tmp_path / "new" / "out"
+    with pytest.raises(InvalidInput, match=r"out: cannot be written to \(No space left on device"):
+        write_outputs(measures, folder)
+    assert list(tmp_path.iterdir()) == []
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "mine").touch()
+    with pytest.raises(InvalidInput):
+        write_outputs(measures, kept)
+    assert [path.name for path in kept.iterdir()] == ["mine"]
 
 
 def test_the_summary_keeps_its_contract(written: Written) -> None:

@@ -1,16 +1,24 @@
 """What is refused is refused before anything is run, with exit code 64 and nothing written."""
 
+import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from keelmark.cli import main
+from keelmark.core.errors import InvalidInput
+from keelmark.lab.replay import outputs
+from keelmark.lab.replay.run import draw_world
+from keelmark.lab.replay.spec import ReplaySpec
 
 BAD = {
     "an unknown scenario": ("nov31", "--built-in"),
     "no accounts": ("oct10", "--built-in", "--accounts", "0"),
     "fewer accounts than none": ("oct10", "--built-in", "--accounts", "-5"),
+    "more accounts than a machine holds": ("oct10", "--built-in", "--accounts", "1000000000"),
+    "an absurd number of accounts": ("oct10", "--built-in", "--accounts", "9" * 30),
     "an unknown population": ("oct10", "--built-in", "--population", "nobody"),
     "an unknown rulebook": ("oct10", "--built-in", "--rulebook", "nowhere"),
     "an unknown policy": ("oct10", "--built-in", "--deleverage", "queue"),
@@ -71,6 +79,31 @@ def test_a_file_in_the_way_of_the_folder_is_refused(tmp_path: Path) -> None:
         assert result.exit_code == 64
         assert "is a file" in result.stderr
     assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_population_file_with_too_many_accounts_is_refused(tmp_path: Path) -> None:
+    text = (resources.files("keelmark.lab.population") / "default.toml").read_text("utf-8")
+    file = tmp_path / "people.toml"
+    many = re.sub(r"(?m)^accounts = .*$", "accounts = 10_000_000_000", text)
+    assert many != text
+    file.write_text(many, encoding="utf-8")
+    with pytest.raises(InvalidInput, match="10,000,000,000 accounts"):
+        draw_world(ReplaySpec(population=str(file), accounts=None))
+
+
+def test_a_place_that_may_not_be_written_to_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(outputs, "TemporaryDirectory", refuse)
+    arguments = ["replay", "oct10", "--built-in", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 64
+    assert "Permission denied" in result.stderr
+    assert "--out" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_for_the_files_must_be_named() -> None:

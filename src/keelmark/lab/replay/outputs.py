@@ -12,7 +12,8 @@ them exist, so a run that fails leaves what was there before.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,12 +33,39 @@ def require_writable(folder: Path) -> None:
     """Refuse a place where no folder of files can be made, before anything is run.
 
     Raises:
-        InvalidInput: A file is in the way, or the nearest folder above is not one.
+        InvalidInput: A file is in the way, or nothing may be written there.
     """
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not existing.is_dir():
         msg = f"{existing} is a file; name a folder for the report with --out"
         raise InvalidInput(msg)
+    with _refusals(existing), TemporaryDirectory(dir=existing, prefix=".keelmark-"):
+        pass
+
+
+@contextmanager
+def _refusals(folder: Path) -> Iterator[None]:
+    """Say which folder the system refused, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        msg = f"{folder}: cannot be written to ({reason}); name another folder with --out"
+        raise InvalidInput(msg) from error
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; take the new ones away again if the work in it fails."""
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for place in new:
+            with suppress(OSError):  # not made yet, or somebody else put something there
+                place.rmdir()
+        raise
 
 
 def write_outputs(
@@ -51,10 +79,16 @@ def write_outputs(
         measures: Figures of the replay.
         folder: Made if it does not exist; files of an earlier run are replaced.
         compared: Further runs shown beside it.
+
+    Raises:
+        InvalidInput: The place cannot be written to, or is full; nothing is left there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     recorder = measures.replay.recorder
-    with TemporaryDirectory(dir=folder, prefix=".writing-") as place:
+    with (
+        _refusals(folder),
+        _made(folder),
+        TemporaryDirectory(dir=folder, prefix=".writing-") as place,
+    ):
         making = Path(place)
         write_page(report_of(measures, compared), making / "report.html")
         events = events_table(recorder.rows, measures.names)

@@ -17,7 +17,7 @@ from keelmark.lab.population.values import Population
 from keelmark.lab.replay.looks import MAPPED, DistanceView, MapView, distances, map_of
 from keelmark.lab.replay.questions import equities
 from keelmark.lab.replay.recorder import Recorder
-from keelmark.lab.replay.spec import ReplaySpec, venue_rulebook
+from keelmark.lab.replay.spec import ReplaySpec, require_holdable, venue_rulebook
 from keelmark.lab.replay.stage import Feed, Stage, marks_of, one_sided_interest, set_stage
 from keelmark.lab.scenarios import load_scenario
 from keelmark.lab.scenarios.values import Scenario
@@ -146,6 +146,7 @@ def draw_world(spec: ReplaySpec, *, progress: Progress | None = None) -> World:
     wanted = load_spec(spec.population)
     if spec.accounts is not None:
         wanted = wanted.with_accounts(spec.accounts)
+    require_holdable(wanted.accounts)
     opening = scenario.opening(spec.mark_model or scenario.mark_model)
     return World(scenario, generate(wanted, opening, seed=spec.seed))
 

@@ -29,6 +29,23 @@ FUND_SHARE = Decimal("0.02")
 BACKSTOP_SHARE = Decimal("0.04")
 BACKSTOP_LEVERAGE = Decimal("1.5")
 
+ACCOUNTS_MAX = 10_000_000
+"""Beyond it a book of one process would need more memory than machines have: tens of gigabytes."""
+
+
+def require_holdable(accounts: int) -> None:
+    """Refuse a number of accounts that no replay can hold.
+
+    Raises:
+        InvalidInput: None at all, or more than `ACCOUNTS_MAX`.
+    """
+    if accounts < 1:
+        msg = f"{accounts} accounts; a replay needs at least one"
+        raise InvalidInput(msg)
+    if accounts > ACCOUNTS_MAX:
+        msg = f"{accounts:,} accounts; one process holds at most {ACCOUNTS_MAX:,}"
+        raise InvalidInput(msg)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
@@ -83,9 +100,8 @@ class ReplaySpec:
         if self.feedback not in FEEDBACKS:
             msg = f"feedback {self.feedback!r}; choose one of {', '.join(FEEDBACKS)}"
             raise InvalidInput(msg)
-        if self.accounts is not None and self.accounts < 1:
-            msg = f"{self.accounts} accounts; a replay needs at least one"
-            raise InvalidInput(msg)
+        if self.accounts is not None:
+            require_holdable(self.accounts)
         if self.deleverage is not None:
             DELEVERAGE[self.deleverage]
         if self.socialise is not None:
