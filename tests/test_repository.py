@@ -149,6 +149,16 @@ def test_importing_keelmark_loads_nothing_heavy() -> None:
     assert loaded & HEAVY_MODULES == set()
 
 
+def test_the_laboratory_is_a_name_of_the_package_and_its_names_exist() -> None:
+    done = run_python(
+        "import sys, keelmark as km\n"
+        "assert 'keelmark.lab' not in sys.modules and 'lab' in dir(km)\n"
+        "assert km.lab is sys.modules['keelmark.lab'] and 'numpy' not in sys.modules\n"
+        "print(*[name for name in km.lab.__all__ if not hasattr(km.lab, name)])",
+    )
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
 def test_every_public_name_of_the_package_exists() -> None:
     done = run_python(
         "import keelmark as km; "

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from keelmark._compile_cache import use_own_folder
 
 if TYPE_CHECKING:
+    from keelmark import lab as lab
     from keelmark.accounts import Account as Account
     from keelmark.accounts import AccountCheck as AccountCheck
+    from keelmark.accounts import Table as Table
     from keelmark.accounts import check as check
     from keelmark.accounts import load_account as load_account
+    from keelmark.accounts import margin_table as margin_table
     from keelmark.accounts import read_account as read_account
     from keelmark.core.bankruptcy import bankruptcy_price as bankruptcy_price
     from keelmark.core.explain import explain as explain
@@ -39,18 +42,21 @@ _HOMES = {
     "Engine": "keelmark.engine.engine",
     "Market": "keelmark.core.market",
     "Position": "keelmark.core.unit",
+    "Table": "keelmark.accounts",
     "bankruptcy_price": "keelmark.core.bankruptcy",
     "check": "keelmark.accounts",
     "explain": "keelmark.core.explain",
     "joint_move": "keelmark.core.joint_move",
+    "lab": "",
     "liquidation_prices": "keelmark.core.liquidation_price",
     "load_account": "keelmark.accounts",
     "load_rulebook": "keelmark.rulebooks",
+    "margin_table": "keelmark.accounts",
     "margin_report": "keelmark.core.margin",
     "read_account": "keelmark.accounts",
     "rulebook_names": "keelmark.rulebooks",
 }
-"""Where each public name lives."""
+"""Where each public name lives; empty for a package of this one."""
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 a list of the names above
 
@@ -60,7 +66,9 @@ def __getattr__(name: str) -> object:
     if home is None:
         msg = f"module 'keelmark' has no attribute {name!r}"
         raise AttributeError(msg)
-    value: object = getattr(import_module(home), name)
+    value: object = (
+        getattr(import_module(home), name) if home else import_module(f"keelmark.{name}")
+    )
     globals()[name] = value
     return value
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from keelmark.accounts.figures import compact, exactly, figure, percent
 from keelmark.cli import main
 from keelmark.cli.exit_codes import ExitCode
-from keelmark.cli.figures import compact, exactly, figure, percent
 
 D = Decimal
 

@@ -2,5 +2,14 @@
 
 from keelmark.accounts.account import Account, load_account, read_account
 from keelmark.accounts.check import AccountCheck, check
+from keelmark.accounts.table import Table, margin_table
 
-__all__ = ["Account", "AccountCheck", "check", "load_account", "read_account"]
+__all__ = [
+    "Account",
+    "AccountCheck",
+    "Table",
+    "check",
+    "load_account",
+    "margin_table",
+    "read_account",
+]

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from keelmark.accounts.account import Account
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
+from keelmark.accounts.table import POSITION_COLUMNS, Table, position_cells
 from keelmark.core.bankruptcy import bankruptcy_price
 from keelmark.core.codes import UnitKind
 from keelmark.core.errors import MissingMarkPrice
@@ -19,8 +21,13 @@ from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.unit import MarginUnit
 
+if TYPE_CHECKING:
+    import polars as pl
+
 WARN_DISTANCE = Decimal("0.15")
 """A nearest liquidating move below this is a warning."""
+
+_TOTALS = ("equity", "initial_margin", "maintenance_margin", "maintenance_excess")
 
 
 class Verdict(StrEnum):
@@ -142,6 +149,52 @@ class AccountCheck:
     def positions(self) -> Iterator[PositionCheck]:
         """Every position of every unit."""
         return (position for unit in self.units for position in unit.positions)
+
+    @property
+    def units_table(self) -> Table:
+        """Every unit, totals in its currency."""
+        return Table.of(
+            f"{self.account.rulebook.name}: {self.verdict.value}",
+            ("unit", "currency", *_TOTALS, "distance", "reason"),
+            [
+                (
+                    unit.unit.unit_id,
+                    unit.currency,
+                    *(None if unit.report is None else getattr(unit.report, n) for n in _TOTALS),
+                    unit.distance,
+                    unit.reason or "",
+                )
+                for unit in self.units
+            ],
+        )
+
+    @property
+    def positions_table(self) -> Table:
+        """Every position, amounts in its settle asset, with the prices that end it."""
+        prices = ("bankruptcy_price", "liquidation_price", "liquidation_status", "distance")
+        return Table.of(
+            "positions",
+            ("unit", *POSITION_COLUMNS, *prices),
+            [
+                (
+                    p.unit_id,
+                    *position_cells(p.held),
+                    p.bankruptcy.value,
+                    p.liquidation.value,
+                    p.liquidation.status.value,
+                    p.distance,
+                )
+                for p in self.positions
+            ],
+        )
+
+    def to_polars(self) -> "pl.DataFrame":
+        """Return `positions_table` as a frame; numbers are float64."""
+        return self.positions_table.to_polars()
+
+    def _repr_html_(self) -> str:
+        tables = (self.units_table, self.positions_table)
+        return "".join(table._repr_html_() for table in tables)
 
     @property
     def main(self) -> UnitCheck | None:

@@ -13,8 +13,8 @@ from textwrap import wrap
 import click
 
 from keelmark.accounts.check import AccountCheck, UnitCheck
+from keelmark.accounts.figures import compact, figure, percent
 from keelmark.accounts.position import PositionCheck
-from keelmark.cli.figures import compact, figure, percent
 from keelmark.cli.registry import is_available
 from keelmark.core.joint_move import JOINT_REACH
 from keelmark.core.liquidation_price import PriceStatus
@@ -122,11 +122,11 @@ def headlines(found: AccountCheck, unit: UnitCheck, width: int) -> list[str]:
     parts = [found.account.rulebook.name, unit.unit.unit_id]
     if report is not None:
         ratio = report.margin_ratio.value
+        share = "" if ratio is None else f"{GAP}{percent(ratio)}"
         leverage = report.effective_leverage.value
         parts += [
             f"equity {figure(report.equity)} {unit.currency}",
-            f"maintenance {figure(report.maintenance_margin)}",
-            *([] if ratio is None else [percent(ratio)]),
+            f"maintenance {figure(report.maintenance_margin)}{share}",
             f"excess {figure(report.maintenance_excess, signed=True)}",
             *([] if leverage is None else [f"leverage {leverage:.1f}x"]),
         ]

@@ -6,7 +6,7 @@ import click
 
 from keelmark.accounts import Account
 from keelmark.accounts.check_document import JsonTable, JsonValue, decimal_text
-from keelmark.cli.figures import exactly
+from keelmark.accounts.figures import exactly
 from keelmark.cli.options import account_argument, account_of, json_option, rulebook_option
 from keelmark.core.errors import InvalidInput, nearest
 from keelmark.core.explain import ALIASES, explainable
