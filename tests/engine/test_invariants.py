@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from keelmark.book.postings import Transfer, post, posting_rows
 from keelmark.core.errors import InvariantViolated
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
+from keelmark.engine.apply import apply
 from keelmark.engine.auditor import Auditor
 from keelmark.engine.execution import Execution, LiquidationOrder
 from keelmark.engine.invariants import LAWS, Subject, check_all, findings
+from keelmark.engine.payers import SpendingLog
+from keelmark.engine.state import State
 from tests.engine.test_closing import close
 from tests.engine.test_waterfall import COINS, TAKEOVER_ONLY, fallen
 from tests.engine.venue import Venue, merged
@@ -229,6 +233,60 @@ def test_principal_that_pays_before_the_winners_is_found_out() -> None:
     venue, _, _ = fallen()
     assert told(venue, charge()) == set()
     assert told(venue, charge(lots=10)) == {9}
+
+
+def test_a_form_that_the_rulebook_does_not_name_is_found_out() -> None:
+    venue, _, _ = fallen()
+    assert told(venue, msgspec.structs.replace(charge(), form="withdrawal_haircut")) == {9}
+    venue, _, _ = fallen({"liquidation": {"stages": ["takeover", "insurance"]}})
+    assert told(venue, charge()) == {9}
+
+
+def test_principal_may_pay_once_no_winner_can_bear_another_lot() -> None:
+    # the winner has 10 lots and 20 to lose: at 3,000 a lot it could not stand even one
+    venue, _, winner = fallen()
+    venue.do(c.Withdraw(unit=winner, asset=0, quanta=venue.balance(winner) - 1_020))
+    assert told(venue, msgspec.structs.replace(charge(lots=10), loss=30_000)) == set()
+    assert told(venue, msgspec.structs.replace(charge(lots=10), loss=300)) == {9}
+
+
+def retold(venue: Venue, doctor: Callable[[object], list[object]]) -> set[int]:
+    """Return the laws found broken when the venue's events are applied anew, doctored."""
+    auditor, state = Auditor(), State(venue.rulebook)
+    for event in venue.events:
+        for told_instead in doctor(event):
+            auditor.before(state, told_instead)
+            apply(state, told_instead)
+            auditor.after(state, told_instead)
+    return {number for number, _ in auditor.findings}
+
+
+def test_winners_closed_at_a_loss_before_the_fund_has_paid_are_found_out() -> None:
+    """A deficit of 900: the fund's window has 450 of it, the winner gives up the other 450."""
+    half = merged(TAKEOVER_ONLY, {"liquidation": {"insurance": {"window_share": "0.5"}}})
+    venue, _, _ = fallen(half, fund=1_000)
+    venue.marks(A=800.0)
+    assert retold(venue, lambda event: [event]) == set()
+
+    def unpaid(event: object) -> list[object]:
+        is_deficit = isinstance(event, e.Transferred) and event.reason == "deficit"
+        return [] if is_deficit else [event]
+
+    assert 9 in retold(venue, unpaid)
+
+
+def test_what_a_fund_has_left_is_counted_from_what_it_paid() -> None:
+    # windows of 60 s of half of what there is: 500 of 1,000, and a minute later 250 of 500
+    half = {"insurance": {"window_share": "0.5", "window_s": 60}}
+    venue, unit, _ = fallen({"liquidation": half}, fund=1_000)
+    log, fund = SpendingLog(), venue.state.fund_of(-1)
+    paid = e.Transferred(source=fund, target=unit, asset=0, quanta=500, reason="deficit")
+    assert log.left(venue.state, -1, 0) == 500
+    log.note(venue.state, paid)
+    apply(venue.state, paid)
+    assert log.left(venue.state, -1, 0) == 0
+    apply(venue.state, e.TimeAdvanced(time_ms=venue.state.time_ms + 60_000))
+    assert log.left(venue.state, -1, 0) == 250
 
 
 def test_a_value_rounded_for_the_client_is_found_out() -> None:

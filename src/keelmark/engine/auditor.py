@@ -1,7 +1,8 @@
 """Follow a liquidation event by event and hold each step against its laws.
 
 An auditor is told of every event before and after it is applied. It computes with the exact core
-and with Python integers, apart from the code that decided, and collects what it finds.
+and with Python integers, apart from the code that decided (`engine.payers` for those who pay before
+others), and collects what it finds.
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ from keelmark.core.margin import maintenance_excess
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.process import Stage
 from keelmark.engine import events as e
-from keelmark.engine.liquidation.holders import Holders
+from keelmark.engine.payers import SpendingLog, one_lot_could_close
 from keelmark.engine.state import State
 
 RESOLVING = frozenset({"takeover", "seizure", "surplus", "deficit", "borne"})
@@ -54,6 +55,7 @@ class Auditor:
     _excess: dict[int, Decimal] = field(default_factory=dict)
     _accounts: dict[int, Account] = field(default_factory=dict)
     _victims: list[int] = field(default_factory=list)
+    _spending: SpendingLog = field(default_factory=SpendingLog)
 
     def first(self, number: int) -> str | None:
         """Return the first finding about a law."""
@@ -158,6 +160,8 @@ class Auditor:
         case = state.cases.get(event.source)
         if event.reason == "conversion" and case is not None and case.case == event.case:
             self._remember_excess(state, event.source)
+        if event.reason == "deficit":
+            self._spending.note(state, event)
         if event.reason == "deficit" and event.case:
             self._account(event.case).paid["fund", event.asset] += event.quanta
 
@@ -177,6 +181,7 @@ class Auditor:
         if abs(sum(event.lots)) > abs(needed):
             self._found(8, f"case {event.case}: {sum(event.lots)} lots of {needed} needed")
         if event.case:
+            self._found(9, self._fund_could_carry_a_lot(state, event))
             at_mark = -state.value(event.instrument, sum(event.lots), state.ticks(event.instrument))
             given = max(0, -sum(event.values) - at_mark)
             wrong = abs(given - event.loss) > 1 + len(event.lots)
@@ -201,16 +206,35 @@ class Auditor:
         parts = laws.LossParts(
             case=event.case, deficit=0, fund=0, deleveraged=0, socialised=quanta, backstop=0
         )
-        fund_left = 0
-        if state.rules.runs(Stage.INSURANCE):
-            fund_left = state.fund_money(state.fund_of(event.instrument), event.asset)
+        fund_left = self._spending.left(state, event.instrument, event.asset)
+        left = one_lot_could_close(state, event)
         self._found(
             9,
             laws.principal_is_touched_last(
                 parts,
                 fund_left=fund_left,
-                candidates_left=_candidates_left(state, event),
+                candidates_left=len(left),
             ),
+        )
+        named = state.rules.runs(Stage.SOCIALISE) and event.form == state.rules.socialise
+        text = f"case {event.case}: charged by {event.form!r}, which the rulebook does not name"
+        self._found(9, None if named else text)
+
+    def _fund_could_carry_a_lot(self, state: State, event: e.Deleveraged) -> str | None:
+        """INV-09 of a deleveraging at a loss: the fund could not pay one more lot of it.
+
+        Two quanta are allowed for: shares of what it carried and of what was matched round down.
+        """
+        if event.loss <= 0:
+            return None
+        asset = state.settle_of(event.instrument)
+        fund_left = self._spending.left(state, event.instrument, asset)
+        per_lot = -(-event.loss // abs(sum(event.lots)))
+        if fund_left < per_lot + 2:
+            return None
+        return (
+            f"case {event.case}: winners lose {event.loss}, {per_lot} a lot, and the fund has "
+            f"{fund_left} left"
         )
 
 
@@ -272,16 +296,6 @@ def _attribution(state: State, event: e.LiquidationEnded, account: Account) -> s
         if abs(claimed - account.worth) > account.slack + quantum[event.asset]:
             return f"case {event.case}: was worth {account.worth:f}, the bill says {claimed:f}"
     return None
-
-
-def _candidates_left(state: State, event: e.LossSocialised) -> int:
-    """Return the lots that could still have been deleveraged instead of charging claims."""
-    if event.lots == 0 or not state.rules.runs(Stage.AUTO_DELEVERAGE):
-        return 0
-    side = -1 if event.lots > 0 else 1
-    per_lot = event.loss / abs(event.lots)
-    sided = Holders().candidates(state, event.instrument, side, per_lot)
-    return int(sided.candidates.closable.sum())
 
 
 def _rounding(state: State, event: e.Filled) -> str | None:
