@@ -68,6 +68,14 @@ class Drive:
         if nature.level != 1.0:
             self.index.set_level(np.arange(nature.units), nature.level)
         self.swing = 0.0
+        self.told = self.world.tables.prices.copy()  # what the market said, whatever was written
+
+    def tell(self, rows: Array, prices: Array) -> Array:
+        """Apply a snapshot; return who needs a decision. Prices that are none are not believed."""
+        good = np.isfinite(prices) & ((prices > 0) | (rows == self.world.clock))
+        for row, price in zip(rows[good], prices[good], strict=True):
+            self.told[row] = price
+        return self.index.apply_snapshot(rows, prices)
 
     # prices
 
@@ -274,7 +282,7 @@ class Drive:
         """Post the interest accrued and begin to count again."""
         world = self.world
         clock = float(world.tables.prices[-1])
-        self.index.apply_snapshot([world.clock], [0.0])
+        self.tell(np.array([world.clock]), np.array([0.0]))
         units, assets, amounts = [], [], []
         for unit in range(world.nature.units):
             _, balances = world.rows_of(unit)
@@ -329,7 +337,7 @@ class Drive:
 
     def judge(self, reported: Array) -> Verdict:
         """Compare every unit with the independent formula."""
-        exact, dear, error = self.world.reference.excess()
+        exact, dear, error = self.world.reference.excess(prices=self.told)
         watch = self.index.net.watch
         flagged = np.isin(watch["state"], FLAGGED)
         known = np.ones(flagged.shape[0], np.bool_)
@@ -355,7 +363,7 @@ class Drive:
                 total += self.judge(self.index.suspects())
             move = moves[int(self.rng.choice(len(moves), p=chances))]
             rows, prices = move()
-            total += self.judge(self.index.apply_snapshot(rows, prices))
+            total += self.judge(self.tell(rows, prices))
             if audits and tick % 50 == 0:
                 self.index.check()
         counted = self.index.statistics()

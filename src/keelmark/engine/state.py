@@ -27,6 +27,7 @@ from keelmark.engine.entries import (
     MILLION,
     USAGE_KINDS,
     Case,
+    Doubt,
     FundWindow,
     LossWindow,
     Order,
@@ -66,6 +67,8 @@ class State:
         paused: Instruments that are paused; -1 is everything.
         untrusted: Price rows whose last price was refused, or that have none.
         rebased: Price rows whose next price is believed whatever its step: an operator resumed.
+        doubts: Prices outside their band that may yet be confirmed, by price row.
+        deleveraged_ms: When the backstop was last closed against winners, or nobody was found.
         seen_ms: When each price row last had a good price.
         held: Units an operator holds.
         fund_windows: Spending of a fund, by unit and asset.
@@ -91,6 +94,7 @@ class State:
         self.posted_ms = 0
         self.rechecked_ms = 0
         self.disposed_ms = 0
+        self.deleveraged_ms = 0
         self.names: dict[str, int] = {}
         self.orders: defaultdict[int, dict[int, Order]] = defaultdict(dict)
         self.protections: defaultdict[int, dict[int, Protection]] = defaultdict(dict)
@@ -100,6 +104,7 @@ class State:
         self.paused: set[int] = set()
         self.untrusted: set[int] = set(range(len(self.universe.factors)))
         self.rebased: set[int] = set()
+        self.doubts: dict[int, Doubt] = {}
         self.seen_ms: Int64s = np.zeros(len(self.universe.factors), np.int64)
         self.held: set[int] = set()
         self.fund_windows: dict[tuple[int, int], FundWindow] = {}
@@ -335,7 +340,7 @@ class State:
         fallen = np.zeros(len(units), np.bool_)
         level = float(self.model.liquidation_end)
         fallen_kernel(np.array(units, np.int32), level, self.tables(), fallen)
-        return fallen.tolist()  # type: ignore[no-any-return]  # a list of bool
+        return fallen.tolist()
 
     def rank(self, unit: int, order: UnitOrder) -> Decimal:
         """Return the key by which units that fall together are handled, smallest first."""
