@@ -15,7 +15,7 @@ PRECISION = Decimal("1e-15")
 """Relative width at which a crossing counts as found."""
 
 REACH_MAX = Decimal(10)
-"""Largest rise searched: ten times the present price."""
+"""Largest rise searched, in multiples of the present price: eleven times it is the end."""
 
 
 @dataclass(frozen=True, slots=True)

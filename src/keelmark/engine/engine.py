@@ -41,6 +41,7 @@ from keelmark.engine.journal.port import Journal
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.holders import Holders
 from keelmark.engine.liquidation.process import end, liquidate, must_wait, take_over
+from keelmark.engine.named_prices import Prices, named_prices
 from keelmark.engine.protections import has_kind, run_protections
 from keelmark.engine.recovery import opening, reading, recovered, require_new
 from keelmark.engine.schedule import Schedule
@@ -222,6 +223,25 @@ class Engine:
                     self._commit()
             self._commit()
         return self.position
+
+    def submit_prices(
+        self,
+        time_ms: int,
+        *,
+        marks: Prices | None = None,
+        asset_prices: Prices | None = None,
+        indices: Prices | None = None,
+    ) -> int:
+        """Carry out one snapshot of prices by name; return the journal position after it.
+
+        `submit_marks` for callers without rows; for streams, it is much faster. Arguments and
+        errors are those of `engine.named_prices.named_prices`; nothing has then been applied.
+        """
+        universe = self.state.universe
+        prices = named_prices(
+            universe, time_ms, marks=marks, asset_prices=asset_prices, indices=indices
+        )
+        return self.submit_marks(prices)
 
     def _advance(self, judged: Judged, first: int) -> int:
         """Carry out snapshots from `first` up to one that needs a decision; return that one."""
