@@ -437,6 +437,17 @@ def test_the_nearest_move_of_a_hedged_book_is_of_one_instrument_alone() -> None:
     assert nearest["instrument"] == unit.nearest.instrument
 
 
+def test_the_nearest_move_of_an_account_is_that_of_the_unit_it_is_in() -> None:
+    near = row("ETHUSDT", margin_mode="isolated", isolated_margin="3000")
+    far = [{"asset": "USDT", "balance": "50000"}]
+    result = check(account(collateral=far, positions=[row(), near]))
+    document = check_document(result)
+    nearest = document["nearest_move"]
+    assert isinstance(nearest, dict)
+    assert nearest["unit"] == "isolated:ETHUSDT"
+    assert str(nearest["distance"]).lstrip("-") == document["distance"]
+
+
 def test_a_distance_that_cannot_be_solved_is_unknown_and_not_healthy() -> None:
     model = replace(GENERIC.model, orders_in_maintenance=True)
     rules = replace(GENERIC, model=model)
@@ -465,8 +476,12 @@ def test_a_file_is_read_by_its_ending(tmp_path: Path) -> None:
             else '{"venue": "generic", "collateral": [], "positions": []}'
         )
         assert load_account(path).units == ()
-    with pytest.raises(InvalidDocument, match="cannot be read"):
+    with pytest.raises(InvalidDocument, match="cannot be read\n  - No such file or directory"):
         load_account(tmp_path / "nowhere.json")
+    for name, said in (("a.json", "not JSON"), ("a.toml", "not TOML"), ("a", "neither JSON")):
+        (tmp_path / name).write_text("hello")
+        with pytest.raises(InvalidDocument, match=f"{name}: {said}"):
+            load_account(tmp_path / name)
     (tmp_path / "latin.json").write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidDocument, match="cannot be read"):
         load_account(tmp_path / "latin.json")

@@ -282,7 +282,7 @@ def test_every_problem_is_listed_at_once() -> None:
     ("text", "expected"),
     [
         ("{", "not JSON"),
-        ("[[collateral]\n", "not TOML"),
+        ("[[collateral]\n", "nor TOML"),
         ('{"venue": "a", "venue": "b"}', "venue is written twice"),
         ("[{}]", "the document must be one table"),
         ("", "is missing; it is required"),

@@ -62,7 +62,7 @@ def load_account(path: str | Path, *, rulebook: Rulebook | None = None) -> Accou
     """Return the account in a JSON or TOML file.
 
     Args:
-        path: The document; TOML where its name ends in `.toml`.
+        path: The document; JSON or TOML by the ending of its name, else by its first character.
         rulebook: Used instead of the one the document names.
 
     Raises:
@@ -75,8 +75,8 @@ def load_account(path: str | Path, *, rulebook: Rulebook | None = None) -> Accou
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         heading = f"{path}: cannot be read"
-        raise InvalidDocument(heading, [str(error)]) from error
-    toml = file.suffix.lower() == ".toml" or None
+        raise InvalidDocument(heading, [getattr(error, "strerror", None) or str(error)]) from error
+    toml = {".toml": True, ".json": False}.get(file.suffix.lower())
     return read_account(text, title=str(path), toml=toml, rulebook=rulebook)
 
 

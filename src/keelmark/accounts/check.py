@@ -129,8 +129,14 @@ class AccountCheck:
 
     @property
     def distance(self) -> Decimal | None:
-        """The nearest liquidating move of any unit."""
-        return min((u.distance for u in self.units if u.distance is not None), default=None)
+        """The nearest liquidating move of any unit, unsigned."""
+        return None if self.nearest_unit is None else self.nearest_unit.distance
+
+    @property
+    def nearest_unit(self) -> UnitCheck | None:
+        """The unit with the nearest liquidating move; `None` where no unit has one."""
+        reached = [(u.distance, u) for u in self.units if u.distance is not None]
+        return min(reached, key=lambda pair: pair[0], default=(None, None))[1]
 
     @property
     def verdict(self) -> Verdict:

@@ -2,7 +2,7 @@
 
 from decimal import Context, Decimal
 
-from keelmark.accounts.check import AccountCheck, NearestMove, UnitCheck
+from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.residuals import Residual
 from keelmark.core.joint_move import JointMove
@@ -37,7 +37,7 @@ def check_document(check: AccountCheck) -> JsonTable:
     }
     if main is not None:
         document |= {**unit_document(main), "is_liquidatable": check.is_liquidatable}
-        document["nearest_move"] = nearest_document(main.nearest)
+        document["nearest_move"] = nearest_document(check.nearest_unit)
     document["positions"] = [position_document(p) for p in check.positions]
     document["joint_move"] = joint_move_document(main.joint_move if main else None)
     document["residuals"] = [residual_document(r) for r in check.residuals]
@@ -46,7 +46,7 @@ def check_document(check: AccountCheck) -> JsonTable:
         document["units"] = [
             {
                 **unit_document(u),
-                "nearest_move": nearest_document(u.nearest),
+                "nearest_move": nearest_document(u),
                 "joint_move": joint_move_document(u.joint_move),
             }
             for u in check.units
@@ -120,11 +120,16 @@ def price_document(price: LiquidationPrices) -> JsonTable:
     }
 
 
-def nearest_document(move: NearestMove | None) -> JsonTable | None:
-    """Return the nearest liquidating move; a null instrument stands for all together."""
-    if move is None:
+def nearest_document(unit: UnitCheck | None) -> JsonTable | None:
+    """Return the nearest liquidating move of a unit; a null instrument is all of them together."""
+    move = None if unit is None else unit.nearest
+    if unit is None or move is None:
         return None
-    return {"instrument": move.instrument, "distance": decimal_text(move.distance)}
+    return {
+        "unit": unit.unit.unit_id,
+        "instrument": move.instrument,
+        "distance": decimal_text(move.distance),
+    }
 
 
 def joint_move_document(move: JointMove | None) -> JsonTable:

@@ -37,7 +37,9 @@ def parse_document(text: str, *, title: str, toml: bool | None = None) -> Mappin
     try:
         content = _toml(text) if is_toml else _json(text)
     except (tomllib.TOMLDecodeError, ValueError) as error:
-        heading = f"{title}: not {'TOML' if is_toml else 'JSON'}"
+        is_guess = toml is None and is_toml
+        kind = "neither JSON (which begins with {) nor TOML" if is_guess else "not JSON"
+        heading = f"{title}: {'not TOML' if toml else kind}"
         raise InvalidDocument(heading, [str(error)]) from error
     if not isinstance(content, Mapping):
         heading = f"{title}: not an account document"
