@@ -216,6 +216,10 @@ class TieredRule(_TierTable):
 
     def parameters(self) -> RuleParameters:
         """Return the kernel face."""
+        return self._face
+
+    @cached_property
+    def _face(self) -> RuleParameters:
         return self._parameters(RuleKind.TIERED)
 
 
@@ -255,6 +259,10 @@ class WholeNotionalRule(_TierTable):
 
     def parameters(self) -> RuleParameters:
         """Return the kernel face."""
+        return self._face
+
+    @cached_property
+    def _face(self) -> RuleParameters:
         return self._parameters(RuleKind.WHOLE)
 
 
@@ -290,6 +298,10 @@ class SizeTierRule(_TierTable):
 
     def parameters(self) -> RuleParameters:
         """Return the kernel face."""
+        return self._face
+
+    @cached_property
+    def _face(self) -> RuleParameters:
         return self._parameters(RuleKind.SIZED)
 
 

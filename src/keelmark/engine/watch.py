@@ -118,6 +118,7 @@ class Watch:
 
 def _same(new: Tables, old: Tables) -> bool:
     return all(
-        a.shape == b.shape and a.__array_interface__["data"] == b.__array_interface__["data"]
+        a is b
+        or (a.shape == b.shape and a.__array_interface__["data"] == b.__array_interface__["data"])
         for a, b in zip(new, old, strict=True)
     )

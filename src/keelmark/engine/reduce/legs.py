@@ -84,23 +84,42 @@ class ReducibleLeg:
     def cost(self, lots: int) -> Decimal:
         """Fee and slippage of closing `lots`."""
         with exact():
-            closed = lots * self.lot_notional
-            return self.fee_rate * closed + self.impact * closed * closed
+            return self._cost(lots * self.lot_notional)
 
     def tier_of(self, lots: int) -> int:
         """Index of the bracket that a size of `lots` falls in."""
-        notional = self.notional_of(lots)
-        reached = 0
-        for index, tier in enumerate(self.brackets):
-            if notional > tier.floor or (notional == tier.floor and self.edge_upper):
-                reached = index
-        return reached
+        return self._tier_at(self.notional_of(lots))
 
     def maintenance_of(self, lots: int) -> Decimal:
         """Maintenance margin of a size of `lots`."""
-        tier = self.brackets[self.tier_of(lots)]
         with exact():
-            return lots * self.lot_notional * tier.rate - tier.deduction
+            return self._maintenance(lots * self.lot_notional)
+
+    def after(self, lots: int) -> tuple[Decimal, Decimal]:
+        """What closing `lots` costs, and the maintenance margin of the leg that stays."""
+        with exact():
+            closed = lots * self.lot_notional
+            return self._cost(closed), self._maintenance(self.size * self.lot_notional - closed)
+
+    # these three compute in the caller's context: sizing asks them many times an order
+
+    def _cost(self, closed: Decimal) -> Decimal:
+        cost = self.fee_rate * closed
+        return cost + self.impact * closed * closed if self.impact else cost
+
+    def _tier_at(self, notional: Decimal) -> int:
+        reached = 0
+        for index, tier in enumerate(self.tiers):
+            if notional < tier.floor or (notional == tier.floor and not self.edge_upper):
+                break
+            reached = index
+        return reached
+
+    def _maintenance(self, notional: Decimal) -> Decimal:
+        if not self.tiers:
+            return notional * self.maintenance_rate
+        tier = self.tiers[self._tier_at(notional)]
+        return notional * tier.rate - tier.deduction
 
     def lots_within(self, tier: int) -> int:
         """Largest size that stays in bracket `tier` or below."""
@@ -140,13 +159,20 @@ class Shortfall:
         with exact():
             return self.target * self.maintenance - self.equity
 
+    def missing_after(self, leg: ReducibleLeg, lots: int) -> Decimal:
+        """What is missing once `lots` of `leg` are closed at the mark less their cost."""
+        cost, rest = leg.after(lots)
+        with exact():
+            kept = self.maintenance - leg.maintenance + rest
+            return self.target * kept - (self.equity - cost)
+
     def after(self, leg: ReducibleLeg, lots: int) -> "Shortfall":
         """Return the shortfall once `lots` of `leg` are closed at the mark less their cost."""
-        remaining = leg.size - lots
+        cost, rest = leg.after(lots)
         with exact():
             return Shortfall(
-                equity=self.equity - leg.cost(lots),
-                maintenance=self.maintenance - leg.maintenance + leg.maintenance_of(remaining),
+                equity=self.equity - cost,
+                maintenance=self.maintenance - leg.maintenance + rest,
                 buffer=self.buffer,
                 in_cooldown=self.in_cooldown,
             )

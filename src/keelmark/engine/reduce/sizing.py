@@ -66,11 +66,11 @@ def smallest_reaching(leg: ReducibleLeg, shortfall: Shortfall) -> int | None:
 
 def most_helpful(leg: ReducibleLeg, shortfall: Shortfall) -> int:
     """Return the lots whose close leaves the least missing; 0 where no close helps."""
-    candidates = [0]
+    candidates = {0}
     for low, high in _stretches(leg):
         peak = _peak(leg, shortfall, low, high)
-        candidates += [low, peak, min(peak + 1, high)]
-    return min(candidates, key=lambda lots: (shortfall.after(leg, lots).missing, lots))
+        candidates |= {low, peak, min(peak + 1, high)}
+    return min(candidates, key=lambda lots: (shortfall.missing_after(leg, lots), lots))
 
 
 def _stretches(leg: ReducibleLeg) -> list[tuple[int, int]]:
@@ -113,7 +113,8 @@ def _first_in_stretch(
     if _reaches(leg, shortfall, low):
         return low
     peak = _peak(leg, shortfall, low, high)
-    top = next((x for x in (peak, min(peak + 1, high)) if _reaches(leg, shortfall, x)), None)
+    tops = sorted({peak, min(peak + 1, high)})
+    top = next((lots for lots in tops if _reaches(leg, shortfall, lots)), None)
     if top is None:
         return None
     lots = min(max(_root(leg, shortfall, low), low + 1), top)
@@ -128,7 +129,7 @@ def _root(leg: ReducibleLeg, shortfall: Shortfall, low: int) -> int:
     """Return where the parabola of a stretch crosses zero going up, rounded up to a lot."""
     with exact():
         gain, bend = _slopes(leg, shortfall, low)
-        over = -shortfall.after(leg, low).missing
+        over = -shortfall.missing_after(leg, low)
         level = over - gain * low + bend * low * low
         if bend == 0:
             root = -level / gain
@@ -138,7 +139,7 @@ def _root(leg: ReducibleLeg, shortfall: Shortfall, low: int) -> int:
 
 
 def _reaches(leg: ReducibleLeg, shortfall: Shortfall, lots: int) -> bool:
-    return shortfall.after(leg, lots).missing <= 0
+    return shortfall.missing_after(leg, lots) <= 0
 
 
 def _raises_excess(leg: ReducibleLeg, lots: int) -> bool:
