@@ -149,8 +149,8 @@ def liquidation_map(
         edges=price * (1 + moves),
         long_notional=long_notional,
         short_notional=short_notional,
-        long_accounts=np.ceil(long_notional / 91_000).astype(np.int64),
-        short_accounts=np.ceil(short_notional / 120_000).astype(np.int64),
+        long_units=np.ceil(long_notional / 91_000).astype(np.int64),
+        short_units=np.ceil(short_notional / 120_000).astype(np.int64),
     )
 
 
@@ -261,6 +261,7 @@ def case(rng: np.random.Generator, index: int) -> Case:
         unit="cross" if index % 3 else "isolated BTCUSDT",
         time_ms=START + int((CRASH + rng.normal(0, 2)) * MINUTE) // 1000 * 1000,
         notional=value + Decimal("1100513.932"),
+        liquidated=value,
         equity=equity,
         maintenance_margin=value * Decimal("0.025") - 16_300 + Decimal("6253.34"),
         attribution=attribution,

@@ -192,6 +192,38 @@ def test_the_page_says_what_it_was_made_from(written: Written) -> None:
     assert "The accounts are drawn, not observed" in page
 
 
+def test_the_page_shows_what_the_tables_add_up_to(written: Written) -> None:
+    page = (written.folder / "report.html").read_text(encoding="utf-8")
+    events, accounts = written.table("events"), written.table("accounts")
+    value = pl.col("value_quanta").abs()
+    closed = pl.col("kind").is_in(["reduce", "takeover", "deleverage"]) & (pl.col("case") > 0)
+    liquidated = events.filter(closed)
+
+    def shown(quanta: int) -> str:
+        return f'value="{quanta * QUANTUM:f}"'
+
+    assert shown(int(liquidated.select(value.sum()).item())) in page
+    assert f'value="{int(accounts["liquidated"].sum())}"' in page
+    paid = events.filter(pl.col("kind") == "deficit").select(value.sum()).item()
+    assert shown(paid) in page
+    by_instrument = liquidated.filter(pl.col("size_lots") < 0).group_by("instrument")
+    for _, quanta in by_instrument.agg(value.sum()).iter_rows():
+        assert shown(quanta) in page
+    by_case = liquidated.group_by("case", "unit_id").agg(value.sum())
+    most = by_case.sort("value_quanta")["value_quanta"].tail(1).item()
+    assert shown(most) in page
+    data = json.loads(page.partition('id="report-data">')[2].partition("</script>")[0])
+    drawn = sum(data["timeline"]["long"]) + sum(data["timeline"]["short"])
+    assert drawn == pytest.approx(float(written.summary["notionals"]["liquidated"]), rel=1e-6)
+    adl = float(written.summary["notionals"]["deleveraged"])
+    assert sum(data["timeline"]["deleveraged"]) == pytest.approx(adl, rel=1e-6, abs=0.01)
+    assert data["timeline"]["fund"][-1] == pytest.approx(
+        float(written.summary["fund"]["end"]), abs=0.01
+    )
+    last = written.summary["comparisons"]["mark_model:last"]["notionals"]["liquidated"]
+    assert f'value="{Decimal(last):f}"' in page.partition("</header>")[0]
+
+
 def test_every_liquidation_is_paid_to_the_quantum(measures: Measures) -> None:
     assert measures.ledgers
     assert [case for case, one in measures.ledgers.items() if one.residual] == []

@@ -16,7 +16,7 @@ import pytest
 from keelmark.core.errors import InvalidInput
 from keelmark.lab.report import ReplayReport, render, write
 from keelmark.lab.report.markup import VOID
-from keelmark.lab.report.model import Attribution, Fact, Paragraph, Payer, Residual, Share
+from keelmark.lab.report.model import Attribution, Fact, Figure, Paragraph, Payer, Residual, Share
 from keelmark.lab.report.page import SIZE_MAX
 from keelmark.lab.report.series import PriceLine
 from tests.lab.report_example import COINS, MINUTE, START, example, liquidation_map, quiet
@@ -176,6 +176,34 @@ def test_a_page_that_would_be_too_large_is_refused_with_what_to_leave_out(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_first_screen_sets_the_other_mark_model_and_the_givers_beside_the_figures(
+    report: ReplayReport,
+) -> None:
+    page = render(report)
+    first = page[page.index("<header>") : page.index("</header>")]
+    others = [run for run in report.mark_models if not run.is_this_report]
+    assert others
+    for run in others:
+        assert f"liquidated with marks {run.name}, USDT" in first
+        assert f'value="{run.outcome.liquidated:f}"' in first
+    shares = report.attributions[0].shares
+    given = next(s.amount for s in shares if s.payer is Payer.DELEVERAGED)
+    assert "who gave up" in first
+    assert f'value="{given:f}"' in first
+
+
+def test_a_further_figure_of_the_headline_carries_its_sign_or_says_none(
+    report: ReplayReport,
+) -> None:
+    gained = Figure(label="backstop result", value=Decimal(-12), unit="USDT", meaning="why")
+    absent = Figure(label="never", value=None, meaning="not measured")
+    headline = replace(report.headline, figures=(gained, absent))
+    first = render(replace(report, headline=headline)).partition("</header>")[0]
+    assert "backstop result, USDT" in first
+    assert "\N{MINUS SIGN}12" in first
+    assert 'title="not measured">none<' in first
+
+
 def headline_figures(report: ReplayReport) -> Iterator[Decimal]:
     outcome = report.headline.outcome
     yield Decimal(outcome.accounts)
@@ -206,7 +234,8 @@ def table_figures(report: ReplayReport) -> Iterator[Decimal]:
 
 def case_figures(report: ReplayReport) -> Iterator[Decimal]:
     for case in report.cases:
-        yield from (case.notional, case.equity, case.attribution.total, case.attribution.deficit)
+        yield from (case.notional, case.liquidated, case.equity)
+        yield from (case.attribution.total, case.attribution.deficit)
         yield case.equity - case.maintenance_margin
         yield from (share.amount for share in case.attribution.shares)
         for position in case.positions:
@@ -246,7 +275,7 @@ def test_the_pictures_draw_the_numbers_of_the_report(page: Page, report: ReplayR
     assert maps["instruments"][maps["items"][1]["instrument"]] == second.instrument
     assert maps["moments"][maps["items"][1]["moment"]] == second.moment
     assert maps["items"][1]["longNotional"] == second.long_notional.round().tolist()
-    assert maps["items"][1]["shortAccounts"] == second.short_accounts.tolist()
+    assert maps["items"][1]["shortUnits"] == second.short_units.tolist()
     assert distances["accounts"] == report.distances.accounts.tolist()
 
 

@@ -60,6 +60,7 @@ def case_of(measures: Measures, case: int) -> Case:
         unit=names.unit(record.unit),
         time_ms=started.time_ms,
         notional=sum((Decimal(row.notional) for row in started.holdings), ZERO),
+        liquidated=measures.money(_closed(record)),
         equity=Decimal(started.equity),
         maintenance_margin=Decimal(started.maintenance),
         attribution=attribution(measures, measures.ledgers[case], _payers(record)),

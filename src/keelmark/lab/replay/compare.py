@@ -153,10 +153,6 @@ def outcome_of(measures: Measures) -> Outcome:
 
 
 def _figures(measures: Measures) -> tuple[Figure, ...]:
-    first, _, last = measures.backstop_equities
-    currency = measures.replay.scenario.settle.asset
-    with exact():
-        result = last - first
     return (
         Figure(
             label="sold in the market",
@@ -164,18 +160,26 @@ def _figures(measures: Measures) -> tuple[Figure, ...]:
             unit="fraction",
             meaning="Part of what was liquidated that the order book took within its limits.",
         ),
-        Figure(
-            label="backstop result",
-            value=result,
-            unit=currency,
-            meaning="What the backstop gained or lost on what it took over, at the last marks.",
-        ),
+        backstop_result(measures),
         Figure(
             label="largest ADL share",
             value=largest_share(measures),
             unit="fraction",
             meaning="Part of everything deleveraged that the account hit most had to give.",
         ),
+    )
+
+
+def backstop_result(measures: Measures) -> Figure:
+    """Return what the backstop gained or lost."""
+    first, _, last = measures.backstop_equities
+    with exact():
+        result = last - first
+    return Figure(
+        label="backstop result",
+        value=result,
+        unit=measures.replay.scenario.settle.asset,
+        meaning="What the backstop gained or lost on what it took over, at the last marks.",
     )
 
 

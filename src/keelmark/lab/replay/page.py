@@ -9,6 +9,7 @@ from keelmark.lab.replay.cases import attribution, cases_of
 from keelmark.lab.replay.compare import (
     Changed,
     Compared,
+    backstop_result,
     largest_moves,
     outcome_of,
     policy_note,
@@ -71,6 +72,7 @@ def _headline(measures: Measures) -> Headline:
         outcome=outcome_of(measures),
         residuals=tuple(Residual(asset=k, quanta=v) for k, v in replay.residuals.items()),
         provenance=_provenance(measures),
+        figures=(backstop_result(measures),),
     )
 
 

@@ -41,8 +41,8 @@ def _map(measures: Measures, moment: str, view: MapView) -> LiquidationMap:
         edges=view.price * (1.0 + moves),
         long_notional=np.concatenate((longs[::-1], none)),
         short_notional=np.concatenate((none, shorts)),
-        long_accounts=np.concatenate((long_units[::-1], nobody)),
-        short_accounts=np.concatenate((nobody, short_units)),
+        long_units=np.concatenate((long_units[::-1], nobody)),
+        short_units=np.concatenate((nobody, short_units)),
     )
 
 

@@ -1,5 +1,6 @@
 """What was done and what it cannot tell, in plain words with this run's own numbers."""
 
+from keelmark.lab.replay.looks import MAP_MOVES
 from keelmark.lab.replay.measures import Measures, share
 from keelmark.lab.replay.pictures import distances_note
 from keelmark.lab.replay.stage import venue_part
@@ -140,7 +141,9 @@ def _paying(measures: Measures) -> str:
 def _looking(measures: Measures) -> str:
     return (
         f"{distances_note(measures)} A distance is a move of every price but that of stable assets "
-        "by the same fraction, up or down, whichever liquidates first."
+        "by the same fraction, up or down, whichever liquidates first. Maps move one mark in steps "
+        f"of {percent(float(MAP_MOVES[0]))} up to {percent(float(MAP_MOVES[-1]), 0)} and ask every "
+        "unit that holds the instrument."
     )
 
 

@@ -28,6 +28,7 @@ COLUMNS = (
     Column(title="unit", numeric=False, meaning="What was margined and liquidated alone."),
     Column(title="time", unit="UTC"),
     Column(title="notional", meaning="At the decision."),
+    Column(title="liquidated", meaning="Value of what was closed."),
     Column(title="equity", meaning="At the decision, after haircuts."),
     Column(title="loss", meaning="What had to be paid."),
     Column(title="paid by others", meaning="The part the unit itself could not pay."),
@@ -85,8 +86,8 @@ def cases_section(cases: Sequence[Case], currency: str) -> Html:
     return section(
         "cases",
         title,
-        f"The {len(cases)} largest liquidations, amounts in {currency}. Open a row for its "
-        "positions, what was done in which order, and who paid.",
+        f"The {len(cases)} liquidations that closed most, one of each unit, amounts in "
+        f"{currency}. Open a row for its positions, what was done in which order, and who paid.",
         framed("Largest liquidations", COLUMNS, bodies),
     )
 
@@ -106,6 +107,7 @@ def _case(case: Case, index: int, currency: str) -> Html:
         text(case.unit),
         moment(case.time_ms),
         money(case.notional),
+        money(case.liquidated),
         money(case.equity),
         money(case.attribution.total),
         money(case.attribution.deficit),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from keelmark.core.numbers import ZERO
 from keelmark.lab.report.figures import (
     all_digits,
     amount,
@@ -16,21 +17,32 @@ from keelmark.lab.report.figures import (
 )
 from keelmark.lab.report.figures import compact as short
 from keelmark.lab.report.markup import Content, Html, element, joined
-from keelmark.lab.report.model import Attribution, Headline, Outcome, Residual
+from keelmark.lab.report.model import (
+    Attribution,
+    Figure,
+    Headline,
+    Outcome,
+    Payer,
+    Residual,
+    Run,
+)
 from keelmark.lab.report.story import debt_story
 
 DIGEST_SHOWN = 16
 
 
-def first_screen(headline: Headline, attributions: Sequence[Attribution]) -> Html:
+def first_screen(
+    headline: Headline, attributions: Sequence[Attribution], mark_models: Sequence[Run] = ()
+) -> Html:
     """Return the header of the page."""
+    paid = next((item for item in attributions if item.asset == headline.currency), None)
     return joined(
         (
             element("h1", headline.title),
             _data(headline),
             _provenance(headline),
-            _figures(headline.outcome, headline.currency, attributions),
-            _small_figures(headline),
+            _figures(headline.outcome, headline.currency, paid),
+            _small_figures(headline, paid, mark_models),
         )
     )
 
@@ -76,11 +88,10 @@ def _pair(label: str, value: Content) -> Html:
     return element("div", element("dt", label), element("dd", value))
 
 
-def _figures(outcome: Outcome, currency: str, attributions: Sequence[Attribution]) -> Html:
+def _figures(outcome: Outcome, currency: str, paid: Attribution | None) -> Html:
     hit = share(outcome.accounts_liquidated, outcome.accounts)
     kept = share(outcome.fund_end, outcome.fund_start)
     long = share(outcome.liquidated_long, outcome.liquidated)
-    paid = next((item for item in attributions if item.asset == currency), None)
     return element(
         "div",
         _figure(
@@ -154,29 +165,59 @@ def _meter(*parts: tuple[str, float]) -> Html:
     return element("div", *bars, class_="meter", aria_hidden="true")
 
 
-def _small_figures(headline: Headline) -> Html:
-    outcome = headline.outcome
-    money = headline.currency
-    people = all_digits(outcome.deleveraged_accounts)
+def _small_figures(
+    headline: Headline, paid: Attribution | None, mark_models: Sequence[Run]
+) -> Html:
+    outcome, currency = headline.outcome, headline.currency
+    others = [run for run in mark_models if not run.is_this_report]
     return element(
         "dl",
-        _pair(
-            f"auto-deleveraged, {money}",
-            joined(
-                (
-                    amount(outcome.deleveraged_notional),
-                    " from ",
-                    data(outcome.deleveraged_accounts, people),
-                    " accounts",
-                )
-            )
-            if outcome.deleveraged_accounts
-            else amount(outcome.deleveraged_notional),
+        _pair(f"auto-deleveraged, {currency}", _deleveraged(outcome, paid)),
+        _pair(f"socialised, {currency}", amount(outcome.socialised)),
+        *(_pair(_label(figure), _figure_value(figure)) for figure in headline.figures),
+        *(
+            _pair(f"liquidated with marks {run.name}, {currency}", _beside(run.outcome, outcome))
+            for run in others
         ),
-        _pair(f"socialised, {money}", amount(outcome.socialised)),
         _pair("conservation residual, quanta", _residuals(headline.residuals)),
         class_="small-figures",
     )
+
+
+def _deleveraged(outcome: Outcome, paid: Attribution | None) -> Html:
+    """Say how much was closed against how many accounts, and what that cost them."""
+    if not outcome.deleveraged_accounts:
+        return amount(outcome.deleveraged_notional)
+    shares = paid.shares if paid else ()
+    given = sum((s.amount for s in shares if s.payer is Payer.DELEVERAGED), start=ZERO)
+    people = data(outcome.deleveraged_accounts, all_digits(outcome.deleveraged_accounts))
+    return joined(
+        (
+            amount(outcome.deleveraged_notional),
+            " from ",
+            people,
+            " accounts, who gave up ",
+            amount(given),
+        )
+    )
+
+
+def _beside(other: Outcome, own: Outcome) -> Html:
+    """Return what another run liquidated, and by how much that differs."""
+    change = share(other.liquidated - own.liquidated, own.liquidated)
+    return joined((amount(other.liquidated), f" ({signed(percent(change), change)})"))
+
+
+def _label(figure: Figure) -> str:
+    return f"{figure.label}, {figure.unit}" if figure.unit else figure.label
+
+
+def _figure_value(figure: Figure) -> Html:
+    """Return a change with its sign."""
+    if figure.value is None:
+        return element("span", "none", class_="none", title=figure.meaning)
+    shown = data(figure.value, signed(short(figure.value), figure.value))
+    return element("span", shown, title=figure.meaning or None)
 
 
 def _residuals(residuals: tuple[Residual, ...]) -> Html:

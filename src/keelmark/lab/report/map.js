@@ -5,18 +5,18 @@
 /** Running sums away from the present price, one per edge; `null` on the other side. */
 function cumulated(map) {
   const edges = map.edges;
-  const long = edges.map(() => ({ notional: 0, accounts: 0 }));
-  const short = edges.map(() => ({ notional: 0, accounts: 0 }));
+  const long = edges.map(() => ({ notional: 0, units: 0 }));
+  const short = edges.map(() => ({ notional: 0, units: 0 }));
   for (let k = edges.length - 2; k >= 0; k -= 1) {
     long[k] = {
       notional: long[k + 1].notional + map.longNotional[k],
-      accounts: long[k + 1].accounts + map.longAccounts[k],
+      units: long[k + 1].units + map.longUnits[k],
     };
   }
   for (let k = 1; k < edges.length; k += 1) {
     short[k] = {
       notional: short[k - 1].notional + map.shortNotional[k - 1],
-      accounts: short[k - 1].accounts + map.shortAccounts[k - 1],
+      units: short[k - 1].units + map.shortUnits[k - 1],
     };
   }
   return { ...map, long, short, moves: edges.map((edge) => edge / map.price - 1) };
@@ -68,7 +68,7 @@ function liquidationMaps() {
         answers[m].textContent = "not recorded";
         return;
       }
-      const { edge, notional, accounts } = reached(map);
+      const { edge, notional, units } = reached(map);
       const move = map.moves[edge];
       const verb =
         Math.abs(move) < 1e-9
@@ -78,7 +78,7 @@ function liquidationMaps() {
             : `rises ${percent(move)}`;
       answers[m].replaceChildren();
       answers[m].append(`If ${names[state.instrument]} ${verb} to ${price(map.edges[edge])}: `);
-      html(answers[m], "strong", {}, `${count(accounts)} accounts, ${compact(notional)}`);
+      html(answers[m], "strong", {}, `${count(units)} units, ${compact(notional)} ${report.currency}`);
       spoken += `${report.maps.moments[m]}: ${answers[m].textContent}. `;
       pointers[m](edge);
     });
@@ -231,9 +231,9 @@ function liquidationMaps() {
       "price from",
       "to",
       "longs liquidated",
-      "accounts",
+      "units",
       "shorts liquidated",
-      "accounts",
+      "units",
     ],
     lines: state.maps.flatMap((map, m) =>
       map
@@ -242,9 +242,9 @@ function liquidationMaps() {
             price(map.edges[k]),
             price(map.edges[k + 1]),
             count(value),
-            count(map.longAccounts[k]),
+            count(map.longUnits[k]),
             count(map.shortNotional[k]),
-            count(map.shortAccounts[k]),
+            count(map.shortUnits[k]),
           ])
         : [],
     ),

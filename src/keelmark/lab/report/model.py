@@ -77,6 +77,23 @@ class Paragraph:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A further figure of a run: an amount, a count, a fraction, or `None` if it has no meaning.
+
+    Attributes:
+        label: Title of its column; the same label is the same column in every run.
+        value: The figure.
+        unit: As `USDT`; `fraction` is shown as a percentage; empty for a count.
+        meaning: One line for those who do not know it.
+    """
+
+    label: str
+    value: Decimal | None
+    unit: str = ""
+    meaning: str = ""
+
+
 # ------------------------------------------------------------------ headline
 
 
@@ -167,6 +184,7 @@ class Headline:
         outcome: The figures of this run.
         residuals: One per asset.
         provenance: Where the figures come from.
+        figures: Further figures, shown small.
     """
 
     title: str
@@ -177,6 +195,7 @@ class Headline:
     outcome: Outcome
     residuals: tuple[Residual, ...]
     provenance: Provenance
+    figures: tuple[Figure, ...] = ()
 
 
 # ------------------------------------------------------------------ who paid
@@ -324,6 +343,7 @@ class Case:
         unit: Which unit of the account, as `cross` or `isolated BTCUSDT`.
         time_ms: The decision.
         notional: Sum of the notionals at the decision.
+        liquidated: Value of what was closed.
         equity: At the decision.
         maintenance_margin: At the decision.
         attribution: Who paid the loss.
@@ -339,6 +359,7 @@ class Case:
     unit: str
     time_ms: int
     notional: Decimal
+    liquidated: Decimal
     equity: Decimal
     maintenance_margin: Decimal
     attribution: Attribution
@@ -351,23 +372,6 @@ class Case:
 
 
 # ------------------------------------------------------------------ comparisons and tables
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A further figure of a run: an amount, a count, a fraction, or `None` if it has no meaning.
-
-    Attributes:
-        label: Title of its column; the same label is the same column in every run.
-        value: The figure.
-        unit: As `USDT`; `fraction` is shown as a percentage; empty for a count.
-        meaning: One line for those who do not know it.
-    """
-
-    label: str
-    value: Decimal | None
-    unit: str = ""
-    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,9 @@ def _body(report: ReplayReport) -> Html:
     currency = report.headline.currency
     return joined(
         (
-            element("header", first_screen(report.headline, report.attributions)),
+            element(
+                "header", first_screen(report.headline, report.attributions, report.mark_models)
+            ),
             pictures(report),
             paid_section(report.attributions),
             cases_section(report.cases, currency),

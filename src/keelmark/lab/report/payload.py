@@ -83,8 +83,8 @@ def _maps(maps: Sequence[LiquidationMap]) -> dict[str, Json]:
                 "edges": significant(item.edges),
                 "longNotional": whole(item.long_notional),
                 "shortNotional": whole(item.short_notional),
-                "longAccounts": integers(item.long_accounts),
-                "shortAccounts": integers(item.short_accounts),
+                "longUnits": integers(item.long_units),
+                "shortUnits": integers(item.short_units),
             }
             for item in maps
         ],

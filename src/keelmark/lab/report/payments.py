@@ -55,6 +55,7 @@ def attribution_table(attribution: Attribution) -> Html:
     return element(
         "table",
         element("caption", f"Who paid, {attribution.asset}"),
+        _head(),
         element("tbody", *rows),
         element(
             "tfoot",
@@ -64,6 +65,15 @@ def attribution_table(attribution: Attribution) -> Html:
         ),
         class_="figures attribution",
     )
+
+
+def _head() -> Html:
+    titles = ("who", "amount", "part of the loss", "how many")
+    cells = (
+        element("th", title, scope="col", class_=None if index else "words")
+        for index, title in enumerate(titles)
+    )
+    return element("thead", element("tr", *cells))
 
 
 def _block(attribution: Attribution) -> Html:
@@ -106,7 +116,7 @@ def _part(item: Share, whole: Decimal) -> Html:
 
 
 def _share_row(item: Share, total: Decimal, digits: int) -> Html:
-    people = f"{all_digits(item.count)} of them" if item.count > 1 else ""
+    people = all_digits(item.count) if item.count > 1 else ""
     part = share(item.amount, total)
     name = element("span", PAYERS[item.payer], class_=f"key key-{item.payer}")
     return element(

@@ -28,7 +28,8 @@ def timeline_section(timeline: Timeline, currency: str) -> Html:
         element("div", id="timeline-chart", class_="chart"),
         note(
             "Point at the picture, or use the arrow keys, to read a step. The tint behind price "
-            "and liquidations is the last stage that was needed; darker lanes mean more units."
+            "and liquidations is the last stage that was needed; darker lanes mean more units. The "
+            "market index weighs all marks by open interest and starts at 100."
         ),
         behind("timeline-table", "Every step as a table"),
     )
@@ -57,7 +58,8 @@ def map_section(maps: tuple[LiquidationMap, ...]) -> Html:
             class_="slider",
         ),
         note(
-            "Point at a map or move the slider. Each margin unit counts once, at its nearest "
+            "Read from the whole book at that mark; nobody is sampled. Point at a map or move the "
+            "slider. Each margin unit counts once, at its nearest "
             "liquidation price; what liquidations would themselves do to prices is left out here."
         ),
         behind("map-table", "The maps as a table"),
@@ -108,7 +110,11 @@ def distance_section(history: DistanceHistory | None) -> Html:
             element("input", type="range", id="distance-time", aria_label="Time"),
             class_="slider inset",
         ),
-        note("Out of reach: accounts with positions that no move of prices liquidates."),
+        note(
+            "A distance is a move of every price but that of stable assets by the same fraction, "
+            "up or down, whichever liquidates first. Out of reach: accounts with positions that no "
+            "such move liquidates."
+        ),
         behind("distance-table", "This instant as a table"),
     )
 

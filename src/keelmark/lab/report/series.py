@@ -115,8 +115,8 @@ class LiquidationMap:
             and the others at equal fractions of it, so that maps of two moments read alike.
         long_notional: (n,) notional of long positions liquidated in each bin.
         short_notional: (n,) the same of shorts, unsigned.
-        long_accounts: (n,) accounts of those longs.
-        short_accounts: (n,) accounts of those shorts.
+        long_units: (n,) margin units of those longs.
+        short_units: (n,) margin units of those shorts.
     """
 
     instrument: str
@@ -126,8 +126,8 @@ class LiquidationMap:
     edges: Float64Array
     long_notional: Float64Array
     short_notional: Float64Array
-    long_accounts: Int64Array
-    short_accounts: Int64Array
+    long_units: Int64Array
+    short_units: Int64Array
 
     def __post_init__(self) -> None:
         where = f"map of {self.instrument} {self.moment}"
@@ -135,8 +135,8 @@ class LiquidationMap:
         columns: Columns = {
             "long_notional": self.long_notional,
             "short_notional": self.short_notional,
-            "long_accounts": self.long_accounts,
-            "short_accounts": self.short_accounts,
+            "long_units": self.long_units,
+            "short_units": self.short_units,
         }
         _require_shape(where, (self.edges.size - 1,), columns)
 
