@@ -184,7 +184,7 @@ def test_the_first_screen_sets_the_other_mark_model_and_the_givers_beside_the_fi
     others = [run for run in report.mark_models if not run.is_this_report]
     assert others
     for run in others:
-        assert f"liquidated with marks {run.name}, USDT" in first
+        assert f"liquidated with mark model {run.name}, USDT" in first
         assert f'value="{run.outcome.liquidated:f}"' in first
     shares = report.attributions[0].shares
     given = next(s.amount for s in shares if s.payer is Payer.DELEVERAGED)
@@ -195,12 +195,13 @@ def test_the_first_screen_sets_the_other_mark_model_and_the_givers_beside_the_fi
 def test_a_further_figure_of_the_headline_carries_its_sign_or_says_none(
     report: ReplayReport,
 ) -> None:
-    gained = Figure(label="backstop result", value=Decimal(-12), unit="USDT", meaning="why")
+    gained = Figure(label="backstop result", value=Decimal(12), unit="USDT", meaning="why")
+    gained = replace(gained, is_change=True)
     absent = Figure(label="never", value=None, meaning="not measured")
     headline = replace(report.headline, figures=(gained, absent))
     first = render(replace(report, headline=headline)).partition("</header>")[0]
     assert "backstop result, USDT" in first
-    assert "\N{MINUS SIGN}12" in first
+    assert ">+12<" in first
     assert 'title="not measured">none<' in first
 
 

@@ -180,6 +180,7 @@ def backstop_result(measures: Measures) -> Figure:
         value=result,
         unit=measures.replay.scenario.settle.asset,
         meaning="What the backstop gained or lost on what it took over, at the last marks.",
+        is_change=True,
     )
 
 

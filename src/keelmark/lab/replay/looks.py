@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.engine.state import State
 from keelmark.lab.arrays import totals
+from keelmark.lab.replay.glimpse import Glimpse
 from keelmark.lab.replay.questions import (
     Ladder,
     holders_of,
@@ -72,15 +72,16 @@ class DistanceView:
     open: int
 
 
-def map_of(state: State, instrument: int, first_unit: int) -> MapView:
+def map_of(glimpse: Glimpse, instrument: int) -> MapView:
     """Return who would fall if one instrument moved and nothing else did."""
-    units = holders_of(state, instrument, first_unit)
-    down = instrument_ladder(state, units, instrument, -MAP_MOVES)
-    up = instrument_ladder(state, units, instrument, MAP_MOVES)
+    units = holders_of(glimpse, instrument)
+    down = instrument_ladder(glimpse, units, instrument, -MAP_MOVES)
+    up = instrument_ladder(glimpse, units, instrument, MAP_MOVES)
     sides = _nearest_only(down, up)
-    price = float(state.prices[state.universe.instruments[instrument]["mark_factor"]])
+    factor = glimpse.universe.instruments[instrument]["mark_factor"]
+    price = float(glimpse.tables.prices[factor])
     return MapView(
-        time_ms=state.time_ms,
+        time_ms=glimpse.time_ms,
         instrument=instrument,
         price=price,
         notional=np.array([notional for notional, _ in sides]),
@@ -98,18 +99,18 @@ def _nearest_only(down: Ladder, up: Ladder) -> tuple[tuple[Floats, Int64s], ...]
     )
 
 
-def distances(state: State, first_unit: int, seed: int) -> DistanceView:
+def distances(glimpse: Glimpse, seed: int) -> DistanceView:
     """Return how far accounts are from liquidation in a joint move."""
-    units = open_units(state, first_unit)
-    account_of = state.book.units["account"]
+    units = open_units(glimpse)
+    account_of = glimpse.tables.units["account"]
     accounts = np.unique(account_of[units])
     asked = accounts
     if len(accounts) > DISTANCE_SAMPLE:
         rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
         asked = np.sort(rng.choice(accounts, DISTANCE_SAMPLE, replace=False))
         units = units[np.isin(account_of[units], asked)]
-    down = joint_ladder(state, units, -DISTANCE_MOVES)
-    up = joint_ladder(state, units, DISTANCE_MOVES)
+    down = joint_ladder(glimpse, units, -DISTANCE_MOVES)
+    up = joint_ladder(glimpse, units, DISTANCE_MOVES)
     step = np.minimum(down.step, up.step)
     place = np.searchsorted(asked, account_of[units])
     nearest = np.full(len(asked), len(DISTANCE_MOVES), np.int64)
@@ -117,7 +118,7 @@ def distances(state: State, first_unit: int, seed: int) -> DistanceView:
     scale = len(accounts) / len(asked) if len(asked) else 1.0
     bins = len(DISTANCE_MOVES) + 1
     return DistanceView(
-        time_ms=state.time_ms,
+        time_ms=glimpse.time_ms,
         accounts=totals(nearest, np.full(len(asked), scale), bins),
         notional=totals(step, down.notional.sum(axis=1) * scale, bins),
         asked=len(asked),

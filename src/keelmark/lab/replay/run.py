@@ -14,6 +14,7 @@ from keelmark.core.numbers import exact
 from keelmark.engine.state import State
 from keelmark.lab.population import generate, load_spec
 from keelmark.lab.population.values import Population
+from keelmark.lab.replay.glimpse import Glimpse
 from keelmark.lab.replay.looks import MAPPED, DistanceView, MapView, distances, map_of
 from keelmark.lab.replay.questions import equities
 from keelmark.lab.replay.recorder import Recorder
@@ -81,7 +82,7 @@ class Replay:
         equity_start: Equity of each unit at the first marks, after haircuts.
         samples: The venue step by step.
         maps_before: Liquidation maps at the first mark.
-        maps_worst: The same within the worst minute, or one nearly as bad.
+        maps_worst: The same within the worst minute; none where no minute was worth one.
         distances: Distances at the moments asked for.
         liquidated: Accounts and notional (settle quanta) liquidated by each of those moments.
         residuals: Vault less claims by asset, quanta: all zero.
@@ -116,6 +117,10 @@ class Replay:
     def state(self) -> State:
         """The engine's state at the end."""
         return self.stage.engine.state
+
+    def glimpse(self) -> Glimpse:
+        """Return the columns as they are now."""
+        return Glimpse.of(self.state, self.stage.first_unit)
 
     @property
     def mark_model(self) -> str:
@@ -251,6 +256,7 @@ def _drive(replay: Replay, moments: int, tell: Progress, watch: _Stopwatch) -> N
     asked = set(_moments(feed, steps, moments))
     replay.endogenous = np.zeros(len(replay.scenario.instruments))
     worst = WORTH_A_MAP * one_sided_interest(replay.population)
+    in_the_worst: Glimpse | None = None
     for number, (first, last) in enumerate(steps):
         unfed = max(first, 1)  # the opening has been fed
         if last >= unfed:
@@ -260,11 +266,15 @@ def _drive(replay: Replay, moments: int, tell: Progress, watch: _Stopwatch) -> N
         if number in asked:
             _look(replay)
         minute = _liquidated_this_minute(replay)
-        if moments and (number == 0 or minute > worst):
-            _map(replay, is_first=number == 0)
-            worst = max(worst, minute)
+        if moments and number == 0:
+            replay.maps_before = _maps(replay, replay.glimpse())
+        elif moments and minute > worst:
+            worst, in_the_worst = minute, replay.glimpse().kept()
         watch.lap("looks_s")
         tell("replaying marks", number + 1, len(steps))
+    if in_the_worst is not None:
+        replay.maps_worst = _maps(replay, in_the_worst)
+    watch.lap("looks_s")
 
 
 def _liquidated_this_minute(replay: Replay) -> int:
@@ -339,19 +349,14 @@ def _sample(replay: Replay) -> Sample:
 def _look(replay: Replay) -> None:
     """Take distances, and what has been liquidated so far."""
     state, recorder = replay.state, replay.recorder
-    replay.distances.append(distances(state, replay.stage.first_unit, replay.spec.seed))
+    replay.distances.append(distances(replay.glimpse(), replay.spec.seed))
     units = {record.unit for record in recorder.cases.values()}
     accounts = np.unique(state.book.units["account"][sorted(units)])
     notional = sum(sums.liquidated for sums in recorder.instruments.values())
     replay.liquidated.append((len(accounts), notional))
 
 
-def _map(replay: Replay, *, is_first: bool) -> None:
-    """Take maps of the instruments with the largest open interest."""
+def _maps(replay: Replay, glimpse: Glimpse) -> list[MapView]:
+    """Return maps of the instruments with the largest open interest at the start."""
     largest = np.argsort(-replay.population.open_interest(), kind="stable")[:MAPPED]
-    first_unit = replay.stage.first_unit
-    maps = [map_of(replay.state, int(row), first_unit) for row in largest]
-    if is_first:
-        replay.maps_before = maps
-    else:
-        replay.maps_worst = maps
+    return [map_of(glimpse, int(row)) for row in largest]

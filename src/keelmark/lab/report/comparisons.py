@@ -146,4 +146,6 @@ def _figure(figure: Figure | None) -> Cell:
         return unknown(NOT_MEASURED)
     if figure.unit == "fraction":
         return fraction(figure.value)
-    return money(figure.value) if figure.unit else number(figure.value)
+    if figure.unit:
+        return money(figure.value, change=figure.is_change)
+    return number(figure.value, change=figure.is_change)

@@ -50,14 +50,13 @@ def first_screen(
 def _data(headline: Headline) -> Html:
     provenance = headline.provenance
     kind = "recorded prices" if provenance.recorded else "built-in prices"
-    period = (
-        f"{instant(headline.start_ms)} to {_end(headline)}, "
-        f"{duration(headline.end_ms - headline.start_ms)}."
-    )
+    start = element("time", instant(headline.start_ms))
+    length = duration(headline.end_ms - headline.start_ms)
     return element(
         "p",
         element("span", kind, class_="badge"),
-        f" {provenance.data} {period}",
+        f" {provenance.data} ",
+        joined((start, " to ", element("time", _end(headline)), f", {length}.")),
         class_="data",
     )
 
@@ -176,7 +175,9 @@ def _small_figures(
         _pair(f"socialised, {currency}", amount(outcome.socialised)),
         *(_pair(_label(figure), _figure_value(figure)) for figure in headline.figures),
         *(
-            _pair(f"liquidated with marks {run.name}, {currency}", _beside(run.outcome, outcome))
+            _pair(
+                f"liquidated with mark model {run.name}, {currency}", _beside(run.outcome, outcome)
+            )
             for run in others
         ),
         _pair("conservation residual, quanta", _residuals(headline.residuals)),
@@ -213,10 +214,11 @@ def _label(figure: Figure) -> str:
 
 
 def _figure_value(figure: Figure) -> Html:
-    """Return a change with its sign."""
+    """Return a figure, a gain or loss with its sign."""
     if figure.value is None:
         return element("span", "none", class_="none", title=figure.meaning)
-    shown = data(figure.value, signed(short(figure.value), figure.value))
+    value = short(figure.value)
+    shown = data(figure.value, signed(value, figure.value) if figure.is_change else value)
     return element("span", shown, title=figure.meaning or None)
 
 

@@ -86,12 +86,14 @@ class Figure:
         value: The figure.
         unit: As `USDT`; `fraction` is shown as a percentage; empty for a count.
         meaning: One line for those who do not know it.
+        is_change: Whether it is a gain or a loss, which always carries its sign.
     """
 
     label: str
     value: Decimal | None
     unit: str = ""
     meaning: str = ""
+    is_change: bool = False
 
 
 # ------------------------------------------------------------------ headline
