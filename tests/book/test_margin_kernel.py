@@ -16,7 +16,7 @@ from keelmark.book.kernels.margin import (
     excess_pass_parallel,
     requirement,
 )
-from keelmark.book.kernels.subset import cleared_kernel, fallen_kernel
+from keelmark.book.kernels.subset import cleared_kernel, fallen_kernel, first_step_kernel
 from keelmark.book.records import INSTRUMENT, TIER
 from keelmark.core.codes import RuleKind
 from keelmark.core.margin import maintenance_excess
@@ -86,6 +86,22 @@ def test_who_is_proved_below_a_level_is_and_nobody_is_both(seed: int, level: Dec
     exact = [maintenance_excess(unit, twin.market, twin.model, level) for unit in twin.units]
     assert all(exact[unit] < 0 for unit in units[fallen])
     assert all(exact[unit] > 0 for unit in units[cleared])
+
+
+@given(SEEDS)
+def test_the_first_step_of_a_ladder_is_where_a_unit_stops_being_cleared(seed: int) -> None:
+    tables = World(Nature(units=60), np.random.default_rng(seed)).tables
+    units = np.arange(60, dtype=np.int32)
+    prices = np.tile(tables.prices, (30, 1))
+    prices[:, 0] *= 1 - np.arange(1, 31) / 40
+    step = np.full(60, -1, np.int64)
+    first_step_kernel(units, 1.0, tables, prices, step)
+    cleared = np.zeros((30, 60), np.bool_)
+    for row, at in zip(cleared, prices, strict=True):
+        cleared_kernel(units, 1.0, tables._replace(prices=at), row)
+    rows = np.arange(60)
+    assert not cleared[np.minimum(step, 29), rows][step < 30].any()
+    assert cleared[step - 1, rows][step > 0].all()
 
 
 def test_a_requirement_that_jumps_is_left_to_core() -> None:

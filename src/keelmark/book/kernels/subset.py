@@ -3,11 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.kernels.jit import njit
+from keelmark.book.kernels.jit import inlined, njit
 from keelmark.book.kernels.margin import Floats, Tables, excess
 from keelmark.core.codes import RuleKind
 
 Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 WHOLE = int(RuleKind.WHOLE)
@@ -24,6 +25,47 @@ def cleared_kernel(
     for index in range(units.shape[0]):
         spare, error = excess(units[index], level, tables)
         cleared[index] = spare > error
+
+
+@njit
+def first_step_kernel(
+    units: Int32s,  # (n,)
+    level: float,
+    tables: Tables,
+    prices: Floats,  # (steps, factors)
+    step: Int64s,  # (n,) written
+) -> None:
+    """Write the first row of prices at which each unit is not cleared; their number if none.
+
+    Rows are moves of growing size in one direction: along it what is cleared far out is cleared
+    nearer too, so the first is found by halving.
+    """
+    for index in range(units.shape[0]):
+        low, high = -1, prices.shape[0]
+        while high - low > 1:
+            middle = (low + high) // 2
+            moved = at_prices(tables, prices[middle])
+            spare, error = excess(units[index], level, moved)
+            if spare > error:
+                low = middle
+            else:
+                high = middle
+        step[index] = high
+
+
+@inlined
+def at_prices(tables: Tables, prices: Floats) -> Tables:
+    """Return the tables at other prices."""
+    return Tables(
+        tables.units,
+        tables.positions,
+        tables.balances,
+        tables.instruments,
+        tables.tiers,
+        tables.assets,
+        tables.segments,
+        prices,
+    )
 
 
 @njit
