@@ -72,14 +72,15 @@ function timeline() {
     const [from, to] = state.zoomed ? data.focus : [data.t[0], data.end];
     const shown = data.t.map((_, i) => i).filter((i) => data.t[i] >= from && ends[i] <= to);
     const lanes = data.stages.filter((stage) => largest(stage.units) > 0);
-    const small = phone || onPaper;
-    const heights = {
-      price: small ? 150 : 196,
-      flow: small ? 110 : 128,
-      small: onPaper ? 42 : 58,
-      lane: phone ? 24 : 17,
-    };
-    const gap = onPaper ? 25 : 30;
+    const heights = onPaper
+      ? { price: 122, flow: 98, small: 34, lane: 15 } // the first screen is the first sheet
+      : {
+          price: phone ? 150 : 196,
+          flow: phone ? 110 : 128,
+          small: 58,
+          lane: phone ? 24 : 17,
+        };
+    const gap = onPaper ? 23 : 30;
     const smalls = 2 + (largest(data.deleveraged) > 0 ? 1 : 0);
     const body = 24 + heights.price + gap + heights.flow + smalls * (heights.small + gap) + gap;
     const height = body + lanes.length * heights.lane + 34;
