@@ -100,7 +100,7 @@ def _bears(state: State, unit: int, event: e.LossSocialised, loss: Decimal) -> b
     terms = state.universe.instrument(event.instrument)
     before = state.unit(unit)
     report = margin_report(before, state.market, state.model)
-    gross = sum((abs(a.counted) * a.price for a in report.assets), report.maintenance_margin)
+    gross = _gross(state, report)
     spare = report.equity - report.maintenance_margin - SCREEN * gross
     if spare <= ZERO or report.equity <= ZERO:
         return False
@@ -115,6 +115,16 @@ def _bears(state: State, unit: int, event: e.LossSocialised, loss: Decimal) -> b
         _requirement(then, terms.symbol) if then else ZERO
     )
     return spare + (freed - steepest * loss) * price > ZERO
+
+
+def _gross(state: State, report: MarginReport) -> Decimal:
+    """Return the size of the terms that a unit's excess is the sum of, valuation currency."""
+    held = ((abs(a.balance) + abs(a.counted)) * a.price for a in report.assets)
+    notionals = (
+        2 * p.notional * state.price_of(state.universe.asset_row(p.terms.instrument.settle))
+        for p in report.positions
+    )
+    return sum(held, sum(notionals, report.maintenance_margin))
 
 
 def _less_a_lot(unit: MarginUnit, symbol: str, lots: int, lot: Decimal) -> Iterator[Position]:
