@@ -71,6 +71,66 @@ def test_an_operator_lets_the_next_price_be_believed() -> None:
     assert len(venue.of(e.MarkRefused)) == 1
 
 
+CONFIRM: Spec = merged(BAND, {"liquidation": {"guards": {"confirm_marks": 3, "confirm_s": 2}}})
+
+
+def test_prices_that_agree_for_long_enough_confirm_a_step_outside_the_band() -> None:
+    venue, _, _ = fallen(CONFIRM)
+    venue.stream([{"A": 700.0}, {"A": 690.0}])
+    assert venue.of(e.LiquidationStarted) == []
+    assert venue.of(e.MarkConfirmed) == []
+    venue.marks(A=700.0)
+    (confirmed,) = venue.of(e.MarkConfirmed)
+    assert (confirmed.factor, confirmed.price, confirmed.marks) == (0, 700.0, 3)
+    assert len(venue.of(e.LiquidationEnded)) == 1
+    assert [x.marks for x in venue.of(e.MarkDoubted)] == [1, 2]
+    assert len(venue.of(e.MarkRefused)) == 1
+    venue.check(replay=True)
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        (700.0, 700.0, 500.0, 500.0),  # 500 is outside the band of 700: counted from there
+        (700.0, 700.0, float("nan"), 700.0),  # a gap: counted anew
+        (700.0, 700.0, 990.0, 700.0),  # the old price was right after all
+    ],
+    ids=str,
+)
+def test_prices_that_do_not_agree_confirm_nothing(prices: tuple[float, ...]) -> None:
+    venue, _, _ = fallen(CONFIRM)
+    for price in prices:
+        venue.marks(A=price)
+    assert venue.of(e.MarkConfirmed) == []
+    assert venue.of(e.LiquidationStarted) == []
+
+
+def test_prices_that_agree_too_quickly_wait_for_the_time() -> None:
+    venue, _, _ = fallen(CONFIRM)
+    venue.stream([{"A": 700.0}] * 9, after_ms=200)
+    assert venue.of(e.MarkConfirmed) == []
+    venue.marks(A=700.0, after_ms=400)
+    assert [x.marks for x in venue.of(e.MarkConfirmed)] == [10]
+
+
+def test_one_stream_is_judged_as_its_snapshots_one_by_one() -> None:
+    prices = [700.0, 690.0, 500.0, 510.0, float("nan"), 505.0, 500.0, 499.0, 498.0, 300.0]
+    whole, parts = fallen(CONFIRM)[0], fallen(CONFIRM)[0]
+    whole.stream([{"A": price} for price in prices])
+    for price in prices:
+        parts.marks(A=price)
+    assert whole.engine.digest() == parts.engine.digest()
+    assert [x for x in whole.events if not isinstance(x, e.MarksSet)] == [
+        x for x in parts.events if not isinstance(x, e.MarksSet)
+    ]
+
+
+@pytest.mark.parametrize("guards", [{"confirm_marks": 1}, {"confirm_s": -1}], ids=str)
+def test_a_confirmation_that_confirms_nothing_is_refused(guards: Spec) -> None:
+    with pytest.raises(InvalidInput, match="confirm_marks"):
+        Venue({"liquidation": {"guards": guards}})
+
+
 def test_a_depeg_beyond_the_band_is_believed_after_a_resumption_of_everything() -> None:
     venue = Venue(merged(COINS, {"liquidation": {"guards": {"band": "0.15"}}}))
     venue.marks(A=1000.0, B=1000.0, INV=1000.0, asset_USDC=1.0, asset_COIN=1000.0)

@@ -690,15 +690,40 @@ def test_a_backstop_below_its_trigger_is_deleveraged_at_the_mark() -> None:
     venue, _, winner = fallen(merged(TAKEOVER_ONLY, {"liquidation": {"takeover": takeover}}))
     venue.marks(A=920.0)
     venue.do(c.ReserveOrder(unit=winner, order=1, instrument=0, lots=1, ticks=900))
-    venue.marks(A=880.0)
-    assert venue.of(e.Deleveraged) == []
-    happened = venue.marks(A=880.0, after_ms=60_000)
+    happened = venue.marks(A=880.0)
     (closed,) = venue.of(e.Deleveraged)
     assert (closed.case, closed.unit, sum(closed.lots)) == (0, venue.state.backstop, -10)
     assert [type(x) for x in happened].count(e.OrdersCancelled) == 1
     assert venue.lots(winner, "A") == 0
     assert equity(venue, winner) == PLENTY + 10 * 120
     assert equity(venue, venue.state.backstop) == -100
+
+
+def test_a_backstop_is_deleveraged_at_the_very_snapshot_that_takes_it_below_its_trigger() -> None:
+    # worth 300 + 10 * (A - 920): 0 at 890, -10 at 889; what the stream has after it is too late
+    takeover = {"deleverage_below": "0", "dispose_interval_s": 3_600}
+    venue, _, winner = fallen(merged(TAKEOVER_ONLY, {"liquidation": {"takeover": takeover}}))
+    venue.marks(A=920.0)
+    venue.stream([{"A": price} for price in (900.0, 890.0, 889.0, 1200.0)])
+    (closed,) = venue.of(e.Deleveraged)
+    assert sum(closed.values) == -8_890
+    assert equity(venue, venue.state.backstop) == -10
+    assert equity(venue, winner) == PLENTY + 10 * 111
+
+
+def test_a_backstop_that_finds_no_winner_asks_again_after_an_interval() -> None:
+    takeover = {"deleverage_below": "0", "dispose_share": "0", "dispose_interval_s": 60}
+    changes = merged(TAKEOVER_ONLY, {"liquidation": {"takeover": takeover}})
+    venue, _, _ = fallen(changes, winner_lots=0)
+    venue.marks(A=920.0)
+    venue.stream([{"A": 880.0}] * 59)
+    assert [x.work for x in venue.of(e.WorkDone)] == ["deleverage"]
+    short = venue.open("short", USDT=PLENTY)
+    venue.trade(short, venue.state.liquidity, "A", -10, 880)
+    assert venue.of(e.Deleveraged) == []
+    venue.stream([{"A": 880.0}] * 5)
+    assert venue.lots(short, "A") == 0
+    assert venue.lots(venue.state.backstop, "A") == 0
 
 
 # --- the operator -------------------------------------------------------------------------------

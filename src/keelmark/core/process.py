@@ -134,14 +134,27 @@ class GuardRules:
     Attributes:
         stale_s: Age at which a mark no longer liquidates anybody; 0 switches the guard off.
         band: Largest relative step of a mark between two snapshots that is believed; 0 is off.
+        confirm_marks: How many prices in a row, each within the band of the one before, confirm a
+            step outside it; 0 leaves that to an operator.
+        confirm_s: Seconds that they must span.
         window_s: Length of the window of the notional limit.
         notional_max: Largest notional sold into the market in one window, `None` for no limit.
     """
 
     stale_s: int = 0
     band: Decimal = ZERO
+    confirm_marks: int = 0
+    confirm_s: int = 0
     window_s: int = 60
     notional_max: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if self.confirm_marks == 1 or min(self.confirm_marks, self.confirm_s) < 0:
+            msg = (
+                f"guards: confirm_marks {self.confirm_marks} and confirm_s {self.confirm_s}; give "
+                "at least 2 prices (0 for none) and no negative time: one price confirms nothing"
+            )
+            raise InvalidInput(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from keelmark.book.records import OUTSIDE
 from keelmark.core.codes import Leg, UnitStatus
 from keelmark.core.numbers import exact
 from keelmark.engine import events as e
-from keelmark.engine.entries import Case, LossWindow, Order, Protection, SoldWindow
+from keelmark.engine.entries import Case, Doubt, LossWindow, Order, Protection, SoldWindow
 from keelmark.engine.state import State
 from keelmark.rulebooks.load import read_rulebook
 
@@ -276,6 +276,8 @@ def set_time(state: State, time_ms: int) -> None:
 def _work_done(state: State, event: e.WorkDone) -> Touched:
     if event.work == "recheck":
         state.rechecked_ms = event.time_ms
+    elif event.work == "deleverage":
+        state.deleveraged_ms = event.time_ms
     else:
         state.disposed_ms = event.time_ms
     return NOTHING
@@ -302,11 +304,24 @@ def _note_trust(state: State, event: e.MarksSet, good: npt.NDArray[np.bool_]) ->
     state.untrusted |= set(factors[~is_good].tolist())
     snapshots = np.searchsorted(event.offsets, np.flatnonzero(good), side="right") - 1
     np.maximum.at(state.seen_ms, event.factors[good], event.times_ms[snapshots])
+    for factor in state.doubts.keys() & set(factors.tolist()):
+        del state.doubts[factor]  # an event after this one says so where it is in doubt still
     if state.rebased:
         state.rebased -= set(event.factors[good].tolist())
 
 
 def _mark_refused(state: State, event: e.MarkRefused) -> Touched:  # noqa: ARG001 the price is a NaN
+    return NOTHING
+
+
+def _mark_doubted(state: State, event: e.MarkDoubted) -> Touched:
+    state.doubts[event.factor] = Doubt(
+        price=event.price, marks=event.marks, since_ms=event.since_ms
+    )
+    return NOTHING
+
+
+def _told(state: State, event: e.Event) -> Touched:  # noqa: ARG001 told, and follows from the state
     return NOTHING
 
 
@@ -441,6 +456,10 @@ _APPLY: dict[type, Callable[[State, Any], Touched]] = {
     e.WorkDone: _work_done,
     e.MarksSet: _marks_set,
     e.MarkRefused: _mark_refused,
+    e.MarkDoubted: _mark_doubted,
+    e.MarkConfirmed: _told,
+    e.HealthUnknown: _told,
+    e.HealthKnown: _told,
     e.Paused: _paused,
     e.Resumed: _resumed,
     e.Warned: _warned,

@@ -39,6 +39,7 @@ from keelmark.engine.guards import Guards, Judged
 from keelmark.engine.journal.memory import MemoryJournal
 from keelmark.engine.journal.port import Journal
 from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.liquidation.disposal import deleverage_backstop
 from keelmark.engine.liquidation.holders import Holders
 from keelmark.engine.liquidation.process import end, liquidate, must_wait, take_over
 from keelmark.engine.named_prices import Prices, named_prices
@@ -47,6 +48,7 @@ from keelmark.engine.recovery import opening, reading, recovered, require_new
 from keelmark.engine.schedule import Schedule
 from keelmark.engine.snapshot import batch_digest, save
 from keelmark.engine.state import State
+from keelmark.engine.unknown import Unknowns
 from keelmark.engine.warnings import crossings, recoveries
 from keelmark.engine.watch import Watch
 from keelmark.rulebooks.load import Rulebook
@@ -176,6 +178,7 @@ class Engine:
         self._watch = self._settings.watch(state, self._settings.tripwires)
         self._guards = Guards(state)
         self._schedule = Schedule(state)
+        self._unknown = Unknowns(state)
         self._desk = Desk(state, market, self._emit, Holders())
 
     # --- commands -------------------------------------------------------------------------------
@@ -195,6 +198,7 @@ class Engine:
             for event in decide(self.state, command):
                 self._emit(event)
             self._settle(self._follow(command))
+            self._deleverage_backstop()
             return self._commit()
 
     def submit_bulk(self, event: e.Posted | e.AccountsOpened) -> Receipt:
@@ -204,6 +208,7 @@ class Engine:
                 require_openings(self.state, event)
             self._emit(event)
             self._settle(NOBODY)
+            self._deleverage_backstop()
             return self._commit()
 
     def submit_marks(self, marks: e.MarksSet) -> int:
@@ -248,11 +253,11 @@ class Engine:
         self._distrust(judged.marks, first)
         if self._facts:
             self._commit()
-        last = self._guards.horizon(judged.marks, first, self._schedule.next_wake())
+        last = self._guards.horizon(judged, first, self._schedule.next_wake())
         stop, units = self._watch.advance(judged.marks, first, last)
-        refused = self._guards.refused(judged, first, stop)
+        told = self._guards.told(judged, first, stop)
         self._apply(_stretch(judged.marks, first, stop))
-        for event in refused:
+        for event in told:
             self._emit(event)
         self._settle(np.union1d(units, self._guarded_units()).astype(np.int32))
         self._run_due()
@@ -295,6 +300,14 @@ class Engine:
         """Return the units at or below the level they are watched at."""
         return self._watch.suspects()
 
+    def unknown(self) -> dict[int, tuple[str, ...]]:
+        """Return the units that cannot be decided, each with the prices that are missing for it.
+
+        Units with a position or a debt that read a price which is stale, refused or was never
+        there. They are neither cleared nor liquidated until it is back.
+        """
+        return self._unknown.read()
+
     @property
     def is_behind(self) -> bool:
         """Whether the memory is ahead of the journal: nothing is accepted any more."""
@@ -314,6 +327,7 @@ class Engine:
             witness.before(self.state, event)
         touched = apply(self.state, event)
         self._watch.note(touched)
+        self._unknown.note(touched)
         self._note_guarded(event, touched)
         self._desk.holders.touched(touched.units)
         if touched.cash is not None:
@@ -362,10 +376,13 @@ class Engine:
                 for unit in self._in_order(rows):
                     liquidate(self._desk, unit)
                 rows = self._flush()
+        for event in self._unknown.told():
+            self._emit(event)
 
     def _follow(self, command: Command) -> Int32s:
         """Follow a command that changes how units are seen; return who to look at."""
         if isinstance(command, SetRulebook):
+            self._unknown.forget()
             return np.union1d(self._watch.rebuild(), self._guarded_units()).astype(np.int32)
         if isinstance(command, Resume):
             return np.union1d(self.suspects(), self._guarded_units()).astype(np.int32)
@@ -414,11 +431,23 @@ class Engine:
                 self._emit(e.WarningCleared(level=level, units=units))
         for unit in tasks.units:
             liquidate(self._desk, unit)
+        self._deleverage_backstop()
         if tasks.jobs:
             self._emit(e.WorkDone(work="disposal", time_ms=self.state.time_ms))
         for work in tasks.jobs:
             work(self._desk)
         self._settle(NOBODY)
+
+    def _deleverage_backstop(self) -> None:
+        """Close the backstop against winners at the snapshot at which it falls below its trigger.
+
+        Once an interval: until it has passed, who was found has been asked.
+        """
+        limit = self.state.backstop_trigger()
+        if limit is not None and self.state.backstop_equity() < limit:
+            self._emit(e.WorkDone(work="deleverage", time_ms=self.state.time_ms))
+            deleverage_backstop(self._desk)
+            self._settle(NOBODY)
 
     def _distrust(self, marks: e.MarksSet, snapshot: int) -> None:
         """Stop believing what is too old at a snapshot and not renewed by it."""

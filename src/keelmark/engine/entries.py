@@ -54,6 +54,21 @@ class Case:
     exhausted: set[str] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A price outside its band that those after it may confirm.
+
+    Attributes:
+        price: The last of them.
+        marks: How many in a row, each within the band of the one before.
+        since_ms: When the first of them came.
+    """
+
+    price: float
+    marks: int
+    since_ms: int
+
+
 @dataclass(slots=True, kw_only=True)
 class FundWindow:
     """What a fund spent since its window began, quanta; `base` is what it held then."""

@@ -213,7 +213,8 @@ class WorkDone(Event, frozen=True):
     """Periodic work was done; the next of it is due one interval later.
 
     Attributes:
-        work: `recheck` of warned units or `disposal` of the backstop's positions.
+        work: `recheck` of warned units, `disposal` of the backstop's positions, or `deleverage`
+            of a backstop below its own trigger.
     """
 
     work: str
@@ -227,6 +228,50 @@ class MarkRefused(Event, frozen=True):
     price: str
     time_ms: int
     reason: str
+
+
+class MarkDoubted(Event, frozen=True):
+    """A price outside its band, kept in mind: those after it may confirm it.
+
+    Attributes:
+        marks: How many in a row there are now, each within the band of the one before.
+        since_ms: When the first of them came.
+    """
+
+    factor: int
+    price: float
+    time_ms: int
+    marks: int
+    since_ms: int
+
+
+class MarkConfirmed(Event, frozen=True):
+    """A price outside its band was believed, because those before it agreed for long enough."""
+
+    factor: int
+    price: float
+    time_ms: int
+    marks: int
+
+
+class HealthUnknown(Event, frozen=True):
+    """Units with something at risk that nobody can decide about: a price they read is missing.
+
+    Told once for each unit until it can be decided again.
+
+    Attributes:
+        units: The units.
+        factors: The price rows that all of them lack.
+    """
+
+    units: tuple[int, ...]
+    factors: tuple[int, ...]
+
+
+class HealthKnown(Event, frozen=True):
+    """Units of which it was told that they could not be decided can be again."""
+
+    units: tuple[int, ...]
 
 
 class Paused(Event, frozen=True):
@@ -517,6 +562,10 @@ AnyEvent = (
     | TimeAdvanced
     | WorkDone
     | MarkRefused
+    | MarkDoubted
+    | MarkConfirmed
+    | HealthUnknown
+    | HealthKnown
     | Paused
     | Resumed
     | Warned

@@ -2,24 +2,30 @@
 
 A mark lands on its instrument's grid before it enters the state, so that kernels and core read the
 same number. A price that is refused becomes a NaN in the stream: it clears nobody and liquidates
-nobody, and an event says which price it was and why.
+nobody, and an event says which price it was and why. A price outside its band is believed after all
+once enough prices in a row have agreed with each other for long enough, where the rulebook says so
+(docs/decisions/0014-refused-prices.md), or when an operator resumes it.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from keelmark.book.kernels.jit import njit
+from keelmark.book.kernels.margin import Tables, excess, single_asset_price
 from keelmark.book.records import SIZE_LIMIT
 from keelmark.book.universe import Universe
 from keelmark.core.errors import InvalidInput, Rejected, RejectionReason
 from keelmark.engine.entries import PRICE_KINDS
-from keelmark.engine.events import MarkRefused, MarksSet
+from keelmark.engine.events import Event, MarkConfirmed, MarkDoubted, MarkRefused, MarksSet
 from keelmark.engine.protections import first_price_trigger, has_kind
 from keelmark.engine.state import State
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Int64s = npt.NDArray[np.int64]
 Int8s = npt.NDArray[np.int8]
 Int32s = npt.NDArray[np.int32]
 
@@ -29,7 +35,10 @@ TIME_MAX_MS = 253_402_300_800_000
 STEP_MAX_MS = 366 * 86_400_000
 """Farthest the clock moves at once, after it has been set."""
 
-GOOD, NOT_A_PRICE, OUT_OF_BAND = 0, 1, 2
+GOOD, NOT_A_PRICE, OUT_OF_BAND, CONFIRMED = 0, 1, 2, 3
+
+CHUNK = 512
+"""Snapshots looked through at once for the backstop's own trigger."""
 
 ONE_OVER = 1e-15
 """How far from one a whole number of units may be and still be one: the rounding of the unit."""
@@ -37,27 +46,79 @@ ONE_OVER = 1e-15
 REASONS = {NOT_A_PRICE: "not a positive number", OUT_OF_BAND: "outside its band"}
 
 
+class Bands(NamedTuple):
+    """What a price is judged against, by price row; read and written by the kernel."""
+
+    banded: Int8s  # 0 where the next price is believed
+    last: Floats  # last believed price, NaN if none
+    doubted: Floats  # last price outside the band
+    marks: Int64s  # such prices in a row, each within the band of the one before; 0 for none
+    since_ms: Int64s  # when the first of them came
+
+
+class Confirmation(NamedTuple):
+    """When prices outside the band are believed after all; no marks for never."""
+
+    marks: int
+    span_ms: int
+
+
 @njit
 def band_kernel(
-    factors: Int32s,  # (rows,)
-    prices: Floats,  # (rows,)
+    rows: tuple[Int64s, Int32s, Floats],  # time, factor and price of each row
     band: float,  # largest believed relative step, 0 for none
-    banded: Int8s,  # (n_factors,) 0 where the next price is believed, read and written
-    last: Floats,  # (n_factors,) last believed price, NaN if none, read and written
+    confirmation: Confirmation,
+    bands: Bands,
     verdict: Int8s,  # (rows,) written
+    doubts: Int64s,  # (rows, 2) marks in a row and since when, written where in doubt
 ) -> None:
     """Judge prices one after the other against the last one believed of their factor."""
+    times, factors, prices = rows
     for row in range(factors.shape[0]):
         factor = factors[row]
-        price, before = prices[row], last[factor]
+        price, before = prices[row], bands.last[factor]
+        marks = bands.marks[factor]
+        bands.marks[factor] = 0
         if not 0.0 < price < np.inf:
             verdict[row] = NOT_A_PRICE
-        elif band > 0.0 and banded[factor] and abs(price - before) > band * before:
-            verdict[row] = OUT_OF_BAND
-        else:
-            verdict[row] = GOOD
-            last[factor] = price
-            banded[factor] = 1
+            continue
+        verdict[row] = GOOD
+        if band > 0.0 and bands.banded[factor] and abs(price - before) > band * before:
+            doubted = bands.doubted[factor]
+            if marks == 0 or abs(price - doubted) > band * doubted:
+                marks, bands.since_ms[factor] = 0, times[row]
+            marks += 1
+            doubts[row, 0], doubts[row, 1] = marks, bands.since_ms[factor]
+            long_enough = times[row] - bands.since_ms[factor] >= confirmation.span_ms
+            if not (0 < confirmation.marks <= marks and long_enough):
+                verdict[row] = OUT_OF_BAND
+                bands.doubted[factor], bands.marks[factor] = price, marks
+                continue
+            verdict[row] = CONFIRMED
+        bands.last[factor] = price
+        bands.banded[factor] = 1
+
+
+@njit
+def first_below(
+    snapshots: tuple[Int64s, Int64s, Int32s, Floats],  # times, offsets, factors, prices
+    span: tuple[int, int],  # first and last snapshot to look at
+    posted_ms: int,
+    unit: int,
+    limit: float,
+    tables: Tables,  # its prices are a copy, written
+) -> int:
+    """Return the first snapshot at which a unit's equity is below a limit, the last if none is."""
+    times, offsets, factors, prices = snapshots
+    for snapshot in range(span[0], span[1]):
+        for row in range(offsets[snapshot], offsets[snapshot + 1]):
+            if 0.0 < prices[row] < np.inf:
+                tables.prices[factors[row]] = prices[row]
+        tables.prices[tables.prices.shape[0] - 1] = (times[snapshot] - posted_ms) / 1000
+        value, _ = excess(unit, 0.0, tables)
+        if value * single_asset_price(unit, tables) < limit:
+            return snapshot
+    return span[1]
 
 
 def grid(universe: Universe) -> Floats:
@@ -93,11 +154,18 @@ class Judged:
         marks: The stream with refused prices as NaN.
         offered: Its prices as they came.
         verdict: Of each price.
+        doubts: (rows, 2) prices in a row outside the band, and since when.
     """
 
     marks: MarksSet
     offered: Floats
     verdict: Int8s
+    doubts: Int64s
+
+    @property
+    def is_bad(self) -> Bools:
+        """Which prices are not believed."""
+        return np.isin(self.verdict, (NOT_A_PRICE, OUT_OF_BAND))
 
 
 class Guards:
@@ -116,16 +184,23 @@ class Guards:
         """
         self._require_shape(marks)
         if len(marks.times_ms) == 0:
-            return Judged(marks, marks.prices, np.zeros(0, np.int8))
+            return Judged(marks, marks.prices, np.zeros(0, np.int8), np.zeros((0, 2), np.int64))
         rising = np.all(marks.times_ms[1:] >= marks.times_ms[:-1])
         if not rising:
             raise self.backwards(int(marks.times_ms[0]))
         self.require_time(int(marks.times_ms[0]))
         self.require_time(int(marks.times_ms[-1]))
         prices = on_grid(marks.prices, self._unit[marks.factors])
-        verdict = self._judge(marks.factors, prices)
-        prices[verdict != GOOD] = np.nan
-        return Judged(replace(marks, prices=prices), marks.prices, verdict)
+        judged = self._judge(marks, prices)
+        prices[judged.is_bad] = np.nan
+        return judged
+
+    def told(self, judged: Judged, first: int, last: int) -> list[Event]:
+        """Return what is to be said of the prices of snapshots `first` to `last`.
+
+        Ask before they are applied.
+        """
+        return [*self.refused(judged, first, last), *self._doubted(judged, first, last)]
 
     def refused(self, judged: Judged, first: int, last: int) -> list[MarkRefused]:
         """Return one event for each time snapshots `first` to `last` lose the trust in a factor.
@@ -134,7 +209,7 @@ class Guards:
         """
         marks = judged.marks
         start, end = int(marks.offsets[first]), int(marks.offsets[last + 1])
-        is_bad = judged.verdict[start:end] != GOOD
+        is_bad = judged.is_bad[start:end]
         if not is_bad.any():
             return []
         factors = marks.factors[start:end]
@@ -146,8 +221,35 @@ class Guards:
             rows += (start + at[bad & ~before]).tolist()
         return [self._refusal(judged, row) for row in sorted(rows)]
 
-    def horizon(self, marks: MarksSet, first: int, wake_ms: int) -> int:
+    def _doubted(self, judged: Judged, first: int, last: int) -> list[Event]:
+        """Return an event for each price outside its band that may be, or has been, confirmed."""
+        if not self._state.rules.guards.confirm_marks:
+            return []
+        marks = judged.marks
+        start, end = int(marks.offsets[first]), int(marks.offsets[last + 1])
+        told: list[Event] = []
+        for row in (start + np.flatnonzero(judged.verdict[start:end] >= OUT_OF_BAND)).tolist():
+            factor, price = int(marks.factors[row]), self._on_grid(judged, row)
+            time_ms = int(marks.times_ms[_snapshot_of(marks, row)])
+            count, since_ms = judged.doubts[row].tolist()
+            if judged.verdict[row] == CONFIRMED:
+                told.append(MarkConfirmed(factor=factor, price=price, time_ms=time_ms, marks=count))
+            else:
+                told.append(
+                    MarkDoubted(
+                        factor=factor, price=price, time_ms=time_ms, marks=count, since_ms=since_ms
+                    )
+                )
+        return told
+
+    def _on_grid(self, judged: Judged, row: int) -> float:
+        """Return the price of a row as it was judged."""
+        unit = self._unit[judged.marks.factors[row : row + 1]]
+        return float(on_grid(judged.offered[row : row + 1], unit)[0])
+
+    def horizon(self, judged: Judged, first: int, wake_ms: int) -> int:
         """Return the last snapshot that may be applied before something else must be looked at."""
+        marks = judged.marks
         last = int(np.searchsorted(marks.times_ms, wake_ms)) - 1
         last = min(max(last, first), len(marks.times_ms) - 1)
         state = self._state
@@ -155,9 +257,42 @@ class Guards:
             return first
         if state.cases.keys() - state.held:  # whoever recovers is let go at that very snapshot
             return first
+        last = self._first_change_of_trust(judged, first, last)
+        last = self._first_below_trigger(marks, first, last)
         if has_kind(self._state, PRICE_KINDS):
             return first_price_trigger(self._state, marks, first, last)
         return last
+
+    def _first_change_of_trust(self, judged: Judged, first: int, last: int) -> int:
+        """Return the first snapshot at which a price gains or loses trust, or is in doubt."""
+        marks, state = judged.marks, self._state
+        start, end = int(marks.offsets[first]), int(marks.offsets[last + 1])
+        is_bad = judged.is_bad[start:end]
+        special = judged.verdict[start:end] == CONFIRMED
+        if state.rules.guards.confirm_marks:
+            special |= judged.verdict[start:end] == OUT_OF_BAND
+        was_bad = np.zeros(len(state.prices), np.bool_)
+        was_bad[list(state.untrusted)] = True
+        changed = special | (is_bad != was_bad[marks.factors[start:end]])
+        if not changed.any():
+            return last
+        return _snapshot_of(marks, start + int(np.argmax(changed)))
+
+    def _first_below_trigger(self, marks: MarksSet, first: int, last: int) -> int:
+        """Return the first snapshot at which the backstop falls below its own trigger.
+
+        Looks a stretch ahead; where that ends is only where the next look begins.
+        """
+        state = self._state
+        limit = state.backstop_trigger()
+        if limit is None or first == last:
+            return last
+        last = min(last, first + CHUNK)
+        tables = state.tables()._replace(prices=state.prices.copy())
+        stream = (marks.times_ms, marks.offsets, marks.factors, marks.prices)
+        return int(
+            first_below(stream, (first, last), state.posted_ms, state.backstop, limit, tables)
+        )
 
     def require_time(self, time_ms: int) -> None:
         """Refuse a time before the clock's, or so far ahead that it must be a mistake.
@@ -182,28 +317,40 @@ class Guards:
             f"{time_ms} ms comes before the clock's {self._state.time_ms} ms; send marks in order",
         )
 
-    def _judge(self, factors: Int32s, prices: Floats) -> Int8s:
-        banded = np.ones(len(self._state.prices), np.int8)
-        banded[list(self._state.rebased)] = 0
-        verdict = np.zeros(len(factors), np.int8)
-        last = self._state.prices.copy()
-        band_kernel(
-            factors,
-            prices,
-            float(self._state.rules.guards.band),
-            banded,
-            last,
-            verdict,
+    def _judge(self, marks: MarksSet, prices: Floats) -> Judged:
+        """Return the stream with its prices judged in order; those refused still stand in it."""
+        state, count = self._state, len(self._state.prices)
+        bands = Bands(
+            np.ones(count, np.int8),
+            state.prices.copy(),
+            np.full(count, np.nan),
+            np.zeros(count, np.int64),
+            np.zeros(count, np.int64),
         )
-        return verdict
+        bands.banded[list(state.rebased)] = 0
+        for factor, doubt in state.doubts.items():
+            bands.doubted[factor], bands.marks[factor] = doubt.price, doubt.marks
+            bands.since_ms[factor] = doubt.since_ms
+        verdict = np.zeros(len(prices), np.int8)
+        doubts = np.zeros((len(prices), 2), np.int64)
+        times = np.repeat(marks.times_ms, np.diff(marks.offsets))
+        guards = state.rules.guards
+        band_kernel(
+            (times, marks.factors, prices),
+            float(guards.band),
+            Confirmation(guards.confirm_marks, 1000 * guards.confirm_s),
+            bands,
+            verdict,
+            doubts,
+        )
+        return Judged(replace(marks, prices=prices), marks.prices, verdict, doubts)
 
     def _refusal(self, judged: Judged, row: int) -> MarkRefused:
         marks = judged.marks
-        snapshot = int(np.searchsorted(marks.offsets, row, side="right")) - 1
         return MarkRefused(
             factor=int(marks.factors[row]),
             price=repr(float(judged.offered[row])),
-            time_ms=int(marks.times_ms[snapshot]),
+            time_ms=int(marks.times_ms[_snapshot_of(marks, row)]),
             reason=REASONS[int(judged.verdict[row])],
         )
 
@@ -223,3 +370,8 @@ class Guards:
         if len(wrong):
             msg = f"marks row {wrong[0]}: factor {marks.factors[wrong[0]]}; rows are 0..{count - 1}"
             raise InvalidInput(msg)
+
+
+def _snapshot_of(marks: MarksSet, row: int) -> int:
+    """Return the snapshot that a row belongs to."""
+    return int(np.searchsorted(marks.offsets, row, side="right")) - 1

@@ -10,14 +10,23 @@ from decimal import Decimal
 import msgspec
 import numpy as np
 
-from keelmark.engine.entries import Case, FundWindow, LossWindow, Order, Protection, SoldWindow
+from keelmark.engine.entries import (
+    Case,
+    Doubt,
+    FundWindow,
+    LossWindow,
+    Order,
+    Protection,
+    SoldWindow,
+)
 from keelmark.engine.state import State
 
-SCHEMA = 2
+SCHEMA = 3
 
 OrderRow = tuple[int, int, int, int, int]
 ProtectionRow = tuple[int, int, str, int, int, int, int, int]
 CaseRow = tuple[int, int, int, int, int, tuple[str, ...]]
+DoubtRow = tuple[int, float, int, int]
 FundRow = tuple[int, int, int, int, int]
 
 
@@ -28,6 +37,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         orders: (unit, order, instrument, lots, ticks).
         protections: (unit, protection, kind, instrument, trigger, source, asset, target).
         cases: (case, unit, attempts, wake, cool-down, exhausted stages).
+        doubts: (price row, price, marks, since).
         funds: (unit, asset, start, base, spent).
     """
 
@@ -37,6 +47,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     posted_ms: int
     rechecked_ms: int
     disposed_ms: int
+    deleveraged_ms: int
     seen_ms: tuple[int, ...]
     names: tuple[tuple[str, int], ...]
     orders: tuple[OrderRow, ...]
@@ -49,6 +60,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     held: tuple[int, ...]
     untrusted: tuple[int, ...]
     rebased: tuple[int, ...]
+    doubts: tuple[DoubtRow, ...]
     funds: tuple[FundRow, ...]
     sold: tuple[int, str]
     loss: tuple[int, float]
@@ -63,6 +75,7 @@ def remembered(state: State) -> Remembered:
         posted_ms=state.posted_ms,
         rechecked_ms=state.rechecked_ms,
         disposed_ms=state.disposed_ms,
+        deleveraged_ms=state.deleveraged_ms,
         seen_ms=tuple(state.seen_ms.tolist()),
         names=tuple(sorted(state.names.items())),
         orders=tuple(
@@ -86,6 +99,7 @@ def remembered(state: State) -> Remembered:
         held=tuple(sorted(state.held)),
         untrusted=tuple(sorted(state.untrusted)),
         rebased=tuple(sorted(state.rebased)),
+        doubts=tuple((f, d.price, d.marks, d.since_ms) for f, d in sorted(state.doubts.items())),
         funds=tuple(
             (*key, w.start_ms, w.base, w.spent) for key, w in sorted(state.fund_windows.items())
         ),
@@ -98,6 +112,7 @@ def restore(state: State, memory: Remembered) -> None:
     """Let a new state remember what another one did."""
     state.time_ms, state.posted_ms = memory.time_ms, memory.posted_ms
     state.rechecked_ms, state.disposed_ms = memory.rechecked_ms, memory.disposed_ms
+    state.deleveraged_ms = memory.deleveraged_ms
     state.seen_ms = np.array(memory.seen_ms, np.int64)
     state.names = dict(memory.names)
     for unit, number, instrument, lots, ticks in memory.orders:
@@ -131,6 +146,10 @@ def _restore_processes(state: State, memory: Remembered) -> None:
     state.grace, state.levels = dict(memory.grace), dict(memory.levels)
     state.paused, state.held = set(memory.paused), set(memory.held)
     state.untrusted, state.rebased = set(memory.untrusted), set(memory.rebased)
+    state.doubts = {
+        factor: Doubt(price=price, marks=marks, since_ms=since_ms)
+        for factor, price, marks, since_ms in memory.doubts
+    }
     state.fund_windows = {
         (unit, asset): FundWindow(start_ms=start_ms, base=base, spent=spent)
         for unit, asset, start_ms, base, spent in memory.funds

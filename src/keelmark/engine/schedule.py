@@ -7,7 +7,7 @@ import numpy as np
 
 from keelmark.core.process import Stage
 from keelmark.engine.liquidation.desk import Desk
-from keelmark.engine.liquidation.disposal import deleverage_backstop, dispose
+from keelmark.engine.liquidation.disposal import dispose
 from keelmark.engine.state import State
 
 NEVER = 2**62
@@ -43,6 +43,9 @@ class Schedule:
             instants.append(state.rechecked_ms + 1000 * state.rules.warn.recheck_s)
         if self._disposes():
             instants.append(state.disposed_ms + 1000 * state.rules.takeover.dispose_interval_s)
+        retry_ms = state.backstop_retry_ms()
+        if self._disposes() and state.time_ms < retry_ms:
+            instants.append(retry_ms)
         if state.rules.guards.stale_s:
             fresh = [f for f in range(len(state.seen_ms)) if f not in state.untrusted]
             seen = min((int(state.seen_ms[f]) for f in fresh), default=NEVER)
@@ -61,7 +64,7 @@ class Schedule:
         )
         interval = 1000 * state.rules.takeover.dispose_interval_s
         if self._disposes() and now - state.disposed_ms >= interval:
-            result.jobs = [deleverage_backstop, dispose]
+            result.jobs = [dispose]
         return result
 
     def stale(self, time_ms: int) -> list[int]:

@@ -393,6 +393,26 @@ class State:
         value, _ = excess(self.backstop, 0.0, tables)
         return value * single_asset_price(self.backstop, tables)
 
+    def backstop_trigger(self) -> float | None:
+        """Return the equity below which the backstop is closed against winners at once.
+
+        `None` where it has no such trigger, holds nothing, or was looked at within its interval.
+        """
+        rules = self.rules.takeover
+        if rules.deleverage_below is None or not self.rules.runs(Stage.TAKEOVER):
+            return None
+        if not self.book.units[self.backstop]["positions_count"]:
+            return None
+        if self.time_ms < self.backstop_retry_ms():
+            return None
+        return float(rules.deleverage_below)
+
+    def backstop_retry_ms(self) -> int:
+        """Return when winners may be asked again for the backstop's positions, 0 for at once."""
+        if not self.deleveraged_ms:
+            return 0
+        return self.deleveraged_ms + 1000 * self.rules.takeover.dispose_interval_s
+
     def backstop_is_spent(self) -> bool:
         """Whether the backstop has lost what one window allows it to lose."""
         rules = self.rules.takeover

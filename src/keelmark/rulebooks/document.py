@@ -158,6 +158,8 @@ class GuardDocument(_Document, frozen=True):
 
     stale_s: int = 0
     band: Decimal = Decimal(0)
+    confirm_marks: int = 0
+    confirm_s: int = 0
     window_s: int = 60
     notional_max: Decimal | None = None
 

@@ -48,11 +48,8 @@ def dispose(desk: Desk) -> None:
 
 
 def deleverage_backstop(desk: Desk) -> None:
-    """Close the backstop's positions against winners at the mark once its equity is used up."""
+    """Close the backstop's positions against winners at the mark: its equity is used up."""
     state = desk.state
-    limit = state.rules.takeover.deleverage_below
-    if limit is None or state.backstop_equity() >= float(limit):
-        return
     for held in state.book.unit_view(state.backstop).positions:
         if state.is_paused(held.instrument) or state.is_untrusted_instrument(held.instrument):
             continue
