@@ -39,6 +39,8 @@ def _rows(measures: Measures) -> list[Row]:
     peak = measures.peak_minute_ms
     first, least, last = measures.backstop_equities
     residuals = measures.replay.residuals
+    given = measures.money(measures.paid.deleveraged)
+    deficits = measures.money(measures.deficit)
     people, whole = Decimal(measures.accounts), measures.liquidated
     long = _part(measures.liquidated_long, whole)
     return [
@@ -56,7 +58,7 @@ def _rows(measures: Measures) -> list[Row]:
         (
             "auto-deleveraged",
             compact(measures.deleveraged),
-            f"{measures.accounts_deleveraged:,} accounts",
+            f"{measures.accounts_deleveraged:,} accounts, who gave up {compact(given)}",
         ),
         ("fund", _change(funds[0], funds[-1]), f"of {compact(funds[0])}"),
         (
@@ -64,7 +66,11 @@ def _rows(measures: Measures) -> list[Row]:
             _change(first, last),
             f"of {compact(first)}, at worst {compact(least)}",
         ),
-        ("bad debt", compact(measures.bad_debt), ""),
+        (
+            "bad debt",
+            compact(measures.bad_debt),
+            f"of {compact(deficits)} deficits",
+        ),
         ("socialised", compact(measures.money(measures.paid.socialised)), ""),
         (
             "conservation residual",

@@ -113,7 +113,7 @@ class Outcome:
         bad_debt: Deficits the insurance fund could not pay.
         deleveraged_notional: Notional closed against solvent accounts.
         deleveraged_accounts: Solvent accounts that were deleveraged.
-        socialised: Loss shared by everybody.
+        socialised: Loss shared in the form the rulebook names.
     """
 
     accounts: int

@@ -219,7 +219,7 @@ function timeline() {
         "text",
         {
           class: near ? "note end" : "note",
-          x: near ? x(ends[peak]) : x(data.t[peak]),
+          x: near ? x(ends[peak]) : Math.max(x(data.t[peak]), left + 58), // beside "longs"
           y: y(kind === "long" ? up : -down) + (kind === "long" ? -5 : 13),
         },
         `${compact(flows[kind][peak])} of ${kind}s at ${moment(Math.floor(data.t[peak] / MINUTE) * MINUTE, span)}`,
