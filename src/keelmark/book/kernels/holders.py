@@ -153,6 +153,30 @@ def write_holder(unit: int, at: int, contract: Record, tables: Tables, row: Reco
 
 
 @njit
+def members_kernel(
+    instrument: int,
+    side: int,  # +1 longs, -1 shorts
+    units: Int32s,  # (n,) units to look at
+    tables: Tables,
+    members: Int32s,  # (n,) written: client units that hold the side, in the order of `units`
+) -> int:
+    """Write which units hold a side, candidates or not; return how many there are."""
+    count = 0
+    for index in range(units.shape[0]):
+        row = tables.units[units[index]]
+        if row["kind"] == IN_HOUSE:
+            continue
+        first = row["positions_start"]
+        for at in range(first, first + row["positions_count"]):
+            position = tables.positions[at]
+            if position["instrument"] == instrument and position["lots"] * side > 0:
+                members[count] = units[index]
+                count += 1
+                break
+    return count
+
+
+@njit
 def holders_kernel(
     instrument: int,
     side: int,  # +1 longs, -1 shorts

@@ -81,6 +81,14 @@ def _queue(lots_needed: int, candidates: Candidates, score: Float64Array) -> Int
     return taken
 
 
+QUEUES: dict[str, Callable[[Candidates], Float64Array]] = {
+    "queue_leverage_profit": scores.leverage_times_profit,
+    "queue_price_ratio": scores.price_ratio_times_leverage,
+    "queue_leverage_pnl": scores.leverage_pnl,
+}
+"""Scores of the policies that take from the head of a queue, and need not see the rest of it."""
+
+
 @deleverage_policy("queue_leverage_profit")
 def queue_leverage_profit(lots_needed: int, candidates: Candidates) -> Int64Array:
     """Highest profit share times leverage first (Binance, BitMEX)."""

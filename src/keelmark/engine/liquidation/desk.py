@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keelmark.book.kernels.holders import CLAIM, claims_kernel
+from keelmark.engine.adl.policies import QUEUES
 from keelmark.engine.events import Event
 from keelmark.engine.execution import ExecutionVenue
 from keelmark.engine.liquidation.holders import Holders, Sided, is_known
@@ -29,15 +30,19 @@ class Desk:
     emit: Callable[[Event], None]
     holders: Holders
 
-    def candidates(self, instrument: int, side: int, loss_per_lot: float) -> Sided:
-        """Return who can be closed against on one side (+1 longs, -1 shorts).
+    def candidates(self, instrument: int, side: int, loss_per_lot: float, lots: int) -> Sided:
+        """Return who can be closed against on one side: of a queue its head, else everybody.
 
         Args:
             instrument: Row of the instrument.
-            side: Side the candidates hold.
+            side: Side the candidates hold, +1 longs, -1 shorts.
             loss_per_lot: Settle quanta each loses against the mark on a lot.
+            lots: Lots to be closed.
         """
-        return self.holders.candidates(self.state, instrument, side, loss_per_lot)
+        score = QUEUES.get(self.state.rules.deleverage)
+        if score is None:
+            return self.holders.candidates(self.state, instrument, side, loss_per_lot)
+        return self.holders.head(self.state, (instrument, side), loss_per_lot, lots, score)
 
     def claims(self, asset: int, instrument: int, payee: int) -> Claims:
         """Return what a loss in `asset` may be charged to; never the unit that is paid."""

@@ -54,7 +54,7 @@ def deleverage_backstop(desk: Desk) -> None:
         if state.is_paused(held.instrument) or state.is_untrusted_instrument(held.instrument):
             continue
         side = -1 if held.lots > 0 else 1
-        sided = desk.candidates(held.instrument, side, 0.0)
+        sided = desk.candidates(held.instrument, side, 0.0, abs(held.lots))
         lots = DELEVERAGE[state.rules.deleverage](abs(held.lots), sided.candidates)
         chosen = np.flatnonzero(lots)
         if not len(chosen):

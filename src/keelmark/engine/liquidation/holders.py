@@ -2,24 +2,39 @@
 
 Which units hold a side changes with fills, what they are worth with every mark. The members of a
 side are found once and followed through the units that change; their worth is looked at once a
-snapshot, and again for those that change within it.
+snapshot, and again for those that change within it. A queue is asked for its head alone.
 """
 
+from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.kernels.holders import HOLDER, Int32s, Rows, closable_kernel, holders_kernel
-from keelmark.core.codes import UnitKind
+from keelmark.book.kernels.holders import (
+    HOLDER,
+    Int32s,
+    Rows,
+    closable_kernel,
+    holders_kernel,
+    members_kernel,
+)
 from keelmark.engine.adl.candidates import Candidates
+from keelmark.engine.apportion import exact_sum
 from keelmark.engine.state import State
 
-REFRESH_SHARE = 0.25
-"""Members are found anew once so many more, as a share, would be carried along in vain."""
-
+Int64s = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Score = Callable[[Candidates], Floats]
 Key = tuple[int, int]
+
+REFRESH_SHARE = 0.25
+"""Members are found anew once as many units, as a share of all, have changed."""
+
+HEAD = 256
+"""Candidates of a queue looked at first; eight times as many each time they cannot give enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +46,71 @@ class Sided:
 
 
 @dataclass(slots=True)
-class _Known:
-    """What is known of a side, and up to which entry of the log of changes."""
+class _Side:
+    """What is known of a side while prices stand still, and up to which entry of the log.
 
+    Attributes:
+        units: The units of `rows`, rising.
+        rows: One a unit; who can no longer be closed against keeps the row, without room.
+        seen: Entries of the log of changes that are in it.
+        scores: Place in the queue, once one has asked: larger is earlier.
+        stale: Rows that have changed since they were scored.
+    """
+
+    units: Int64s
     rows: Rows
     seen: int
+    scores: Floats | None = None
+    stale: list[Int64s] = field(default_factory=list)
+
+    def renew(self, units: Int32s, fresh: Rows) -> None:
+        """Take over what has become of units; those that are candidates are in `fresh`."""
+        mine, place = self._find(units)
+        self.rows["room"][place[mine]] = 0.0
+        known, place = self._find(fresh["unit"])
+        self.rows[place[known]] = fresh[known]
+        self.stale.append(place[known])
+        new = fresh[~known]
+        if len(new):
+            at = np.searchsorted(self.units, new["unit"])
+            self.rows = np.insert(self.rows, at, new)
+            self.units = self.rows["unit"].copy()
+            self.scores = None
+
+    def scored(self, score: Callable[[Rows], Floats]) -> Floats:
+        """Return the score of every row."""
+        if self.scores is None:
+            self.scores = score(self.rows)
+        elif self.stale:
+            changed = np.concatenate(self.stale)
+            self.scores[changed] = score(self.rows[changed])
+        self.stale.clear()
+        return self.scores
+
+    def _find(self, units: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.bool_], Int64s]:
+        """Return which units have a row, and where each would be."""
+        place = np.searchsorted(self.units, units)
+        inside = place < len(self.units)
+        known = inside.copy()
+        known[inside] = self.units[place[inside]] == units[inside]
+        return known, place
 
 
 @dataclass(slots=True)
 class Holders:
     """Remembers the members of each side, and their worth while prices stand still."""
 
-    _log: list[int] = field(default_factory=list)
+    _log: "array[int]" = field(default_factory=lambda: array("i"))
     _members: dict[Key, tuple[Int32s, int]] = field(default_factory=dict)
-    _known: dict[Key, _Known] = field(default_factory=dict)
+    _sides: dict[Key, _Side] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Prices have moved: nobody's worth is known any more."""
-        self._known.clear()
+        self._sides.clear()
 
     def touched(self, units: Int32s) -> None:
         """Units have changed."""
-        self._log.extend(units.tolist())
+        self._log.frombytes(units.astype(np.int32, copy=False).tobytes())
 
     def candidates(self, state: State, instrument: int, side: int, loss: float) -> Sided:
         """Return the candidates of a side, in rising unit order.
@@ -63,66 +121,102 @@ class Holders:
             side: +1 longs, -1 shorts.
             loss: Settle quanta each loses against the mark on a lot.
         """
-        rows = self._rows(state, (instrument, side))
-        closable = np.zeros(len(rows), np.int64)
-        steepest = _steepest(state, instrument)
-        closable_kernel(instrument, loss, steepest, state.tables(), rows, closable)
-        value = _lot_value(state, instrument)
-        kept = closable > 0
-        rows, closable = rows[kept], closable[kept]
-        lots = rows["lots"].astype(np.int64)
-        candidates = Candidates(
-            unit=rows["unit"].astype(np.int64),
-            closable=closable,
-            lots=lots,
-            pnl=lots * value - rows["cost"],
-            equity=rows["equity"].copy(),
-            notional_total=rows["notional"].copy(),
-            entry_value=rows["cost"] / lots,
-            mark_value=np.full(len(rows), value),
-            maintenance=rows["maintenance"].copy(),
-        )
-        return Sided(candidates, rows["leg"])
+        return _sided(state, instrument, loss, self._side(state, (instrument, side)).rows)
 
-    def _rows(self, state: State, key: Key) -> Rows:
-        """Return the holders of a side as they are now, in rising unit order."""
-        known = self._known.get(key)
-        if known is None:
+    def head(self, state: State, key: Key, loss: float, lots: int, score: Score) -> Sided:
+        """Return the head of the queue of a side, in rising unit order: enough to give `lots`.
+
+        Nobody who is left out stands before anybody who is in, so a policy that takes in the order
+        of the score chooses the same among these as among all (tests/engine/test_holders.py).
+
+        Args:
+            state: The state.
+            key: Row of the instrument, and the side: +1 longs, -1 shorts.
+            loss: Settle quanta each loses against the mark on a lot.
+            lots: Lots that are to be closed.
+            score: Of the queue: larger is earlier.
+        """
+        side = self._side(state, key)
+        scores = side.scored(
+            lambda rows: score(_columns(state, key[0], rows, _nothing(rows))),
+        )
+        count = HEAD
+        while True:
+            sided = _sided(state, key[0], loss, side.rows[_first(scores, count)])
+            if count >= len(side.rows) or exact_sum(sided.candidates.closable) >= lots:
+                return sided
+            count *= 8
+
+    def _side(self, state: State, key: Key) -> _Side:
+        """Return the holders of a side as they are now."""
+        side = self._sides.get(key)
+        if side is None:
             rows = _scan(state, key, self._members_of(state, key))
-            known = self._known[key] = _Known(rows, len(self._log))
-        elif known.seen < len(self._log):
-            again = _sorted_units(self._log[known.seen :])
-            known.rows = _replaced(known.rows, again, _scan(state, key, again))
-            known.seen = len(self._log)
-        return known.rows
+            side = self._sides[key] = _Side(rows["unit"].copy(), rows, len(self._log))
+        elif side.seen < len(self._log):
+            again = self._changed_since(side.seen)
+            side.renew(again, _scan(state, key, again))
+            side.seen = len(self._log)
+        return side
 
     def _members_of(self, state: State, key: Key) -> Int32s:
         """Return every unit that may hold a side, rising: some may have left it since."""
-        if key not in self._members:
-            self._members[key] = (_holders(state, key), len(self._log))
-        members, seen = self._members[key]
-        changed = _sorted_units(self._log[seen:])
-        if len(changed) > REFRESH_SHARE * len(members):
-            members, changed = _holders(state, key), changed[:0]
-            self._members[key] = (members, len(self._log))
-        return np.union1d(members, changed) if len(changed) else members
+        members, seen = self._members.get(key, (None, 0))
+        everybody = state.book.units_count
+        if members is None or len(self._log) - seen > REFRESH_SHARE * everybody:
+            members = _holding(state, key, np.arange(everybody, dtype=np.int32))
+        elif seen < len(self._log):
+            members = np.union1d(members, _holding(state, key, self._changed_since(seen)))
+        self._members[key] = members, len(self._log)
+        return members
+
+    def _changed_since(self, seen: int) -> Int32s:
+        """Return the units that have changed since an entry of the log, rising."""
+        return np.unique(np.array(self._log[seen:], np.int32))
 
 
-def _sorted_units(units: list[int]) -> Int32s:
-    return np.unique(np.array(units, np.int32))
+def _first(scores: Floats, count: int) -> Int64s:
+    """Return the rows of the `count` largest scores, and of those equal to the last, rising."""
+    if count >= len(scores):
+        return np.arange(len(scores))
+    last = len(scores) - count
+    return np.flatnonzero(scores >= np.partition(scores, last)[last])
 
 
-def _holders(state: State, key: Key) -> Int32s:
-    """Return the client units that hold a side, rising."""
-    instrument, side = key
-    units, rows = state.book.units, state.book.positions.rows
-    used = state.book.positions.used
-    held = (rows["instrument"][:used] == instrument) & (rows["lots"][:used] * side > 0)
-    ahead = np.concatenate(([0], np.cumsum(held)))
-    starts = units["positions_start"]
-    found = ahead[starts + units["positions_count"]] > ahead[starts]
-    found &= units["kind"] != UnitKind.IN_HOUSE
-    return np.flatnonzero(found).astype(np.int32)
+def _nothing(rows: Rows) -> Int64s:
+    return np.zeros(len(rows), np.int64)
+
+
+def _sided(state: State, instrument: int, loss: float, rows: Rows) -> Sided:
+    """Return those of the rows that can be closed against, and by how much."""
+    closable = _nothing(rows)
+    closable_kernel(instrument, loss, _steepest(state, instrument), state.tables(), rows, closable)
+    kept = closable > 0
+    rows = rows[kept]
+    return Sided(_columns(state, instrument, rows, closable[kept]), rows["leg"])
+
+
+def _columns(state: State, instrument: int, rows: Rows, closable: Int64s) -> Candidates:
+    """Return rows as the policies read them."""
+    value = _lot_value(state, instrument)
+    lots = rows["lots"].astype(np.int64)
+    return Candidates(
+        unit=rows["unit"].astype(np.int64),
+        closable=closable,
+        lots=lots,
+        pnl=lots * value - rows["cost"],
+        equity=rows["equity"].copy(),
+        notional_total=rows["notional"].copy(),
+        entry_value=rows["cost"] / lots,
+        mark_value=np.full(len(rows), value),
+        maintenance=rows["maintenance"].copy(),
+    )
+
+
+def _holding(state: State, key: Key, units: Int32s) -> Int32s:
+    """Return those of the client units that hold a side."""
+    found = np.empty(len(units), np.int32)
+    return found[: members_kernel(key[0], key[1], units, state.tables(), found)]
 
 
 def _scan(state: State, key: Key, units: Int32s) -> Rows:
@@ -140,14 +234,6 @@ def is_known(state: State, units: npt.NDArray[np.integer[Any]]) -> npt.NDArray[n
     """Return which units read trusted prices alone."""
     blind = (state.depends_on_untrusted(state.book.unit_view(int(unit))) for unit in units)
     return ~np.fromiter(blind, np.bool_, len(units))
-
-
-def _replaced(rows: Rows, units: Int32s, fresh: Rows) -> Rows:
-    """Return rows with those of `units` taken out and the fresh ones put in, order kept."""
-    place = np.searchsorted(units, rows["unit"])
-    gone = units[np.minimum(place, len(units) - 1)] == rows["unit"]
-    kept = rows[~gone]
-    return np.insert(kept, np.searchsorted(kept["unit"], fresh["unit"]), fresh)
 
 
 def _steepest(state: State, instrument: int) -> float:

@@ -246,8 +246,9 @@ def deleverage(desk: Desk, case: Case, rest: Holding, bill: Bill) -> bool:
 def close_against_winners(desk: Desk, case: Case, rest: Holding, bill: Bill) -> Holding:
     """Close what the policy finds among the candidates of this moment; return that part."""
     per_lot = max(0, rest.loss) / abs(rest.lots)
-    sided = desk.candidates(rest.instrument, -1 if rest.lots > 0 else 1, per_lot)
-    lots = DELEVERAGE[desk.state.rules.deleverage](abs(rest.lots), sided.candidates)
+    needed = abs(rest.lots)
+    sided = desk.candidates(rest.instrument, -1 if rest.lots > 0 else 1, per_lot, needed)
+    lots = DELEVERAGE[desk.state.rules.deleverage](needed, sided.candidates)
     chosen = np.flatnonzero(lots)
     closed = [int(n) for n in lots[chosen]]
     matched = rest.part(_signed(sum(closed), rest.lots))
