@@ -287,7 +287,7 @@ def test_a_policy_is_compared_on_the_same_prices_and_accounts(tmp_path: Path) ->
     assert result.exit_code == 0, result.output
     assert "prices: built in" in result.output
     assert "accounts, who gave up 0" in result.output
-    assert " deficits" in result.output
+    assert " in deficits" in result.output
     assert f"next: open {tmp_path / 'report.html'}" in result.output
     assert max(len(line) for line in result.output.splitlines()[2:-3]) <= 80
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))

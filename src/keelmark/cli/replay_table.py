@@ -69,7 +69,7 @@ def _rows(measures: Measures) -> list[Row]:
         (
             "bad debt",
             compact(measures.bad_debt),
-            f"of {compact(deficits)} deficits",
+            f"of {compact(deficits)} in deficits",
         ),
         ("socialised", compact(measures.money(measures.paid.socialised)), ""),
         (
