@@ -148,6 +148,17 @@ def test_a_pause_that_withholds_the_end_is_said_once_and_lifted() -> None:
     assert [x.outcome for x in venue.of(e.LiquidationEnded)] == ["taken_over"]
 
 
+def test_a_held_unit_that_no_wire_can_watch_is_a_suspect_at_its_trigger() -> None:
+    venue = Venue({"profit": {"maintenance": {"weight": "1", "cap": "5000"}}})
+    unit = long_of(venue)
+    venue.do(c.Override(unit=unit, action="hold", operator="ada", reason="test"))
+    venue.marks(A=1000.0)
+    assert unit not in venue.engine.suspects().tolist()
+    venue.marks(A=500.0)
+    assert unit in venue.engine.suspects().tolist()
+    assert not venue.of(e.LiquidationStarted)
+
+
 PRICED = {"assets": {"X": {"quantum": "1", "weights": [{"floor": "0", "weight": "0.9"}]}}}
 
 

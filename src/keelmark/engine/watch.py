@@ -1,11 +1,14 @@
 """Tell the tripwire index what the book did, and ask it who needs a decision."""
 
+from decimal import Decimal
+
 import numpy as np
 import numpy.typing as npt
 
 from keelmark.book.kernels.margin import Tables
 from keelmark.book.tripwires.index import NOBODY, TripwireIndex, TripwireSettings
 from keelmark.book.tripwires.net import Int32s, Stream
+from keelmark.core.numbers import exact
 from keelmark.engine.apply import Touched
 from keelmark.engine.events import MarksSet
 from keelmark.engine.state import State
@@ -85,8 +88,23 @@ class Watch:
         return self.index.apply_snapshot([self._state.universe.time_factor], [seconds])
 
     def suspects(self) -> Int32s:
-        """Return the units at or below the level they are watched at."""
-        return self.index.suspects()
+        """Return the units at or below the level they are watched at.
+
+        Those without a bound are on no list of the index: `core` is asked about each of them.
+        """
+        apart = [u for u in self.index.unwatchables().tolist() if self._is_down(u)]
+        return np.union1d(self.index.suspects(), apart).astype(np.int32)
+
+    def _is_down(self, unit: int) -> bool:
+        """Whether the exact core has a unit at or below the level it is watched at."""
+        state = self._state
+        if state.depends_on_untrusted(state.book.unit_view(unit)):
+            return False
+        report = state.report(unit)
+        with exact():
+            level = Decimal(repr(state.watch_multiple(unit)))
+            below = report.equity <= report.maintenance_margin * level
+        return report.is_liquidatable or (bool(report.positions) and below)
 
     def _stream(self, marks: MarksSet, last: int) -> Stream:
         """Return the snapshots up to `last`, with the time where interest accrues with it."""
