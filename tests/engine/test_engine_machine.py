@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, currently_in_test_context, settings, target
+from hypothesis import event as note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -24,6 +25,7 @@ from keelmark.engine.execution import SimulatedMarket
 from keelmark.market.impact import ImpactModel, LinearDensity, exponential_memory
 from tests.engine.market_of_all import DEARER, PROCESSES, everything
 from tests.engine.model import Key, Model
+from tests.engine.model_waterfall import Waterfall
 from tests.engine.pass_watch import PassWatch
 from tests.engine.venue import Venue, merged, rulebook_text
 
@@ -49,6 +51,9 @@ LAST_DIGIT = Fraction(1, 10**30)
 REASONS = RejectionReason
 TOTAL = {"commands": 0, "refused": 0, "liquidations": 0, "sequences": 0}
 """What all sequences of this run have done together."""
+
+COUNTS: dict[str, int] = {}
+"""What the waterfalls of this run have been held against."""
 
 shares = st.sampled_from([1, 5, 20, 50, 90, 100, 100, 120, 300])
 pick = st.integers(0, 99)
@@ -76,14 +81,21 @@ def first_reason(
 class EngineMachine(RuleBasedStateMachine):
     """One venue, a few accounts, any commands."""
 
-    @initialize(process=st.integers(0, len(PROCESSES) - 1), simulated=st.booleans(), seed=pick)
-    def begin(self, process: int, simulated: bool, seed: int) -> None:  # noqa: FBT001 drawn
+    @initialize(
+        process=st.integers(0, len(PROCESSES) - 1),
+        simulated=st.booleans(),
+        seed=pick,
+        fall=st.sampled_from([1.0, 0.95, 0.9, 0.8, 1.1, 1.25]),
+    )
+    def begin(self, process: int, simulated: bool, seed: int, fall: float) -> None:  # noqa: FBT001 drawn
         self.spec = everything(process)
         self.simulated = simulated
         self.venue = Venue(base=self.spec, market=simulated_market() if simulated else None)
         self.model = Model(self.spec)
         self.model.in_house = self.venue.state.book.units_count
+        self.waterfall = Waterfall(self.model, dict(self.venue.state.book.in_house), COUNTS)
         self.sent: list[Any] = []
+        self.in_grace: set[int] = set()
         self.prices = dict(START)
         self.followed = 0
         self.orders = 0
@@ -91,6 +103,8 @@ class EngineMachine(RuleBasedStateMachine):
         self.open_account()
         self.open_account()
         self.fund_the_house(seed)
+        if fall != 1.0:  # before any rule: a sequence in which nobody falls is the exception
+            self.snapshots([self.moved(fall, 1.0)])
 
     def fund_the_house(self, seed: int) -> None:
         """Give the fund something, and the accounts enough to begin with."""
@@ -134,17 +148,33 @@ class EngineMachine(RuleBasedStateMachine):
         self.everybody_at_the_trigger_is_dealt_with()
 
     def follow(self) -> None:
-        """Let the model take what has happened."""
+        """Let the model take what has happened; each decision is the model's own."""
+        state = self.venue.state
+        excused = {*self.in_grace, *state.grace, *state.held} | self.withheld()
+        self.in_grace = set(state.grace)
         for event in self.venue.events[self.followed :]:
+            if isinstance(event, e.TimeAdvanced):
+                self.waterfall.now = event.time_ms
             if isinstance(event, e.MarksSet):
+                self.waterfall.settled()
                 self.take_prices(event)
+                self.waterfall.now = int(event.times_ms[-1])
+                self.waterfall.expect(excused)
             elif isinstance(event, e.LiquidationStarted):
                 TOTAL["liquidations"] += 1
                 self.the_decision_is_the_models(event)
             elif isinstance(event, e.AccountClosed):
                 self.model.closed |= set(self.venue.state.book.units_of(event.account))
+            self.waterfall.take(event)
             self.model.take(event)
+        self.waterfall.settled()
         self.followed = len(self.venue.events)
+
+    def withheld(self) -> set[int]:
+        """Return the units that a pause of something they hold may keep from being decided."""
+        state = self.venue.state
+        rows = {unit: self.model.held_instruments(unit) for unit in self.model.clients}
+        return {u for u, held in rows.items() if any(state.is_paused(row) for row in held)}
 
     def take_prices(self, marks: e.MarksSet) -> None:
         factors = self.venue.state.universe.factors
@@ -424,16 +454,18 @@ class EngineMachine(RuleBasedStateMachine):
         one = self.model.notional(instrument, LOTS[instrument]) / LOTS[instrument]
         one *= self.model.price(self.model.settle(instrument))
         lots = int(spare * part / 100 / one * 15)
-        if lots > 0:
-            self.fill(
-                c.Fill(
-                    unit=unit,
-                    counterparty=other,
-                    instrument=instrument,
-                    lots=-lots if sells else lots,
-                    ticks=self.ticks(instrument),
-                ),
+        while lots > 0:
+            command = c.Fill(
+                unit=unit,
+                counterparty=other,
+                instrument=instrument,
+                lots=-lots if sells else lots,
+                ticks=self.ticks(instrument),
             )
+            if self.side_refused(command, 0) is not REASONS.INSUFFICIENT_INITIAL_MARGIN:
+                self.fill(command)
+                return
+            lots = lots * 3 // 4  # a higher bracket asks for more
 
     @rule(choice=pick, part=st.sampled_from([1, 2, 3, 1]))
     def reduce_a_position(self, choice: int, part: int) -> None:
@@ -524,6 +556,12 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(moves=st.lists(big_moves, min_size=2, max_size=4))
     def a_crash(self, moves: list[float]) -> None:
         self.snapshots([self.moved(min(move, 0.95), 0.97) for move in moves], after_ms=700)
+
+    @rule(rises=st.booleans(), share=st.sampled_from([0.75, 0.85, 0.9]))
+    def everybody_is_leveraged_and_falls(self, rises: bool, share: float) -> None:  # noqa: FBT001 drawn
+        for number in range(len(self.model.clients)):
+            self.trade_to_the_limit((number, number + 2), number % 4, 98, rises)
+        self.snapshots([self.moved(1 / share if rises else share, 1.0)])
 
     @rule(
         name=st.sampled_from(sorted(START)), price=st.sampled_from([float("nan"), 0.0, -5.0, 1e9])
@@ -674,6 +712,10 @@ class EngineMachine(RuleBasedStateMachine):
         if not hasattr(self, "venue"):
             return
         TOTAL["sequences"] += 1
+        liquidations = len(self.venue.of(e.LiquidationStarted))
+        if currently_in_test_context():
+            note(f"liquidations: {min(liquidations, 5)}")
+            target(float(liquidations), label="liquidations")
         self.venue.check(replay=True)
         self.the_slow_engine_does_the_same()
 
@@ -702,6 +744,37 @@ class EngineMachine(RuleBasedStateMachine):
 ANYTHING = object()
 """The model has no opinion on whether this is refused."""
 
+
+def build_and_crash(machine: EngineMachine, process: int) -> None:
+    """A leveraged book and a crash, by the rules of the machine: everybody is felt."""
+    machine.begin(process=process, simulated=False, seed=process, fall=1.0)
+    for number in range(4):
+        machine.open_account()
+        machine.deposit(choice=number + 2, asset=number % 3, share=100)
+        machine.trade_to_the_limit((number + 2, 1), number % 4, 98, number % 2 == 1)
+        machine.trade_to_the_limit((number, number + 2), 3, 90, number % 2 == 0)
+    for moves in ([0.98, 0.97], [0.9], [0.7, 0.9]):
+        machine.a_crash(moves) if len(moves) > 1 else machine.a_gap(moves[0], 1.01)
+        machine.wait(61)
+    for law in (
+        machine.everybody_holds_what_the_model_says,
+        machine.whoever_is_at_the_trigger_is_a_suspect,
+        machine.margins_are_the_models,
+    ):
+        law()
+    machine.teardown()
+
+
+def test_the_same_rules_liquidate_and_reach_every_payer() -> None:
+    """No draw of luck: the rules of the machine, in a fixed order, under every process."""
+    before = dict(COUNTS)
+    for process in range(len(PROCESSES)):
+        build_and_crash(EngineMachine(), process)
+    seen = {what for what, count in COUNTS.items() if count > before.get(what, 0)}
+    wanted = {"started in order", "shared", "handed over", "fund paid", "deleveraged"}
+    assert wanted <= seen, wanted - seen
+
+
 quick = settings(
     max_examples=30,
     stateful_step_count=30,
@@ -710,6 +783,20 @@ quick = settings(
 )
 EngineMachine.TestCase.settings = quick
 TestEngine = EngineMachine.TestCase
+
+
+def test_random_sequences_liquidate_too() -> None:
+    """Ten of them, always the same: the quick profile is no run in which nothing happens."""
+
+    class Few(EngineMachine):
+        pass
+
+    Few.TestCase.settings = settings(quick, max_examples=10, derandomize=True, database=None)
+    before = dict(TOTAL), dict(COUNTS)
+    Few.TestCase("runTest").runTest()
+    assert TOTAL["liquidations"] >= before[0]["liquidations"] + 5
+    for what in ("started in order", "handed over"):
+        assert COUNTS.get(what, 0) > before[1].get(what, 0), what
 
 
 @pytest.mark.nightly
