@@ -751,7 +751,8 @@ def build_and_crash(machine: EngineMachine, process: int) -> None:
     for number in range(4):
         machine.open_account()
         machine.deposit(choice=number + 2, asset=number % 3, share=100)
-        machine.trade_to_the_limit((number + 2, 1), number % 4, 98, number % 2 == 1)
+        for instrument, part in ((0, 50), (1, 50), (number % 4, 98)):
+            machine.trade_to_the_limit((number + 2, 1), instrument, part, number % 2 == 1)
         machine.trade_to_the_limit((number, number + 2), 3, 90, number % 2 == 0)
     for moves in ([0.98, 0.97], [0.9], [0.7, 0.9]):
         machine.a_crash(moves) if len(moves) > 1 else machine.a_gap(moves[0], 1.01)
