@@ -273,6 +273,9 @@ def test_feedback_moves_marks_and_reports_the_part_it_added(tmp_path: Path) -> N
     assert result.output == ""
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     without = summary["comparisons"]["feedback:without"]
+    added = {symbol: float(part) for symbol, part in summary["displaced_by_liquidations"].items()}
+    assert min(added.values()) < -0.001  # a cascade of longs
+    assert max(added.values()) < -min(added.values())
     assert summary["digest"] != without["digest"]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Liquidations that move prices" in page

@@ -38,6 +38,8 @@ def summary(measures: Measures, comparisons: Mapping[str, Json]) -> dict[str, Js
         "timings": {name: round(seconds, 3) for name, seconds in replay.timings.items()},
         "peak_memory_bytes": peak_memory_bytes(),
     }
+    if replay.spec.feedback == "mark":
+        result["displaced_by_liquidations"] = _displaced(measures)
     if comparisons:
         result["comparisons"] = dict(comparisons)
     return result
@@ -57,6 +59,13 @@ def outcome(measures: Measures) -> dict[str, Json]:
         "first_liquidation": _when(measures.first_ms("liquidation_started")),
         "first_deleverage": _when(measures.first_ms("deleverage")),
     }
+
+
+def _displaced(measures: Measures) -> dict[str, Json]:
+    """Return the largest part of each mark that the run's own liquidations added, as a fraction."""
+    replay = measures.replay
+    rows = enumerate(replay.endogenous.tolist())
+    return {measures.names.symbol(row): f"{moved:.6f}" for row, moved in rows}
 
 
 def _inputs(measures: Measures) -> dict[str, Json]:
