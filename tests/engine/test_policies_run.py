@@ -136,6 +136,9 @@ def test_a_thin_book_fills_orders_in_part_and_every_part_raises_the_excess(side:
         {"reduce": {"price_limit": "none"}},
         {"reduce": {"sizing": "whole", "sizing_settings": {"fraction": "0.2"}}},
         {"reduce": {"price_limit": "no_limit", "price_settings": {"slippage": "0.2"}}},
+        {"reduce": {"impact": {"AA": "0.1"}}},
+        {"reduce": {"impact": {"A": "-0.1"}}},
+        {"insurance": {"segments": {"meme": ["AA"]}}},
     ],
     ids=str,
 )
@@ -143,6 +146,21 @@ def test_a_policy_nobody_has_is_refused_when_the_engine_is_opened(changes: dict[
     spec = merged(Venue().spec, {"liquidation": {"reduce": {"price_limit": "bankruptcy"}}})
     with pytest.raises(InvalidInput):
         Engine(rulebook(merged(spec, {"liquidation": changes})))
+
+
+def test_least_cost_spreads_a_close_by_the_impact_the_rulebook_assumes() -> None:
+    # equal rates and fees: the marginal cost is equal where x_A k_A = x_B k_B, here 3 to 1
+    impact = {"A": "0.0000001", "default": "0.0000003"}
+    reduce = {"sizing": "least_cost", "price_limit": "no_limit", "impact": impact}
+    venue = Venue({"liquidation": {"reduce": reduce}})
+    venue.marks(A=1000.0, B=1000.0)
+    unit, other = venue.open("spread", USDT=120_000), venue.open("other", USDT=10_000_000)
+    for symbol in ("A", "B"):
+        venue.trade(unit, other, symbol, 500, 1000)
+    venue.marks(A=910.0, B=910.0)
+    sold = {x.instrument: -x.lots for x in venue.of(e.Filled) if x.reason == "reduce"}
+    assert sold[venue.row("A")] == pytest.approx(3 * sold[venue.row("B")], abs=4)
+    assert sold[venue.row("B")] > 50
 
 
 def test_settings_of_a_policy_reach_it() -> None:

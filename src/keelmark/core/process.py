@@ -73,6 +73,8 @@ class ReduceRules:
         attempts: Orders a unit is given before the stage is exhausted.
         interval_s: Seconds between two orders of one unit.
         seed: Of the order policies that draw lots.
+        impact: Assumed slippage of an order, by symbol; `default` for those left out. Closing
+            notional `x` costs `impact * x**2`, valuation currency.
     """
 
     sizing: str = "to_target"
@@ -84,6 +86,17 @@ class ReduceRules:
     attempts: int = 3
     interval_s: int = 0
     seed: int = 0
+    impact: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, impact in self.impact.items():
+            if not impact.is_finite() or impact < ZERO:
+                msg = f"reduce: impact of {name} is {impact}; give a number that is not negative"
+                raise InvalidInput(msg)
+
+    def impact_of(self, symbol: str) -> Decimal:
+        """Return the assumed slippage of an instrument."""
+        return self.impact.get(symbol, self.impact.get("default", ZERO))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ that means something else would move money without an event.
 
 from keelmark.book.tripwires.parameters import check_terms
 from keelmark.book.universe import Universe
-from keelmark.core.errors import InvalidInput
+from keelmark.core.errors import InvalidInput, UnknownInstrument, nearest
 from keelmark.core.model import MarginModel
 from keelmark.core.process import LiquidationRules
 from keelmark.engine.adl.policies import DELEVERAGE
@@ -31,6 +31,21 @@ def require_policies(rules: LiquidationRules) -> None:
     price_policy(rules.reduce.price_limit, **rules.reduce.price_settings)
 
 
+def require_symbols(rulebook: Rulebook) -> None:
+    """Refuse a liquidation process that names instruments the rulebook does not have.
+
+    Raises:
+        UnknownInstrument: Naming it and the nearest known name.
+    """
+    rules, known = rulebook.liquidation, rulebook.model.instruments
+    listed = [("insurance.segments", s) for row in rules.insurance.segments.values() for s in row]
+    listed += [("reduce.impact", name) for name in rules.reduce.impact if name != "default"]
+    for place, symbol in listed:
+        if symbol not in known:
+            msg = f"liquidation.{place} names {symbol}, which the rulebook does not list; "
+            raise UnknownInstrument(msg + nearest(symbol, known))
+
+
 def require_compatible(state: State, rulebook: Rulebook) -> None:
     """Refuse a rulebook that a running engine cannot change to.
 
@@ -38,6 +53,7 @@ def require_compatible(state: State, rulebook: Rulebook) -> None:
         InvalidInput: Naming what differs.
     """
     require_policies(rulebook.liquidation)
+    require_symbols(rulebook)
     old, new = scales(state.model), scales(rulebook.model)
     if old != new:
         different = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))

@@ -30,7 +30,7 @@ from keelmark.engine.commands import (
     Resume,
     SetRulebook,
 )
-from keelmark.engine.compatibility import require_policies
+from keelmark.engine.compatibility import require_policies, require_symbols
 from keelmark.engine.decide import decide, require_openings
 from keelmark.engine.digest import state_digest
 from keelmark.engine.entries import PRICE_KINDS
@@ -120,6 +120,7 @@ class Engine:
         listener: Listener | None = None,
     ) -> None:
         require_policies(rulebook.liquidation)
+        require_symbols(rulebook)
         self.journal: Journal = journal if journal is not None else MemoryJournal()
         require_new(self.journal)
         self.position = 0

@@ -130,6 +130,7 @@ class ReduceDocument(_Document, frozen=True):
     attempts: int = 3
     interval_s: int = 0
     seed: int = 0
+    impact: dict[str, Decimal] = {}
 
 
 class TakeoverDocument(_Document, frozen=True):

@@ -113,6 +113,7 @@ def reducible_legs(state: State, report: MarginReport) -> dict[tuple[str, int], 
                 edge_upper=held.terms.maintenance.parameters().edge_upper,
                 pnl=held.unrealized_pnl * price,
                 fee_rate=state.rules.clearance_fee,
+                impact=state.rules.reduce.impact_of(instrument.symbol),
                 hedged_lots=_hedged(report, held),
             )
     return legs
