@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fmt bench
+.PHONY: help demo test check nightly lint fmt bench
 
 export UV_PYTHON_DOWNLOADS := never
 export PYTHON
@@ -29,6 +29,9 @@ test: $(ready) ## every test except the nightly ones
 
 check: lint ## format, lint, types, layers and the fast tests
 	$(bin)/pytest -n $(WORKERS) --dist worksteal -m "not slow and not real_data and not nightly"
+
+nightly: $(ready) ## the tests that take hours: long searches, many kills, many seeds
+	KEELMARK_HYPOTHESIS=nightly $(bin)/pytest -n $(WORKERS) --dist worksteal -m nightly --timeout 20000
 
 lint: $(ready) ## format, lint, types and layers, no tests
 	$(bin)/ruff format --check $(python_code)
