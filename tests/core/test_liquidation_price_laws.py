@@ -10,7 +10,7 @@ from hypothesis import given
 
 from keelmark.core.excess import maintenance_rule
 from keelmark.core.instrument import Instrument, InstrumentKind
-from keelmark.core.liquidation_price import PriceStatus, liquidation_prices
+from keelmark.core.liquidation_price import LEAST_SHARE, PriceStatus, liquidation_prices
 from keelmark.core.market import Market
 from keelmark.core.model import AssetTerms, InstrumentTerms, MarginModel, Trigger
 from keelmark.core.numbers import exact
@@ -82,11 +82,22 @@ def check_flips(situation: Situation, symbol: str, roots: list[Decimal]) -> None
         edges = edges_of(situation, symbol)
         between: list[bool] = []
         for low, high in pairwise([None, *roots, None]):
-            seen = {p: is_liquidatable(situation, symbol, p) for p in scan(low, high, edges)}
+            seen = {
+                p: is_liquidatable(situation, symbol, p)
+                for p in scan(low, high, edges)
+                if is_followed(situation, symbol, p)
+            }
             assert len(set(seen.values())) == 1, f"a flip in ({low}, {high}) is missing: {seen}"
             between.append(next(iter(seen.values())))
         for root, (before, after) in zip(roots, pairwise(between), strict=True):
             assert before != after or touches(situation, symbol, root), f"no flip at {root}"
+
+
+def is_followed(situation: Situation, symbol: str, price: Decimal) -> bool:
+    """Whether a contract is worth at least a billionth of what it is at its mark."""
+    share = price / situation.market.mark(symbol)
+    is_inverse = situation.model.instruments[symbol].instrument.is_inverse
+    return (1 / share if is_inverse else share) >= LEAST_SHARE
 
 
 def touches(situation: Situation, symbol: str, root: Decimal) -> bool:

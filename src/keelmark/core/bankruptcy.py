@@ -9,7 +9,13 @@ from decimal import Decimal
 
 from keelmark.core.errors import InvalidInput, UnknownInstrument, nearest
 from keelmark.core.excess import maintenance_rule
-from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus
+from keelmark.core.line import SAME
+from keelmark.core.liquidation_price import (
+    LEAST_SHARE,
+    LiquidationPrices,
+    PriceStatus,
+    reach_of,
+)
 from keelmark.core.margin import MarginReport, PositionMargin
 from keelmark.core.numbers import ONE, ZERO, exact
 
@@ -34,9 +40,12 @@ def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
             )
             return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
         per_size = instrument.value_per_size(held[0].mark_price)
-        root = instrument.price_at(per_size - report.equity_raw / (price * size))
-        if root is None:
-            reason = f"no positive price of {symbol} makes the unit worthless"
+        worthless = per_size - report.equity_raw / (price * size)
+        root = instrument.price_at(worthless)
+        share = abs(worthless / per_size)
+        if root is None or share < LEAST_SHARE:
+            reach = f", {reach_of(instrument)}," if root is not None and share > SAME else ""
+            reason = f"no positive price of {symbol}{reach} makes the unit worthless"
             return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
         return LiquidationPrices(status=PriceStatus.PRICE, values=(root,))
 

@@ -18,6 +18,7 @@ from itertools import pairwise
 
 from keelmark.core.errors import InvalidMark, MissingMarkPrice, UnknownInstrument, nearest
 from keelmark.core.excess import close_fee_amount, counted_profit, maintenance_rule
+from keelmark.core.instrument import Instrument
 from keelmark.core.line import SAME, Line, apart
 from keelmark.core.margin import (
     AssetMargin,
@@ -26,9 +27,16 @@ from keelmark.core.margin import (
     margin_report,
 )
 from keelmark.core.market import Market
-from keelmark.core.model import AssetTerms, HaircutBase, MarginModel, MarginPurpose
+from keelmark.core.model import AssetTerms, HaircutBase, MarginModel, MarginPurpose, Trigger
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.unit import MarginUnit
+
+LEAST_SHARE = Decimal("1e-9")
+"""Share of its present value per size below which a contract is not followed.
+
+A fully funded position meets maintenance where its contract is worth nothing. Rounded entry prices
+and the last digits move that root a little off nothing, where no mark can stand.
+"""
 
 
 class PriceStatus(StrEnum):
@@ -198,6 +206,21 @@ class _Slice:
         """Return the price of `t`."""
         return self.contract_size / t if self.inverse else t / self.contract_size
 
+    def resolution(self, t: Decimal) -> Decimal:
+        """Return the excess below which only the last digits of what it is made of are left."""
+        own = self.asset
+        terms = [own.balance, own.accrued_interest, self.fixed_profit, self.margin(t)]
+        for held in self.moving:
+            terms += [held.position.size * t, held.position.cost]
+        total = sum((abs(term) for term in terms), ZERO)
+        return SAME * (abs(self.fixed_value) + own.price * total)
+
+    def falls(self, t: Decimal, trigger: Trigger) -> bool:
+        """Whether the unit is liquidatable at `t`."""
+        excess = self.excess(t)
+        settled = ZERO if abs(excess) <= self.resolution(t) else excess
+        return trigger.holds(excess=settled)
+
     def breakpoints(self) -> list[Decimal]:
         """Return every positive `t` at which the formula of the excess changes, rising."""
         points: set[Decimal] = set()
@@ -228,31 +251,74 @@ class _Slice:
 def _solve(cut: _Slice, report: MarginReport) -> LiquidationPrices:
     edges = [ZERO, *cut.breakpoints()]
     lines = [Line.through(cut.excess, low or ZERO, high) for low, high in pairwise([*edges, None])]
-    roots = [root for line in lines if (root := line.root()) is not None]
-    roots += [
+    holds = report.trigger.holds
+    jumps = [
         right.low
         for left, right in pairwise(lines)
-        if min(left.at(right.low), right.at(right.low)) < ZERO
-        and max(left.at(right.low), right.at(right.low)) > ZERO
+        if holds(excess=left.at(right.low)) != holds(excess=right.at(right.low))
     ]
+    roots = [root for line in lines if (root := _root(cut, line)) is not None]
     mark = cut.moving[0].mark_price
-    prices = _distinct([cut.price_of(t) for t in roots if t > ZERO], mark)
-    if prices:
+    now = cut.t_of(mark)
+    changes = _changes(cut, report.trigger, [*jumps, *roots])
+    near = [cut.price_of(t) for t in changes if t >= now * LEAST_SHARE]
+    if near:
+        prices = tuple(sorted(near, key=lambda price: abs(price - mark)))
         return LiquidationPrices(status=PriceStatus.PRICE, values=prices)
-    return LiquidationPrices(status=PriceStatus.NONE, reason=_why_none(cut, report))
+    is_beyond = any(t > now * SAME for t in changes)
+    reason = _why_none(report, cut.moving[0], is_beyond=is_beyond)
+    return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
 
 
-def _distinct(prices: list[Decimal], mark: Decimal) -> tuple[Decimal, ...]:
-    """Return the prices nearest first, without the copies that neighbouring pieces both find."""
+def _root(cut: _Slice, line: Line) -> Decimal | None:
+    """Return where a piece is nothing, unless all that it rises or falls is rounding."""
+    width = line.anchor - line.low
+    if abs(line.slope) * width <= cut.resolution(line.anchor + width):
+        return None
+    return line.root()
+
+
+def _changes(cut: _Slice, trigger: Trigger, candidates: list[Decimal]) -> list[Decimal]:
+    """Return the candidates at which the trigger changes its answer, rising.
+
+    Where the excess touches nothing and turns back, a trigger of `below` may hold nowhere.
+    """
+    roots = _without_copies([t for t in candidates if t > ZERO])
+    if not roots:
+        return []
+    middles = [(low + high) / 2 for low, high in pairwise(roots)]
+    between = [cut.falls(t, trigger) for t in (roots[0] / 2, *middles, roots[-1] * 2)]
+    return [
+        t
+        for t, (before, after) in zip(roots, pairwise(between), strict=True)
+        if before != after or cut.falls(t, trigger) != before
+    ]
+
+
+def _without_copies(points: list[Decimal]) -> list[Decimal]:
+    """Return the points rising, of those that are one the first: neighbouring pieces share ends."""
     kept: list[Decimal] = []
-    for price in sorted(prices, key=lambda p: abs(p - mark)):
-        if all(abs(price - other) > SAME * price for other in kept):
-            kept.append(price)
-    return tuple(kept)
+    for point in points:
+        if all(abs(point - other) > SAME * point for other in kept):
+            kept.append(point)
+    return sorted(kept)
 
 
-def _why_none(cut: _Slice, report: MarginReport) -> str:
-    symbol = cut.moving[0].position.instrument
+def reach_of(instrument: Instrument) -> str:
+    """Return in words how far the prices of a contract are followed."""
+    return (
+        "up to a billion times its mark"
+        if instrument.is_inverse
+        else "down to a billionth of its mark"
+    )
+
+
+def _why_none(report: MarginReport, held: PositionMargin, *, is_beyond: bool) -> str:
+    symbol = held.position.instrument
+    reach = f", {reach_of(held.terms.instrument)}," if is_beyond else ""
     if report.is_liquidatable:
-        return f"the unit is liquidatable at every price of {symbol}"
-    return f"no positive price of {symbol} brings the unit to its maintenance margin, others held"
+        return f"the unit is liquidatable at every price of {symbol}{reach.removesuffix(',')}"
+    return (
+        f"no positive price of {symbol}{reach} brings the unit to its maintenance margin, "
+        "others held"
+    )
