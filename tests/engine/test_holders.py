@@ -1,5 +1,8 @@
 """The head of a queue is enough: policies take from it what they would take from everybody."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,9 +22,16 @@ def taken(policy: str, lots: int, sided: Sided) -> Taken:
     return {unit: count for unit, count in pairs if count}
 
 
-def crowd(rng: np.random.Generator) -> tuple[Venue, list[int]]:
+CAPPED = {"profit": {"maintenance": {"weight": "1", "cap": "1000000000"}}}
+"""A term without a kernel face that nobody comes near."""
+
+
+def crowd(
+    rng: np.random.Generator, changes: Mapping[str, Any] | None = None
+) -> tuple[Venue, list[int]]:
     """Return a venue with eighty longs of A at four prices, some of them alike, and one short."""
-    venue = Venue({"liquidation": {"stages": ["auto_deleverage", "socialise"]}})
+    stages = {"liquidation": {"stages": ["auto_deleverage", "socialise"]}}
+    venue = Venue({**stages, **(changes or {})})
     venue.marks(A=1000.0, B=1000.0)
     maker = venue.open("maker", USDT=100_000_000)
     units = []
@@ -80,3 +90,25 @@ def test_members_are_found_anew_once_much_has_changed_and_come_out_the_same() ->
         assert unit not in after.unit
         same = Holders().candidates(venue.state, row, 1, 0.0).candidates
         assert after.unit.tolist() == same.unit.tolist()
+
+
+@pytest.mark.parametrize("loss", [30.0, 400.0, 900.0])
+def test_the_core_finds_the_candidates_that_the_kernels_find(loss: float) -> None:
+    """Both are bounds from below; they differ by what each allows for rounding."""
+    found = []
+    for changes in (None, CAPPED):
+        venue, units = crowd(np.random.default_rng(7), changes)
+        venue.marks(A=960.0)
+        row = venue.row("A")
+        longs = Holders().candidates(venue.state, row, 1, loss).candidates
+        claims = venue.engine._desk.claims(0, row, units[-1])  # noqa: SLF001 what it may charge
+        found.append((longs, claims))
+    (kernel, charged), (core, charged_by_core) = found
+    assert len(kernel) > 40
+    assert core.unit.tolist() == kernel.unit.tolist()
+    assert np.abs(core.closable - kernel.closable).max() <= 1
+    assert (core.closable < np.abs(core.lots)).any() == (loss > 300.0)
+    for name in ("equity", "maintenance", "notional_total", "pnl"):
+        assert getattr(core, name) == pytest.approx(getattr(kernel, name), rel=1e-9)
+    assert charged_by_core.unit.tolist() == charged.unit.tolist()
+    assert np.abs(charged_by_core.cap - charged.cap).max() <= 3

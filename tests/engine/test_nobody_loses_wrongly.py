@@ -11,7 +11,7 @@ from keelmark.core.errors import InvalidInput, Rejected, RejectionReason
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
 from keelmark.engine.execution import Execution, LiquidationOrder
-from tests.engine.venue import Venue
+from tests.engine.venue import Venue, merged
 
 THIN = {"liquidation_end": "1.2", "liquidation": {"reduce": {"attempts": 1, "buffer": "0.5"}}}
 NO_ORDERS: dict[str, Any] = {"reduce": {"attempts": 0}}
@@ -262,3 +262,132 @@ def test_terms_of_a_fill_that_make_no_sense_are_refused_by_name(field: str, valu
     fill = {"unit": unit, "counterparty": maker, "instrument": 0, "lots": 1, "ticks": 1000}
     with pytest.raises(Rejected, match=field):
         venue.engine.submit(c.Fill(**fill, **{field: value}))
+
+
+# --- what has no kernel face pays like everybody else -------------------------------------------
+
+WINNERS_PAY: dict[str, Any] = {
+    "liquidation": {"stages": ["cancel_orders", "auto_deleverage", "socialise"]}
+}
+FACELESS: dict[str, dict[str, Any]] = {
+    "a cap on profit": {"profit": {"maintenance": {"weight": "1", "cap": "1000000000"}}},
+    "orders in maintenance": {"orders_in_maintenance": True},
+    "a fee at the bankruptcy price": {
+        "instruments": {"B": {"close_fee": {"rate": "0.0005", "basis": "bankruptcy"}}}
+    },
+}
+"""Rules that the kernels leave to the core; the last one of them only where B is held."""
+
+
+def fallen_long(changes: dict[str, Any], *, cash: int = 100_000) -> tuple[Venue, int]:
+    """Return a venue in which ten lots of A fell from 1,000 to 600 on 2,000, and their seller.
+
+    The seller holds a lot of B too.
+    """
+    venue = Venue(merged(WINNERS_PAY, changes))
+    venue.marks(A=1000.0, B=10.0)
+    unit, winner = venue.open("long", USDT=2000), venue.open("winner", USDT=cash)
+    venue.trade(winner, venue.open("other", USDT=10_000), "B", 1, 10)
+    venue.trade(unit, winner, "A", 10, 1000, leverage=500)
+    venue.marks(A=600.0)
+    return venue, winner
+
+
+@pytest.mark.parametrize("rule", FACELESS)
+def test_winners_are_closed_against_whatever_margins_them(rule: str) -> None:
+    """The long is worth -2,000: its seller gives them up at the bankruptcy price of 800."""
+    venue, winner = fallen_long(FACELESS[rule])
+    (ended,) = venue.of(e.LiquidationEnded)
+    assert (ended.outcome, ended.deficit, ended.deleveraged) == ("deleveraged", 2000, 2000)
+    assert (ended.socialised, ended.backstop) == (0, 0)
+    assert venue.lots(winner, "A") == 0
+    assert venue.balance(winner) == 102_000
+
+
+@pytest.mark.parametrize("rule", FACELESS)
+def test_claims_are_charged_whatever_margins_them(rule: str) -> None:
+    """The seller's profit is 4,000, the deficit 2,000."""
+    charged = merged(FACELESS[rule], {"liquidation": {"stages": ["socialise"]}})
+    venue, winner = fallen_long(charged)
+    (ended,) = venue.of(e.LiquidationEnded)
+    assert (ended.deficit, ended.socialised, ended.backstop) == (2000, 2000, 0)
+    assert venue.balance(winner) == 98_000
+
+
+@pytest.mark.parametrize("rule", FACELESS)
+def test_nobody_is_charged_below_maintenance_whatever_margins_them(rule: str) -> None:
+    """Two winners at 600 that could give up little: both stay at or above maintenance."""
+    stages = {"liquidation": {"stages": ["auto_deleverage", "socialise"]}}
+    venue = Venue(merged(FACELESS[rule], stages))
+    venue.marks(A=1000.0, B=1000.0)
+    other = venue.open("other", USDT=1_000_000)
+    unit = venue.open("long", USDT=20_000)
+    thin, full = venue.open("thin", USDT=8_500), venue.open("full", USDT=30_000)
+    venue.trade(unit, thin, "A", 50, 1000)
+    venue.trade(unit, full, "A", 50, 1000)
+    for winner in (thin, full):
+        venue.trade(winner, other, "B", 30 if winner == thin else 150, 1000)
+    venue.marks(A=600.0, B=800.0)
+    (ended,) = [x for x in venue.of(e.LiquidationEnded) if x.unit == unit]
+    assert ended.deficit == 20_000
+    assert ended.deleveraged > 0
+    for winner in (thin, full):
+        assert winner not in venue.state.cases
+        report = venue.state.report(winner)
+        assert report.maintenance_excess >= 0
+
+
+def test_open_orders_that_maintenance_counts_are_no_room_for_a_charge() -> None:
+    """The bystander's order takes 19,000 of its 20,000: no more than the rest can be charged."""
+    haircut = {"stages": ["socialise"], "socialise": "withdrawal_haircut"}
+    venue = Venue({"orders_in_maintenance": True, "liquidation": haircut})
+    venue.marks(A=1000.0, B=1000.0)
+    unit, winner = venue.open("long", USDT=2000), venue.open("winner", USDT=100_000)
+    bystander = venue.open("bystander", USDT=40_000)
+    venue.do(
+        c.ReserveOrder(unit=bystander, order=1, instrument=venue.row("B"), lots=390, ticks=1000)
+    )
+    venue.trade(unit, winner, "A", 10, 1000)
+    venue.marks(A=600.0)
+    (charge,) = venue.of(e.LossSocialised)
+    assert bystander in charge.payers
+    assert venue.state.report(bystander).maintenance_excess >= 0
+
+
+@pytest.mark.parametrize("rule", FACELESS)
+def test_the_backstop_guards_itself_whatever_margins_it(rule: str) -> None:
+    """Thirty lots of A at 900 on nothing: at 800 it is worth less than nothing and is closed."""
+    guarded = {
+        "liquidation": {
+            "stages": ["takeover", "auto_deleverage", "socialise"],
+            "takeover": {"deleverage_below": "0"},
+        }
+    }
+    venue = Venue(merged(FACELESS[rule], guarded))
+    venue.marks(A=1000.0, B=10.0)
+    winner = venue.open("winner", USDT=100_000)
+    for number in range(3):
+        unit = venue.open(f"long {number}", USDT=1100)
+        venue.trade(unit, winner, "A", 10, 1000)
+    if rule.startswith("a fee"):
+        venue.trade(venue.state.backstop, winner, "B", 1, 10)
+    venue.marks(A=930.0)
+    assert venue.lots(venue.state.backstop, "A") == 30
+    venue.stream([{"A": 920.0}, {"A": 800.0}, {"A": 910.0}])
+    assert venue.lots(venue.state.backstop, "A") == 0
+    assert [x.instrument for x in venue.of(e.Deleveraged)].count(venue.row("A")) == 1
+
+
+def test_what_the_backstop_may_lose_binds_whatever_margins_it() -> None:
+    capped = {"stages": ["takeover", "auto_deleverage"], "takeover": {"loss_max": "100"}}
+    venue = Venue(merged(FACELESS["a cap on profit"], {"liquidation": capped}))
+    venue.marks(A=1000.0)
+    winner = venue.open("winner", USDT=1_000_000)
+    first, second = venue.open("first", USDT=1100), venue.open("second", USDT=1500)
+    venue.trade(first, winner, "A", 10, 1000)
+    venue.trade(second, winner, "A", 10, 1000)
+    venue.marks(A=930.0)
+    assert venue.lots(venue.state.backstop, "A") == 10
+    venue.marks(A=870.0)  # the backstop bought at 890 and has lost 200
+    assert venue.lots(venue.state.backstop, "A") == 10
+    assert [x.outcome for x in venue.of(e.LiquidationEnded)] == ["taken_over", "deleveraged"]

@@ -108,7 +108,10 @@ def first_below(
     limit: float,
     tables: Tables,  # its prices are a copy, written
 ) -> int:
-    """Return the first snapshot at which a unit's equity is below a limit, the last if none is."""
+    """Return the first snapshot at which a unit's equity is below a limit, the last if none is.
+
+    Where no kernel can tell what the unit is worth, the first: the core is then asked at each.
+    """
     times, offsets, factors, prices = snapshots
     for snapshot in range(span[0], span[1]):
         for row in range(offsets[snapshot], offsets[snapshot + 1]):
@@ -116,7 +119,7 @@ def first_below(
                 tables.prices[factors[row]] = prices[row]
         tables.prices[tables.prices.shape[0] - 1] = (times[snapshot] - posted_ms) / 1000
         value, _ = excess(unit, 0.0, tables)
-        if value * single_asset_price(unit, tables) < limit:
+        if not value * single_asset_price(unit, tables) >= limit:
             return snapshot
     return span[1]
 

@@ -388,10 +388,20 @@ class State:
         return Decimal(repr(gross_notional(self.backstop, self.tables())))
 
     def backstop_equity(self) -> float:
-        """Return the equity of the backstop, valuation currency."""
+        """Return the equity of the backstop, valuation currency; NaN while a price is missing."""
         tables = self.tables()
         value, _ = excess(self.backstop, 0.0, tables)
-        return value * single_asset_price(self.backstop, tables)
+        value *= single_asset_price(self.backstop, tables)
+        if np.isnan(value) and self._is_priced(self.backstop):  # what has no kernel face
+            return float(self.report(self.backstop).equity)
+        return value
+
+    def _is_priced(self, unit: int) -> bool:
+        """Whether every price that a unit reads has been there."""
+        view = self.book.unit_view(unit)
+        rows = {int(self.universe.asset_rows[asset]["price_factor"]) for asset in view.balances}
+        rows = rows.union(*(self.factors_of(p.instrument) for p in view.positions)) - {-1}
+        return bool(np.isfinite(self.prices[list(rows)]).all())
 
     def backstop_trigger(self) -> float | None:
         """Return the equity below which the backstop is closed against winners at once.

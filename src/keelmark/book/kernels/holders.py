@@ -36,7 +36,8 @@ HOLDER = np.dtype(
         ("equity", "f8"),  # of the unit, settle quanta, as the next three
         ("maintenance", "f8"),
         ("notional", "f8"),  # of all its positions
-        ("room", "f8"),  # excess less the bound of its error
+        ("room", "f8"),  # excess less the bound of its error; NaN where `core` alone can tell
+        ("core", "i8"),  # 1 where `core` alone can tell, also how much may be closed
     ],
 )
 """A candidate of auto-deleveraging."""
@@ -46,7 +47,7 @@ CLAIM = np.dtype(
         ("lots", "i8"),  # signed, in the instrument of the loss
         ("cash", "i8"),  # credit balance, quanta
         ("profit", "f8"),  # unrealised, quanta, signed
-        ("free", "f8"),  # excess less the bound of its error, quanta, not negative
+        ("free", "f8"),  # excess less its error, quanta, not negative; NaN if `core` alone can tell
     ],
 )
 """What a unit holds that a loss may be charged to."""
@@ -132,19 +133,20 @@ def may_be_closed_against(unit: int, tables: Tables) -> bool:
 
 @njit
 def write_holder(unit: int, at: int, contract: Record, tables: Tables, row: Record) -> bool:
-    """Write one candidate; return whether the unit has anything to spare."""
+    """Write one candidate; return whether the unit has anything to spare, or may have."""
     price = single_asset_price(unit, tables)
     spare, error = excess(unit, 1.0, tables)
-    if not spare > error:
+    if spare <= error:
         return False
     equity, _ = excess(unit, 0.0, tables)
-    if not equity > 0.0:
+    if equity <= 0.0:
         return False
     quantum = quantum_price(contract, tables)
     row["unit"] = unit
     row["lots"] = tables.positions[at]["lots"]
     row["cost"] = tables.positions[at]["cost"]
     row["leg"] = tables.positions[at]["leg"]
+    row["core"] = np.isnan(spare)
     row["equity"] = equity * price / quantum
     row["maintenance"] = (equity - spare) * price / quantum
     row["notional"] = gross_notional(unit, tables) / quantum
@@ -249,7 +251,7 @@ def claims_kernel(
         if terms["price_factor"] >= 0:
             quantum *= tables.prices[terms["price_factor"]]
         free = (spare - error) * single_asset_price(unit, tables) / quantum
-        if not (free > 0.0 and may_be_closed_against(unit, tables)):
+        if free <= 0.0 or not may_be_closed_against(unit, tables):
             free = 0.0
         claims[unit]["profit"] = profit
         claims[unit]["lots"] = lots

@@ -9,6 +9,7 @@ from keelmark.book.kernels.holders import CLAIM, claims_kernel
 from keelmark.engine.adl.policies import QUEUES
 from keelmark.engine.events import Event
 from keelmark.engine.execution import ExecutionVenue
+from keelmark.engine.liquidation import by_core
 from keelmark.engine.liquidation.holders import Holders, Sided, is_known
 from keelmark.engine.losses import Claims
 from keelmark.engine.state import State
@@ -45,19 +46,30 @@ class Desk:
         return self.holders.head(self.state, (instrument, side), loss_per_lot, lots, score)
 
     def claims(self, asset: int, instrument: int, payee: int) -> Claims:
-        """Return what a loss in `asset` may be charged to; never the unit that is paid."""
-        rows = np.zeros(self.state.book.units_count, CLAIM)
-        claims_kernel(asset, instrument, self.state.tables(), rows)
-        free = np.floor(np.minimum(rows["free"], 2.0**62)).astype(np.int64)
-        free[payee] = 0
-        usable = np.flatnonzero(free > 0)
-        if self.state.untrusted:
-            usable = usable[is_known(self.state, usable)]
+        """Return what a loss in `asset` may be charged to; never the unit that is paid.
+
+        A charge may turn a balance into a debt: it counts at the steepest line of the collateral.
+        """
+        state = self.state
+        rows = np.zeros(state.book.units_count, CLAIM)
+        claims_kernel(asset, instrument, state.tables(), rows)
+        spare = rows["free"]
+        spare[payee] = 0.0
+        ordered = [unit for unit in state.orders if state.counts_orders_of(unit)]
+        spare[ordered] = np.where(spare[ordered] > 0.0, np.nan, spare[ordered])
+        usable = np.flatnonzero(~(spare <= 0.0))
+        if state.untrusted:
+            usable = usable[is_known(state, usable)]
+        for unit in usable[np.isnan(spare[usable])].tolist():
+            spare[unit] = by_core.free(state, asset, unit)
+        spare /= float(state.steepest(state.universe.assets[asset]))
+        usable = usable[spare[usable] >= 1.0]
         chosen = rows[usable]
+        free = np.floor(np.minimum(chosen["free"], 2.0**62)).astype(np.int64)
         return Claims(
             unit=usable.astype(np.int64),
             profit=np.floor(chosen["profit"]).astype(np.int64),
             open_interest=chosen["lots"].astype(np.int64),
-            withdrawable=np.minimum(chosen["cash"], free[usable]),
-            cap=free[usable],
+            withdrawable=np.minimum(chosen["cash"], free),
+            cap=free,
         )

@@ -23,6 +23,7 @@ from keelmark.book.kernels.holders import (
 )
 from keelmark.engine.adl.candidates import Candidates
 from keelmark.engine.apportion import exact_sum
+from keelmark.engine.liquidation import by_core
 from keelmark.engine.state import State
 
 Int64s = npt.NDArray[np.int64]
@@ -190,7 +191,10 @@ def _nothing(rows: Rows) -> Int64s:
 def _sided(state: State, instrument: int, loss: float, rows: Rows) -> Sided:
     """Return those of the rows that can be closed against, and by how much."""
     closable = _nothing(rows)
-    closable_kernel(instrument, loss, _steepest(state, instrument), state.tables(), rows, closable)
+    steepest = float(state.steepest(state.universe.assets[state.settle_of(instrument)]))
+    closable_kernel(instrument, loss, steepest, state.tables(), rows, closable)
+    for at in np.flatnonzero(rows["core"]).tolist():
+        closable[at] = by_core.closable(state, instrument, loss, rows[at])
     kept = closable > 0
     rows = rows[kept]
     return Sided(_columns(state, instrument, rows, closable[kept]), rows["leg"])
@@ -227,20 +231,14 @@ def _scan(state: State, key: Key, units: Int32s) -> Rows:
     found = np.empty(len(units), HOLDER)
     count = holders_kernel(key[0], key[1], units, state.tables(), found)
     rows = found[:count]
-    return rows[is_known(state, rows["unit"])] if state.untrusted else rows
+    known = rows[is_known(state, rows["unit"])] if state.untrusted else rows
+    return by_core.complete(state, key[0], known)
 
 
 def is_known(state: State, units: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
     """Return which units read trusted prices alone."""
     blind = (state.depends_on_untrusted(state.book.unit_view(int(unit))) for unit in units)
     return ~np.fromiter(blind, np.bool_, len(units))
-
-
-def _steepest(state: State, instrument: int) -> float:
-    terms = state.universe.asset_rows[state.settle_of(instrument)]
-    start = int(terms["segment_start"])
-    slopes = state.universe.segments["slope"][start : start + int(terms["segment_count"])]
-    return max(1.0, float(slopes.max()))
 
 
 def _lot_value(state: State, instrument: int) -> float:
