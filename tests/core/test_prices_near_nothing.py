@@ -19,9 +19,16 @@ from keelmark.core.liquidation_price import (
 )
 from keelmark.core.margin import margin_report
 from keelmark.core.market import Market
-from keelmark.core.model import AssetTerms, InstrumentTerms, MarginModel, Trigger
+from keelmark.core.model import (
+    AssetTerms,
+    InstrumentTerms,
+    MarginModel,
+    MarginPurpose,
+    ProfitTerms,
+    Trigger,
+)
 from keelmark.core.numbers import exact
-from keelmark.core.rules import TieredRule, with_deductions
+from keelmark.core.rules import Tier, TieredRule, WholeNotionalRule, with_deductions
 from keelmark.core.unit import MarginUnit, Position, TierRow
 
 D = Decimal
@@ -183,3 +190,33 @@ def test_the_working_says_none_too() -> None:
     )
     assert working.value is None
     assert "no positive price of ABCUSDT" in working.note
+
+
+@pytest.mark.parametrize(
+    ("trigger", "values"), [(Trigger.BELOW, (D(100),)), (Trigger.AT_OR_BELOW, ())]
+)
+def test_a_price_that_alone_is_safe_is_one_of_the_prices(
+    trigger: Trigger, values: tuple[Decimal, ...]
+) -> None:
+    # no profit counts: the excess 0.5 + min(P - 100, 0) - 0.005 P is nothing at 100, else below it
+    rules = replace(model(trigger), profit={MarginPurpose.MAINTENANCE: ProfitTerms(weight=D(0))})
+    unit = replace(long_of(D(1), D(100)), balances={"USDT": D("0.5")})
+    found = liquidation_prices(unit, "ABCUSDT", Market(marks={"ABCUSDT": D(90)}), rules)
+    assert found.values == values
+
+
+@pytest.mark.parametrize(("trigger", "count"), [(Trigger.BELOW, 1), (Trigger.AT_OR_BELOW, 2)])
+def test_a_price_that_alone_liquidates_is_one_of_the_prices(trigger: Trigger, count: int) -> None:
+    # short 1 at 100 on 10: nothing is left at 100, where the rate falls from 10 % to 1 %
+    tiers = (Tier(floor=D(0), rate=D("0.1")), Tier(floor=D(100), rate=D("0.01")))
+    plain = model(trigger)
+    terms = replace(plain.instrument("ABCUSDT"), maintenance=WholeNotionalRule(tiers=tiers))
+    held = Position(instrument="ABCUSDT", size=D(-1), cost=D(-100))
+    found = liquidation_prices(
+        MarginUnit(balances={"USDT": D(10)}, positions=(held,)),
+        "ABCUSDT",
+        Market(marks={"ABCUSDT": D(90)}),
+        replace(plain, instruments={"ABCUSDT": terms}),
+    )
+    assert len(found.values) == count
+    assert (D(100) in found.values) is (trigger is Trigger.AT_OR_BELOW)

@@ -281,7 +281,8 @@ def _root(cut: _Slice, line: Line) -> Decimal | None:
 def _changes(cut: _Slice, trigger: Trigger, candidates: list[Decimal]) -> list[Decimal]:
     """Return the candidates at which the trigger changes its answer, rising.
 
-    Where the excess touches nothing and turns back, a trigger of `below` may hold nowhere.
+    Where the answer is the same on both sides the excess touches nothing there: a price only if
+    nothing itself is answered differently.
     """
     roots = _without_copies([t for t in candidates if t > ZERO])
     if not roots:
@@ -291,7 +292,7 @@ def _changes(cut: _Slice, trigger: Trigger, candidates: list[Decimal]) -> list[D
     return [
         t
         for t, (before, after) in zip(roots, pairwise(between), strict=True)
-        if before != after or cut.falls(t, trigger) != before
+        if before != after or trigger.holds(excess=ZERO) != before
     ]
 
 
