@@ -8,6 +8,8 @@ import pytest
 
 from keelmark.core.errors import KeelmarkError
 from keelmark.engine.adl.policies import DELEVERAGE, QUEUES
+from keelmark.engine.apply import Touched
+from keelmark.engine.execution import Execution, LiquidationOrder
 from keelmark.engine.liquidation import holders as module
 from keelmark.engine.liquidation.holders import Holders, Sided
 from tests.engine.venue import Venue
@@ -20,6 +22,35 @@ def taken(policy: str, lots: int, sided: Sided) -> Taken:
     found = DELEVERAGE[policy](lots, sided.candidates)
     pairs = zip(sided.candidates.unit.tolist(), found.tolist(), strict=True)
     return {unit: count for unit, count in pairs if count}
+
+
+class Nobody:
+    """A market in which nobody trades."""
+
+    def execute(self, order: LiquidationOrder) -> Execution:
+        return Execution(lots=0, ticks=order.mark_ticks)
+
+    def observe(self, order: LiquidationOrder, execution: Execution) -> None:
+        """Nothing to remember."""
+
+
+class Teller(Holders):
+    """The desk's own, which passes on what the engine says was touched."""
+
+    def __init__(self, listener: Holders) -> None:
+        super().__init__()
+        self.listener = listener
+
+    def note(self, touched: Touched) -> None:
+        super().note(touched)
+        self.listener.note(touched)
+
+
+def following(venue: Venue) -> Holders:
+    """Return holders that hear what the engine's hear, and are not forgotten with a commit."""
+    kept = Holders()
+    venue.engine._desk.holders = Teller(kept)  # noqa: SLF001 there is no other way to listen
+    return kept
 
 
 CAPPED = {"profit": {"maintenance": {"weight": "1", "cap": "1000000000"}}}
@@ -49,7 +80,7 @@ def test_the_head_of_a_queue_gives_what_the_whole_queue_would(
     monkeypatch.setattr(module, "HEAD", 2)
     rng = np.random.default_rng(7)
     venue, units = crowd(rng)
-    row, kept = venue.row("A"), Holders()
+    row, kept = venue.row("A"), following(venue)
     lengths = set()
     for step in range(60):
         state, fresh = venue.state, Holders()
@@ -63,7 +94,6 @@ def test_the_head_of_a_queue_gives_what_the_whole_queue_would(
         assert known.closable.tolist() == everybody.candidates.closable.tolist()
         if step % 20 == 19:
             venue.marks(A=float(rng.choice([960, 1000, 1040])))
-            kept.touched(np.array(units, np.int32))  # a mark liquidates, which touches some
             kept.forget()
             continue
         chosen = [int(unit) for unit in rng.choice(units[:-1], 2, replace=False)]
@@ -71,7 +101,6 @@ def test_the_head_of_a_queue_gives_what_the_whole_queue_would(
             venue.trade(chosen[0], chosen[1], "A", int(rng.integers(-80, 80)) or 1, 1000)
         except KeelmarkError:
             continue
-        kept.touched(np.array(chosen, np.int32))
     assert min(lengths) < 0.2
     assert len(lengths) > 10
 
@@ -79,12 +108,11 @@ def test_the_head_of_a_queue_gives_what_the_whole_queue_would(
 def test_members_are_found_anew_once_much_has_changed_and_come_out_the_same() -> None:
     rng = np.random.default_rng(11)
     venue, units = crowd(rng)
-    row, kept = venue.row("A"), Holders()
+    row, kept = venue.row("A"), following(venue)
     for unit, other in zip(units[:40], units[40:80], strict=True):
         before = kept.candidates(venue.state, row, 1, 0.0)
         assert unit in before.candidates.unit
         venue.trade(unit, other, "A", -venue.lots(unit, "A"), 1000)  # all of it is sold on
-        kept.touched(np.array([unit, other], np.int32))
         kept.forget()
         after = kept.candidates(venue.state, row, 1, 0.0).candidates
         assert unit not in after.unit
@@ -112,3 +140,46 @@ def test_the_core_finds_the_candidates_that_the_kernels_find(loss: float) -> Non
         assert getattr(core, name) == pytest.approx(getattr(kernel, name), rel=1e-9)
     assert charged_by_core.unit.tolist() == charged.unit.tolist()
     assert np.abs(charged_by_core.cap - charged.cap).max() <= 3
+
+
+def test_who_enters_or_leaves_liquidation_is_renewed_in_a_known_side() -> None:
+    """A long that waits for an order is no candidate; recovered at the same mark it is one."""
+    process = {"stages": ["reduce"], "reduce": {"attempts": 3, "interval_s": 60}}
+    venue = Venue({"liquidation": process}, market=Nobody())
+    maker = venue.open("maker", USDT=10**9)
+    venue.marks(A=1000.0)
+    unit, other = venue.open("long", USDT=1100), venue.open("other", USDT=100_000)
+    for buyer in (unit, other):
+        venue.trade(buyer, maker, "A", 10, 1000)
+    kept = following(venue)
+
+    def longs() -> list[int]:
+        return kept.candidates(venue.state, venue.row("A"), 1, 0.0).candidates.unit.tolist()
+
+    assert longs() == [unit, other]
+    venue.marks(A=930.0)
+    kept.forget()
+    assert longs() == [other]
+    venue.deposit(unit, 100_000)  # ends the liquidation
+    assert unit not in venue.state.cases
+    assert longs() == [unit, other]
+
+
+def test_the_log_of_changes_is_bounded_by_the_units() -> None:
+    venue, units = crowd(np.random.default_rng(3))
+    row, kept = venue.row("A"), following(venue)
+    bound = venue.state.book.units_count + module.LOG_LEAST
+    touched = Touched(np.array(units[:4], np.int32))
+    longest = 0
+    for _ in range(2 * bound):
+        kept.note(touched)
+        longest = max(longest, len(kept._log))  # noqa: SLF001 what is bounded
+    assert longest == 0  # nobody has asked
+    for number in range(bound):
+        kept.note(touched)
+        longest = max(longest, len(kept._log))  # noqa: SLF001 what is bounded
+        if number % 100 == 0:
+            known = kept.candidates(venue.state, row, 1, 0.0).candidates
+            fresh = Holders().candidates(venue.state, row, 1, 0.0).candidates
+            assert known.closable.tolist() == fresh.closable.tolist()
+    assert 4 < longest <= bound

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from keelmark.core.errors import InvalidInput, Rejected, RejectionReason
+from keelmark.core.errors import InvalidInput, InvariantViolated, Rejected, RejectionReason
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
 from keelmark.engine.execution import Execution, LiquidationOrder
+from keelmark.engine.liquidation import resolve
 from tests.engine.venue import Venue, merged
 
 THIN = {"liquidation_end": "1.2", "liquidation": {"reduce": {"attempts": 1, "buffer": "0.5"}}}
@@ -391,3 +392,93 @@ def test_what_the_backstop_may_lose_binds_whatever_margins_it() -> None:
     venue.marks(A=870.0)  # the backstop bought at 890 and has lost 200
     assert venue.lots(venue.state.backstop, "A") == 10
     assert [x.outcome for x in venue.of(e.LiquidationEnded)] == ["taken_over", "deleveraged"]
+
+
+# --- what has happened to others before, at the same snapshot -----------------------------------
+
+
+class Nobody:
+    """A market in which nobody trades."""
+
+    def execute(self, order: LiquidationOrder) -> Execution:
+        return Execution(lots=0, ticks=order.mark_ticks)
+
+    def observe(self, order: LiquidationOrder, execution: Execution) -> None:
+        """Nothing to remember."""
+
+
+DEPOSITS = {"first": 3000, "second": 3000, "short": 25_000, "other": 100_000}
+
+
+def three_that_wait(order: tuple[str, ...], *stages: str) -> tuple[Venue, dict[str, int]]:
+    """Return two longs that fell and the short of a hundred that recovered, after the mark.
+
+    All three waited for an order that found nobody; ids follow `order`. At the end the shorts of A
+    can give up everything that the longs hold.
+    """
+    waiting = {"attempts": 1, "interval_s": 10, "price_limit": "no_limit", "buffer": "0"}
+    process = {"stages": ["cancel_orders", "reduce", "auto_deleverage", *stages]}
+    venue = Venue({"liquidation": {**process, "reduce": waiting}}, market=Nobody())
+    venue.marks(A=1000.0, B=1000.0)
+    rest = venue.state.liquidity
+    units = {name: venue.open(name, USDT=DEPOSITS[name]) for name in order}
+    for name in ("first", "second"):
+        venue.trade(units[name], rest, "A", 10, 1000)
+        venue.trade(units[name], rest, "B", 10, 1000)
+    venue.trade(units["short"], rest, "A", -100, 1000)
+    venue.trade(units["other"], rest, "B", -50, 1000)
+    venue.marks(A=1200.0, B=580.0)
+    assert units["short"] in venue.state.cases
+    venue.marks(A=600.0, B=580.0, after_ms=10_000)
+    return venue, units
+
+
+@pytest.mark.parametrize("stages", [(), ("socialise",)])
+@pytest.mark.parametrize(
+    "order",
+    [("first", "short", "second", "other"), ("short", "first", "second", "other")],
+    ids=["in between", "opened before"],
+)
+def test_whoever_recovers_at_a_mark_is_closed_against_at_that_mark(
+    order: tuple[str, ...], stages: tuple[str, ...]
+) -> None:
+    venue, units = three_that_wait(order, *stages)
+    ended = {x.unit: x for x in venue.of(e.LiquidationEnded)}
+    assert ended[units["short"]].outcome == "recovered"
+    assert ended[units["first"]].deleveraged == ended[units["first"]].deficit > 0
+    assert ended[units["second"]].deleveraged == ended[units["second"]].deficit > 0
+    assert venue.lots(units["short"], "A") == -80
+    assert not venue.of(e.LossSocialised)
+
+
+def test_liquidations_at_one_mark_end_in_the_order_of_the_rulebook() -> None:
+    """Both waited; the one with the higher id is the deeper."""
+    waiting = {"attempts": 1, "interval_s": 10, "price_limit": "no_limit", "buffer": "0"}
+    for rule, deepest_first in (("lowest_excess", True), ("account_id", False)):
+        process = {"unit_order": rule, "stages": ["reduce", "auto_deleverage"], "reduce": waiting}
+        venue = Venue({"liquidation": process}, market=Nobody())
+        maker = venue.open("maker", USDT=10**9)
+        venue.marks(A=1000.0)
+        shallow, deep = venue.open("shallow", USDT=1200), venue.open("deep", USDT=1100)
+        for unit in (shallow, deep):
+            venue.trade(unit, maker, "A", 10, 1000)
+        venue.marks(A=900.0)
+        assert {shallow, deep} <= venue.state.cases.keys()
+        venue.marks(A=800.0, after_ms=10_000)
+        ended = [x.unit for x in venue.of(e.LiquidationEnded)]
+        assert ended == ([deep, shallow] if deepest_first else [shallow, deep])
+
+
+def test_the_auditor_hears_of_a_loss_that_the_backstop_bears_beside_a_candidate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The desk asks nobody: the law says who could have closed."""
+    monkeypatch.setattr(
+        resolve, "close_against_winners", lambda _desk, _case, rest, _b: rest.part(0)
+    )
+    venue = Venue({"liquidation": {"stages": ["auto_deleverage"]}})
+    unit = long_of(venue, margin=100_000, lots=1000)
+    with pytest.raises(InvariantViolated, match=r"INV-09.*candidate"):
+        venue.marks(A=800.0)
+    (ended,) = venue.of(e.LiquidationEnded)
+    assert (ended.unit, ended.backstop) == (unit, 100_000)

@@ -5,7 +5,7 @@ watches units can be told.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,17 +40,22 @@ class Touched:
         units: Units whose rows changed.
         cash: `CASH` records of balances that moved in bulk and nothing else.
         levels: Units that may be watched at another level now.
+        standing: Units whose rows did not change, but whether they can be closed against.
     """
 
     units: Int32s
     cash: Rows | None = None
     levels: tuple[int, ...] = ()
+    standing: tuple[int, ...] = ()
 
 
 NOTHING = Touched(NOBODY)
 
 ORDER_EVENTS = (e.OrderReserved, e.OrderReleased, e.OrdersCancelled)
 """Events that change a unit's margin and none of its rows."""
+
+STANDING_EVENTS = (*ORDER_EVENTS, e.LiquidationStarted, e.LiquidationEnded)
+"""Events that change whether, or how far, a unit can be closed against, and none of its rows."""
 
 
 def apply(state: State, event: Any) -> Touched:  # noqa: ANN401 one of the event types below
@@ -61,6 +66,8 @@ def apply(state: State, event: Any) -> Touched:  # noqa: ANN401 one of the event
     state.forget_reports_of(touched.units.tolist())
     if isinstance(event, ORDER_EVENTS):
         state.forget_reports_of((event.unit,))
+    if isinstance(event, STANDING_EVENTS):
+        return replace(touched, standing=(event.unit,))
     return touched
 
 

@@ -17,11 +17,14 @@ from keelmark.core.margin import maintenance_excess
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.process import Stage
 from keelmark.engine import events as e
-from keelmark.engine.payers import SpendingLog, one_lot_could_close
+from keelmark.engine.payers import SpendingLog, Uncovered, one_lot_could_close
 from keelmark.engine.state import State
 
 RESOLVING = frozenset({"takeover", "seizure", "surplus", "deficit", "borne"})
 """Reasons of fills and transfers that belong to the end of a unit."""
+
+PARTS = 4
+"""Quanta by which parts of a value may exceed their share: each of its splits rounds once."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class Auditor:
         findings: (number of the law, how it fails).
         closed: What each closed account held when it was closed.
         steps: How many steps were checked, by law.
+        _helped: What fund and claims paid of the lots at hand, by case, settle quanta.
     """
 
     findings: list[tuple[int, str]] = field(default_factory=list)
@@ -56,6 +60,7 @@ class Auditor:
     _accounts: dict[int, Account] = field(default_factory=dict)
     _victims: list[int] = field(default_factory=list)
     _spending: SpendingLog = field(default_factory=SpendingLog)
+    _helped: dict[int, int] = field(default_factory=dict)
 
     def first(self, number: int) -> str | None:
         """Return the first finding about a law."""
@@ -119,6 +124,7 @@ class Auditor:
 
     def _after_end(self, state: State, event: e.LiquidationEnded) -> None:
         self._excess.pop(event.unit, None)
+        self._helped.pop(event.case, None)
         for row in event.bills:
             parts = laws.LossParts(
                 case=event.case,
@@ -149,6 +155,26 @@ class Auditor:
     def _before_fill(self, state: State, event: e.Filled) -> None:
         if event.reason == "reduce":
             self._remember_excess(state, event.unit)
+        if event.reason == "takeover":
+            self._before_takeover(state, event)
+
+    def _before_takeover(self, state: State, event: e.Filled) -> None:
+        """INV-09 of the backstop as payer: nobody else could have borne a lot of it."""
+        helped = self._helped.pop(event.case, 0)
+        at_mark = -state.value(event.instrument, event.lots, state.ticks(event.instrument))
+        borne = -event.value - at_mark
+        if borne <= PARTS:
+            return
+        left = Uncovered(instrument=event.instrument, lots=-event.lots, loss=borne + helped)
+        asset = state.settle_of(event.instrument)
+        fund_left = self._spending.left(state, event.instrument, asset)
+        could = one_lot_could_close(state, left)
+        wrong = fund_left > 0 or could
+        text = (
+            f"case {event.case}: the backstop bears {borne} with fund {fund_left} and candidates "
+            f"{could} left"
+        )
+        self._found(9, text if wrong else None)
 
     def _after_fill(self, state: State, event: e.Filled) -> None:
         if event.reason == "reduce":
@@ -164,6 +190,10 @@ class Auditor:
             self._spending.note(state, event)
         if event.reason == "deficit" and event.case:
             self._account(event.case).paid["fund", event.asset] += event.quanta
+            self._help(event.case, event.quanta)
+
+    def _help(self, case: int, quanta: int) -> None:
+        self._helped[case] = self._helped.get(case, 0) + quanta
 
     def _after_transfer(self, state: State, event: e.Transferred) -> None:
         if event.reason == "conversion" and event.target in self._excess:
@@ -172,6 +202,7 @@ class Auditor:
     # --- INV-08, INV-09 -------------------------------------------------------------------------
 
     def _before_deleverage(self, state: State, event: e.Deleveraged) -> None:
+        self._helped.pop(event.case, None)
         legs = zip(event.victims, event.victim_legs, strict=True)
         self._victims = [state.book.lots(v, event.instrument, Leg(leg)) for v, leg in legs]
         for victim in event.victims:
@@ -207,7 +238,10 @@ class Auditor:
             case=event.case, deficit=0, fund=0, deleveraged=0, socialised=quanta, backstop=0
         )
         fund_left = self._spending.left(state, event.instrument, event.asset)
-        left = one_lot_could_close(state, event)
+        self._help(event.case, quanta)
+        left = one_lot_could_close(
+            state, Uncovered(instrument=event.instrument, lots=event.lots, loss=event.loss)
+        )
         self._found(
             9,
             laws.principal_is_touched_last(

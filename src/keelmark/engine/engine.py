@@ -330,8 +330,8 @@ class Engine:
         self._watch.note(touched)
         self._unknown.note(touched)
         self._note_guarded(event, touched)
-        self._desk.holders.touched(touched.units)
-        if touched.cash is not None:
+        self._desk.holders.note(touched)
+        if isinstance(event, e.TimeAdvanced | e.RulebookSet):
             self._desk.holders.forget()
         self._record(event)
         if witness is not None:
@@ -405,13 +405,20 @@ class Engine:
     def _in_order(self, units: Int32s) -> Iterable[int]:
         """Return the units that may be at their trigger, in the order the rulebook names."""
         state = self.state
+        rest = [u for u in units.tolist() if u not in state.cases and state.may_fall(u)]
         open_cases = self._stirring([u for u in units.tolist() if u in state.cases])
-        rest = [
-            u
-            for u in units.tolist()
-            if u not in state.cases and state.may_fall(u) and not must_wait(state, u)
-        ]
-        return sorted(open_cases) + _ranked(state, rest)
+        return self._queue(open_cases) + self._queue(rest)
+
+    def _queue(self, units: list[int]) -> list[int]:
+        """Return units in the order in which they are liquidated, those that cannot be left out.
+
+        Liquidations that have recovered come first, by id: once they have ended, what is left of
+        them can be closed against by whoever does not recover.
+        """
+        state = self.state
+        ready = [u for u in units if u not in state.held and not must_wait(state, u)]
+        back = {u for u in ready if u in state.cases and state.has_recovered(u)}
+        return sorted(back) + _ranked(state, [u for u in ready if u not in back])
 
     def _stirring(self, units: list[int]) -> list[int]:
         """Leave out the liquidations that wait and have surely not recovered: nothing is due."""
@@ -430,7 +437,7 @@ class Engine:
             self._emit(e.WorkDone(work="recheck", time_ms=self.state.time_ms))
             for level, units in recoveries(self.state).items():
                 self._emit(e.WarningCleared(level=level, units=units))
-        for unit in tasks.units:
+        for unit in self._queue(tasks.units):
             liquidate(self._desk, unit)
         self._deleverage_backstop()
         if tasks.jobs:

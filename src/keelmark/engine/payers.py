@@ -20,6 +20,9 @@ from keelmark.engine.state import State
 SCREEN = Decimal("1e-9")
 """Of a unit's gross size: more than the screen that chooses candidates may err by."""
 
+ROUNDINGS = 4
+"""Quanta of each asset, beside two a position: splits of values, and charges in whole quanta."""
+
 
 @dataclass(slots=True)
 class _Window:
@@ -68,47 +71,54 @@ def _fund(state: State, instrument: int) -> int:
     return state.book.in_house[f"fund:{names[-1] if names else 'default'}"]
 
 
-def one_lot_could_close(state: State, event: e.LossSocialised) -> list[int]:
-    """Return the units that could have been closed against by a lot instead of charging claims."""
-    if event.lots == 0 or not state.rules.runs(Stage.AUTO_DELEVERAGE):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncovered:
+    """Lots that nobody took and their loss, settle quanta: claims or the backstop bear it."""
+
+    instrument: int
+    lots: int
+    loss: int
+
+
+def one_lot_could_close(state: State, left: Uncovered) -> list[int]:
+    """Return the units that could have been closed against by a lot instead."""
+    if left.lots == 0 or not state.rules.runs(Stage.AUTO_DELEVERAGE):
         return []
-    per_lot = Decimal(max(0, event.loss)) / abs(event.lots)
-    asset = state.settle_of(event.instrument)
+    asset = state.settle_of(left.instrument)
     with exact():
+        per_lot = Decimal(max(0, left.loss)) / abs(left.lots)
         loss = per_lot * state.universe.quantum(asset)
-        return [unit for unit in _opposite(state, event) if _bears(state, unit, event, loss)]
+        return [unit for unit in _opposite(state, left) if _bears(state, unit, left, loss)]
 
 
-def _opposite(state: State, event: e.LossSocialised) -> Iterator[int]:
+def _opposite(state: State, left: Uncovered) -> Iterator[int]:
     """Yield the open clients on the other side who are not being liquidated and can be valued."""
     for unit, row in enumerate(state.book.units):
         if row["kind"] == UnitKind.IN_HOUSE or row["status"] == UnitStatus.CLOSED:
             continue
         view = state.book.unit_view(unit)
-        sides = (
-            p.lots * event.lots < 0 for p in view.positions if p.instrument == event.instrument
-        )
+        sides = (p.lots * left.lots < 0 for p in view.positions if p.instrument == left.instrument)
         if any(sides) and unit not in state.cases and not state.depends_on_untrusted(view):
             yield unit
 
 
-def _bears(state: State, unit: int, event: e.LossSocialised, loss: Decimal) -> bool:
+def _bears(state: State, unit: int, left: Uncovered, loss: Decimal) -> bool:
     """Whether a unit with a lot less is surely above maintenance, having lost `loss` on it.
 
     The loss counts at the steepest line of its collateral, as the rule of candidates says.
     """
-    terms = state.universe.instrument(event.instrument)
+    terms = state.universe.instrument(left.instrument)
     before = state.unit(unit)
     report = margin_report(before, state.market, state.model)
     gross = _gross(state, report)
-    spare = report.equity - report.maintenance_margin - SCREEN * gross
+    spare = report.equity - report.maintenance_margin - SCREEN * gross - _roundings(state, report)
     if spare <= ZERO or report.equity <= ZERO:
         return False
     price = state.price_of(state.universe.asset_row(terms.settle))
     segments = state.model.asset(terms.settle).schedule.segments
     steepest = max([ONE, *(segment.slope for segment in segments)])
     after = replace(
-        before, positions=tuple(_less_a_lot(before, terms.symbol, event.lots, terms.lot))
+        before, positions=tuple(_less_a_lot(before, terms.symbol, left.lots, terms.lot))
     )
     then = margin_report(after, state.market, state.model) if after.positions else None
     freed = _requirement(report, terms.symbol) - (
@@ -125,6 +135,13 @@ def _gross(state: State, report: MarginReport) -> Decimal:
         for p in report.positions
     )
     return sum(held, sum(notionals, report.maintenance_margin))
+
+
+def _roundings(state: State, report: MarginReport) -> Decimal:
+    """Return what a rule of candidates may leave for whole quanta, valuation currency."""
+    assets = (state.universe.asset_row(a.asset) for a in report.assets)
+    quanta = (state.universe.quantum(row) * state.price_of(row) for row in assets)
+    return (2 * len(report.positions) + ROUNDINGS) * sum(quanta, ZERO)
 
 
 def _less_a_lot(unit: MarginUnit, symbol: str, lots: int, lot: Decimal) -> Iterator[Position]:

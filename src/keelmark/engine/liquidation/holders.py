@@ -22,6 +22,7 @@ from keelmark.book.kernels.holders import (
     members_kernel,
 )
 from keelmark.engine.adl.candidates import Candidates
+from keelmark.engine.apply import Touched
 from keelmark.engine.apportion import exact_sum
 from keelmark.engine.liquidation import by_core
 from keelmark.engine.state import State
@@ -33,6 +34,9 @@ Key = tuple[int, int]
 
 REFRESH_SHARE = 0.25
 """Members are found anew once as many units, as a share of all, have changed."""
+
+LOG_LEAST = 1024
+"""Changes that are remembered at least, beside one for every unit."""
 
 HEAD = 256
 """Candidates of a queue looked at first; eight times as many each time they cannot give enough."""
@@ -102,6 +106,7 @@ class Holders:
     """Remembers the members of each side, and their worth while prices stand still."""
 
     _log: "array[int]" = field(default_factory=lambda: array("i"))
+    _longest: int = 0
     _members: dict[Key, tuple[Int32s, int]] = field(default_factory=dict)
     _sides: dict[Key, _Side] = field(default_factory=dict)
 
@@ -109,9 +114,22 @@ class Holders:
         """Prices have moved: nobody's worth is known any more."""
         self._sides.clear()
 
-    def touched(self, units: Int32s) -> None:
-        """Units have changed."""
-        self._log.frombytes(units.astype(np.int32, copy=False).tobytes())
+    def note(self, touched: Touched) -> None:
+        """Remember what an event touched."""
+        if touched.cash is not None:
+            self.forget()
+        if not self._members:
+            return  # nobody has asked: there is nothing to follow
+        self._log.frombytes(touched.units.astype(np.int32, copy=False).tobytes())
+        self._log.extend(touched.standing)
+        if len(self._log) > self._longest:
+            self._restart()
+
+    def _restart(self) -> None:
+        """Forget the log and what is read with it: members are found anew when asked for."""
+        self.forget()
+        self._members.clear()
+        self._log = array("i")
 
     def candidates(self, state: State, instrument: int, side: int, loss: float) -> Sided:
         """Return the candidates of a side, in rising unit order.
@@ -164,6 +182,7 @@ class Holders:
         """Return every unit that may hold a side, rising: some may have left it since."""
         members, seen = self._members.get(key, (None, 0))
         everybody = state.book.units_count
+        self._longest = everybody + LOG_LEAST
         if members is None or len(self._log) - seen > REFRESH_SHARE * everybody:
             members = _holding(state, key, np.arange(everybody, dtype=np.int32))
         elif seen < len(self._log):
