@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keelmark.core.errors import InvalidInput, Rejected, RejectionReason
+from keelmark.core.errors import DuplicateId, InvalidInput, Rejected, RejectionReason
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
 from keelmark.engine.guards import on_grid
@@ -273,6 +273,27 @@ def test_a_stream_whose_columns_do_not_fit_is_refused_whole(changes: dict[str, o
         venue.engine.submit_marks(stream(venue, **changes))
     assert venue.engine.digest() == before
     venue.marks(A=990.0)  # the engine goes on
+
+
+def test_a_price_named_twice_in_one_snapshot_is_refused_by_name() -> None:
+    """Two prints of one instant would confirm each other; in two snapshots they are two."""
+    guards = {"band": "0.05", "confirm_marks": 2, "confirm_s": 0}
+    venue = Venue({"liquidation": {"guards": guards}})
+    venue.marks(A=1000.0, B=1000.0)
+    row = venue.factor("A")
+    before = venue.engine.digest()
+    marks = e.MarksSet(
+        times_ms=venue.state.time_ms + np.array([1000, 2000]),
+        offsets=np.array([0, 1, 4]),
+        factors=np.array([row, row, venue.factor("B"), row], np.int32),
+        prices=np.array([1000.0, 500.0, 1000.0, 500.0]),
+    )
+    with pytest.raises(DuplicateId, match=r"row 3: mark A .* snapshot 1"):
+        venue.engine.submit_marks(marks)
+    assert venue.engine.digest() == before
+    assert venue.state.prices[row] == 1000.0
+    venue.stream([{"A": 500.0}, {"A": 500.0}])
+    assert venue.state.prices[row] == 500.0
 
 
 @pytest.mark.parametrize("times", [[-5_000, 0], [2_000, 1_000]])

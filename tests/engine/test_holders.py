@@ -154,7 +154,8 @@ def test_who_enters_or_leaves_liquidation_is_renewed_in_a_known_side() -> None:
     kept = following(venue)
 
     def longs() -> list[int]:
-        return kept.candidates(venue.state, venue.row("A"), 1, 0.0).candidates.unit.tolist()
+        known = kept.candidates(venue.state, venue.row("A"), 1, 0.0).candidates
+        return [int(unit) for unit in known.unit]
 
     assert longs() == [unit, other]
     venue.marks(A=930.0)

@@ -219,6 +219,7 @@ class Engine:
 
         Raises:
             Rejected: Time runs backwards; nothing of the stream has been applied.
+            InvalidInput: The columns do not fit, or a snapshot names a price twice; likewise.
         """
         with self._whole():
             judged = self._guards.checked(marks)

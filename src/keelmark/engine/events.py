@@ -512,7 +512,7 @@ class MarksSet:
     Attributes:
         times_ms: int64 (n,), rising.
         offsets: int64 (n + 1,): snapshot `s` is rows `offsets[s]` to `offsets[s + 1]`.
-        factors: int32 (rows,): rows of the price column.
+        factors: int32 (rows,): rows of the price column, each at most once in a snapshot.
         prices: float64 (rows,): a NaN marks a price that cannot be trusted.
     """
 

@@ -17,7 +17,7 @@ from keelmark.book.kernels.jit import njit
 from keelmark.book.kernels.margin import Tables, excess, single_asset_price
 from keelmark.book.records import SIZE_LIMIT
 from keelmark.book.universe import Universe
-from keelmark.core.errors import InvalidInput, Rejected, RejectionReason
+from keelmark.core.errors import DuplicateId, InvalidInput, Rejected, RejectionReason
 from keelmark.engine.entries import PRICE_KINDS
 from keelmark.engine.events import Event, MarkConfirmed, MarkDoubted, MarkRefused, MarksSet
 from keelmark.engine.protections import first_price_trigger, has_kind
@@ -97,6 +97,23 @@ def band_kernel(
             verdict[row] = CONFIRMED
         bands.last[factor] = price
         bands.banded[factor] = 1
+
+
+@njit
+def first_repeated(offsets: Int64s, factors: Int32s, named: Int64s) -> int:
+    """Return the first row whose factor its snapshot has named before, -1 if none has.
+
+    Args:
+        offsets: First row of each snapshot, and where the last ends.
+        factors: Factor of each row.
+        named: (n_factors,) -1 each; written: the last snapshot that names a factor.
+    """
+    for snapshot in range(offsets.shape[0] - 1):
+        for row in range(offsets[snapshot], offsets[snapshot + 1]):
+            if named[factors[row]] == snapshot:
+                return row
+            named[factors[row]] = snapshot
+    return -1
 
 
 @njit
@@ -182,7 +199,8 @@ class Guards:
         """Return the stream with marks on their grids and refused prices as NaN.
 
         Raises:
-            InvalidInput: The columns do not fit together, or name an unknown factor.
+            InvalidInput: The columns do not fit together, or name an unknown factor, or one twice
+                in a snapshot: prints of one instant would confirm each other.
             Rejected: Time runs backwards.
         """
         self._require_shape(marks)
@@ -373,6 +391,14 @@ class Guards:
         if len(wrong):
             msg = f"marks row {wrong[0]}: factor {marks.factors[wrong[0]]}; rows are 0..{count - 1}"
             raise InvalidInput(msg)
+        row = int(first_repeated(starts, marks.factors, np.full(count, -1, np.int64)))
+        if row >= 0:
+            factor = self._state.universe.factors[int(marks.factors[row])]
+            msg = (
+                f"marks row {row}: {factor.kind.value} {factor.name} is named twice in snapshot "
+                f"{_snapshot_of(marks, row)}; send one price each, or a snapshot for each print"
+            )
+            raise DuplicateId(msg)
 
 
 def _snapshot_of(marks: MarksSet, row: int) -> int:
