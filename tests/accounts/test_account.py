@@ -215,7 +215,7 @@ def test_a_missing_price_leaves_its_unit_unknown_and_the_rest_given() -> None:
     assert isolated.report is not None
     document = check_document(result)
     assert document["equity"] is None
-    assert document["is_liquidatable"] is False
+    assert document["is_liquidatable"] is None
     units = document["units"]
     assert isinstance(units, list)
     assert [isinstance(u, dict) and u["is_liquidatable"] for u in units] == [None, False]

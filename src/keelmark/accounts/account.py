@@ -21,7 +21,7 @@ from keelmark.accounts.document import (
     PositionRow,
     decode_document,
 )
-from keelmark.accounts.prices import market_of
+from keelmark.accounts.prices import market_of, without_empty
 from keelmark.core.codes import Leg, UnitKind
 from keelmark.core.errors import InvalidDocument, KeelmarkError, UnknownRulebook, nearest
 from keelmark.core.market import Market
@@ -127,7 +127,7 @@ def _build(
     return Account(
         rulebook=rules,
         as_of=document.as_of,
-        units=units,
+        units=tuple(without_empty(unit, market, rules.model) for unit in units),
         market=market,
         reported=document.venue_reported,
         notes=tuple(notes),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from keelmark.accounts.account import Account
+from keelmark.accounts.known import KnownMargin, known_margin
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
@@ -61,6 +62,7 @@ class UnitCheck:
         currency: What its totals are in.
         report: Its margin, `None` where a price it needs is missing.
         reason: Why there is no report.
+        known: Its requirements, as far as they are known without a report.
         positions: Its positions.
         joint_moves: All its instruments together, down and up; empty without any.
     """
@@ -69,8 +71,19 @@ class UnitCheck:
     currency: str
     report: MarginReport | None
     reason: str | None
+    known: KnownMargin
     positions: tuple[PositionCheck, ...]
     joint_moves: tuple[JointMove, ...]
+
+    @property
+    def is_liquidatable(self) -> bool | None:
+        """Whether the trigger holds; `None` where that is unknown."""
+        return None if self.report is None else self.report.is_liquidatable
+
+    def total(self, name: str) -> Decimal | None:
+        """Return a total by name; `None` where it is unknown."""
+        found: Decimal | None = getattr(self.report or self.known, name, None)
+        return found
 
     @property
     def joint_move(self) -> JointMove | None:
@@ -80,7 +93,7 @@ class UnitCheck:
     @property
     def nearest(self) -> NearestMove | None:
         """The nearest liquidating move: joint, or of one instrument alone; zero where it is due."""
-        if self.report is not None and self.report.is_liquidatable:
+        if self.is_liquidatable:
             return NearestMove(instrument=None, distance=ZERO)
         moves = []
         joint = self.joint_move
@@ -123,9 +136,10 @@ class AccountCheck:
     warn_distance: Decimal
 
     @property
-    def is_liquidatable(self) -> bool:
-        """Whether any unit is."""
-        return any(unit.report.is_liquidatable for unit in self.units if unit.report is not None)
+    def is_liquidatable(self) -> bool | None:
+        """Whether any unit is; `None` where none is known to be and one may be."""
+        states = {unit.is_liquidatable for unit in self.units}
+        return True if True in states else None if None in states else False
 
     @property
     def distance(self) -> Decimal | None:
@@ -143,7 +157,7 @@ class AccountCheck:
         """Liquidatable before unknown margin before warning before unknown distance."""
         if self.is_liquidatable:
             return Verdict.LIQUIDATABLE
-        if any(unit.report is None for unit in self.units):
+        if self.is_liquidatable is None:
             return Verdict.UNKNOWN
         if self.distance is not None and self.distance < self.warn_distance:
             return Verdict.WARNING
@@ -166,7 +180,7 @@ class AccountCheck:
                 (
                     unit.unit.unit_id,
                     unit.currency,
-                    *(None if unit.report is None else getattr(unit.report, n) for n in _TOTALS),
+                    *(unit.total(name) for name in _TOTALS),
                     unit.distance,
                     unit.reason or "",
                 )
@@ -223,7 +237,7 @@ def check(account: Account, *, warn_distance: Decimal = WARN_DISTANCE) -> Accoun
         units=units,
         residuals=residuals_of(
             account.reported,
-            [(unit.report, unit.positions) for unit in units],
+            [(unit.report or unit.known, unit.positions) for unit in units],
         ),
         warn_distance=warn_distance,
     )
@@ -243,6 +257,7 @@ def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:
             currency=currency,
             report=None,
             reason=reason,
+            known=known_margin(unit, market, model),
             positions=tuple(_unknown_position(unit, p, reason) for p in held),
             joint_moves=_unknown_joint_moves(unit, model, reason),
         )
@@ -251,6 +266,7 @@ def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:
         currency=currency,
         report=report,
         reason=None,
+        known=KnownMargin.of(report),
         positions=tuple(_position_check(p, report, account) for p in held),
         joint_moves=joint_moves(unit, market, model),
     )
@@ -284,6 +300,6 @@ def _unknown_joint_moves(
 
 def _nearness(unit: UnitCheck) -> tuple[int, Decimal]:
     """Sort key: unknown and liquidatable units first, then by distance."""
-    if unit.report is None or unit.report.is_liquidatable:
+    if unit.is_liquidatable is not False:
         return (0, Decimal(0))
     return (2, Decimal(0)) if unit.distance is None else (1, unit.distance)

@@ -36,7 +36,9 @@ def check_document(check: AccountCheck) -> JsonTable:
         "distance": decimal_text(check.distance),
     }
     if main is not None:
-        document |= {**unit_document(main), "is_liquidatable": check.is_liquidatable}
+        document |= unit_document(main)
+        document.pop("is_liquidatable_reason", None)
+        document |= _liquidatable(check)
         document["nearest_move"] = nearest_document(check.nearest_unit)
     document["positions"] = [position_document(p) for p in check.positions]
     document["joint_move"] = joint_move_document(main.joint_move if main else None)
@@ -59,10 +61,7 @@ def unit_document(unit: UnitCheck) -> JsonTable:
     report = unit.report
     table: JsonTable = {"unit": unit.unit.unit_id, "currency": unit.currency}
     if report is None:
-        names = ("equity", "initial_margin", "liquidation_end_margin", "maintenance_margin")
-        ratios = ("margin_ratio", "health", "utilisation", "effective_leverage")
-        empty = dict.fromkeys((*names, "excess", *ratios, "available", "withdrawable"))
-        return {**table, **empty, "is_liquidatable": None, "reason": unit.reason}
+        return table | _unknown_totals(unit)
     table |= {
         "equity": decimal_text(report.equity),
         "initial_margin": decimal_text(report.initial_margin),
@@ -85,6 +84,25 @@ def unit_document(unit: UnitCheck) -> JsonTable:
         if ratio.reason is not None:
             table[f"{name}_reason"] = ratio.reason
     return table
+
+
+def _unknown_totals(unit: UnitCheck) -> JsonTable:
+    """Return the totals that are known without a report; the others are null with the reason."""
+    requirements = ("initial_margin", "liquidation_end_margin", "maintenance_margin")
+    ratios = ("margin_ratio", "health", "utilisation", "effective_leverage")
+    names = ("equity", *requirements, "excess", *ratios, "available", "withdrawable")
+    table: JsonTable = {name: decimal_text(unit.total(name)) for name in names}
+    table["is_liquidatable"] = None
+    reasons = {f"{name}_reason": unit.reason for name, value in table.items() if value is None}
+    return {**table, **reasons, "reason": unit.reason}
+
+
+def _liquidatable(check: AccountCheck) -> JsonTable:
+    """Return whether any unit is; null, with what is missing, where that is unknown."""
+    found = check.is_liquidatable
+    reasons = [unit.reason for unit in check.units if unit.is_liquidatable is None]
+    reason = {"is_liquidatable_reason": reasons[0]} if found is None else {}
+    return {"is_liquidatable": found, **reason}
 
 
 def position_document(position: PositionCheck) -> JsonTable:

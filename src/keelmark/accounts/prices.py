@@ -1,5 +1,6 @@
 """Which price stands for what: marks, indices and asset prices of an account document."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from keelmark.accounts.decode import Problems
@@ -43,16 +44,42 @@ def advice_for(*names: str, quote: str | None = None) -> str:
     return f'add "prices": {{{example}}} to the document, with the right price{plural}{unit}'
 
 
-def missing_prices(unit: MarginUnit, market: Market, model: MarginModel) -> str | None:
-    """Return which asset prices the margin of a unit lacks, and what to write; `None` without."""
-    names = sorted(
+def unpriced(unit: MarginUnit, market: Market, model: MarginModel) -> list[str]:
+    """Return the assets whose price the margin of a unit reads and the snapshot lacks."""
+    return sorted(
         factor.name
         for factor in reads(unit, model)
         if factor.kind is FactorKind.ASSET and factor.name not in market.asset_prices
     )
+
+
+def missing_prices(unit: MarginUnit, market: Market, model: MarginModel) -> str | None:
+    """Return which asset prices the margin of a unit lacks, and what to write; `None` without."""
+    names = unpriced(unit, market, model)
     if not names:
         return None
     return f"no price for {', '.join(names)}; {advice_for(*names, quote=model.valuation)}"
+
+
+def without_empty(unit: MarginUnit, market: Market, model: MarginModel) -> MarginUnit:
+    """Return a unit without the assets it holds nothing of and nobody gives a price for.
+
+    Venues list every coin an account ever held; what a balance of nothing is worth needs no price.
+    """
+    kept = {p.instrument for p in unit.positions} | {o.instrument for o in unit.orders}
+    settles = {model.instrument(symbol).instrument.settle for symbol in kept}
+    empty = [
+        name
+        for name in unpriced(unit, market, model)
+        if name not in settles
+        and not unit.balances.get(name)
+        and not unit.accrued_interest.get(name)
+    ]
+    return replace(
+        unit,
+        balances={a: x for a, x in unit.balances.items() if a not in empty},
+        accrued_interest={a: x for a, x in unit.accrued_interest.items() if a not in empty},
+    )
 
 
 def _marks(document: AccountDocument, problems: Problems) -> dict[str, Decimal]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from keelmark.accounts.document import TOTAL
+from keelmark.accounts.known import KnownMargin
 from keelmark.accounts.position import PositionCheck
 from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ZERO, exact
 
-Checked = tuple[MarginReport | None, Sequence[PositionCheck]]
+Checked = tuple[MarginReport | KnownMargin, Sequence[PositionCheck]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +71,10 @@ def residuals_of(
 
 
 def _total(number: str, reported: Decimal, units: Sequence[Checked]) -> Residual:
-    report = units[0][0] if units else None
-    if report is None:
+    figure = getattr(units[0][0], number, None) if units else None
+    if figure is None:
         reason = "no unit, or a price it needs is missing"
         return Residual(number=number, reported=reported, computed=None, reason=reason)
-    figure = getattr(report, number)
     if isinstance(figure, Decimal):
         return Residual(number=number, reported=reported, computed=figure)
     return Residual(number=number, reported=reported, computed=figure.value, reason=figure.reason)

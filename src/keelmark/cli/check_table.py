@@ -130,6 +130,11 @@ def headlines(found: AccountCheck, unit: UnitCheck, width: int) -> list[str]:
             f"excess {figure(report.maintenance_excess, signed=True)}",
             *([] if leverage is None else [f"leverage {leverage:.1f}x"]),
         ]
+    elif unit.known.maintenance_margin is not None:
+        shown = f"{figure(unit.known.maintenance_margin)} {unit.currency}"
+        parts += ["equity unknown", f"maintenance {shown}"]
+    else:
+        parts += ["equity unknown", "maintenance unknown"]
     lines = [""]
     for part in parts:
         longer = f"{lines[-1]}{GAP}{part}" if lines[-1].strip() else f"{lines[-1]}{part}"
