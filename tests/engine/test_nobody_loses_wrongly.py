@@ -338,6 +338,28 @@ def test_nobody_is_charged_below_maintenance_whatever_margins_them(rule: str) ->
         assert report.maintenance_excess >= 0
 
 
+def test_a_winner_whose_profit_loses_its_haircut_when_realised_stays_above_maintenance() -> None:
+    """Haircut on the balance alone: 30,000 of profit in A would count for 24,000 as cash.
+
+    At the transfer price of 800 the short realises 200 of its 300 a lot. Closing all hundred would
+    leave 0.8 * 55,000 - 40,000 = 4,000 for the 6,000 that its B needs. A lot costs 100 and the
+    haircut on 200, and frees 35.
+    """
+    usdt = {"quantum": "1", "haircut_base": "balance", "weights": [{"floor": "0", "weight": "0.8"}]}
+    process = {"stages": ["auto_deleverage", "socialise"]}
+    venue = Venue({"assets": {"USDT": usdt}, "liquidation": process})
+    venue.marks(A=1000.0, B=1000.0)
+    other = venue.open("other", USDT=10**7)
+    unit, winner = venue.open("long", USDT=20_000), venue.open("winner", USDT=35_000)
+    venue.trade(unit, winner, "A", 100, 1000)
+    venue.trade(winner, other, "B", 160, 1000)
+    venue.marks(A=700.0, B=750.0)
+    (ended,) = venue.of(e.LiquidationEnded)
+    assert ended.unit == unit
+    assert venue.lots(winner, "A") == -20
+    assert venue.state.report(winner).maintenance_excess == 8500 - 80 * (100 + 40 - 35)
+
+
 def test_open_orders_that_maintenance_counts_are_no_room_for_a_charge() -> None:
     """The bystander's order takes 19,000 of its 20,000: no more than the rest can be charged."""
     haircut = {"stages": ["socialise"], "socialise": "withdrawal_haircut"}

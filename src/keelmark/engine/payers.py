@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from keelmark.core.codes import UnitKind, UnitStatus
-from keelmark.core.margin import MarginReport, margin_report
+from keelmark.core.margin import MarginReport, maintenance_excess, margin_report
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.process import Stage
 from keelmark.core.unit import MarginUnit, Position
@@ -105,13 +105,15 @@ def _opposite(state: State, left: Uncovered) -> Iterator[int]:
 def _bears(state: State, unit: int, left: Uncovered, loss: Decimal) -> bool:
     """Whether a unit with a lot less is surely above maintenance, having lost `loss` on it.
 
-    The loss counts at the steepest line of its collateral, as the rule of candidates says.
+    The loss counts at the steepest line of its collateral, as the rule of candidates says; and what
+    is realised with the lot as the balance it becomes.
     """
     terms = state.universe.instrument(left.instrument)
     before = state.unit(unit)
     report = margin_report(before, state.market, state.model)
     gross = _gross(state, report)
-    spare = report.equity - report.maintenance_margin - SCREEN * gross - _roundings(state, report)
+    slack = SCREEN * gross + _roundings(state, report)
+    spare = report.equity - report.maintenance_margin - slack
     if spare <= ZERO or report.equity <= ZERO:
         return False
     price = state.price_of(state.universe.asset_row(terms.settle))
@@ -124,7 +126,18 @@ def _bears(state: State, unit: int, left: Uncovered, loss: Decimal) -> bool:
     freed = _requirement(report, terms.symbol) - (
         _requirement(then, terms.symbol) if then else ZERO
     )
-    return spare + (freed - steepest * loss) * price > ZERO
+    if spare + (freed - steepest * loss) * price <= ZERO:
+        return False
+    realised = _profit(report, terms.symbol) - (_profit(then, terms.symbol) if then else ZERO)
+    cash = before.balances.get(terms.settle, ZERO) + realised - loss
+    closed = replace(after, balances={**before.balances, terms.settle: cash})
+    return maintenance_excess(closed, state.market, state.model) > slack
+
+
+def _profit(report: MarginReport, symbol: str) -> Decimal:
+    """Return the unrealised profit of all legs of an instrument, settle asset."""
+    rows = (p.unrealized_pnl for p in report.positions if p.position.instrument == symbol)
+    return sum(rows, ZERO)
 
 
 def _gross(state: State, report: MarginReport) -> Decimal:

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from keelmark.book.views import PositionView
 from keelmark.core.codes import Leg
 from keelmark.core.margin import maintenance_excess
-from keelmark.core.numbers import ZERO, exact
+from keelmark.core.model import HaircutBase
+from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.engine.state import State
 from keelmark.engine.trial import after_fill
 
@@ -79,6 +80,16 @@ def closable(state: State, instrument: int, loss: float, row: Any) -> int:  # no
         return maintenance_excess(replace(after, orders=others), state.market, state.model) > ZERO
 
     return _most(abs(lots), bears)
+
+
+def realising_costs(state: State, instrument: int) -> bool:
+    """Whether a profit counts for less once it is balance: haircuts are on the balance alone.
+
+    Kernels search the lots that can be closed without what their profit becomes.
+    """
+    terms = state.model.asset(state.universe.assets[state.settle_of(instrument)])
+    slopes = (segment.slope for segment in terms.schedule.segments)
+    return terms.haircut_base is HaircutBase.BALANCE and any(slope < ONE for slope in slopes)
 
 
 def free(state: State, asset: int, unit: int) -> float:

@@ -212,7 +212,10 @@ def _sided(state: State, instrument: int, loss: float, rows: Rows) -> Sided:
     closable = _nothing(rows)
     steepest = float(state.steepest(state.universe.assets[state.settle_of(instrument)]))
     closable_kernel(instrument, loss, steepest, state.tables(), rows, closable)
-    for at in np.flatnonzero(rows["core"]).tolist():
+    asked = rows["core"] != 0
+    if by_core.realising_costs(state, instrument):
+        asked |= closable > 0
+    for at in np.flatnonzero(asked).tolist():
         closable[at] = by_core.closable(state, instrument, loss, rows[at])
     kept = closable > 0
     rows = rows[kept]
