@@ -21,7 +21,8 @@ from keelmark.accounts.document import (
     PositionRow,
     decode_document,
 )
-from keelmark.accounts.prices import market_of, without_empty
+from keelmark.accounts.leverage import leverage_notes
+from keelmark.accounts.prices import market_of, still_note, without_empty
 from keelmark.core.codes import Leg, UnitKind
 from keelmark.core.errors import InvalidDocument, KeelmarkError, UnknownRulebook, nearest
 from keelmark.core.market import Market
@@ -124,6 +125,8 @@ def _build(
         units = build.units()
     market = market_of(document, rules.model, problems, notes)
     problems.raise_any(title)
+    notes += leverage_notes(units, market, rules.model)
+    notes += filter(None, [still_note(units, market, rules.model)])
     return Account(
         rulebook=rules,
         as_of=document.as_of,

@@ -9,11 +9,16 @@ _DECIMALS_MIN = 2
 _DECIMALS_MAX = 12
 _EXACT_DECIMALS = 18
 _PLAIN_MAX = 24
+_PLAIN_TINY = 10
 
 
 def figure(value: Decimal, *, signed: bool = False, digits: int = _DIGITS) -> str:
-    """Return about six significant digits, at least two decimals; powers of ten when enormous."""
-    if value.adjusted() > _PLAIN_MAX:
+    """Return about six significant digits, at least two decimals; powers of ten at the extremes.
+
+    What is smaller than eighteen decimals is the last digit of a solved number, and reads 0.
+    """
+    is_tiny = bool(value) and -_EXACT_DECIMALS <= value.adjusted() < -_PLAIN_TINY
+    if value.adjusted() > _PLAIN_MAX or is_tiny:
         return f"{value:{'+' if signed else ''}.5e}"
     whole = value.adjusted() + 1 if value else 1
     decimals = min(_DECIMALS_MAX, max(_DECIMALS_MIN, digits - whole))

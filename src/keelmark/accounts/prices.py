@@ -1,5 +1,6 @@
 """Which price stands for what: marks, indices and asset prices of an account document."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -80,6 +81,20 @@ def without_empty(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
         balances={a: x for a, x in unit.balances.items() if a not in empty},
         accrued_interest={a: x for a, x in unit.accrued_interest.items() if a not in empty},
     )
+
+
+def still_note(units: Iterable[MarginUnit], market: Market, model: MarginModel) -> str | None:
+    """Say which balances keep their price in every move that is solved; `None` without any."""
+    still: set[str] = set()
+    for unit in units:
+        moving = {model.instrument(p.instrument).instrument.base for p in unit.positions}
+        held = {asset for asset, balance in unit.balances.items() if balance} - moving
+        still |= {a for a in held if unit.positions and model.reads_price_of(a)}
+    still &= set(market.asset_prices)
+    if not still:
+        return None
+    names = ", ".join(sorted(still))
+    return f"the price of {names} stands still in every move shown: no contract on it is held"
 
 
 def _marks(document: AccountDocument, problems: Problems) -> dict[str, Decimal]:

@@ -277,7 +277,19 @@ def _price_cell(position: PositionCheck, unit: UnitCheck, reasons: list[str]) ->
         return figure(price.value) + ("*" if price.others else "")
     if price.reason == unit.reason:  # it stands above the table
         return price.status.value
-    return f"{price.status.value} {_footnote(price.reason, reasons)}"
+    return f"{price.status.value} {_footnote(_shared(position, unit), reasons)}"
+
+
+def _shared(position: PositionCheck, unit: UnitCheck) -> str:
+    """Return the reason of a price, in words that other instruments of the unit can share."""
+    symbols = {p.held.position.instrument for p in unit.positions}
+    symbol = position.held.position.instrument
+    reason = position.liquidation.reason or ""
+    return (
+        reason.replace(f"price of {symbol}", "price of this instrument")
+        if len(symbols) > 1
+        else reason
+    )
 
 
 def _distance_cell(position: PositionCheck) -> str:

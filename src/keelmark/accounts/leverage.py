@@ -1,0 +1,39 @@
+"""A leverage set above what the venue allows: the account is a fact, so it is said, not refused."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Context, Decimal
+
+from keelmark.core.errors import MissingMarkPrice
+from keelmark.core.margin import position_margin
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel
+from keelmark.core.numbers import ONE, exact
+from keelmark.core.unit import MarginUnit, Position
+
+_SHOWN = Context(prec=6)
+
+
+def leverage_notes(
+    units: Iterable[MarginUnit], market: Market, model: MarginModel
+) -> Iterator[str]:
+    """Say of each position that is charged more than its leverage asks what it is charged.
+
+    Price moves carry notionals into rows that allow less, and rates rise with open interest.
+    """
+    for position in (p for unit in units for p in unit.positions):
+        taken = _taken(position, market, model)
+        if position.leverage is not None and taken is not None and taken < position.leverage:
+            yield (
+                f"leverage {position.leverage:f} of {position.instrument} is more than its row "
+                f"allows: initial margin is taken at {taken:f}x"
+            )
+
+
+def _taken(position: Position, market: Market, model: MarginModel) -> Decimal | None:
+    """Return the leverage that the initial margin of a position comes to, six digits."""
+    with exact():
+        try:
+            rate = position_margin(position, market, model).initial.rate
+        except MissingMarkPrice:
+            return None
+        return _SHOWN.divide(ONE, rate).normalize(_SHOWN) if rate else None
