@@ -92,6 +92,8 @@ class Auditor:
                 self._after_transfer(state, event)
             case e.Deleveraged():
                 self._after_deleverage(state, event)
+            case e.LossSocialised():
+                self._after_socialised(state, event)
             case e.LiquidationEnded():
                 self._after_end(state, event)
             case e.AccountClosed():
@@ -253,6 +255,12 @@ class Auditor:
         named = state.rules.runs(Stage.SOCIALISE) and event.form == state.rules.socialise
         text = f"case {event.case}: charged by {event.form!r}, which the rulebook does not name"
         self._found(9, None if named else text)
+
+    def _after_socialised(self, state: State, event: e.LossSocialised) -> None:
+        """INV-08 of claims: nobody is charged below maintenance."""
+        below = [unit for unit in event.payers if _excess(state, unit) < ZERO]
+        text = f"case {event.case}: units {below} are charged below maintenance"
+        self._found(8, text if below else None)
 
     def _fund_could_carry_a_lot(self, state: State, event: e.Deleveraged) -> str | None:
         """INV-09 of a deleveraging at a loss: the fund could not pay one more lot of it.
