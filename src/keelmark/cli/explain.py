@@ -1,18 +1,22 @@
 """`keelmark explain`: where does this number come from?"""
 
 import json
+from dataclasses import replace
 
 import click
 
 from keelmark.accounts import Account
 from keelmark.accounts.check_document import JsonTable, JsonValue, decimal_text
 from keelmark.accounts.figures import exactly
+from keelmark.accounts.prices import unpriced
 from keelmark.cli.options import account_argument, account_of, json_option, rulebook_option
 from keelmark.core.errors import InvalidInput, nearest
 from keelmark.core.explain import ALIASES, explainable
 from keelmark.core.explain import explain as explain_number
 from keelmark.core.margin import margin_report
-from keelmark.core.unit import MarginUnit
+from keelmark.core.market import Market
+from keelmark.core.numbers import ONE
+from keelmark.core.unit import MarginUnit, Position
 from keelmark.core.working import TierUsed, Working
 
 
@@ -41,7 +45,8 @@ def explain(
     if number is None:
         _print_list(account, unit, as_json=as_json)
         return
-    working = explain_number(unit, account.market, account.model, number)
+    market = _market_of(account, unit, number)
+    working = explain_number(unit, market, account.model, number)
     if as_json:
         click.echo(json.dumps(working_document(working), indent=2))
     else:
@@ -64,9 +69,24 @@ def unit_of(account: Account, unit_id: str | None, number: str) -> MarginUnit:
     if not units:
         msg = "the account holds nothing: there is no number to explain"
         raise InvalidInput(msg)
-    symbol = number.partition(":")[2].partition(".")[0].partition("/")[0]
-    holders = [u for u in account.units if any(p.instrument == symbol for p in u.positions)]
+    key = number.partition(":")[2]
+    holders = [u for u in account.units if any(_is_named(p, key) for p in u.positions)]
     return (holders or account.units)[0]
+
+
+def _is_named(position: Position, key: str) -> bool:
+    """Whether what follows the colon of a number is of this position: `ETHUSDT/short.notional`."""
+    names = (position.instrument, f"{position.instrument}/{position.leg.name.lower()}")
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _market_of(account: Account, unit: MarginUnit, number: str) -> Market:
+    """Return the market of a number: positions read no asset price, so a missing one may be any."""
+    market = account.market
+    if not number.startswith("position:"):
+        return market
+    missing = dict.fromkeys(unpriced(unit, market, account.model), ONE)
+    return replace(market, asset_prices={**market.asset_prices, **missing})
 
 
 def _print_list(account: Account, unit: MarginUnit, *, as_json: bool) -> None:
