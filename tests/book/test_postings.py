@@ -144,12 +144,16 @@ def test_fees_of_both_sides_go_to_the_fees_unit() -> None:
     assert changes.units.tolist() == [ALICE, BOB, FEES]
 
 
-def test_the_leverage_is_kept_until_the_position_changes_sides() -> None:
+def test_a_leverage_is_that_of_the_whole_position_and_none_leaves_it() -> None:
     book = book_of_three()
     fill(book, trade(10, 1000, leverage=2000))
     fill(book, trade(1, 100, leverage=500))
-    assert book.unit_view(ALICE).positions[0].leverage == 2000
-    fill(book, trade(-12, -1200, leverage=300))
+    assert book.unit_view(ALICE).positions[0].leverage == 500
+    fill(book, trade(-1, -100))
+    assert book.unit_view(ALICE).positions[0].leverage == 500
+    fill(book, trade(-12, -1200))  # changes sides
+    assert book.unit_view(ALICE).positions[0].leverage == 500
+    fill(book, trade(-1, -100, leverage=300))
     assert book.unit_view(ALICE).positions[0].leverage == 300
     book.set_leverage(ALICE, BTCUSDT, 125)
     assert book.unit_view(ALICE).positions[0].leverage == 125

@@ -87,12 +87,19 @@ class Contract:
         )
 
     def initial(self, size: Fraction, notional: Fraction, leverage: Fraction | None) -> Fraction:
+        allowed = self.allowed(size, notional)
         if leverage is not None:
-            return notional / leverage
+            return notional / (leverage if allowed is None else min(leverage, allowed))
         if self.rule == "size_scaled":
             return notional * 2 * (self.rows[0][1] + self.slope * size)
-        _, rate, allowed = self.rows[self.row(size if self.rule == "size_tiers" else notional)]
+        rate = self.rows[self.row(size if self.rule == "size_tiers" else notional)][1]
         return notional / allowed if allowed is not None else notional * 2 * rate
+
+    def allowed(self, size: Fraction, notional: Fraction) -> Fraction | None:
+        """Return the largest leverage of the bracket, if it names one."""
+        if self.rule == "size_scaled":
+            return None
+        return self.rows[self.row(size if self.rule == "size_tiers" else notional)][2]
 
 
 def asset_of(name: str, row: Mapping[str, Any]) -> Asset:
@@ -138,6 +145,21 @@ def contract_of(symbol: str, row: Mapping[str, Any], spec: Mapping[str, Any]) ->
 Key = tuple[int, int, int]
 """Unit, instrument and leg."""
 
+OrderRow = tuple[int, int, int, int, int, bool]
+"""Instrument, lots, ticks, leg, leverage, and whether it may only shrink the position."""
+
+
+def with_lots(order: OrderRow, lots: int) -> OrderRow:
+    """Return an order with another rest."""
+    instrument, _, ticks, leg, leverage, reduce_only = order
+    return instrument, lots, ticks, leg, leverage, reduce_only
+
+
+def takes_margin(order: OrderRow) -> bool:
+    """Whether an order may open something."""
+    _, lots, _, leg, _, reduce_only = order
+    return not reduce_only and (leg == 0 or (leg > 0) == (lots > 0))
+
 
 @dataclass
 class Model:
@@ -149,7 +171,7 @@ class Model:
     balances: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
     positions: dict[Key, tuple[int, int]] = field(default_factory=dict)
     leverages: dict[Key, int] = field(default_factory=dict)
-    orders: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
+    orders: dict[tuple[int, int], OrderRow] = field(default_factory=dict)
     vault: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     prices: dict[tuple[str, str], Fraction] = field(default_factory=dict)
     bad: set[tuple[str, str]] = field(default_factory=set)
@@ -267,7 +289,7 @@ class Model:
         *,
         cash: Mapping[int, int] | None = None,
         held: Mapping[Key, tuple[int, int]] | None = None,
-        orders: Iterable[tuple[int, int, int]] | None = None,
+        orders: Iterable[OrderRow] | None = None,
         leverages: Mapping[Key, int] | None = None,
     ) -> tuple[Fraction, Fraction]:
         """Return equity and requirement of a unit, or of what it might be."""
@@ -281,6 +303,7 @@ class Model:
         own = {key: row for key, row in positions.items() if key[0] == unit}
         extra = cash or {}
         chosen = self.orders_of(unit) if orders is None else list(orders)
+        chosen = [order for order in chosen if takes_margin(order)]
         rows = self.held_assets(unit) | set(extra)
         rows |= {self.settle(key[1]) for key in own} | {self.settle(o[0]) for o in chosen}
         equity = required = gains = Fraction(0)
@@ -334,29 +357,52 @@ class Model:
         hundredths = self.leverages.get(key, 0)
         return Fraction(hundredths, 100) if hundredths else None
 
-    def orders_of(self, unit: int) -> list[tuple[int, int, int]]:
+    def excess_to_leave(self, unit: int, asset: int, quanta: int) -> Fraction:
+        """Return the initial excess after a payment, less what positive profit adds to it."""
+        added = gains = Fraction(0)
+        own = {key: row for key, row in self.positions.items() if key[0] == unit}
+        for row in {self.settle(key[1]) for key in own}:
+            terms = self.assets[row]
+            amount = (self.balances.get((unit, row), 0) - quanta * (row == asset)) * terms.quantum
+            profits = [
+                self.profit(key[1], lots, cost, "initial")
+                for key, (lots, cost) in own.items()
+                if self.settle(key[1]) == row
+            ]
+            gains += self.price(row) * sum((max(Fraction(0), x) for x in profits), Fraction(0))
+            net = max(Fraction(0), sum(profits, Fraction(0)))
+            cuts = (amount, amount if terms.on_balance else amount + net)
+            without, counted = (
+                terms.worth(cut, terms.weights_initial) - terms.loan_rate * max(Fraction(0), -cut)
+                for cut in cuts
+            )
+            added += self.price(row) * (counted - without + (net if terms.on_balance else 0))
+        cap = self.spec.get("profit", {}).get("initial", {}).get("cap")
+        added -= max(Fraction(0), gains - number(cap)) if cap else 0
+        excess = self.excess(unit, "initial", cash={asset: -quanta})
+        return excess - max(Fraction(0), added)
+
+    def orders_of(self, unit: int) -> list[OrderRow]:
         return [row for (owner, _), row in self.orders.items() if owner == unit]
 
     def order_margin(
         self,
         asset: int,
         own: Mapping[Key, tuple[int, int]],
-        orders: list[tuple[int, int, int]],
+        orders: list[OrderRow],
     ) -> tuple[Fraction, Fraction]:
         """Return what orders settled in an asset add to initial margin, and lose at once."""
         added = lost = Fraction(0)
-        for instrument in sorted({i for i, _, _ in orders if self.settle(i) == asset}):
+        for instrument in sorted({o[0] for o in orders if self.settle(o[0]) == asset}):
             contract = self.contracts[instrument]
+            here = [order for order in orders if order[0] == instrument]
             held = {key: row for key, row in sorted(own.items()) if key[1] == instrument}
-            buys = [(lots, ticks) for i, lots, ticks in orders if i == instrument and lots > 0]
-            sells = [(-lots, ticks) for i, lots, ticks in orders if i == instrument and lots < 0]
-            bought, sold = sum(lots for lots, _ in buys), sum(lots for lots, _ in sells)
-            net = sum(lots for lots, _ in held.values())
-            if any(key[2] for key in held):
-                worst = sum(abs(lots) for lots, _ in held.values()) + bought + sold
-            else:
-                worst = max(abs(net + bought), abs(net - sold), abs(net))
+            buys = [(order[1], order[2]) for order in here if order[1] > 0]
+            sells = [(-order[1], order[2]) for order in here if order[1] < 0]
+            worst = self.worst_case(held, here)
+            asked = [Fraction(order[4], 100) for order in here if order[4]]
             leverage = next((self.leverage(key) for key in held), None)
+            leverage = min(asked) if asked else leverage
             notional = self.notional(instrument, worst)
             whole = contract.initial(worst * contract.lot, notional, leverage)
             alone = sum(
@@ -385,6 +431,15 @@ class Model:
             ]
             lost += max(Fraction(0), *over)
         return added, lost
+
+    def worst_case(self, held: Mapping[Key, tuple[int, int]], orders: list[OrderRow]) -> int:
+        """Return the lots of an instrument if all orders that add up to the most are filled."""
+        bought = sum(order[1] for order in orders if order[1] > 0)
+        sold = -sum(order[1] for order in orders if order[1] < 0)
+        if any(key[2] for key in held) or any(order[3] for order in orders):
+            return sum(abs(lots) for lots, _ in held.values()) + bought + sold
+        net = sum(lots for lots, _ in held.values())
+        return max(abs(net + bought), abs(net - sold), abs(net))
 
     def is_at_trigger(self, unit: int) -> bool:
         """Whether a unit is liquidatable: it holds or owes something, and the trigger holds."""
@@ -419,7 +474,7 @@ class Model:
         after, cost, cash = self.after_fill(key, lots, value)
         if after:
             self.positions[key] = (after, cost)
-            if held == 0 or (held > 0) != (after > 0):
+            if leverage or held == 0:
                 self.leverages[key] = leverage
         else:
             self.positions.pop(key, None)
@@ -473,12 +528,20 @@ class Model:
             case e.Settled():
                 self._settled(event)
             case e.OrderReserved():
-                row = (event.instrument, event.lots, event.ticks)
-                self.orders[event.unit, event.order] = row
+                self.orders[event.unit, event.order] = (
+                    event.instrument,
+                    event.lots,
+                    event.ticks,
+                    event.leg,
+                    event.leverage,
+                    event.reduce_only,
+                )
             case e.OrderReleased():
-                instrument, _, ticks = self.orders.pop((event.unit, event.order))
+                row = self.orders.pop((event.unit, event.order))
                 if event.lots:
-                    self.orders[event.unit, event.order] = (instrument, event.lots, ticks)
+                    self.orders[event.unit, event.order] = with_lots(row, event.lots)
+            case e.LeverageSet():
+                self.leverages[event.unit, event.instrument, event.leg] = event.leverage
             case e.OrdersCancelled():
                 self.orders = {
                     key: row
@@ -492,7 +555,8 @@ class Model:
         unit = (event.unit, event.instrument, event.leg)
         other = (event.counterparty, event.instrument, event.counterparty_leg)
         self.fill(unit, event.lots, event.value, event.fee, event.leverage)
-        self.fill(other, -event.lots, -event.value, event.counterparty_fee, 0)
+        leverage = event.counterparty_leverage
+        self.fill(other, -event.lots, -event.value, event.counterparty_fee, leverage)
         fees = event.fee + event.counterparty_fee
         if fees:
             self.pay(FEES, self.settle(event.instrument), fees)

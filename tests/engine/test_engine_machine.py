@@ -7,6 +7,7 @@ engine that looks at everybody all the time has done the same.
 """
 
 from collections.abc import Callable
+from dataclasses import astuple
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, currently_in_test_context, settings, target
 from hypothesis import event as note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec import structs
 
 from keelmark.core.errors import KeelmarkError, Rejected, RejectionReason
 from keelmark.engine import commands as c
@@ -24,7 +26,7 @@ from keelmark.engine.engine import Engine, Settings
 from keelmark.engine.execution import SimulatedMarket
 from keelmark.market.impact import ImpactModel, LinearDensity, exponential_memory
 from tests.engine.market_of_all import DEARER, PROCESSES, everything
-from tests.engine.model import Key, Model
+from tests.engine.model import Key, Model, OrderRow, takes_margin, with_lots
 from tests.engine.model_waterfall import Waterfall
 from tests.engine.pass_watch import PassWatch
 from tests.engine.venue import Venue, merged, rulebook_text
@@ -210,7 +212,7 @@ class EngineMachine(RuleBasedStateMachine):
         vault = self.venue.state.book.vault
         assert vault == [self.model.vault[row] for row in range(len(vault))]
         orders = {
-            (unit, order): (row.instrument, row.lots, row.ticks)
+            (unit, order): astuple(row)
             for unit, rows in self.venue.state.orders.items()
             for order, row in rows.items()
         }
@@ -263,13 +265,16 @@ class EngineMachine(RuleBasedStateMachine):
             ),
             (lambda: at_risk and model.is_blind(unit), REASONS.UNTRUSTED_MARK),
             (
-                lambda: at_risk and model.excess(unit, "initial", cash={asset: -quanta}) < 0,
+                lambda: at_risk and model.excess_to_leave(unit, asset, quanta) < 0,
                 REASONS.INSUFFICIENT_INITIAL_MARGIN,
             ),
         )
 
     def side_refused(self, command: c.Fill, side: int) -> RejectionReason | None:
-        """Return why one side of a fill is refused: 0 the unit's, 1 the counterparty's."""
+        """Return why one side of a fill is refused: 0 the unit's, 1 the counterparty's.
+
+        Orders and leverages it names are within their bounds by the rules that draw them.
+        """
         model, state = self.model, self.venue.state
         unit = command.counterparty if side else command.unit
         leg = command.counterparty_leg if side else command.leg
@@ -280,19 +285,28 @@ class EngineMachine(RuleBasedStateMachine):
         trial = self.after(command, key, side)
         held, _ = model.positions.get(key, (0, 0))
         after, _ = trial["held"].get(key, (0, 0))
+        asked = command.counterparty_leverage if side else command.leverage
+
+        def blind() -> bool:
+            return bool(model.is_blind(unit) or model.priced_by(command.instrument) & model.bad)
+
         return first_reason(
             (lambda: unit in model.closed, REASONS.ACCOUNT_CLOSED),
             (lambda: unit in state.cases, REASONS.UNIT_IN_LIQUIDATION),
             (lambda: after * leg < 0, REASONS.NOTHING_TO_CLOSE),
             (lambda: model.mixes_modes(key), REASONS.POSITION_MODE),
-            (lambda: self.only_shrinks(key, held, after, trial, fee), None),
-            (lambda: state.is_reduce_only(unit), REASONS.REDUCE_ONLY),
+            (lambda: bool(asked) and blind() and bool(after), REASONS.UNTRUSTED_MARK),
+            (lambda: self.is_above_maximum(key, after, asked), REASONS.LEVERAGE_ABOVE_MAXIMUM),
+            (lambda: self.is_covered(command, side), None),
             (
-                lambda: bool(
-                    model.is_blind(unit) or model.priced_by(command.instrument) & model.bad,
+                lambda: (
+                    (not after or trial["leverages"][key] == model.leverages.get(key, 0))
+                    and self.only_shrinks(key, held, after, trial, fee)
                 ),
-                REASONS.UNTRUSTED_MARK,
+                None,
             ),
+            (lambda: state.is_reduce_only(unit), REASONS.REDUCE_ONLY),
+            (blind, REASONS.UNTRUSTED_MARK),
             (
                 lambda: model.excess(unit, "initial", **trial) < 0,
                 REASONS.INSUFFICIENT_INITIAL_MARGIN,
@@ -305,16 +319,43 @@ class EngineMachine(RuleBasedStateMachine):
         lots = -command.lots if side else command.lots
         value = model.value_of(command.instrument, command.lots, command.ticks)
         lots_after, cost, cash = model.after_fill(key, lots, -value if side else value)
-        held, _ = model.positions.get(key, (0, 0))
+        held = model.positions.get(key, (0, 0))[0]
         positions = {k: v for k, v in model.positions.items() if k != key}
         if lots_after:
             positions[key] = (lots_after, cost)
-        leverage = 0 if side else command.leverage
-        if held * lots_after > 0:
-            leverage = model.leverages.get(key, 0)
+        leverage = command.counterparty_leverage if side else command.leverage
+        number = command.counterparty_order if side else command.order
+        orders = dict(model.orders)
+        if number is not None:
+            row, rest = orders[key[0], number], orders[key[0], number][1] - lots
+            leverage = leverage or row[4]
+            orders[key[0], number] = with_lots(row, rest)
+        if held:
+            leverage = leverage or model.leverages.get(key, 0)
         fee = command.counterparty_fee if side else command.fee
-        paid = {model.settle(command.instrument): cash - fee}
-        return {"held": positions, "cash": paid, "leverages": {key: leverage}}
+        return {
+            "held": positions,
+            "cash": {model.settle(command.instrument): cash - fee},
+            "leverages": {key: leverage},
+            "orders": [row for (unit, _), row in orders.items() if unit == key[0] and row[1]],
+        }
+
+    def is_above_maximum(self, key: Key, after: int, leverage: int) -> bool:
+        """Whether a leverage set for lots is more than their bracket allows."""
+        contract = self.model.contracts[key[1]]
+        if not (leverage and after):
+            return False
+        notional = self.model.notional(key[1], after)
+        allowed = contract.allowed(abs(after) * contract.lot, notional)
+        return allowed is not None and Fraction(leverage, 100) > allowed
+
+    def is_covered(self, command: c.Fill, side: int) -> bool:
+        """Whether the order a side names was charged for it: no fee, no leverage of its own."""
+        number = command.counterparty_order if side else command.order
+        if number is None:
+            return False
+        unit = command.counterparty if side else command.unit
+        return takes_margin(self.model.orders[unit, number])
 
     def only_shrinks(
         self, key: Key, held: int, after: int, trial: dict[str, Any], fee: int
@@ -400,7 +441,7 @@ class EngineMachine(RuleBasedStateMachine):
         sells=st.booleans(),
         legs=st.tuples(legs, legs),
         fees=st.tuples(st.sampled_from([0, 0, 1, 10**6]), st.sampled_from([0, 0, -1, 10**6])),
-        leverage=st.sampled_from([0, 0, 0, 500, 2000]),
+        leverages=st.tuples(*[st.sampled_from([0, 0, 0, 500, 2000, 6000])] * 2),
     )
     def trade(
         self,
@@ -410,7 +451,7 @@ class EngineMachine(RuleBasedStateMachine):
         sells: bool,  # noqa: FBT001 drawn
         legs: tuple[int, int],
         fees: tuple[int, int],
-        leverage: int,
+        leverages: tuple[int, int],
     ) -> None:
         unit, other = self.unit(sides[0]), self.unit(sides[1])
         if unit == other or sides[1] % 3 == 0:
@@ -427,8 +468,67 @@ class EngineMachine(RuleBasedStateMachine):
                 counterparty_leg=legs[1] if other >= self.model.in_house else 0,
                 fee=fees[0] if instrument != 2 else fees[0] // 100,
                 counterparty_fee=fees[1] if instrument != 2 else fees[1] // 100,
-                leverage=leverage,
+                leverage=leverages[0],
+                counterparty_leverage=leverages[1] if other >= self.model.in_house else 0,
             ),
+        )
+
+    @rule(choice=pick, part=st.sampled_from([1, 2, 3]), both=st.booleans())
+    def execute_an_order(self, choice: int, part: int, both: bool) -> None:  # noqa: FBT001 drawn
+        """Fill a reserved order within what was reserved, alone or twice in a batch."""
+        keys = sorted(self.model.orders)
+        if not keys:
+            return
+        unit, number = keys[choice % len(keys)]
+        instrument, lots, ticks, leg, _, reduce_only = self.model.orders[unit, number]
+        filled = (abs(lots) + part - 1) // part * (1 if lots > 0 else -1)
+        held, _ = self.model.positions.get((unit, instrument, leg), (0, 0))
+        command = c.Fill(
+            unit=unit,
+            counterparty=self.venue.state.liquidity,
+            instrument=instrument,
+            lots=filled,
+            ticks=ticks,
+            leg=leg,
+            order=number,
+        )
+        shrinks = held * filled < 0 and abs(filled) <= abs(held)
+        if (
+            both
+            or (reduce_only and not shrinks)
+            or self.model.priced_by(instrument) & (self.model.bad)
+        ):
+            again = structs.replace(command, lots=lots - filled or filled)
+            self.send(c.FillBatch(fills=(command, again)), ANYTHING)
+        else:
+            self.fill(command)
+
+    @rule(choice=pick, leverage=st.sampled_from([0, 100, 500, 2000, 6000]))
+    def set_leverage(self, choice: int, leverage: int) -> None:
+        held = sorted(key for key in self.model.positions if key[0] >= self.model.in_house)
+        if not held:
+            return
+        key = held[choice % len(held)]
+        model, lots = self.model, self.model.positions[key][0]
+        chosen = {key: leverage}
+        expected = first_reason(
+            (lambda: key[0] in self.venue.state.cases, REASONS.UNIT_IN_LIQUIDATION),
+            (lambda: model.is_blind(key[0]), REASONS.UNTRUSTED_MARK),
+            (lambda: self.is_above_maximum(key, lots, leverage), REASONS.LEVERAGE_ABOVE_MAXIMUM),
+            (
+                lambda: (
+                    model.excess(key[0], "initial", leverages=chosen)
+                    >= model.excess(key[0], "initial")
+                ),
+                None,
+            ),
+            (
+                lambda: model.excess(key[0], "initial", leverages=chosen) < 0,
+                REASONS.INSUFFICIENT_INITIAL_MARGIN,
+            ),
+        )
+        self.send(
+            c.SetLeverage(unit=key[0], instrument=key[1], leg=key[2], leverage=leverage), expected
         )
 
     @rule(
@@ -486,35 +586,69 @@ class EngineMachine(RuleBasedStateMachine):
             ),
         )
 
-    @rule(choice=pick, instrument=instruments, share=shares, basis_points=st.integers(-90, 90))
-    def reserve(self, choice: int, instrument: int, share: int, basis_points: int) -> None:
+    @rule(
+        choice=pick,
+        instrument=instruments,
+        share=shares,
+        basis_points=st.integers(-90, 90),
+        terms=st.tuples(legs, st.sampled_from([0, 0, 500, 2000, 6000]), st.booleans()),
+    )
+    def reserve(
+        self,
+        choice: int,
+        instrument: int,
+        share: int,
+        basis_points: int,
+        terms: tuple[int, int, bool],
+    ) -> None:
         unit, model, state = self.unit(choice), self.model, self.venue.state
         self.orders += 1
         number = self.orders if share != 5 else 1
         lots = max(1, LOTS[instrument] * share // 100) * (1 if choice % 2 else -1)
-        row = (instrument, lots, self.ticks(instrument, basis_points))
-        expected: RejectionReason | object | None = None
-        if unit in model.closed:
-            expected = REASONS.ACCOUNT_CLOSED
-        elif unit in state.cases:
-            expected = REASONS.UNIT_IN_LIQUIDATION
-        elif state.is_paused(instrument):
-            expected = REASONS.MARKET_PAUSED
-        elif (unit, number) in model.orders:
+        reduce_only = terms[2] and share > 50
+        row = (instrument, lots, self.ticks(instrument, basis_points), *terms[:2], reduce_only)
+        if (unit, number) in model.orders:
             return
-        elif model.is_blind(unit) or model.priced_by(instrument) & model.bad:
-            expected = REASONS.UNTRUSTED_MARK
-        else:
-            after = model.excess(unit, "initial", orders=[*model.orders_of(unit), row])
-            if after < model.excess(unit, "initial"):
-                if state.is_reduce_only(unit):
-                    expected = REASONS.REDUCE_ONLY
-                elif after < 0:
-                    expected = REASONS.INSUFFICIENT_INITIAL_MARGIN
+        blind = model.is_blind(unit) or bool(model.priced_by(instrument) & model.bad)
+        expected = first_reason(
+            (lambda: unit in model.closed, REASONS.ACCOUNT_CLOSED),
+            (lambda: unit in state.cases, REASONS.UNIT_IN_LIQUIDATION),
+            (lambda: state.is_paused(instrument), REASONS.MARKET_PAUSED),
+            (lambda: blind, REASONS.UNTRUSTED_MARK),
+            (lambda: model.mixes_modes((unit, instrument, terms[0])), REASONS.POSITION_MODE),
+            (
+                lambda: self.would_be_above_maximum(unit, row),
+                REASONS.LEVERAGE_ABOVE_MAXIMUM,
+            ),
+            (lambda: self.excess_with(unit, row) >= model.excess(unit, "initial"), None),
+            (lambda: state.is_reduce_only(unit), REASONS.REDUCE_ONLY),
+            (lambda: self.excess_with(unit, row) < 0, REASONS.INSUFFICIENT_INITIAL_MARGIN),
+        )
         command = c.ReserveOrder(
-            unit=unit, order=number, instrument=instrument, lots=lots, ticks=row[2]
+            unit=unit,
+            order=number,
+            instrument=instrument,
+            lots=lots,
+            ticks=row[2],
+            leg=terms[0],
+            leverage=terms[1],
+            reduce_only=reduce_only,
         )
         self.send(command, expected)
+
+    def excess_with(self, unit: int, order: OrderRow) -> Fraction:
+        """Return the initial excess with one more order."""
+        return self.model.excess(unit, "initial", orders=[*self.model.orders_of(unit), order])
+
+    def would_be_above_maximum(self, unit: int, order: OrderRow) -> bool:
+        """Whether the leverage of an order is more than allowed if all orders are filled."""
+        instrument, _, _, leg, leverage, _ = order
+        if not takes_margin(order):
+            return False
+        here = [row for row in (*self.model.orders_of(unit), order) if row[0] == instrument]
+        held = {k: v for k, v in self.model.positions.items() if k[:2] == (unit, instrument)}
+        worst = self.model.worst_case(held, [row for row in here if takes_margin(row)])
+        return self.is_above_maximum((unit, instrument, leg), worst, leverage)
 
     @rule(choice=pick, part=st.sampled_from([0, 1, 3]))
     def release(self, choice: int, part: int) -> None:

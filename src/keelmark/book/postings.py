@@ -86,7 +86,8 @@ class Fill:
         counterparty_fee: The same of `counterparty`.
         leg: Leg of `unit`.
         counterparty_leg: Leg of `counterparty`.
-        leverage: Hundredths, stored where the fill opens a position of `unit`.
+        leverage: Hundredths, stored as that of the position of `unit`; 0 leaves it.
+        counterparty_leverage: The same of the counterparty.
         reducing: Bits of `records.REDUCING_UNIT` and `records.REDUCING_COUNTERPARTY`.
     """
 

@@ -99,7 +99,7 @@ POSTING = np.dtype(
         ("unit", "i4"),  # OUTSIDE: the vault's other side, transfers only
         ("counterparty", "i4"),
         ("subject", "i4"),  # fill: instrument; transfer: asset
-        ("leverage", "u2"),  # of the row where the fill opens one, hundredths
+        ("leverage", "u2"),  # of the unit's position from now on, hundredths; 0 leaves it
         ("counterparty_leverage", "u2"),
         ("leg", "i1"),
         ("counterparty_leg", "i1"),

@@ -34,7 +34,13 @@ from enum import StrEnum
 
 
 class KeelmarkError(Exception):
-    """Base of every error raised on purpose."""
+    """Base of every error raised on purpose.
+
+    Attributes:
+        index: Row of a batch that was refused, from 0; `None` where there is no batch.
+    """
+
+    index: int | None = None
 
 
 class InvalidInput(KeelmarkError, ValueError):
@@ -138,6 +144,10 @@ class RejectionReason(StrEnum):
     NOTHING_TO_CLOSE = "nothing_to_close"
     POSITION_MODE = "position_mode"
     NO_SUCH_ORDER = "no_such_order"
+    NO_POSITION = "no_position"
+    BEYOND_RESERVATION = "beyond_reservation"
+    LEVERAGE_ABOVE_MAXIMUM = "leverage_above_maximum"
+    OFF_MARK = "off_mark"
     TIME_RUNS_BACKWARDS = "time_runs_backwards"
     TIME_OUT_OF_RANGE = "time_out_of_range"
 

@@ -209,12 +209,12 @@ def _available(scene: _Scene) -> Working:
 
 
 def _withdrawable(scene: _Scene) -> Working:
-    formula = "max(0, excess:initial - positive profit of each asset * its price)"
-    base = _total(scene, "withdrawable", scene.report.withdrawable, formula)
+    report = scene.report
+    leaves = report.withdraws_profit
+    formula = "max(0, excess:initial)" if leaves else "max(0, excess:initial - profit)"
+    base = _total(scene, "withdrawable", report.withdrawable, formula)
     part = _excess(scene, MarginPurpose.INITIAL)
-    profits = tuple(
-        (f"unrealized_pnl in {asset.asset}", asset.unrealized_pnl) for asset in scene.report.assets
-    )
+    profits = () if leaves else (("profit", report.profit),)
     return replace(base, parts=(part,), inputs=profits, note=part.note)
 
 

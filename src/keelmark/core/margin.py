@@ -119,6 +119,8 @@ class AssetMargin:
         maintenance_margin: Requirements settled in the asset, loan margin included.
         initial_margin: The same for the initial requirement.
         price: Valuation currency per unit; one where no price is read.
+        profit_initial: What a positive profit adds for the initial purpose, by its collateral
+            value and by the loan margin it spares.
     """
 
     asset: str
@@ -131,6 +133,7 @@ class AssetMargin:
     maintenance_margin: Decimal
     initial_margin: Decimal
     price: Decimal
+    profit_initial: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +147,8 @@ class MarginReport:
         initial_margin: The venue's own initial requirement, open orders included.
         liquidation_end_margin: Requirement at which a liquidation stops.
         maintenance_margin: The venue's own maintenance requirement.
+        profit: What positive unrealised profit, each asset's together, adds to `equity_initial`.
+        withdraws_profit: Whether the venue lets it leave.
     """
 
     unit: MarginUnit
@@ -159,6 +164,8 @@ class MarginReport:
     positions: tuple[PositionMargin, ...]
     orders: tuple[OrderMargin, ...]
     assets: tuple[AssetMargin, ...]
+    profit: Decimal = ZERO
+    withdraws_profit: bool = False
 
     @property
     def is_liquidatable(self) -> bool:
@@ -220,13 +227,20 @@ class MarginReport:
 
     @property
     def withdrawable(self) -> Decimal:
-        """What can leave: initial excess without counting unrealised profit, not below zero."""
+        """What can leave: `excess_to_leave`, not below zero."""
+        return max(ZERO, self.excess_to_leave)
+
+    @property
+    def excess_to_leave(self) -> Decimal:
+        """Initial excess without counting unrealised profit: below zero, nothing may leave.
+
+        The whole initial excess where the venue lets profit leave.
+        """
+        excess = self.excess(MarginPurpose.INITIAL)
+        if self.withdraws_profit:
+            return excess
         with exact():
-            profit = sum(
-                (max(ZERO, asset.unrealized_pnl) * asset.price for asset in self.assets),
-                ZERO,
-            )
-            return max(ZERO, self.excess(MarginPurpose.INITIAL) - profit)
+            return excess - self.profit
 
     def _over_equity(self, amount: Decimal) -> Ratio:
         if self.equity <= ZERO:
@@ -259,6 +273,8 @@ def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
         initial = sum((a.initial_margin * a.price for a in assets), ZERO)
         equity_initial = sum((a.collateral_value_initial * a.price for a in assets), ZERO)
         raw = ((a.balance - a.accrued_interest + a.unrealized_pnl) * a.price for a in assets)
+        cut = _over_cap(positions, assets, model, MarginPurpose.INITIAL)
+        profit = sum((a.profit_initial * a.price for a in assets), ZERO)
         return MarginReport(
             unit=unit,
             model_name=model.name,
@@ -266,8 +282,7 @@ def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
             trigger=model.trigger,
             equity=sum((a.collateral_value * a.price for a in assets), ZERO)
             - _over_cap(positions, assets, model, MarginPurpose.MAINTENANCE),
-            equity_initial=equity_initial
-            - _over_cap(positions, assets, model, MarginPurpose.INITIAL),
+            equity_initial=equity_initial - cut,
             equity_raw=sum(raw, ZERO),
             initial_margin=initial,
             liquidation_end_margin=maintenance * model.liquidation_end,
@@ -275,6 +290,8 @@ def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
             positions=positions,
             orders=orders,
             assets=assets,
+            profit=max(ZERO, profit - cut),
+            withdraws_profit=model.withdraw_profit,
         )
 
 
@@ -339,11 +356,12 @@ def _order_margin(
     """Return the requirement of the worst case of both sides, less the positions' own.
 
     One-way: the larger of `|q + buys|` and `|q - sells|`. Hedge mode: buys can fill the long leg
-    and sells the short leg together, so both are added.
+    and sells the short leg together, so both are added. Orders that can only close are not among
+    them.
     """
     terms = model.instrument(orders.instrument)
     held = [p for p in positions if p.position.instrument == orders.instrument]
-    hedged = any(p.position.leg is not Leg.NET for p in held)
+    hedged = orders.hedged or any(p.position.leg is not Leg.NET for p in held)
     size = sum((p.position.size for p in held), ZERO)
     if hedged:
         gross = sum((abs(p.position.size) for p in held), ZERO)
@@ -417,12 +435,10 @@ def _asset_margin(
     loss = sum((o.loss for o in orders), ZERO)
     profit = _profit(positions, model, MarginPurpose.MAINTENANCE)
     value, loan = collateral(terms.schedule, terms, cash, profit)
-    value_initial, loan_initial = collateral(
-        terms.schedule_for(MarginPurpose.INITIAL),
-        terms,
-        cash,
-        _profit(positions, model, MarginPurpose.INITIAL),
-    )
+    initial = terms.schedule_for(MarginPurpose.INITIAL)
+    gain = _profit(positions, model, MarginPurpose.INITIAL)
+    value_initial, loan_initial = collateral(initial, terms, cash, gain)
+    without, loan_without = collateral(initial, terms, cash, min(gain, ZERO))
     maintenance = sum((p.maintenance_margin for p in positions), ZERO)
     return AssetMargin(
         asset=name,
@@ -437,6 +453,7 @@ def _asset_margin(
         + loan_initial
         + sum((o.initial for o in orders), ZERO),
         price=price,
+        profit_initial=(value_initial - loan_initial) - (without - loan_without),
     )
 
 

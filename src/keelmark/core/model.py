@@ -74,10 +74,10 @@ class CloseFee:
 class InitialRule:
     """Initial margin from the leverage set: `notional / leverage`.
 
-    The leverage set counts even where a price move has carried the notional into a row that allows
-    less: that is what venues charge. With no leverage set, the row's largest; with neither, twice
-    the maintenance rate, the convention of tables that publish maintenance only
-    (mmr = 1 / (2 * leverage)).
+    The smaller of the leverage set and the row's largest: where a price move or a fill has carried
+    the notional into a row that allows less, that row's counts. With no leverage set, the row's
+    largest; with neither, twice the maintenance rate, the convention of tables that publish
+    maintenance only (mmr = 1 / (2 * leverage)). A row that names none holds nobody to one.
     """
 
     def requirement(self, position: "PositionFacts") -> Requirement:
@@ -87,9 +87,10 @@ class InitialRule:
 
     def rate(self, position: "PositionFacts") -> Decimal:
         """Return the fraction of notional."""
-        if position.leverage is not None:
-            return ONE / position.leverage
         allowed = position.rule.leverage_max(position.size, position.notional)
+        if position.leverage is not None:
+            chosen = position.leverage
+            return ONE / (chosen if allowed is None else min(chosen, allowed))
         if allowed is not None:
             return ONE / allowed
         return 2 * position.rule.requirement(position.size, position.notional).rate
@@ -245,6 +246,8 @@ class MarginModel:
         orders_in_maintenance: Whether open orders enlarge the maintenance requirement too.
         single_asset: Whether each unit holds one asset and is margined in it (coin-margined
             venues, single-asset modes): no asset price is read.
+        withdraw_profit: Whether unrealised profit may leave a unit, as far as initial margin
+            allows; where not, only what initial margin leaves of the rest does.
     """
 
     name: str
@@ -256,6 +259,7 @@ class MarginModel:
     profit: Mapping[MarginPurpose, ProfitTerms] = field(default_factory=dict)
     orders_in_maintenance: bool = False
     single_asset: bool = False
+    withdraw_profit: bool = False
 
     def __post_init__(self) -> None:
         if self.liquidation_end < ONE:

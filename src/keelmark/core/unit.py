@@ -63,6 +63,7 @@ class OpenOrders:
         buy_value: Value of the buys at their order prices, settle asset.
         sell_value: Value of the sells at their order prices, settle asset.
         leverage: The leverage set for the instrument, `None` for the tier's maximum.
+        hedged: Whether they are orders of hedge legs: buys and sells may both open.
     """
 
     instrument: str
@@ -71,6 +72,7 @@ class OpenOrders:
     buy_value: Decimal = ZERO
     sell_value: Decimal = ZERO
     leverage: Decimal | None = None
+    hedged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,25 +4,25 @@ Allowed at any time is what shrinks the size of every leg it touches and does no
 beyond its fee, except while the unit is being liquidated.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
 from keelmark.book.records import AMOUNT_LIMIT, SIZE_LIMIT
 from keelmark.book.views import PositionView, UnitView
 from keelmark.core.codes import Leg, UnitKind, UnitStatus
-from keelmark.core.errors import InvalidInput, Rejected, RejectionReason
-from keelmark.core.margin import margin_report
+from keelmark.core.errors import InvalidInput, Rejected, RejectionReason, UnknownAsset
+from keelmark.core.excess import margin_price_of
+from keelmark.core.margin import MarginReport, margin_report, position_margin
 from keelmark.core.model import MarginPurpose
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.unit import MarginUnit
 from keelmark.engine.entries import Order
 from keelmark.engine.orders import open_orders
 from keelmark.engine.state import State
-from keelmark.engine.trial import after_fill
 
-UNTRUSTED_BAND = Decimal("0.05")
-"""How far from the last good mark a fill may be while the mark is not trusted, where the rulebook
-has no band of its own."""
+LEVERAGE_MAX = 2**16 - 1
+"""Largest leverage the columns hold, hundredths."""
 
 
 def refuse(reason: RejectionReason, message: str) -> Rejected:
@@ -98,20 +98,124 @@ def require_price(state: State, instrument: int, lots: int, ticks: int) -> None:
         )
 
 
-def require_margin(state: State, after: UnitView, what: str) -> None:
+def require_margin(
+    state: State,
+    after: UnitView,
+    what: str,
+    orders: Iterable[Order] | None = None,
+) -> None:
     """Refuse what would leave the unit below its initial margin.
+
+    Args:
+        state: The state.
+        after: The unit as it would be.
+        what: Names it in the message.
+        orders: Its reservations as they would be, `None` for those it has.
 
     Raises:
         Rejected: With what is missing.
         MissingMarkPrice: A price the check needs is not there.
     """
     require_trusted(state, after)
-    excess = initial_excess(state, state.plain(after))
+    excess = initial_excess(state, state.plain(after, orders))
     if excess < ZERO:
         raise refuse(
             RejectionReason.INSUFFICIENT_INITIAL_MARGIN,
             f"{what} would leave {state.book.unit_name(after.unit)} {-excess:f} "
             f"{state.model.valuation} short of its initial margin; deposit or reduce first",
+        )
+
+
+def require_left(state: State, after: UnitView, what: str) -> None:
+    """Refuse a payment that leaves less than initial margin without unrealised profit.
+
+    Where the rulebook lets profit leave (`withdraw_profit`), the profit counts.
+
+    Raises:
+        Rejected: With what is missing.
+        MissingMarkPrice: A price the check needs is not there.
+    """
+    indebted = any(amount < 0 for amount in after.balances.values())
+    if not (after.positions or indebted or state.orders.get(after.unit)):
+        return
+    require_trusted(state, after)
+    report = margin_report(state.plain(after), state.market, state.model)
+    if report.excess_to_leave < ZERO:
+        profit = "" if report.withdraws_profit else "; unrealised profit does not leave"
+        raise refuse(
+            RejectionReason.INSUFFICIENT_INITIAL_MARGIN,
+            f"{what} would leave {state.book.unit_name(after.unit)} {-report.excess_to_leave:f} "
+            f"{state.model.valuation} short of its initial margin{profit}; deposit or reduce first",
+        )
+
+
+def require_leverage(state: State, after: UnitView, position: PositionView) -> None:
+    """Refuse a leverage above what the tier of the position allows.
+
+    Args:
+        state: The state.
+        after: The unit as it would be.
+        position: Names instrument and leg, and the leverage set for them.
+
+    Raises:
+        Rejected: With the largest that is allowed.
+    """
+    key = (position.instrument, position.leg)
+    held = next((p for p in after.positions if (p.instrument, p.leg) == key), None)
+    if held is None or position.leverage == 0:
+        return
+    require_trusted(state, after)
+    whole = replace(after, positions=(held,), balances={})
+    report = position_margin(state.plain(whole, ()).positions[0], state.market, state.model)
+    size = abs(report.position.size)
+    allowed = report.terms.maintenance.leverage_max(size, report.notional)
+    _require_allowed(state, position, report.notional, allowed)
+
+
+def _require_allowed(
+    state: State, chosen: PositionView, notional: Decimal, allowed: Decimal | None
+) -> None:
+    with exact():
+        if allowed is None or chosen.leverage <= 100 * allowed:
+            return
+    symbol = state.universe.symbols[chosen.instrument]
+    raise refuse(
+        RejectionReason.LEVERAGE_ABOVE_MAXIMUM,
+        f"a leverage of {Decimal(chosen.leverage) / 100:f} in {symbol} at a notional of "
+        f"{notional:f}; its tier allows at most {allowed:f}",
+    )
+
+
+def require_storable_leverage(leverage: int) -> None:
+    """Refuse a leverage the columns do not hold; raises `Rejected`."""
+    if not 0 <= leverage <= LEVERAGE_MAX:
+        raise refuse(
+            RejectionReason.OUT_OF_SCALE,
+            f"leverage {leverage}; give hundredths, 0 to {LEVERAGE_MAX}",
+        )
+
+
+def require_legs(*legs: int) -> None:
+    """Refuse a leg that is none; raises `InvalidInput`."""
+    known = [int(leg) for leg in Leg]
+    for leg in legs:
+        if leg not in known:
+            msg = f"leg {leg}; 0 is one-way, 1 the long and -1 the short leg of hedge mode"
+            raise InvalidInput(msg)
+
+
+def require_mode(state: State, view: UnitView, added: PositionView) -> None:
+    """Refuse what would mix one-way and hedge mode in one instrument of a unit."""
+    is_net = added.leg == Leg.NET
+    held = [p for p in view.positions if p.instrument == added.instrument]
+    if any(p.leg == added.leg for p in held):
+        return
+    if any((p.leg == Leg.NET) != is_net for p in held):
+        symbol = state.universe.symbols[added.instrument]
+        raise refuse(
+            RejectionReason.POSITION_MODE,
+            f"{state.book.unit_name(view.unit)} holds {symbol} in "
+            f"{'hedge' if is_net else 'one-way'} mode; close that first, or name its leg",
         )
 
 
@@ -128,10 +232,11 @@ def require_room_for(state: State, unit: int, order: Order) -> None:
     """
     orders = (*state.orders.get(unit, {}).values(), order)
     now = state.unit(unit)
-    after = initial_excess(
-        state,
-        replace(now, orders=open_orders(state.universe, orders)),
+    then = margin_report(
+        replace(now, orders=open_orders(state.universe, orders)), state.market, state.model
     )
+    _require_order_leverage(state, order, then)
+    after = then.excess(MarginPurpose.INITIAL)
     if after >= initial_excess(state, now):
         return
     if state.is_reduce_only(unit):
@@ -147,6 +252,21 @@ def require_room_for(state: State, unit: int, order: Order) -> None:
         )
 
 
+def _require_order_leverage(state: State, order: Order, then: MarginReport) -> None:
+    """Refuse a leverage above what is allowed if all orders of the instrument are filled."""
+    symbol = state.universe.symbols[order.instrument]
+    whole = next((row for row in then.orders if row.orders.instrument == symbol), None)
+    if whole is None or not order.leverage or not order.reserves:
+        return
+    terms = state.model.instrument(symbol)
+    with exact():
+        price = margin_price_of(terms, state.market)
+        notional = whole.exposure * abs(terms.instrument.value_per_size(price))
+        allowed = terms.maintenance.leverage_max(whole.exposure, notional)
+    chosen = PositionView(order.instrument, Leg(order.leg), order.lots, 0, order.leverage)
+    _require_allowed(state, chosen, notional, allowed)
+
+
 def require_trusted(state: State, view: UnitView) -> None:
     """Refuse new risk on a price that is not trusted; raises `Rejected`."""
     if state.depends_on_untrusted(view):
@@ -155,73 +275,6 @@ def require_trusted(state: State, view: UnitView) -> None:
             f"{state.book.unit_name(view.unit)} depends on a price that is missing, stale or out "
             "of its band; wait for a good price",
         )
-
-
-def require_fill(state: State, view: UnitView, fill: PositionView, fee: int) -> None:
-    """Refuse one side of a fill that the rules do not allow.
-
-    Args:
-        state: The state.
-        view: The unit.
-        fill: Lots it gains, their value as `cost`, its leg and leverage.
-        fee: Quanta it pays.
-
-    Raises:
-        Rejected: With the reason.
-    """
-    if view.kind is UnitKind.IN_HOUSE:
-        _require_trader(state, view.unit)
-        return
-    require_free(state, view.unit)
-    settle = state.settle_of(fill.instrument)
-    after = after_fill(view, settle, fill, fee)
-    _require_leg(state, after, fill)
-    _require_mode(state, view, fill)
-    if _only_shrinks(view, fill) and _keeps_excess(state, view, after, settle, fee):
-        return
-    if state.is_reduce_only(view.unit):
-        raise refuse(
-            RejectionReason.REDUCE_ONLY,
-            f"{state.book.unit_name(view.unit)} is past its margin call; only fills that shrink "
-            "its positions pass until it recovers",
-        )
-    require_margin(state, after, "the fill")
-
-
-def _require_trader(state: State, unit: int) -> None:
-    """Refuse a fill of an in-house unit that takes no positions."""
-    if unit not in {state.liquidity, state.backstop}:
-        msg = (
-            f"a fill of {state.book.unit_name(unit)}; of the venue's own units only "
-            f"{state.book.unit_name(state.liquidity)} and {state.book.unit_name(state.backstop)} "
-            "hold positions"
-        )
-        raise InvalidInput(msg)
-
-
-def require_near_mark(state: State, instrument: int, lots: int, value: int) -> None:
-    """Refuse a fill far from the last good mark while the mark is not trusted.
-
-    Without a price nobody can say what a fill at any price does to a unit: two fills that only
-    shrink positions could move all of one unit's money to another.
-
-    Raises:
-        Rejected: There never was a mark, or the fill is outside the band round it.
-    """
-    if not state.is_untrusted_instrument(instrument):
-        return
-    symbol = state.universe.symbols[instrument]
-    with exact():
-        band = state.rules.guards.band or UNTRUSTED_BAND
-        known = state.has_mark(instrument)
-        at_mark = state.value(instrument, lots, state.ticks(instrument)) if known else 0
-        if known and abs(value - at_mark) <= band * abs(at_mark):
-            return
-    raise refuse(
-        RejectionReason.UNTRUSTED_MARK,
-        f"{symbol} has no mark that can be trusted, and the fill is more than {band:%} from the "
-        "last one that could; wait for a good price",
-    )
 
 
 def require_priced(state: State, view: UnitView, asset: int) -> None:
@@ -238,57 +291,16 @@ def require_priced(state: State, view: UnitView, asset: int) -> None:
         )
 
 
-def _require_mode(state: State, view: UnitView, fill: PositionView) -> None:
-    """Refuse a position that would mix one-way and hedge mode in one instrument of a unit."""
-    is_net = fill.leg == Leg.NET
-    held = [p for p in view.positions if p.instrument == fill.instrument]
-    if any(p.leg == fill.leg for p in held):
+def require_asset(state: State, asset: int) -> None:
+    """Refuse an asset the book does not know; raises `UnknownAsset`."""
+    if not 0 <= asset < len(state.universe.assets):
+        msg = f"asset {asset} is not in the book; rows are 0..{len(state.universe.assets) - 1}"
+        raise UnknownAsset(msg)
+
+
+def require_instrument(state: State, instrument: int, *, everything: bool = False) -> None:
+    """Refuse an instrument the book does not know; raises `UnknownInstrument`."""
+    if everything and instrument == -1:
         return
-    if any((p.leg == Leg.NET) != is_net for p in held):
-        symbol = state.universe.symbols[fill.instrument]
-        raise refuse(
-            RejectionReason.POSITION_MODE,
-            f"{state.book.unit_name(view.unit)} holds {symbol} in "
-            f"{'hedge' if is_net else 'one-way'} mode; close that first, or name its leg",
-        )
-
-
-def _require_leg(state: State, after: UnitView, fill: PositionView) -> None:
-    """Refuse a hedge leg that would change sides."""
-    held = _lots(after, fill.instrument, fill.leg)
-    if held * int(fill.leg) < 0:
-        raise refuse(
-            RejectionReason.NOTHING_TO_CLOSE,
-            f"the {Leg(fill.leg).name.lower()} leg of {state.universe.symbols[fill.instrument]} "
-            "would change sides; close at most what it holds",
-        )
-
-
-def _lots(view: UnitView, instrument: int, leg: int) -> int:
-    rows = (p.lots for p in view.positions if (p.instrument, p.leg) == (instrument, leg))
-    return next(rows, 0)
-
-
-def _only_shrinks(view: UnitView, fill: PositionView) -> bool:
-    held = _lots(view, fill.instrument, fill.leg)
-    return held * fill.lots < 0 and abs(fill.lots) <= abs(held)
-
-
-def _keeps_excess(
-    state: State,
-    before: UnitView,
-    after: UnitView,
-    settle: int,
-    fee: int,
-) -> bool:
-    """Whether the excess falls by no more than the fee."""
-    if state.depends_on_untrusted(before):
-        return True  # what only shrinks must not wait for a price; `require_near_mark` bounds it
-    with exact():
-        steepest = state.steepest(state.universe.assets[settle])
-        paid = max(0, fee) * state.universe.quantum(settle)
-        allowed = paid * steepest * state.price_of(settle)
-        now = margin_report(state.plain(before), state.market, state.model)
-        then = margin_report(state.plain(after), state.market, state.model)
-        purpose = MarginPurpose.MAINTENANCE
-        return then.excess(purpose) >= now.excess(purpose) - allowed
+    if not 0 <= instrument < len(state.universe.symbols):
+        state.universe.instrument_row(f"row {instrument}")

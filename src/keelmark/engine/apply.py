@@ -138,6 +138,7 @@ def _filled(state: State, event: e.Filled) -> Touched:
         leg=Leg(event.leg),
         counterparty_leg=Leg(event.counterparty_leg),
         leverage=event.leverage,
+        counterparty_leverage=event.counterparty_leverage,
     )
     if event.reason == "reduce":
         _note_sold(state, event)
@@ -145,6 +146,11 @@ def _filled(state: State, event: e.Filled) -> Touched:
         _note_takeover(state)
     post(state.book, posting_rows([fill]))
     return _touched(event.unit, event.counterparty)
+
+
+def _leverage_set(state: State, event: e.LeverageSet) -> Touched:
+    state.book.set_leverage(event.unit, event.instrument, event.leverage, leg=Leg(event.leg))
+    return _touched(event.unit)
 
 
 def _note_sold(state: State, event: e.Filled) -> None:
@@ -242,8 +248,14 @@ def _settled(state: State, event: e.Settled) -> Touched:
 
 
 def _order_reserved(state: State, event: e.OrderReserved) -> Touched:
-    order = Order(instrument=event.instrument, lots=event.lots, ticks=event.ticks)
-    state.orders[event.unit][event.order] = order
+    state.orders[event.unit][event.order] = Order(
+        instrument=event.instrument,
+        lots=event.lots,
+        ticks=event.ticks,
+        leg=event.leg,
+        leverage=event.leverage,
+        reduce_only=event.reduce_only,
+    )
     return NOTHING
 
 
@@ -449,6 +461,7 @@ _APPLY: dict[type, Callable[[State, Any], Touched]] = {
     e.Withdrawn: _withdrawn,
     e.Transferred: _transferred,
     e.Filled: _filled,
+    e.LeverageSet: _leverage_set,
     e.Deleveraged: _deleveraged,
     e.LossSocialised: _socialised,
     e.Posted: _posted,

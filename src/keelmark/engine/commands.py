@@ -65,7 +65,12 @@ class Fill(Command, frozen=True):
         counterparty_leg: Leg of the counterparty.
         fee: Quanta `unit` pays; negative is a rebate.
         counterparty_fee: Quanta the counterparty pays.
-        leverage: Leverage `unit` sets for the instrument, hundredths; 0 leaves it.
+        leverage: Leverage `unit` sets for its whole position, hundredths; 0 leaves it (that of
+            the order, if one is named). A position opened without one is at its tier's maximum.
+        counterparty_leverage: The same of the counterparty.
+        order: Reserved order of `unit` that the fill executes: its lots leave the reservation
+            with the fill, which is not asked for initial margin again.
+        counterparty_order: The same of the counterparty.
     """
 
     unit: int
@@ -78,6 +83,36 @@ class Fill(Command, frozen=True):
     fee: int = 0
     counterparty_fee: int = 0
     leverage: int = 0
+    counterparty_leverage: int = 0
+    order: int | None = None
+    counterparty_order: int | None = None
+
+
+class FillBatch(Command, frozen=True):
+    """Trades that are decided one after the other and carried out together, or not at all.
+
+    Each is decided as if those before it had happened, at one snapshot; the error of a refused one
+    has its place in `index`. Liquidations, protections and warnings follow after the last.
+
+    Attributes:
+        fills: The trades, in order.
+    """
+
+    fills: tuple[Fill, ...]
+
+
+class SetLeverage(Command, frozen=True):
+    """Set the leverage of an open position; checked against initial margin.
+
+    Attributes:
+        leverage: Hundredths; 0 is the tier's maximum.
+        leg: Leg of the position; 0 in one-way mode.
+    """
+
+    unit: int
+    instrument: int
+    leverage: int
+    leg: int = 0
 
 
 class ReserveOrder(Command, frozen=True):
@@ -87,6 +122,10 @@ class ReserveOrder(Command, frozen=True):
         order: The caller's id of the order; must be new for the unit.
         lots: Signed; positive buys.
         ticks: Limit price.
+        leg: Leg the order opens or closes; 0 in one-way mode. One that closes its leg reserves
+            nothing.
+        leverage: Leverage its fills set, hundredths; 0 leaves it.
+        reduce_only: Whether it may only shrink the position; it reserves nothing.
     """
 
     unit: int
@@ -94,6 +133,9 @@ class ReserveOrder(Command, frozen=True):
     instrument: int
     lots: int
     ticks: int
+    leg: int = 0
+    leverage: int = 0
+    reduce_only: bool = False
 
 
 class ReleaseOrder(Command, frozen=True):

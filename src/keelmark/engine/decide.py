@@ -14,27 +14,33 @@ from keelmark.core.errors import (
     InvalidInput,
     OutOfScale,
     RejectionReason,
-    UnknownAsset,
 )
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
 from keelmark.engine.admission import (
+    initial_excess,
     refuse,
+    require_asset,
     require_client,
-    require_fill,
     require_free,
+    require_instrument,
+    require_left,
+    require_legs,
+    require_leverage,
     require_margin,
-    require_near_mark,
+    require_mode,
     require_open,
     require_positive,
     require_price,
     require_priced,
     require_room_for,
+    require_storable_leverage,
     require_trusted,
 )
 from keelmark.engine.closing import closing_events
 from keelmark.engine.compatibility import require_compatible
 from keelmark.engine.entries import Order
+from keelmark.engine.fills import batch_events, fill_events
 from keelmark.engine.protections import require_protection
 from keelmark.engine.state import State
 from keelmark.engine.trial import after_payment
@@ -42,21 +48,25 @@ from keelmark.rulebooks.load import read_rulebook
 
 Events = list[Any]
 
-LEVERAGE_MAX = 2**16 - 1
-"""Largest leverage the columns hold, hundredths."""
-
 
 def decide(state: State, command: c.Command) -> Events:
     """Return what a command does.
 
     Raises:
         Rejected: A rule says no.
-        InvalidInput: It names something unknown, or cannot be carried.
+        InvalidInput: It is no command, names something unknown, or cannot be carried.
     """
-    return _DECIDE[type(command)](state, command)
+    decision = _DECIDE.get(type(command))
+    if decision is None:
+        msg = f"{command!r:.60} is no command; send one of keelmark.engine.commands"
+        raise InvalidInput(msg)
+    return decision(state, command)
 
 
 def _open_account(state: State, command: c.OpenAccount) -> Events:
+    if not command.name.strip():
+        msg = f"an account named {command.name!r}; give it a name of its own"
+        raise InvalidInput(msg)
     if command.name in state.names:
         msg = f"account {command.name!r} exists already; use another name"
         raise DuplicateId(msg)
@@ -86,7 +96,7 @@ def _open_isolated(state: State, command: c.OpenIsolated) -> Events:
 
 def _deposit(state: State, command: c.Deposit) -> Events:
     view = require_open(state, command.unit)
-    _require_asset(state, command.asset)
+    require_asset(state, command.asset)
     require_priced(state, view, command.asset)
     require_positive(command.quanta, "a deposit")
     return [e.Deposited(unit=command.unit, asset=command.asset, quanta=command.quanta)]
@@ -117,7 +127,7 @@ def _transfer(state: State, command: c.Transfer) -> Events:
 def _require_payable(state: State, unit: int, asset: int, quanta: int, what: str) -> None:
     """Refuse a payment that the balance or the initial margin does not allow."""
     view = require_free(state, unit)
-    _require_asset(state, asset)
+    require_asset(state, asset)
     require_positive(quanta, what)
     held = view.balances.get(asset, 0)
     if held < quanta:
@@ -126,74 +136,62 @@ def _require_payable(state: State, unit: int, asset: int, quanta: int, what: str
             f"{what} of {quanta} quanta of {state.universe.assets[asset]}; "
             f"{state.book.unit_name(unit)} holds {held}",
         )
-    after = after_payment(view, asset, -quanta)
-    indebted = any(amount < 0 for amount in after.balances.values())
-    if after.positions or indebted or state.orders.get(unit):
-        require_margin(state, after, what)
+    require_left(state, after_payment(view, asset, -quanta), what)
 
 
-def _fill(state: State, command: c.Fill) -> Events:
-    if command.unit == command.counterparty:
-        msg = f"a fill of unit {command.unit} with itself; name two units"
-        raise InvalidInput(msg)
-    _require_instrument(state, command.instrument)
-    _require_legs(command.leg, command.counterparty_leg)
-    require_price(state, command.instrument, command.lots, command.ticks)
-    value = state.value(command.instrument, command.lots, command.ticks)
-    _require_terms(command, value)
-    require_near_mark(state, command.instrument, command.lots, value)
-    sides = (
-        (command.unit, command.leg, 1, command.fee, command.leverage),
-        (command.counterparty, command.counterparty_leg, -1, command.counterparty_fee, 0),
-    )
-    for unit, leg, sign, fee, leverage in sides:
-        view = require_open(state, unit)
-        lots = sign * command.lots
-        side = PositionView(command.instrument, Leg(leg), lots, sign * value, leverage)
-        require_fill(state, view, side, fee)
+def _set_leverage(state: State, command: c.SetLeverage) -> Events:
+    require_client(state, command.unit)
+    view = require_free(state, command.unit)
+    require_instrument(state, command.instrument)
+    require_legs(command.leg)
+    require_storable_leverage(command.leverage)
+    key = (command.instrument, command.leg)
+    held = next((p for p in view.positions if (p.instrument, int(p.leg)) == key), None)
+    if held is None:
+        symbol = state.universe.symbols[command.instrument]
+        raise refuse(
+            RejectionReason.NO_POSITION,
+            f"{state.book.unit_name(command.unit)} holds no {symbol} on leg {command.leg}; a "
+            "leverage is one of a position: give it with the fill or the order that opens one",
+        )
+    chosen = replace(held, leverage=command.leverage)
+    after = replace(view, positions=tuple(chosen if p is held else p for p in view.positions))
+    require_trusted(state, after)
+    require_leverage(state, after, chosen)
+    now, then = (initial_excess(state, state.plain(row)) for row in (view, after))
+    if then < now:
+        require_margin(state, after, "the leverage")
     return [
-        e.Filled(
+        e.LeverageSet(
             unit=command.unit,
-            counterparty=command.counterparty,
             instrument=command.instrument,
-            lots=command.lots,
-            value=value,
             leg=command.leg,
-            counterparty_leg=command.counterparty_leg,
-            fee=command.fee,
-            counterparty_fee=command.counterparty_fee,
             leverage=command.leverage,
-            ticks=command.ticks,
         ),
     ]
-
-
-def _require_terms(command: c.Fill, value: int) -> None:
-    """Refuse a leverage that cannot be stored and fees above the notional; raises `Rejected`."""
-    if not 0 <= command.leverage <= LEVERAGE_MAX:
-        raise refuse(
-            RejectionReason.OUT_OF_SCALE,
-            f"leverage {command.leverage}; give hundredths, 0 to {LEVERAGE_MAX} (0 leaves it)",
-        )
-    if max(abs(command.fee), abs(command.counterparty_fee)) > abs(value):
-        raise refuse(
-            RejectionReason.OUT_OF_SCALE,
-            f"fees {command.fee} and {command.counterparty_fee} on a notional of {abs(value)} "
-            "quanta; a fee or rebate is at most the notional",
-        )
 
 
 def _reserve(state: State, command: c.ReserveOrder) -> Events:
     require_client(state, command.unit)
     view = require_free(state, command.unit)
-    _require_instrument(state, command.instrument)
+    require_instrument(state, command.instrument)
     require_price(state, command.instrument, command.lots, command.ticks)
     if command.order in state.orders.get(command.unit, {}):
         msg = f"order {command.order} of unit {command.unit} exists already; use another id"
         raise DuplicateId(msg)
-    ordered = PositionView(command.instrument, Leg.NET, command.lots, 0, 0)
+    require_legs(command.leg)
+    require_storable_leverage(command.leverage)
+    ordered = PositionView(command.instrument, Leg(command.leg), command.lots, 0, 0)
     require_trusted(state, replace(view, positions=(*view.positions, ordered)))
-    order = Order(instrument=command.instrument, lots=command.lots, ticks=command.ticks)
+    require_mode(state, view, ordered)
+    order = Order(
+        instrument=command.instrument,
+        lots=command.lots,
+        ticks=command.ticks,
+        leg=command.leg,
+        leverage=command.leverage,
+        reduce_only=command.reduce_only,
+    )
     require_room_for(state, command.unit, order)
     return [
         e.OrderReserved(
@@ -202,6 +200,9 @@ def _reserve(state: State, command: c.ReserveOrder) -> Events:
             instrument=command.instrument,
             lots=command.lots,
             ticks=command.ticks,
+            leg=command.leg,
+            leverage=command.leverage,
+            reduce_only=command.reduce_only,
         ),
     ]
 
@@ -222,7 +223,7 @@ def _release(state: State, command: c.ReleaseOrder) -> Events:
 def _funding(state: State, command: c.PostFunding) -> Events:
     _require_equal_lengths(command.instruments, command.rates, command.ticks)
     for instrument in command.instruments:
-        _require_instrument(state, instrument)
+        require_instrument(state, instrument)
     _require_rows(command.instruments, command.rates, "funding")
     return [
         e.FundingPosted(
@@ -236,13 +237,13 @@ def _funding(state: State, command: c.PostFunding) -> Events:
 def _interest(state: State, command: c.PostInterest) -> Events:
     _require_equal_lengths(command.assets, command.rates)
     for asset in command.assets:
-        _require_asset(state, asset)
+        require_asset(state, asset)
     _require_rows(command.assets, command.rates, "interest")
     return [e.InterestPosted(assets=command.assets, rates=command.rates)]
 
 
 def _settle(state: State, command: c.Settle) -> Events:
-    _require_instrument(state, command.instrument)
+    require_instrument(state, command.instrument)
     instrument = state.universe.instrument(command.instrument)
     if not instrument.kind.is_dated:
         msg = f"{instrument.symbol} is a perpetual; only dated futures are settled"
@@ -268,12 +269,12 @@ def _set_rulebook(state: State, command: c.SetRulebook) -> Events:
 
 
 def _pause(state: State, command: c.Pause) -> Events:
-    _require_instrument(state, command.instrument, everything=True)
+    require_instrument(state, command.instrument, everything=True)
     return [e.Paused(instrument=command.instrument, reason=command.reason)]
 
 
 def _resume(state: State, command: c.Resume) -> Events:
-    _require_instrument(state, command.instrument, everything=True)
+    require_instrument(state, command.instrument, everything=True)
     return [e.Resumed(instrument=command.instrument, reason=command.reason)]
 
 
@@ -330,31 +331,10 @@ def _remove_protection(state: State, command: c.RemoveProtection) -> Events:
     return [e.ProtectionRemoved(unit=command.unit, protection=command.protection)]
 
 
-def _require_asset(state: State, asset: int) -> None:
-    if not 0 <= asset < len(state.universe.assets):
-        msg = f"asset {asset} is not in the book; rows are 0..{len(state.universe.assets) - 1}"
-        raise UnknownAsset(msg)
-
-
-def _require_instrument(state: State, instrument: int, *, everything: bool = False) -> None:
-    if everything and instrument == -1:
-        return
-    if not 0 <= instrument < len(state.universe.symbols):
-        state.universe.instrument_row(f"row {instrument}")
-
-
 def _require_equal_lengths(*columns: tuple[int, ...]) -> None:
     if len({len(column) for column in columns}) > 1:
         msg = f"columns of {[len(column) for column in columns]} rows; give one value a row"
         raise InvalidInput(msg)
-
-
-def _require_legs(*legs: int) -> None:
-    known = [int(leg) for leg in Leg]
-    for leg in legs:
-        if leg not in known:
-            msg = f"leg {leg}; 0 is one-way, 1 the long and -1 the short leg of hedge mode"
-            raise InvalidInput(msg)
 
 
 def _require_rows(rows: tuple[int, ...], rates: tuple[int, ...], what: str) -> None:
@@ -374,7 +354,9 @@ _DECIDE: dict[type, Callable[[State, Any], Events]] = {
     c.Deposit: _deposit,
     c.Withdraw: _withdraw,
     c.Transfer: _transfer,
-    c.Fill: _fill,
+    c.Fill: fill_events,
+    c.FillBatch: batch_events,
+    c.SetLeverage: _set_leverage,
     c.ReserveOrder: _reserve,
     c.ReleaseOrder: _release,
     c.PostFunding: _funding,

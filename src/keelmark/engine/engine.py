@@ -22,6 +22,7 @@ from keelmark.core.numbers import exact
 from keelmark.core.process import UnitOrder
 from keelmark.engine import events as e
 from keelmark.engine.apply import Touched, apply
+from keelmark.engine.bulk import require_postings
 from keelmark.engine.codec import record_of, require_whole
 from keelmark.engine.commands import (
     AdvanceTime,
@@ -202,11 +203,31 @@ class Engine:
             self._deleverage_backstop()
             return self._commit()
 
-    def submit_bulk(self, event: e.Posted | e.AccountsOpened) -> Receipt:
-        """Carry out a batch of postings or openings: all of it or none."""
+    def submit_bulk(self, event: e.Posted | e.AccountsOpened, *, opening: bool = False) -> Receipt:
+        """Carry out a batch of postings or openings, in columns: all of it or none.
+
+        For opening a book, and for trades that were matched and margined elsewhere, by the hundred
+        thousand a second. Checked on the columns is what would break an invariant or is malformed
+        (`engine.bulk`). Left to the caller, and to the liquidation that follows at once where it
+        is not kept: the initial margin of what fills open, whether a unit is past its margin call,
+        leverages above their tier's maximum, one-way beside hedge mode, reserved orders. Asking
+        those takes an exact report a fill: `commands.FillBatch` does.
+
+        Args:
+            event: The columns.
+            opening: The book was held elsewhere: fills state what positions cost then, payments
+                what was owed. Prices are not compared with marks; clients may be left in debt.
+
+        Raises:
+            Rejected: A rule says no to a row, named in `index`; nothing has changed.
+            InvalidInput: A row is malformed; nothing has changed.
+            StorageFailed: It could not be made durable; the engine must be opened again.
+        """
         with self._whole():
             if isinstance(event, e.AccountsOpened):
                 require_openings(self.state, event)
+            else:
+                require_postings(self.state, event, opening=opening)
             self._emit(event)
             self._settle(NOBODY)
             self._deleverage_backstop()

@@ -14,11 +14,19 @@ USAGE_KINDS = ("usage_ceiling", "top_up", "deleverage")
 
 @dataclass(slots=True, kw_only=True)
 class Order:
-    """A reserved order."""
+    """A reserved order; fields as `commands.ReserveOrder`."""
 
     instrument: int
     lots: int
     ticks: int
+    leg: int = 0
+    leverage: int = 0
+    reduce_only: bool = False
+
+    @property
+    def reserves(self) -> bool:
+        """Whether it takes margin: not one that can only close."""
+        return not self.reduce_only and self.leg * self.lots >= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

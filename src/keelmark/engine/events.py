@@ -84,6 +84,8 @@ class Filled(Event, frozen=True):
 
     Attributes:
         value: Signed settle quanta of the lots at the trade price, from the side of `unit`.
+        leverage: Leverage of the position of `unit` from now on, hundredths; 0 leaves it.
+        counterparty_leverage: The same of the counterparty.
         ticks: Price, where there was one; 0 for a transfer value.
         reason: `fill`, `reduce`, `takeover`, `deleverage`, `disposal`, `protection` or `close`.
     """
@@ -98,9 +100,19 @@ class Filled(Event, frozen=True):
     fee: int = 0
     counterparty_fee: int = 0
     leverage: int = 0
+    counterparty_leverage: int = 0
     ticks: int = 0
     reason: str = "fill"
     case: int = 0
+
+
+class LeverageSet(Event, frozen=True):
+    """The leverage of an open position is another one, hundredths."""
+
+    unit: int
+    instrument: int
+    leg: int
+    leverage: int
 
 
 class Deleveraged(Event, frozen=True):
@@ -172,17 +184,20 @@ class Settled(Event, frozen=True):
 
 
 class OrderReserved(Event, frozen=True):
-    """An order's margin is reserved."""
+    """An order's margin is reserved; fields as `commands.ReserveOrder`."""
 
     unit: int
     order: int
     instrument: int
     lots: int
     ticks: int
+    leg: int = 0
+    leverage: int = 0
+    reduce_only: bool = False
 
 
 class OrderReleased(Event, frozen=True):
-    """A reservation shrank or ended; `lots` is the signed rest."""
+    """A reservation shrank or ended, by command or by a fill; `lots` is the signed rest."""
 
     unit: int
     order: int
@@ -550,6 +565,7 @@ AnyEvent = (
     | Withdrawn
     | Transferred
     | Filled
+    | LeverageSet
     | Deleveraged
     | LossSocialised
     | FundingPosted

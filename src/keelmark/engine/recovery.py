@@ -27,8 +27,11 @@ from keelmark.engine.snapshot import Loaded, batch_digest, load, require_terms
 from keelmark.engine.state import State
 from keelmark.rulebooks.load import Rulebook
 
-FORMAT = 1
-"""Version of the events this release writes and reads."""
+FORMAT = 2
+"""Version of the events this release writes and reads.
+
+2: a leverage in a fill is that of the whole position, not only of one it opens.
+"""
 
 SOLD = frozenset({"reduce", "disposal", "protection"})
 """Reasons of fills that were executed in the market."""

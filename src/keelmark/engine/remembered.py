@@ -21,9 +21,9 @@ from keelmark.engine.entries import (
 )
 from keelmark.engine.state import State
 
-SCHEMA = 3
+SCHEMA = 4
 
-OrderRow = tuple[int, int, int, int, int]
+OrderRow = tuple[int, int, int, int, int, int, int, bool]
 ProtectionRow = tuple[int, int, str, int, int, int, int, int]
 CaseRow = tuple[int, int, int, int, int, tuple[str, ...]]
 DoubtRow = tuple[int, float, int, int]
@@ -34,7 +34,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The state beside the columns; rows in a fixed order, amounts as whole numbers or text.
 
     Attributes:
-        orders: (unit, order, instrument, lots, ticks).
+        orders: (unit, order, instrument, lots, ticks, leg, leverage, reduce-only).
         protections: (unit, protection, kind, instrument, trigger, source, asset, target).
         cases: (case, unit, attempts, wake, cool-down, exhausted stages).
         doubts: (price row, price, marks, since).
@@ -79,7 +79,7 @@ def remembered(state: State) -> Remembered:
         seen_ms=tuple(state.seen_ms.tolist()),
         names=tuple(sorted(state.names.items())),
         orders=tuple(
-            (unit, number, order.instrument, order.lots, order.ticks)
+            (unit, number, *astuple(order))
             for unit, orders in sorted(state.orders.items())
             for number, order in sorted(orders.items())
         ),
@@ -115,8 +115,15 @@ def restore(state: State, memory: Remembered) -> None:
     state.deleveraged_ms = memory.deleveraged_ms
     state.seen_ms = np.array(memory.seen_ms, np.int64)
     state.names = dict(memory.names)
-    for unit, number, instrument, lots, ticks in memory.orders:
-        state.orders[unit][number] = Order(instrument=instrument, lots=lots, ticks=ticks)
+    for unit, number, instrument, lots, ticks, leg, leverage, reduce_only in memory.orders:
+        state.orders[unit][number] = Order(
+            instrument=instrument,
+            lots=lots,
+            ticks=ticks,
+            leg=leg,
+            leverage=leverage,
+            reduce_only=reduce_only,
+        )
     for unit, number, kind, instrument, trigger, source, asset, target in memory.protections:
         state.protections[unit][number] = Protection(
             kind=kind,

@@ -353,13 +353,14 @@ class State:
     def free_cash(self, unit: int, asset: int) -> int:
         """Return what a unit could pay out of an asset without falling below initial margin.
 
-        Nothing while it is being liquidated or depends on a price that is not trusted.
+        Nothing while it is being liquidated or depends on a price that is not trusted; unrealised
+        profit only where the venue lets it leave.
         """
         if unit in self.cases or self.depends_on_untrusted(self.book.unit_view(unit)):
             return 0
         held = self.book.balance(unit, asset)
         with exact():
-            spare = self.report(unit).available
+            spare = self.report(unit).withdrawable
             price = self.universe.quantum(asset) * self.price_of(asset)
             return max(0, min(held, int(spare / price)))
 
@@ -451,8 +452,9 @@ class State:
         """Return a unit as `core` reads it."""
         return self.plain(self.book.unit_view(unit))
 
-    def plain(self, view: UnitView) -> MarginUnit:
+    def plain(self, view: UnitView, orders: Iterable[Order] | None = None) -> MarginUnit:
         """Return a unit of columns, or one that might be, as `core` reads it."""
+        reserved = self.orders.get(view.unit, {}).values() if orders is None else orders
         with exact():
             balances = {
                 self.universe.assets[a]: quanta * self.universe.quantum(a)
@@ -467,7 +469,7 @@ class State:
                 kind=view.kind,
                 balances=balances,
                 positions=positions,
-                orders=open_orders(self.universe, self.orders.get(view.unit, {}).values()),
+                orders=open_orders(self.universe, reserved),
                 accrued_interest=self._accrued(view.balances),
             )
 

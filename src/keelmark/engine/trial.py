@@ -1,13 +1,50 @@
-"""What a unit would look like after a fill or a payment: plain values, nothing is posted.
+"""What units would look like after fills or payments: plain values, nothing is posted.
 
 The arithmetic is the definition of the posting kernel, in Python integers.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from keelmark.book.views import PositionView, UnitView
 from keelmark.core.codes import Leg
 from keelmark.core.numbers import Rounding, mul_div
+from keelmark.engine.entries import Order
+from keelmark.engine.state import State
+
+
+@dataclass(slots=True)
+class Trial:
+    """A state as it would be after some fills: what they changed, over what there is.
+
+    Attributes:
+        state: The state; nobody writes it.
+        views: Units that would be others.
+        orders: Reservations of units that would be others.
+    """
+
+    state: State
+    views: dict[int, UnitView] = field(default_factory=dict)
+    orders: dict[int, dict[int, Order]] = field(default_factory=dict)
+
+    def view(self, unit: int) -> UnitView:
+        """Return a unit as it would be; raises `UnknownUnit`."""
+        changed = self.views.get(unit)
+        return self.state.book.unit_view(unit) if changed is None else changed
+
+    def orders_of(self, unit: int) -> Mapping[int, Order]:
+        """Return the reservations of a unit as they would be."""
+        return self.orders.get(unit, self.state.orders.get(unit, {}))
+
+    def shrink(self, unit: int, number: int, lots: int) -> int:
+        """Take lots off a reservation; return its signed rest."""
+        orders = dict(self.orders_of(unit))
+        order = orders.pop(number)
+        rest = order.lots - lots
+        if rest:
+            orders[number] = replace(order, lots=rest)
+        self.orders[unit] = orders
+        return rest
 
 
 def after_payment(view: UnitView, asset: int, quanta: int) -> UnitView:
@@ -22,7 +59,7 @@ def after_fill(view: UnitView, settle: int, fill: PositionView, fee: int) -> Uni
     Args:
         view: The unit.
         settle: Settle asset of the instrument.
-        fill: Lots gained and their value as `cost`; leg and leverage as the fill states them.
+        fill: Lots gained and their value as `cost`; its leg, and the leverage it sets (0: none).
         fee: Quanta paid.
     """
     key = (fill.instrument, fill.leg)
@@ -31,7 +68,7 @@ def after_fill(view: UnitView, settle: int, fill: PositionView, fee: int) -> Uni
     if held is None:
         return after_payment(replace(view, positions=(*others, fill)), settle, -fee)
     lots, cost, cash = _merged(held.lots, held.cost, fill.lots, fill.cost)
-    leverage = held.leverage if lots * held.lots > 0 else fill.leverage
+    leverage = fill.leverage or held.leverage
     merged = PositionView(held.instrument, Leg(held.leg), lots, cost, leverage)
     positions = (*others, merged) if lots else others
     return after_payment(replace(view, positions=positions), settle, cash - fee)

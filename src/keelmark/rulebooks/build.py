@@ -82,6 +82,7 @@ def margin_model(document: RulebookDocument) -> MarginModel:
         },
         orders_in_maintenance=document.orders_in_maintenance,
         single_asset=document.single_asset,
+        withdraw_profit=document.withdraw_profit,
     )
 
 

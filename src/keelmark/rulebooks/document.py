@@ -204,6 +204,7 @@ class RulebookDocument(_Document, frozen=True):
     liquidation_end: Decimal = Decimal(1)
     orders_in_maintenance: bool = False
     single_asset: bool = False
+    withdraw_profit: bool = False
     symbols: dict[InstrumentKind, str] = {}
     defaults: InstrumentDocument = InstrumentDocument()
     default_asset: AssetDocument | None = None

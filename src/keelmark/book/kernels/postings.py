@@ -200,7 +200,7 @@ def change_position(
         remove_position(units, positions, unit, row)
         return OK, realised
     log_position(undo, state, SET_POSITION, unit, slot, positions[row])
-    if (after > 0) != (held > 0):
+    if leverage != 0:
         positions[row]["leverage"] = leverage
     positions[row]["lots"] = after
     positions[row]["cost"] = cost

@@ -205,7 +205,7 @@ def fleet_engine(shape: Shape, outside: Outside) -> Engine:
         if isinstance(event, MarksSet):
             engine.submit_marks(event)
         else:
-            engine.submit_bulk(event)
+            engine.submit_bulk(event, opening=True)
     return engine
 
 

@@ -153,7 +153,7 @@ def set_stage(
     )
     engine.submit_bulk(Posted(rows=_deposits(population, units)))
     engine.submit_bulk(Posted(rows=_capital(spec, population, engine)))
-    engine.submit_bulk(Posted(rows=_fills(population, units)))
+    engine.submit_bulk(Posted(rows=_fills(population, units)), opening=True)
     return Stage(engine, market, feed, units, first)
 
 
