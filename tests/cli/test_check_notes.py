@@ -27,7 +27,7 @@ def output(balances: dict[str, str], *positions: dict[str, Any]) -> str:
     return " ".join(done.output.split())
 
 
-STILL = "the price of BTC stands still in every move shown: no contract on it is held"
+STILL = "the price of BTC stands still in every move shown: no contract on it is held with it"
 
 
 def test_a_coin_that_no_move_moves_is_named() -> None:

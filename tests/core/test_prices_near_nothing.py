@@ -11,6 +11,7 @@ from keelmark.core.bankruptcy import bankruptcy_price
 from keelmark.core.codes import Leg
 from keelmark.core.explain import explain
 from keelmark.core.instrument import Instrument, InstrumentKind
+from keelmark.core.joint_move import joint_moves
 from keelmark.core.liquidation_price import (
     LEAST_SHARE,
     LiquidationPrices,
@@ -121,6 +122,9 @@ def test_a_remainder_of_a_rounded_entry_price_is_no_price(
     found = prices_of(replace(unit, balances={"USDT": short}), mark, model())
     assert found.status is PriceStatus.NONE
     assert "a billionth of its mark" in (found.reason or "")
+    market = Market(marks={"ABCUSDT": mark})
+    moves = joint_moves(replace(unit, balances={"USDT": short}), market, model())
+    assert [move.status for move in moves] == [PriceStatus.NONE] * 2
 
 
 @given(

@@ -94,7 +94,9 @@ def still_note(units: Iterable[MarginUnit], market: Market, model: MarginModel) 
     if not still:
         return None
     names = ", ".join(sorted(still))
-    return f"the price of {names} stands still in every move shown: no contract on it is held"
+    return (
+        f"the price of {names} stands still in every move shown: no contract on it is held with it"
+    )
 
 
 def _marks(document: AccountDocument, problems: Problems) -> dict[str, Decimal]:

@@ -15,11 +15,11 @@ from decimal import Decimal
 
 from keelmark.core.bound import FactorKind, reads
 from keelmark.core.errors import InvalidInput, InvalidMark, MissingMarkPrice
-from keelmark.core.liquidation_price import PriceStatus
+from keelmark.core.liquidation_price import LEAST_SHARE, PriceStatus
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPurpose
 from keelmark.core.numbers import ONE, ZERO, exact
-from keelmark.core.price_path import PRECISION, REACH_MAX, PricePath, resolution
+from keelmark.core.price_path import REACH_MAX, PricePath, resolution
 from keelmark.core.straight_path import first_root, straight_weight
 from keelmark.core.unit import MarginUnit
 
@@ -128,7 +128,7 @@ def _search(path: PricePath) -> JointMove:
     if path.is_liquidatable(ZERO):
         return _found(path, ZERO)
     end = path.end()
-    stop = end * (ONE - PRECISION)  # a price of zero is no mark
+    stop = end * (ONE - LEAST_SHARE)  # nor is a price of next to nothing a mark
     weight = straight_weight(path)
     try:
         if weight is None:
