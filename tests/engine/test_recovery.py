@@ -310,6 +310,52 @@ def test_a_snapshot_replaces_the_one_before_it_whole(tmp_path: Path) -> None:
     assert Engine.recover(GENERIC, engine.journal, snapshot=path).digest() == engine.digest()
 
 
+def test_orders_batches_and_leverages_come_back_from_snapshot_and_journal(tmp_path: Path) -> None:
+    engine = traded(Engine(GENERIC))
+    unit = engine.state.book.cross_unit(1)
+
+    def fill(lots: int, leg: int, **more: int) -> c.Fill:
+        return c.Fill(
+            unit=unit,
+            counterparty=LIQUIDITY,
+            instrument=0,
+            lots=lots,
+            ticks=1_000_000,
+            leg=leg,
+            **more,
+        )
+
+    def reserve(
+        order: int, lots: int, *, leverage: int = 0, reduce_only: bool = False
+    ) -> c.ReserveOrder:
+        return c.ReserveOrder(
+            unit=unit,
+            order=order,
+            instrument=0,
+            lots=lots,
+            ticks=1_000_000,
+            leg=1,
+            leverage=leverage,
+            reduce_only=reduce_only,
+        )
+
+    engine.submit(reserve(1, 30, leverage=300))
+    engine.submit(reserve(2, -20, reduce_only=True))
+    engine.submit(c.FillBatch(fills=(fill(10, 1, order=1), fill(-10, -1, leverage=500))))
+    path = tmp_path / "snapshot"
+    engine.write_snapshot(path)
+    engine.submit(c.SetLeverage(unit=unit, instrument=0, leg=-1, leverage=200))
+    engine.submit(fill(-5, 1, order=2))
+    for snapshot in (path, None):
+        again = Engine.recover(GENERIC, engine.journal, snapshot=snapshot)
+        assert again.digest() == engine.digest()
+        assert again.state.orders[unit] == engine.state.orders[unit]
+        assert {int(p.leg): p.leverage for p in again.state.book.unit_view(unit).positions} == {
+            -1: 200,
+            1: 300,
+        }
+
+
 class FailingJournal(MemoryJournal):
     """Fails the next append."""
 

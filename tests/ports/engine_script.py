@@ -176,6 +176,44 @@ def fill(state: State, rng: np.random.Generator, unit: int, _: int) -> Action:
     )
 
 
+def batch(state: State, rng: np.random.Generator, unit: int, other: int) -> Action:
+    """Draw a few fills that stand or fall together, some with a leverage."""
+    fills = []
+    for _ in range(int(rng.integers(1, 5))):
+        row = int(rng.integers(2))
+        fills.append(
+            c.Fill(
+                unit=unit,
+                counterparty=other,
+                instrument=row,
+                lots=lots(rng, row) // 10,
+                ticks=state.ticks(row),
+                leverage=int(rng.choice([0, 300, 1000])),
+            )
+        )
+    return c.FillBatch(fills=tuple(fills))
+
+
+def leverage(_: State, rng: np.random.Generator, unit: int, __: int) -> Action:
+    return c.SetLeverage(
+        unit=unit, instrument=int(rng.integers(2)), leverage=int(rng.integers(100, 2000))
+    )
+
+
+def execute(state: State, rng: np.random.Generator, unit: int, _: int) -> Action:
+    """Fill half of an order that is reserved, if any is."""
+    for number, order in sorted(state.orders.get(unit, {}).items()):
+        return c.Fill(
+            unit=unit,
+            counterparty=LIQUIDITY,
+            instrument=order.instrument,
+            lots=order.lots // 2 or order.lots,
+            ticks=order.ticks,
+            order=number,
+        )
+    return leverage(state, rng, unit, unit)
+
+
 def reserve(state: State, rng: np.random.Generator, unit: int, _: int) -> Action:
     row, order = int(rng.integers(2)), int(rng.integers(10**9))
     return c.ReserveOrder(
@@ -216,6 +254,9 @@ KINDS: dict[str, tuple[float, Callable[[State, np.random.Generator, int, int], A
     "transfer": (1.0, transfer),
     "fill": (7.0, fill),
     "fills": (3.0, bulk),
+    "batch": (2.0, batch),
+    "leverage": (1.0, leverage),
+    "execute": (1.0, execute),
     "reserve": (2.0, reserve),
     "protect": (2.0, protect),
     "funding": (1.0, funding),
