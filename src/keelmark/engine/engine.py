@@ -210,8 +210,9 @@ class Engine:
         thousand a second. Checked on the columns is what would break an invariant or is malformed
         (`engine.bulk`). Left to the caller, and to the liquidation that follows at once where it
         is not kept: the initial margin of what fills open, whether a unit is past its margin call,
-        leverages above their tier's maximum, one-way beside hedge mode, reserved orders. Asking
-        those takes an exact report a fill: `commands.FillBatch` does.
+        leverages above their tier's maximum, one-way beside hedge mode, reserved orders, deposits
+        of what has no price to trust. Asking those takes an exact report, or a look at every row
+        of a unit, a posting: `commands.FillBatch` and the single commands do.
 
         Args:
             event: The columns.
