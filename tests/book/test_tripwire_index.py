@@ -59,6 +59,19 @@ def test_a_unit_is_not_looked_at_while_prices_stay_inside_its_wires() -> None:
     assert index.statistics()["evaluations"] == looked
 
 
+def test_a_hot_unit_that_comes_to_owe_is_looked_at_as_time_passes() -> None:
+    euros = Money(price=1.1, borrow=1e-6)
+    desk = replace(LONG, money=(Money(), euros), balances=((0, 611.5), (1, 10.0)))
+    index = built(desk, TripwireSettings(slots=2**10, hot_distance=0.9))
+    assert state_of(index) is WatchState.HOT
+    move_cash(index, -20_000_000, row=1)
+    assert index.post([0], [1], [-20_000_000]).size == 0  # excess 0.50, and 10 euros are owed
+    clock = index.tables.prices.shape[0] - 1
+    assert index.apply_snapshot([clock], [30_000.0]).size == 0
+    assert index.apply_snapshot([clock], [60_000.0]).tolist() == [0]  # interest of 0.66
+    index.check()
+
+
 def test_a_suspect_is_reported_at_every_snapshot_until_it_recovers() -> None:
     index = built(LONG)
     for _ in range(3):

@@ -142,6 +142,8 @@ class Waterfall:
         match event:
             case e.LiquidationStarted():
                 self.started(event)
+            case e.GraceStarted() if self.queue:
+                self.queue = [unit for unit in self.queue if unit != event.unit]
             case e.Transferred() if event.reason in RESOLVING and event.case in self.units:
                 self.moved(event, self.resolution(event.case))
             case e.Filled() if event.reason == "takeover" and event.unit not in self.healthy:

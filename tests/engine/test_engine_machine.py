@@ -154,14 +154,18 @@ class EngineMachine(RuleBasedStateMachine):
         state = self.venue.state
         excused = {*self.in_grace, *state.grace, *state.held} | self.withheld()
         self.in_grace = set(state.grace)
+        until: dict[int, int] = {}  # graces that begin on the way, and may be over before its end
         for event in self.venue.events[self.followed :]:
             if isinstance(event, e.TimeAdvanced):
                 self.waterfall.now = event.time_ms
+            if isinstance(event, e.GraceStarted):
+                until[event.unit] = event.until_ms
             if isinstance(event, e.MarksSet):
                 self.waterfall.settled()
                 self.take_prices(event)
                 self.waterfall.now = int(event.times_ms[-1])
-                self.waterfall.expect(excused)
+                now = self.waterfall.now
+                self.waterfall.expect({*excused, *(u for u, end in until.items() if now < end)})
             elif isinstance(event, e.LiquidationStarted):
                 TOTAL["liquidations"] += 1
                 self.the_decision_is_the_models(event)

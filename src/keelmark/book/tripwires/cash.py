@@ -19,12 +19,15 @@ from keelmark.book.tripwires.settle import (
     STRANGE,
     are_known,
     begin,
+    enter,
     settle_touched,
 )
 from keelmark.core.codes import WatchState
 
 EMPTY = int(WatchState.EMPTY)
 WIRED = int(WatchState.WIRED)
+UNWATCHABLE = int(WatchState.UNWATCHABLE)
+HOT = int(WatchState.HOT)
 
 
 @njit
@@ -127,6 +130,8 @@ def post(
             if row >= 0 and known and spend(unit, row, amount, tables, net):
                 status["spent"] += 1
                 continue
+        if watch["state"] in (HOT, UNWATCHABLE):  # what it reads may have changed: it may owe now
+            enter(unit, EMPTY, net)
         status["exhausted"] += 1
         touch(unit, net)
     return DONE if settle_touched(tables, net, work) else NO_ROOM
