@@ -74,8 +74,8 @@ def _first_come(lots_needed: int, closable: Int64Array) -> Int64Array:
     return np.diff(reached, prepend=np.int64(0))
 
 
-def _queue(lots_needed: int, candidates: Candidates, score: Float64Array) -> Int64Array:
-    order = np.argsort(-score, kind="stable")
+def _queue(name: str, lots_needed: int, candidates: Candidates) -> Int64Array:
+    order = np.argsort(-QUEUES[name](candidates), kind="stable")
     taken = np.empty(len(candidates), dtype=np.int64)
     taken[order] = _first_come(lots_needed, candidates.closable[order])
     return taken
@@ -92,19 +92,19 @@ QUEUES: dict[str, Callable[[Candidates], Float64Array]] = {
 @deleverage_policy("queue_leverage_profit")
 def queue_leverage_profit(lots_needed: int, candidates: Candidates) -> Int64Array:
     """Highest profit share times leverage first (Binance, BitMEX)."""
-    return _queue(lots_needed, candidates, scores.leverage_times_profit(candidates))
+    return _queue("queue_leverage_profit", lots_needed, candidates)
 
 
 @deleverage_policy("queue_price_ratio")
 def queue_price_ratio(lots_needed: int, candidates: Candidates) -> Int64Array:
     """Highest price ratio times leverage first (Hyperliquid)."""
-    return _queue(lots_needed, candidates, scores.price_ratio_times_leverage(candidates))
+    return _queue("queue_price_ratio", lots_needed, candidates)
 
 
 @deleverage_policy("queue_leverage_pnl")
 def queue_leverage_pnl(lots_needed: int, candidates: Candidates) -> Int64Array:
     """Highest LeveragePnl first (Binance's published score)."""
-    return _queue(lots_needed, candidates, scores.leverage_pnl(candidates))
+    return _queue("queue_leverage_pnl", lots_needed, candidates)
 
 
 @deleverage_policy("queue_full_closure")
