@@ -19,6 +19,7 @@ from keelmark.accounts.document import (
     MarginMode,
     OrderRow,
     PositionRow,
+    Unlearnt,
     decode_document,
 )
 from keelmark.accounts.leverage import leverage_notes
@@ -38,6 +39,7 @@ class Account:
     """What an account document means under its rulebook.
 
     Attributes:
+        document: What it was built from.
         rulebook: The venue's rules, with the document's own instruments added.
         as_of: Time of the snapshot, UTC.
         units: Cross units first, then isolated ones in the order of the document.
@@ -46,12 +48,19 @@ class Account:
         notes: What was assumed where the document says nothing.
     """
 
+    document: AccountDocument
     rulebook: Rulebook
     as_of: datetime | None
     units: tuple[MarginUnit, ...]
     market: Market
     reported: Mapping[str, Mapping[str, Decimal]]
     notes: tuple[str, ...]
+
+    @property
+    def unlearnt(self) -> str | None:
+        """Why no total of the cross units can be told; `None` where they can."""
+        decides = [row for row in self.document.unknown if row.what is not Unlearnt.ORDERS]
+        return "; ".join(f"{row.what}: {row.why}" for row in decides) or None
 
     @property
     def model(self) -> MarginModel:
@@ -127,7 +136,9 @@ def _build(
     problems.raise_any(title)
     notes += leverage_notes(units, market, rules.model)
     notes += filter(None, [still_note(units, market, rules.model)])
+    notes += [f"{row.what} unknown: {row.why}" for row in document.unknown]
     return Account(
+        document=document,
         rulebook=rules,
         as_of=document.as_of,
         units=tuple(without_empty(unit, market, rules.model) for unit in units),

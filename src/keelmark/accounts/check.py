@@ -1,6 +1,6 @@
 """How far an account is from liquidation: every unit, position and price, and one verdict."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -139,6 +139,8 @@ class AccountCheck:
     def is_liquidatable(self) -> bool | None:
         """Whether any unit is; `None` where none is known to be and one may be."""
         states = {unit.is_liquidatable for unit in self.units}
+        if self.account.unlearnt is not None:
+            states.add(None)
         return True if True in states else None if None in states else False
 
     @property
@@ -247,23 +249,38 @@ def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:
     model, market = account.model, account.market
     with exact():
         held = [position_margin(p, market, model) for p in unit.positions]
-    currency = next(iter(unit.balances), "") if model.single_asset else model.valuation
-    try:
-        report = margin_report(unit, market, model)
-    except MissingMarkPrice as error:
-        reason = missing_prices(unit, market, model) or str(error)
-        return UnitCheck(
-            unit=unit,
-            currency=currency,
-            report=None,
-            reason=reason,
-            known=known_margin(unit, market, model),
-            positions=tuple(_unknown_position(unit, p, reason) for p in held),
-            joint_moves=_unknown_joint_moves(unit, model, reason),
-        )
+    known, reason = KnownMargin(), account.unlearnt
+    if reason is None or unit.kind is not UnitKind.CROSS:
+        try:
+            return _known_check(unit, margin_report(unit, market, model), held, account)
+        except MissingMarkPrice as error:
+            reason = missing_prices(unit, market, model) or str(error)
+            known = known_margin(unit, market, model)
     return UnitCheck(
         unit=unit,
-        currency=currency,
+        currency=_currency(unit, model),
+        report=None,
+        reason=reason,
+        known=known,
+        positions=tuple(_unknown_position(unit, p, reason) for p in held),
+        joint_moves=_unknown_joint_moves(unit, model, reason),
+    )
+
+
+def _currency(unit: MarginUnit, model: MarginModel) -> str:
+    return next(iter(unit.balances), "") if model.single_asset else model.valuation
+
+
+def _known_check(
+    unit: MarginUnit,
+    report: MarginReport,
+    held: Sequence[PositionMargin],
+    account: Account,
+) -> UnitCheck:
+    model, market = account.model, account.market
+    return UnitCheck(
+        unit=unit,
+        currency=_currency(unit, model),
         report=report,
         reason=None,
         known=KnownMargin.of(report),

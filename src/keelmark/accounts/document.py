@@ -68,6 +68,27 @@ class OrderRow:
     reduce_only: bool = False
 
 
+class Unlearnt(StrEnum):
+    """What a source may leave out of an account."""
+
+    COLLATERAL = "collateral"
+    POSITIONS = "positions"
+    ORDERS = "orders"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownRow:
+    """`unknown[]`: what the document does not hold although the account may have it.
+
+    Attributes:
+        what: What is missing.
+        why: In plain words, with what to add.
+    """
+
+    what: Unlearnt
+    why: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDocument:
     """The whole document, decoded and not yet interpreted.
@@ -84,6 +105,7 @@ class AccountDocument:
         accrued_funding: To be received by asset, negative to be paid; "" as above.
         account_mode: One-way or hedge; `None` to tell by the rows.
         venue_reported: The venue's own figures: totals by name, or by name and instrument.
+        unknown: What could not be learnt; an empty list elsewhere then says nothing.
     """
 
     venue: str
@@ -97,6 +119,7 @@ class AccountDocument:
     accrued_funding: Mapping[str, Decimal] = field(default_factory=dict)
     account_mode: AccountMode | None = None
     venue_reported: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    unknown: tuple[UnknownRow, ...] = ()
 
 
 REPORTED_TOTALS = (
@@ -150,6 +173,7 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
         accrued_funding=_accrued(root, "accrued_funding"),
         account_mode=None if mode is None else AccountMode(mode),
         venue_reported=_reported(root),
+        unknown=tuple(filter(None, (_unknown(t) for t in root.tables("unknown")))),
     )
     root.finish()
     return document
@@ -244,6 +268,15 @@ def _order(table: Table) -> OrderRow:
     )
     table.finish()
     return row
+
+
+def _unknown(table: Table) -> UnknownRow | None:
+    what = table.choice("what", list(Unlearnt))
+    why = table.text("why", required=True)
+    if "what" not in table.content:
+        table.refuse("what", f"is missing; one of {', '.join(Unlearnt)}")
+    table.finish()
+    return UnknownRow(what=Unlearnt(what), why=why) if what and why else None
 
 
 def _accrued(root: Table, key: str) -> dict[str, Decimal]:
