@@ -178,10 +178,10 @@ def resolves(dotted: str) -> bool:
 
 
 def test_every_name_of_the_package_that_the_model_uses_exists() -> None:
-    names = set(re.findall(r"`((?:core|book|engine|market|lab)\.\w[\w.]*)`", MODEL))
-    quantums = [rows for rows in tables(MODEL) if "core.quantum_prices" in rows[0][1]]
+    names = set(re.findall(r"`((?:core|rulebooks|book|engine|market|lab)\.\w[\w.]*)`", MODEL))
+    quantums = [rows for rows in tables(MODEL) if "rulebooks.formulas.dydx" in rows[0][1]]
     listed = [name for row in quantums[0][1:] for name in re.findall(r"`(\w+)`", row[1])]
-    names |= {f"core.quantum_prices.{name}" for name in listed}
+    names |= {f"rulebooks.formulas.dydx.{name}" for name in listed}
     assert len(names) > 40
     assert sorted(name for name in names if not resolves(name)) == []
     assert not resolves("core.margin.no_such_name")

@@ -12,8 +12,9 @@ from functools import lru_cache, partial
 from inspect import signature
 
 from keelmark.core.errors import InvalidInput, nearest
-from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.numbers import ONE, exact
 from keelmark.engine.registry import Registry
+from keelmark.rulebooks.formulas.dydx import bankruptcy_rating
 
 
 class Unpriced(Enum):
@@ -131,8 +132,7 @@ def fillable(
     position, so `maintenance_freed` is all of its maintenance.
     """
     with exact():
-        rating = bankruptcy_adjustment * (ONE - part.equity / part.maintenance)
-        rating = min(max(rating, ZERO), ONE)
+        rating = bankruptcy_rating(bankruptcy_adjustment, part.equity, part.maintenance)
         return part.price_at(part.value - rating * spread_to_maintenance * part.maintenance_freed)
 
 

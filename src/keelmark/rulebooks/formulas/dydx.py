@@ -1,18 +1,24 @@
-"""Prices and requirements in whole quantums, as the dYdX v4 protocol rounds them.
+"""dYdX v4: prices and requirements in whole quantums, as the protocol rounds them.
 
-Quote amounts are in quote quantums, sizes in base quantums, rates in parts per million (`ppm`).
-Every rounding is the protocol's own and stands where the protocol has it.
+Quote amounts are in quote quantums (1e-6 USDC), sizes in base quantums, rates in parts per million
+(`ppm`). Every rounding is the protocol's own and stands where the protocol has it.
+
+Source: dydxprotocol/v4-chain at 84d4664b (protocol/x/clob/keeper/liquidations.go,
+protocol/x/perpetuals/types/liquidity_tier.go) and docs.dydx.xyz.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import TypeVar
 
 from keelmark.core.errors import InvalidInput
-from keelmark.core.numbers import Rounding, exact, mul_div
+from keelmark.core.numbers import ZERO, Rounding, exact, mul_div
 
 PPM = 1_000_000
+
+Number = TypeVar("Number", Decimal, Fraction)
 
 
 def initial_margin(notional: int, rate_ppm: int) -> int:
@@ -49,6 +55,13 @@ def scaled_initial_rate(rate_ppm: int, open_interest: int, caps: OpenInterestCap
         return PPM
     over = open_interest - caps.lower
     return rate_ppm + mul_div(over, PPM - rate_ppm, caps.upper - caps.lower, Rounding.FLOOR)
+
+
+def scaled_initial_margin(
+    notional: int, rate_ppm: int, open_interest: int, caps: OpenInterestCaps
+) -> int:
+    """Return the initial margin of `notional` quote quantums at an open interest, rounded up."""
+    return initial_margin(notional, scaled_initial_rate(rate_ppm, open_interest, caps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,19 +170,65 @@ class FillableConfig:
     spread_to_maintenance_ppm: int
 
 
+def bankruptcy_rating(adjustment: Number, equity: Number, maintenance: Number) -> Number:
+    """Return `clamp(adjustment * (1 - equity / maintenance), 0, 1)`: how far a unit is gone.
+
+    Args:
+        adjustment: How fast the rating rises as equity falls; 1 reaches one at equity zero.
+        equity: Equity of the unit, any currency.
+        maintenance: Its maintenance margin, same currency, positive.
+    """
+    none = adjustment * 0
+    return min(max(adjustment * (1 - equity / maintenance), none), none + 1)
+
+
 def fillable_subprice(account: QuantumAccount, market: str, config: FillableConfig) -> Fraction:
     """Return the worst subprice at which a liquidation order may fill, exact.
 
-    `(notional - rating * spread * maintenance) / size` with
-    `rating = clamp(adjustment * (1 - equity / total maintenance), 0, 1)`. The whole position
-    decides, not the slice that is closed.
+    `(notional - rating * spread * maintenance) / size`. The whole position decides, not the slice
+    that is closed.
     """
     position = account.positions[market]
-    adjustment = Fraction(config.bankruptcy_adjustment_ppm, PPM)
-    rating = adjustment * (1 - Fraction(account.equity, account.maintenance))
-    rating = min(max(rating, Fraction(0)), Fraction(1))
+    rating = bankruptcy_rating(
+        Fraction(config.bankruptcy_adjustment_ppm, PPM),
+        Fraction(account.equity),
+        Fraction(account.maintenance),
+    )
     spread = Fraction(config.spread_to_maintenance_ppm, PPM) * position.maintenance
     return (position.notional - rating * spread) / position.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantumFill:
+    """A liquidation fill in the protocol's units.
+
+    Attributes:
+        market: Market it is in.
+        size: Base quantums, signed as the change of the position.
+        subticks: Price in subticks.
+        exponent: Power of ten that makes `base quantums * subticks` quote quantums.
+    """
+
+    market: str
+    size: int
+    subticks: int
+    exponent: int
+
+    @property
+    def quote(self) -> int:
+        """Quote quantums the account gets, negative when it buys; rounded down in size."""
+        scale = 10 ** abs(self.exponent)
+        up, down = (scale, 1) if self.exponent > 0 else (1, scale)
+        amount = mul_div(abs(self.size) * self.subticks, up, down, Rounding.FLOOR)
+        return amount if self.size < 0 else -amount
+
+
+def liquidation_insurance_delta(
+    account: QuantumAccount, fill: QuantumFill, fee_max_ppm: int
+) -> int:
+    """Return what the insurance fund gains (or pays, negative) when `fill` reduces the account."""
+    bankruptcy = bankruptcy_quote(account, fill.market, fill.size)
+    return insurance_delta(fill.quote, bankruptcy, fee_max_ppm)
 
 
 def insurance_delta(fill_quote: int, bankruptcy: int, fee_max_ppm: int) -> int:
@@ -206,30 +265,15 @@ def funding_rate_max(initial_rate: Decimal, maintenance_rate: Decimal) -> Decima
         return 6 * (initial_rate - maintenance_rate)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarginBesides:
-    """What the rest of a subaccount brings to one position's price, in quote units.
+def insurance_payment(size: Decimal, fill_price: Decimal, bankruptcy_price: Decimal) -> Decimal:
+    """Return what the insurance fund pays on closing `size`, in quote units, not below zero.
 
-    Attributes:
-        equity: Total net collateral.
-        other_maintenance: Maintenance margin of every other position.
-    """
+    Args:
+        size: Signed size that is closed, long positive, base units.
+        fill_price: Price it was closed at.
+        bankruptcy_price: Price at which the account would have been worth nothing.
 
-    equity: Decimal
-    other_maintenance: Decimal
-
-
-def oracle_liquidation_price(
-    size: Decimal,
-    price: Decimal,
-    maintenance_rate: Decimal,
-    besides: MarginBesides,
-) -> Decimal:
-    """Return the oracle price at which equity equals maintenance, the others held.
-
-    `(equity - size * price - other) / (|size| * rate - size)`, as the venue documents it. A result
-    that is not positive means that no price of this market liquidates.
+    Source: docs.dydx.xyz concepts/trading/contract-loss-mechanism.
     """
     with exact():
-        free = besides.equity - size * price - besides.other_maintenance
-        return free / (abs(size) * maintenance_rate - size)
+        return max(ZERO, size * (bankruptcy_price - fill_price))

@@ -1,0 +1,95 @@
+"""Published cases, one row each: what a venue prints is what the public path gives."""
+
+import json
+import os
+from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.venues.published import Figure, at, cases, rows, run, shown
+
+ROOT = Path(__file__).resolve().parents[2]
+LIST = Path(os.environ.get("KEELMARK_CASES", ROOT.parent / "shared" / "cases")) / "venue_cases.json"
+
+Case = dict[str, Any]
+
+
+def listed() -> dict[str, Case]:
+    if not LIST.is_file():
+        pytest.skip(f"no list of venue cases at {LIST.name}; set KEELMARK_CASES to its folder")
+    return {case["id"]: case for case in json.loads(LIST.read_text("utf-8"))}
+
+
+@pytest.mark.parametrize("case", cases())
+def test_the_published_figures_are_ours(case: str) -> None:
+    off = [figure for row in cases()[case] for figure in run(row).off]
+    assert not off, "; ".join(
+        f"{f.path}: ours {shown(f.ours)}, theirs {shown(f.theirs)}" for f in off
+    )
+
+
+def test_parts_of_a_case_are_different_rows() -> None:
+    parts = Counter((row.id, row.call, str(row.account), str(row.arguments)) for row in rows())
+    assert [part for part, count in parts.items() if count > 1] == []
+
+
+def numbers(value: object) -> list[Fraction]:
+    """Return every number of a figure, without its sign; a fraction gives its two parts."""
+    if isinstance(value, list | tuple):
+        return [number for member in value for number in numbers(member)]
+    if isinstance(value, str) and "/" in value:
+        return numbers(value.split("/"))
+    return [abs(Fraction(str(value)))]
+
+
+def test_figures_and_tolerances_are_those_of_the_list() -> None:
+    wanted_cases = listed()
+    for row_id, parts in cases().items():
+        if row_id not in wanted_cases:
+            continue
+        case = wanted_cases[row_id]
+        carried = [n for row in parts for value in row.expect.values() for n in numbers(value)]
+        for name, value in case["expected"].items():
+            for wanted in numbers(value):
+                assert wanted in carried, (row_id, name)
+        for row in parts:
+            assert row.tolerance <= Decimal(str(case["tolerance"])), row_id
+            assert row.provenance == case["provenance"], row_id
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "digits", "is_exact", "holds"),
+    [
+        ("1.00499", "1.00", 2, True, True),
+        ("1.006", "1.00", 2, False, True),
+        ("1.02", "1.00", 2, False, False),
+        ("1/3", "1/3", None, True, True),
+    ],
+)
+def test_a_figure_is_exact_to_the_digits_that_are_printed(
+    ours: str, theirs: str, digits: int | None, *, is_exact: bool, holds: bool
+) -> None:
+    figure = Figure(
+        path="x",
+        theirs=Fraction(theirs),
+        ours=Fraction(ours),
+        digits=digits,
+        tolerance=Fraction("0.01"),
+    )
+    assert (figure.is_exact, figure.holds) == (is_exact, holds)
+
+
+def test_an_unknown_figure_never_agrees() -> None:
+    figure = Figure(path="x", theirs=Fraction(0), ours=None, digits=0, tolerance=Fraction(10))
+    assert not figure.holds
+
+
+def test_a_path_goes_through_tables_lists_and_objects() -> None:
+    found = {"positions": [{"instrument": "X", "price": {"status": "price", "value": "1"}}]}
+    assert at(found, "positions.X.price") == "1"
+    assert at(found, "positions.0.price.status") == "price"
+    assert at({"result": Fraction(1, 3)}, "numerator") == 1
