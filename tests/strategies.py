@@ -237,11 +237,11 @@ def holdings(
         size = abs(held[0].size)
         notional = FLOOR_DIGITS.plus(abs(instrument.value(size, mark)))
     rule = draw(rules(size, notional, shape))
-    on_index = shape.index and draw(st.booleans())
+    on = st.sampled_from([MarginPrice.MARK, MarginPrice.INDEX, MarginPrice.ENTRY])
     terms = InstrumentTerms(
         instrument=instrument,
         maintenance=rule,
-        margin_price=MarginPrice.INDEX if on_index else MarginPrice.MARK,
+        margin_price=draw(on) if shape.index else MarginPrice.MARK,
         close_fee=draw(close_fees) if shape.rows else None,
     )
     return terms, mark, held

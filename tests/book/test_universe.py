@@ -58,8 +58,9 @@ def test_what_kernels_cannot_see_is_left_to_core() -> None:
     plain = own("[assets.USDT]\n")
     orders = own("orders_in_maintenance = true\n[assets.USDT]\n")
     capped = own('[assets.USDT]\n[profit.maintenance]\ncap = "5"\n')
-    kinds = [u.instruments["rule_kind"].tolist() for u in (plain, orders, capped)]
-    assert kinds == [[RuleKind.TIERED], [RuleKind.CORE_ONLY], [RuleKind.CORE_ONLY]]
+    entry = own('[assets.USDT]\n[defaults]\nmargin_price = "entry"\n')
+    kinds = [u.instruments["rule_kind"].tolist() for u in (plain, orders, capped, entry)]
+    assert kinds == [[RuleKind.TIERED], *[[RuleKind.CORE_ONLY]] * 3]
 
 
 def test_marks_come_back_on_their_grid_and_other_prices_whole() -> None:

@@ -114,6 +114,8 @@ def excess(unit: MarginUnit, market: Market, model: MarginModel, level: int = 1)
             assert terms.instrument.index is not None
             price = Fraction(market.indices[terms.instrument.index])
         notional = abs(value(terms, Fraction(position.size), price))
+        if terms.margin_price is MarginPrice.ENTRY:
+            notional = abs(Fraction(position.cost))
         profit[settle] = profit.get(settle, Fraction(0)) + (gain * weight if gain > 0 else gain)
         margin[settle] = margin.get(settle, Fraction(0)) + maintenance(position, terms, notional)
     total = Fraction(0)

@@ -21,6 +21,7 @@ from keelmark.core.model import (
     InitialRule,
     InstrumentTerms,
     MarginModel,
+    MarginPrice,
     PositionFacts,
     RuleInitial,
 )
@@ -74,6 +75,7 @@ def terms_of(case: Case, row: Case) -> InstrumentTerms:
         ),
         maintenance=rule_of(case),
         initial=initial,
+        margin_price=MarginPrice(case.get("margin_price", "mark")),
         close_fee=fee and CloseFee(rate=D(fee["rate"]), basis=CloseFeeBasis(fee["basis"])),
     )
 

@@ -23,6 +23,7 @@ from keelmark.core.model import (
     HaircutBase,
     InstrumentTerms,
     MarginModel,
+    MarginPrice,
     MarginPurpose,
     OpenInterestInitial,
 )
@@ -297,13 +298,14 @@ def _tier_records(
 def kernel_rule(terms: InstrumentTerms, model: MarginModel) -> RuleKind:
     """Return the kernels' rule for an instrument, or `CORE_ONLY` where a term has no kernel face.
 
-    Kernels see neither orders, nor what a fee at a bankruptcy price was fixed at, nor a cap on the
-    sum of profits.
+    Kernels see neither orders, nor what a fee or a requirement was fixed at on entry, nor a cap on
+    the sum of profits.
     """
     fee = terms.close_fee
     entry_fee = fee is not None and fee.basis is CloseFeeBasis.BANKRUPTCY
+    at_entry = entry_fee or terms.margin_price is MarginPrice.ENTRY
     capped = model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None
-    if entry_fee or capped or model.orders_in_maintenance:
+    if at_entry or capped or model.orders_in_maintenance:
         return RuleKind.CORE_ONLY
     return terms.maintenance.parameters().kind
 

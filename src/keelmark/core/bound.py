@@ -73,6 +73,11 @@ def margin_factor(terms: InstrumentTerms) -> Factor:
     return mark_factor(terms)
 
 
+def is_fixed(terms: InstrumentTerms) -> bool:
+    """Whether a position's requirement is taken on what it cost and reads no price."""
+    return terms.margin_price is MarginPrice.ENTRY
+
+
 def reads(unit: MarginUnit, model: MarginModel) -> frozenset[Factor]:
     """Return every factor the maintenance excess of `unit` reads."""
     factors: set[Factor] = set()
@@ -242,15 +247,16 @@ class _Row:
             return self.profit_slope * profit
         size = abs(self.position.size)
         rule = maintenance_rule(self.position, self.terms)
-        fee = close_fee_amount(self.terms.close_fee, self.position, size * t)
-        requirement = rule.supremum(size, size * t) + fee
+        notional = abs(self.position.cost) if is_fixed(self.terms) else size * t
+        fee = close_fee_amount(self.terms.close_fee, self.position, notional)
+        requirement = rule.supremum(size, notional) + fee
         return self.profit_slope * profit - self.level * requirement
 
     def slope_at_infinity(self) -> Decimal:
         """Return the slope in `t` beyond every breakpoint."""
         signed = self.size_in_value
         slope = self.profit_slope * signed * (self.weight if signed > ZERO else ONE)
-        if self.level == ZERO:
+        if self.level == ZERO or is_fixed(self.terms):
             return slope
         size = abs(self.position.size)
         rate = maintenance_rule(self.position, self.terms).rate_at_infinity(size)
@@ -263,7 +269,8 @@ class _Row:
         """Return every `t` at which the formula changes."""
         size = abs(self.position.size)
         rule = maintenance_rule(self.position, self.terms)
-        points = [notional / size for notional in rule.breakpoints(size)]
+        floors = () if is_fixed(self.terms) else rule.breakpoints(size)
+        points = [notional / size for notional in floors]
         points.append(self.position.cost / self.size_in_value)
         return points
 

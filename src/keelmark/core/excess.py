@@ -61,11 +61,16 @@ def value_and_notional(
     terms: InstrumentTerms,
     market: Market,
 ) -> tuple[Decimal, Decimal]:
-    """Return the signed value at the mark and the unsigned value at the margin price."""
+    """Return the signed value at the mark and the unsigned value at the margin price.
+
+    At its entry price a position is worth what it cost.
+    """
     instrument = terms.instrument
     value = position.size * instrument.value_per_size(market.mark(instrument.symbol))
     if terms.margin_price is MarginPrice.MARK:
         return value, abs(value)
+    if terms.margin_price is MarginPrice.ENTRY:
+        return value, abs(position.cost)
     per_size = instrument.value_per_size(margin_price_of(terms, market))
     return value, abs(position.size * per_size)
 
@@ -107,8 +112,8 @@ def maintenance_rule(position: Position, terms: InstrumentTerms) -> MaintenanceR
 
 
 def margin_price_of(terms: InstrumentTerms, market: Market) -> Decimal:
-    """Return the price requirements are taken on."""
-    if terms.margin_price is MarginPrice.MARK:
+    """Return the market's price that requirements are taken on; on entry prices, the mark."""
+    if terms.margin_price is not MarginPrice.INDEX:
         return market.mark(terms.instrument.symbol)
     if terms.instrument.index is None:
         msg = f"{terms.instrument.symbol}: margined on an index without a name"

@@ -27,7 +27,14 @@ from keelmark.core.margin import (
     margin_report,
 )
 from keelmark.core.market import Market
-from keelmark.core.model import AssetTerms, HaircutBase, MarginModel, MarginPurpose, Trigger
+from keelmark.core.model import (
+    AssetTerms,
+    HaircutBase,
+    MarginModel,
+    MarginPrice,
+    MarginPurpose,
+    Trigger,
+)
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.unit import MarginUnit
 
@@ -175,7 +182,7 @@ class _Slice:
         total = self.fixed_margin
         for held in self.moving:
             size = abs(held.position.size)
-            notional = size * t * self.ratio(held)
+            notional = held.notional if _stands_still(held) else size * t * self.ratio(held)
             rule = maintenance_rule(held.position, held.terms)
             total += rule.requirement(size, notional).amount
             total += close_fee_amount(held.terms.close_fee, held.position, notional)
@@ -193,6 +200,8 @@ class _Slice:
 
     def ratio(self, held: PositionMargin) -> Decimal:
         """Return notional at the margin price over notional at the mark."""
+        if held.terms.margin_price is not MarginPrice.INDEX:
+            return ONE
         if held.margin_price == held.mark_price:
             return ONE
         ratio = held.margin_price / held.mark_price
@@ -228,7 +237,8 @@ class _Slice:
             size = abs(held.position.size)
             rule = maintenance_rule(held.position, held.terms)
             per_size = size * self.ratio(held)
-            points |= {notional / per_size for notional in rule.breakpoints(size)}
+            if not _stands_still(held):
+                points |= {notional / per_size for notional in rule.breakpoints(size)}
             sign = -ONE if self.inverse else ONE
             points.add(held.position.cost / (sign * held.position.size))
         rising = sorted(p for p in points if p > ZERO)
@@ -246,6 +256,11 @@ class _Slice:
                 if root is not None and root > ZERO:
                     found.append(root)
         return found
+
+
+def _stands_still(held: PositionMargin) -> bool:
+    """Whether the notional of a position's requirements is fixed at its entry."""
+    return held.terms.margin_price is MarginPrice.ENTRY
 
 
 def _solve(cut: _Slice, report: MarginReport) -> LiquidationPrices:

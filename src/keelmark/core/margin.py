@@ -27,10 +27,12 @@ from keelmark.core.excess import (
     price_of,
     value_and_notional,
 )
+from keelmark.core.filled import filled_notional, price_paid
 from keelmark.core.market import Market
 from keelmark.core.model import (
     InstrumentTerms,
     MarginModel,
+    MarginPrice,
     MarginPurpose,
     PositionFacts,
     Trigger,
@@ -94,11 +96,22 @@ class PositionMargin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderMargin:
-    """What the open orders of one instrument add, settle asset: worst case of both sides."""
+    """What the open orders of one instrument add, settle asset: worst case of both sides.
+
+    Attributes:
+        orders: The orders.
+        settle: What they settle in.
+        exposure: Unsigned size of the worst case, positions included.
+        notional: Its notional at the margin price.
+        initial: What it adds to the initial requirement.
+        maintenance: What it adds to the maintenance requirement.
+        loss: What the orders lose at once if filled.
+    """
 
     orders: OpenOrders
     settle: str
     exposure: Decimal
+    notional: Decimal
     initial: Decimal
     maintenance: Decimal
     loss: Decimal
@@ -337,7 +350,9 @@ def position_margin(position: Position, market: Market, model: MarginModel) -> P
         position=position,
         terms=terms,
         mark_price=market.mark(instrument.symbol),
-        margin_price=margin_price_of(terms, market),
+        margin_price=price_paid(position, instrument)
+        if terms.margin_price is MarginPrice.ENTRY
+        else margin_price_of(terms, market),
         value=value,
         notional=notional,
         unrealized_pnl=value - position.cost,
@@ -368,8 +383,10 @@ def _order_margin(
         exposure = gross + orders.buy_size + orders.sell_size
     else:
         exposure = max(abs(size + orders.buy_size), abs(size - orders.sell_size), abs(size))
-    price = margin_price_of(terms, market)
-    notional = exposure * abs(terms.instrument.value_per_size(price))
+    per_size = abs(terms.instrument.value_per_size(margin_price_of(terms, market)))
+    notional = exposure * per_size
+    if terms.margin_price is MarginPrice.ENTRY:
+        notional = filled_notional([p.position for p in held], orders, exposure, per_size)
     facts = PositionFacts(
         symbol=orders.instrument,
         size=exposure,
@@ -385,6 +402,7 @@ def _order_margin(
         orders=orders,
         settle=terms.instrument.settle,
         exposure=exposure,
+        notional=notional,
         initial=max(ZERO, terms.initial.requirement(facts).amount - own_initial),
         maintenance=max(ZERO, whole - own_maintenance) if model.orders_in_maintenance else ZERO,
         loss=_order_loss(orders, terms, market),

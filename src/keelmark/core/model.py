@@ -42,6 +42,9 @@ class MarginPrice(StrEnum):
 
     MARK = "mark"
     INDEX = "index"
+    ENTRY = "entry"
+    """The position's own entry price: the requirement stands still while prices move (Bybit until
+    its new margin calculation)."""
 
 
 class HaircutBase(StrEnum):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
 
-from keelmark.core.bound import Factor, FactorKind, margin_factor, mark_factor
+from keelmark.core.bound import Factor, FactorKind, is_fixed, margin_factor, mark_factor
 from keelmark.core.excess import cash_of, counted_profit, maintenance_rule, value_and_notional
 from keelmark.core.line import Line, apart
 from keelmark.core.model import MarginPurpose
@@ -95,9 +95,8 @@ def _breakpoints(path: PricePath) -> list[Decimal]:
         terms = path.model.instrument(position.instrument)
         value, notional = value_and_notional(position, terms, path.market)
         rule = maintenance_rule(position, terms)
-        shares = [
-            (margin_factor(terms), e / notional) for e in rule.breakpoints(abs(position.size))
-        ]
+        floors = () if is_fixed(terms) else rule.breakpoints(abs(position.size))
+        shares = [(margin_factor(terms), floor / notional) for floor in floors]
         shares.append((mark_factor(terms), position.cost / value))
         for factor, share in shares:
             slope = path.slopes.get(factor, ZERO)

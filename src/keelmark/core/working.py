@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from keelmark.core.margin import AssetMargin, PositionMargin
-from keelmark.core.model import AssetTerms, CloseFeeBasis, HaircutBase, MarginPrice
+from keelmark.core.model import AssetTerms, CloseFeeBasis, HaircutBase
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.rules import SizeScaledRule, SizeTierRule, Tier, TieredRule, WholeNotionalRule
 
@@ -111,16 +111,16 @@ def value_working(held: PositionMargin) -> Working:
 
 def notional_working(held: PositionMargin) -> Working:
     """Return how a position's notional came about."""
-    on_index = held.terms.margin_price is MarginPrice.INDEX
+    price = held.terms.margin_price.value
     return Working(
         name=f"position:{leg_name(held)}.notional",
         value=held.notional,
         unit=held.settle,
-        formula=f"abs(value at the {'index' if on_index else 'mark'})",
+        formula=f"abs(value at the {price})",
         inputs=(
             ("size", held.position.size),
             ("contract_size", held.terms.instrument.contract_size),
-            ("index" if on_index else "mark", held.margin_price),
+            (price, held.margin_price),
         ),
         source=held.terms.source,
     )

@@ -12,7 +12,6 @@ from keelmark.book.records import AMOUNT_LIMIT, SIZE_LIMIT
 from keelmark.book.views import PositionView, UnitView
 from keelmark.core.codes import Leg, UnitKind, UnitStatus
 from keelmark.core.errors import InvalidInput, Rejected, RejectionReason, UnknownAsset
-from keelmark.core.excess import margin_price_of
 from keelmark.core.margin import MarginReport, margin_report, position_margin
 from keelmark.core.model import MarginPurpose
 from keelmark.core.numbers import ZERO, exact
@@ -260,11 +259,9 @@ def _require_order_leverage(state: State, order: Order, then: MarginReport) -> N
         return
     terms = state.model.instrument(symbol)
     with exact():
-        price = margin_price_of(terms, state.market)
-        notional = whole.exposure * abs(terms.instrument.value_per_size(price))
-        allowed = terms.maintenance.leverage_max(whole.exposure, notional)
+        allowed = terms.maintenance.leverage_max(whole.exposure, whole.notional)
     chosen = PositionView(order.instrument, Leg(order.leg), order.lots, 0, order.leverage)
-    _require_allowed(state, chosen, notional, allowed)
+    _require_allowed(state, chosen, whole.notional, allowed)
 
 
 def require_trusted(state: State, view: UnitView) -> None:

@@ -289,8 +289,8 @@ def _relief_limit(state: State, held: PositionMargin, lots: int) -> LimitPrice:
     # a quantum that the excess must gain, and one each that value and fee may be rounded up by
     rounding = 3 * quantum / (instrument.lot if instrument.is_inverse or fee else size)
     cost = released / state.steepest(instrument.settle)
-    room = (cost - fee * per_size - rounding) / (1 + fee)
     value = instrument.value_per_size(held.mark_price)
+    room = (cost - fee * abs(value) - rounding) / (1 + fee)
     value = value - room if held.position.size > ZERO else value + room
     limit = instrument.price_at(value)
     if limit is not None:
