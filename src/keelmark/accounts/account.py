@@ -128,7 +128,7 @@ def _build(
     rules = rulebook or _rulebook(document, problems, title)
     rules = _with_document(rules, document, problems)
     document = _readable(document, problems)
-    notes: list[str] = []
+    notes = list(document.notes)
     build = _Builder(document, rules.model, problems, notes)
     with exact():
         units = build.units()

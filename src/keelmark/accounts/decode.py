@@ -47,6 +47,15 @@ def parse_document(text: str, *, title: str, toml: bool | None = None) -> Mappin
     return content
 
 
+def parse_json(text: str, *, title: str) -> object:
+    """Return the content of a JSON text of any shape, numbers exact; raises `InvalidDocument`."""
+    try:
+        return _json(text)
+    except ValueError as error:
+        heading = f"{title}: not JSON"
+        raise InvalidDocument(heading, [str(error)]) from error
+
+
 def _toml(text: str) -> object:
     return tomllib.loads(text, parse_float=Decimal)
 
@@ -226,6 +235,16 @@ class Table:
             else:
                 self.problems.add(path, f"found {shown(item)}; a table is needed")
         return found
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of texts; empty where it is missing."""
+        value = self.get(key)
+        if value is None:
+            return ()
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        self.refuse(key, f"found {shown(value)}; a list of texts is needed")
+        return ()
 
     def numbers(self, key: str, *, above: int | None = None) -> dict[str, Decimal]:
         """Return a table of numbers by name."""

@@ -106,6 +106,7 @@ class AccountDocument:
         account_mode: One-way or hedge; `None` to tell by the rows.
         venue_reported: The venue's own figures: totals by name, or by name and instrument.
         unknown: What could not be learnt; an empty list elsewhere then says nothing.
+        notes: What whoever wrote the document had to assume.
     """
 
     venue: str
@@ -120,6 +121,7 @@ class AccountDocument:
     account_mode: AccountMode | None = None
     venue_reported: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     unknown: tuple[UnknownRow, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 REPORTED_TOTALS = (
@@ -174,6 +176,7 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
         account_mode=None if mode is None else AccountMode(mode),
         venue_reported=_reported(root),
         unknown=tuple(filter(None, (_unknown(t) for t in root.tables("unknown")))),
+        notes=root.texts("notes"),
     )
     root.finish()
     return document

@@ -2,12 +2,13 @@
 
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import click
 
 from keelmark.accounts import Account, load_account, read_account
-from keelmark.accounts.decode import decimal_of
-from keelmark.rulebooks import load_rulebook
+from keelmark.accounts.decode import decimal_of, parse_json
+from keelmark.rulebooks import Rulebook, load_rulebook
 
 PERCENT = Decimal(100)
 
@@ -32,8 +33,33 @@ rulebook_option = click.option(
 
 
 def account_of(file: str, rulebook: str | None) -> Account:
-    """Return the account in a file, or on standard input where the file is `-`."""
+    """Return the account in a file, or on standard input where the file is `-`.
+
+    What a venue's interface answered is imported on the way.
+    """
     rules = None if rulebook is None else load_rulebook(rulebook)
     if file == "-":
-        return read_account(sys.stdin.read(), title="standard input", rulebook=rules)
-    return load_account(file, rulebook=rules)
+        text = sys.stdin.read()
+        return _answered("standard input", text, rules) or read_account(
+            text, title="standard input", rulebook=rules
+        )
+    return _answered(file, _text_of(file), rules) or load_account(file, rulebook=rules)
+
+
+def _text_of(file: str) -> str:
+    """Return the text of a file; nothing where it cannot be read, which loading it then says."""
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _answered(title: str, text: str, rules: Rulebook | None) -> Account | None:
+    """Return the account in a venue's answer; `None` where the text is no such answer."""
+    if '"venue"' in text or not text.lstrip().startswith(("{", "[")):
+        return None
+    from keelmark.accounts.importers import Payload, import_account  # noqa: PLC0415 rarely needed
+    from keelmark.accounts.importers.run import is_answer  # noqa: PLC0415 as above
+
+    payload = Payload(title=title, content=parse_json(text, title=title))
+    return import_account([payload]).account(rules) if is_answer(payload) else None

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 COMMANDS = {
     "check": "keelmark.cli.check:check",
     "explain": "keelmark.cli.explain:explain",
+    "import": "keelmark.cli.import_account:import_files",
     "replay": "keelmark.cli.replay:replay",
     "simulate": "keelmark.cli.simulate:simulate",
     "adl": "keelmark.cli.adl:adl",
@@ -17,6 +18,7 @@ COMMANDS = {
 SUMMARIES = {
     "check": "How far is this account from liquidation?",
     "explain": "Where does this number come from?",
+    "import": "Make an account document of what your venue answered.",
     "replay": "Run a population of accounts through recorded markets.",
     "simulate": "Run the whole engine under faults, from one seed.",
     "adl": "Compare ways to deleverage.",

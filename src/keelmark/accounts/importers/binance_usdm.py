@@ -1,0 +1,172 @@
+"""Binance USDS-M futures: account, balances, position risk and open orders.
+
+Source: developers.binance.com, USDS-M futures, account and trade endpoints (v2 and v3). Wallets of
+isolated positions are theirs alone: what is shared is the cross wallet. Shorts have negative
+amounts; in hedge mode long and short are rows of their own. A liquidation price of 0 says that no
+price liquidates.
+"""
+
+from decimal import Decimal
+
+from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
+from keelmark.accounts.importers.draft import Draft, PositionDraft
+from keelmark.accounts.importers.kind import PayloadKind, has, rows_of, table_of
+from keelmark.accounts.importers.payload import Payload, Row
+
+VENUE = "binance-usdm"
+MULTI = "binance-usdm-multi"
+_FIRST = "USDT"
+"""Totals of a single-asset account are those of this asset, so it comes first."""
+_SIDES = {"BOTH": "", "LONG": "long", "SHORT": "short"}
+_TOTALS = {
+    "equity": "totalMarginBalance",
+    "initial_margin": "totalInitialMargin",
+    "maintenance_margin": "totalMaintMargin",
+    "available": "availableBalance",
+    "withdrawable": "maxWithdrawAmount",
+}
+
+
+def read_account(payload: Payload, draft: Draft) -> None:
+    """Note an account overview: `GET /fapi/v2/account` or `/fapi/v3/account`."""
+    row = table_of(payload, draft)
+    if row.flag("multiAssetsMargin"):
+        draft.venue = MULTI
+    elif "multiAssetsMargin" not in row.content:
+        draft.say("the answer does not say whether multi-assets mode is on: single-asset is taken")
+    assets = row.rows("assets")
+    for asset in sorted(assets, key=lambda a: a.content.get("asset") != _FIRST):
+        _read_asset(asset, draft, "walletBalance")
+    for position in row.rows("positions"):
+        found = _read_position(position, draft)
+        if found is not None:
+            found.note(unrealized_pnl=position.maybe_number("unrealizedProfit"))
+    if draft.venue == MULTI or any(a.amount("walletBalance") for a in assets):
+        for number, key in _TOTALS.items():
+            draft.report(number, row.maybe_number(key))
+
+
+def read_balances(payload: Payload, draft: Draft) -> None:
+    """Note balances: `GET /fapi/v2/balance` or `/fapi/v3/balance`."""
+    rows = rows_of(payload, draft)
+    for row in sorted(rows, key=lambda a: a.content.get("asset") != _FIRST):
+        _read_asset(row, draft, "balance")
+
+
+def read_position_risk(payload: Payload, draft: Draft) -> None:
+    """Note positions: `GET /fapi/v2/positionRisk` or `/fapi/v3/positionRisk`."""
+    for row in rows_of(payload, draft):
+        found = _read_position(row, draft)
+        if found is None:
+            continue
+        found.note(
+            mark_price=row.positive("markPrice"),
+            unrealized_pnl=row.maybe_number("unRealizedProfit"),
+        )
+        draft.report("liquidation_price", row.positive("liquidationPrice"), found.instrument)
+
+
+def read_orders(payload: Payload, draft: Draft) -> None:
+    """Note open orders: `GET /fapi/v1/openOrders`."""
+    for row in rows_of(payload, draft):
+        left = row.amount("origQty") - row.amount("executedQty")
+        price = row.positive("price") or row.positive("stopPrice")
+        if left <= 0 or row.flag("closePosition"):
+            continue
+        if price is None:
+            draft.say(f"order {row.content.get('orderId')} has no price and is left out")
+            continue
+        draft.orders.append(
+            {
+                "instrument": row.text("symbol", required=True),
+                "side": (row.text("side", required=True) or "").lower(),
+                "size": f"{left:f}",
+                "price": f"{price:f}",
+                "reduce_only": bool(row.flag("reduceOnly")),
+            },
+        )
+
+
+def _read_asset(row: Row, draft: Draft, total: str) -> None:
+    """Note the cross wallet of an asset; with no such key the whole wallet is taken."""
+    asset = row.text("asset", required=True)
+    cross = row.maybe_number("crossWalletBalance")
+    wallet = row.maybe_number(total, required=cross is None)
+    held = cross if cross is not None else wallet
+    if asset is None or held is None or (not held and asset != _FIRST):
+        return
+    draft.balance(row.at("crossWalletBalance"), asset, held)
+
+
+def _read_position(row: Row, draft: Draft) -> PositionDraft | None:
+    """Note what every call says of a position; flat rows are left out."""
+    size = row.maybe_number("positionAmt", required=True)
+    symbol = row.text("symbol", required=True)
+    if not size or symbol is None:
+        return None
+    side = _SIDES.get(row.text("positionSide") or "BOTH", "")
+    if side:
+        draft.account_mode = AccountMode.HEDGE
+    found = draft.position(row.path, symbol, side, size)
+    found.note(
+        entry_price=row.positive("entryPrice"),
+        notional=row.maybe_number("notional") or None,
+        leverage=row.positive("leverage"),
+    )
+    wallet = row.amount("isolatedWallet")
+    if row.flag("isolated") or row.text("marginType") == "isolated" or wallet:
+        _read_isolated(row, found, wallet)
+    for number, key in (("initial_margin", "initialMargin"), ("maintenance_margin", "maintMargin")):
+        if row.positive(key):
+            draft.report(number, row.maybe_number(key), symbol)
+    return found
+
+
+def _read_isolated(row: Row, found: PositionDraft, wallet: Decimal) -> None:
+    """Note an isolated position's own wallet: margin assigned, without profit."""
+    found.margin_mode = MarginMode.ISOLATED
+    margin = row.maybe_number("isolatedMargin")
+    profit = row.maybe_number("unRealizedProfit")
+    profit = row.maybe_number("unrealizedProfit") if profit is None else profit
+    if wallet:
+        found.note(isolated_margin=wallet)
+    elif margin is not None and profit is not None:
+        found.note(isolated_margin=margin - profit)
+
+
+_ACCOUNT = frozenset({Unlearnt.COLLATERAL, Unlearnt.POSITIONS})
+
+KINDS = (
+    PayloadKind(
+        alias="binance-usdm:account",
+        call="GET /fapi/v2/account or /fapi/v3/account",
+        venue=VENUE,
+        matches=has("totalMarginBalance", "totalCrossWalletBalance", "assets", "positions"),
+        parts=_ACCOUNT,
+        read=read_account,
+    ),
+    PayloadKind(
+        alias="binance-usdm:balance",
+        call="GET /fapi/v2/balance or /fapi/v3/balance",
+        venue=VENUE,
+        matches=has("accountAlias", "asset", "crossWalletBalance"),
+        parts=frozenset({Unlearnt.COLLATERAL}),
+        read=read_balances,
+    ),
+    PayloadKind(
+        alias="binance-usdm:positions",
+        call="GET /fapi/v2/positionRisk or /fapi/v3/positionRisk",
+        venue=VENUE,
+        matches=has("symbol", "positionAmt", "markPrice", "unRealizedProfit", "notional"),
+        parts=frozenset({Unlearnt.POSITIONS}),
+        read=read_position_risk,
+    ),
+    PayloadKind(
+        alias="binance-usdm:orders",
+        call="GET /fapi/v1/openOrders",
+        venue=VENUE,
+        matches=has("orderId", "symbol", "origQty", "executedQty", "positionSide"),
+        parts=frozenset({Unlearnt.ORDERS}),
+        read=read_orders,
+    ),
+)

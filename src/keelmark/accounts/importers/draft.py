@@ -1,0 +1,231 @@
+"""An account document in the making: several answers of a venue put together.
+
+Answers overlap (an account overview lists positions that a position call lists in full), so every
+figure is noted where it is found, the first one stays, and two that contradict each other are a
+problem: the answers are then of two instants.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Context, Decimal
+
+from keelmark.accounts.decode import Problems
+from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
+
+JsonValue = None | bool | str | list["JsonValue"] | dict[str, "JsonValue"]
+
+_PRICE_DIGITS = Context(prec=12)
+
+
+@dataclass(slots=True, kw_only=True)
+class PositionDraft:
+    """One position or leg, as far as it is known.
+
+    Attributes:
+        path: Where it was first found.
+        instrument: Symbol.
+        size: Signed, units or contracts as the account document has it.
+        figures: `entry_price`, `mark_price`, `leverage`, `isolated_margin`, `unrealized_pnl` and
+            `notional` (signed as the venue signs it), by name.
+        margin_mode: Cross or isolated.
+        spec: What the contract is, where the venue says it.
+        tier: The venue's own row.
+    """
+
+    path: str
+    instrument: str
+    size: Decimal
+    figures: dict[str, Decimal] = field(default_factory=dict)
+    margin_mode: MarginMode = MarginMode.CROSS
+    spec: dict[str, JsonValue] = field(default_factory=dict)
+    tier: dict[str, JsonValue] = field(default_factory=dict)
+
+    def note(self, **figures: Decimal | None) -> None:
+        """Note figures that are known; the first one stays."""
+        for name, figure in figures.items():
+            if figure is not None:
+                self.figures.setdefault(name, figure)
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        """The entry price, as given or from notional and profit."""
+        found = self.figures.get("entry_price")
+        notional, profit = self.figures.get("notional"), self.figures.get("unrealized_pnl")
+        if found is None and notional and profit is not None:
+            return divided(_signed(notional, self.size) - profit, self.size)
+        return found
+
+    @property
+    def mark_price(self) -> Decimal | None:
+        """The mark price, as given, from the notional, or from entry and profit."""
+        found = self.figures.get("mark_price")
+        if found is not None:
+            return found
+        notional = self.figures.get("notional")
+        if notional:
+            return divided(notional, self.size).copy_abs()
+        entry, profit = self.figures.get("entry_price"), self.figures.get("unrealized_pnl")
+        if entry is not None and profit is not None:
+            return entry + divided(profit, self.size)
+        return None
+
+    def document(self) -> dict[str, JsonValue]:
+        """Return the row of the account document."""
+        row: dict[str, JsonValue] = {
+            "instrument": self.instrument,
+            "size": plain(self.size),
+            "entry_price": plain(self.entry_price),
+            "mark_price": plain(self.mark_price),
+        }
+        if "leverage" in self.figures:
+            row["leverage"] = plain(self.figures["leverage"])
+        row["margin_mode"] = self.margin_mode.value
+        if self.margin_mode is MarginMode.ISOLATED:
+            row["isolated_margin"] = plain(self.figures.get("isolated_margin"))
+        return row | {k: v for k, v in (("tier", self.tier), ("spec", self.spec)) if v}
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """What the answers say so far.
+
+    Attributes:
+        problems: What could not be read.
+        venue: Rulebook reference.
+        as_of: When the venue answered, UTC.
+        account_mode: One-way or hedge, where it is known.
+        collateral: Balance by asset.
+        liabilities: Owed by asset.
+        accrued_interest: Owed by asset and not yet posted.
+        prices: By asset, index or instrument.
+        positions: By instrument and side.
+        orders: Rows of the account document.
+        reported: The venue's figures: by number, then by instrument, or the number itself.
+        notes: What the reader of the document should know.
+        learnt: The parts that some answer held.
+        missing: Why a part is missing, where an answer says it.
+    """
+
+    problems: Problems
+    venue: str
+    as_of: datetime | None = None
+    account_mode: AccountMode | None = None
+    collateral: dict[str, Decimal] = field(default_factory=dict)
+    liabilities: dict[str, Decimal] = field(default_factory=dict)
+    accrued_interest: dict[str, Decimal] = field(default_factory=dict)
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    positions: dict[tuple[str, str], PositionDraft] = field(default_factory=dict)
+    orders: list[dict[str, JsonValue]] = field(default_factory=list)
+    reported: dict[str, Decimal | dict[str, Decimal]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    learnt: set[Unlearnt] = field(default_factory=set)
+    missing: dict[Unlearnt, str] = field(default_factory=dict)
+
+    def position(self, path: str, instrument: str, side: str, size: Decimal) -> PositionDraft:
+        """Return the draft of a position; sizes of one position must agree."""
+        found = self.positions.get((instrument, side))
+        if found is None:
+            found = PositionDraft(path=path, instrument=instrument, size=size)
+            self.positions[instrument, side] = found
+        elif found.size != size:
+            text = (
+                f"found size {size:f} of {instrument}; {found.path} has {found.size:f}: the two "
+                "answers are of different instants, fetch them together"
+            )
+            self.problems.add(path, text)
+        return found
+
+    def balance(self, path: str, asset: str, amount: Decimal) -> None:
+        """Note a balance; balances of one asset must agree."""
+        known = self.collateral.setdefault(asset, amount)
+        if known != amount:
+            text = (
+                f"found {amount:f} {asset}; another answer has {known:f}: they are of different "
+                "instants, fetch them together"
+            )
+            self.problems.add(path, text)
+
+    def report(self, number: str, value: Decimal | None, instrument: str | None = None) -> None:
+        """Note a figure of the venue's own, to be compared."""
+        if value is None:
+            return
+        if instrument is None:
+            self.reported.setdefault(number, value)
+            return
+        by_instrument = self.reported.setdefault(number, {})
+        if isinstance(by_instrument, dict):
+            by_instrument.setdefault(instrument, value)
+
+    def say(self, note: str) -> None:
+        """Note something once."""
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def check_positions(self) -> None:
+        """Refuse positions without a price that no answer lets be worked out."""
+        for draft in self.positions.values():
+            for name in ("entry_price", "mark_price"):
+                if getattr(draft, name) is None:
+                    text = f"no {name} of {draft.instrument} in these answers"
+                    self.problems.add(draft.path, f"{text}; add the call that has it")
+            is_derived = "mark_price" not in draft.figures and draft.mark_price is not None
+            if is_derived:
+                self.say(
+                    f"mark price of {draft.instrument} worked out from the venue's own figures"
+                )
+
+    def document(self) -> dict[str, JsonValue]:
+        """Return the account document."""
+        rows: dict[str, JsonValue] = {"venue": self.venue}
+        if self.as_of is not None:
+            rows["as_of"] = f"{self.as_of:%Y-%m-%dT%H:%M:%SZ}"
+        if self.account_mode is not None:
+            rows["account_mode"] = self.account_mode.value
+        rows["collateral"] = _amounts(self.collateral, "balance")
+        rows |= {"liabilities": _amounts(self.liabilities, "amount")} if self.liabilities else {}
+        for key in ("prices", "accrued_interest"):
+            figures: dict[str, Decimal] = getattr(self, key)
+            rows |= {key: {name: plain(x) for name, x in figures.items()}} if figures else {}
+        rows["positions"] = [draft.document() for draft in self.positions.values()]
+        rows["orders"] = [*self.orders]
+        rows |= {"venue_reported": _reported(self.reported)} if self.reported else {}
+        rows |= {"unknown": self._unknown()} if self._unknown() else {}
+        return rows | ({"notes": [*self.notes]} if self.notes else {})
+
+    def _unknown(self) -> list[JsonValue]:
+        return [
+            {"what": part.value, "why": self.missing.get(part, "no answer given holds them")}
+            for part in Unlearnt
+            if part not in self.learnt
+        ]
+
+
+def plain(value: Decimal | None) -> str | None:
+    """Return a decimal as plain digits; `None` stays `None`."""
+    if value is None:
+        return None
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def divided(numerator: Decimal, denominator: Decimal) -> Decimal:
+    """Return a quotient of a venue's printed figures, to the digits such figures carry."""
+    return _PRICE_DIGITS.divide(numerator, denominator)
+
+
+def _signed(notional: Decimal, size: Decimal) -> Decimal:
+    return abs(notional).copy_sign(size)
+
+
+def _amounts(amounts: Mapping[str, Decimal], key: str) -> list[JsonValue]:
+    return [{"asset": asset, key: plain(amount)} for asset, amount in amounts.items()]
+
+
+def _reported(reported: Mapping[str, Decimal | dict[str, Decimal]]) -> dict[str, JsonValue]:
+    return {
+        number: {name: plain(x) for name, x in found.items()}
+        if isinstance(found, dict)
+        else plain(found)
+        for number, found in reported.items()
+    }

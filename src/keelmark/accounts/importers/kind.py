@@ -1,0 +1,51 @@
+"""What kinds of answers are known: by which keys one is told, and who reads it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keelmark.accounts.document import Unlearnt
+from keelmark.accounts.importers.draft import Draft
+from keelmark.accounts.importers.payload import Payload, Row, keys_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadKind:
+    """One call of a venue's interface.
+
+    Attributes:
+        alias: Short name, to say of an answer that tells nothing of itself (an empty list).
+        call: The call, as the venue documents it.
+        venue: Rulebook its accounts are margined by, unless an answer says another.
+        matches: Whether content is an answer to this call.
+        parts: What of an account it holds whole.
+        read: Notes what one answer holds.
+    """
+
+    alias: str
+    call: str
+    venue: str
+    matches: Callable[[object], bool]
+    parts: frozenset[Unlearnt]
+    read: Callable[[Payload, Draft], None]
+
+
+def has(*keys: str) -> Callable[[object], bool]:
+    """Return a test for a table, or a list of tables, with these keys."""
+    return lambda content: keys_of(content).issuperset(keys)
+
+
+def rows_of(payload: Payload, draft: Draft) -> list[Row]:
+    """Return the rows of an answer that is a list."""
+    holder = Row({"rows": payload.content}, "", draft.problems)
+    found = holder.rows("rows")
+    for number, row in enumerate(found):
+        row.path = f"{payload.title}[{number}]"
+    return found
+
+
+def table_of(payload: Payload, draft: Draft) -> Row:
+    """Return an answer that is a table."""
+    holder = Row({"table": payload.content}, "", draft.problems)
+    row = holder.inner("table") or Row({}, "", draft.problems)
+    row.path = payload.title
+    return row

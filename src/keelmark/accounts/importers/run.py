@@ -1,0 +1,142 @@
+"""Put a venue's answers together into an account document."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from json import dumps
+
+from keelmark.accounts.account import Account, read_account
+from keelmark.accounts.decode import Problems
+from keelmark.accounts.document import Unlearnt
+from keelmark.accounts.importers import binance_usdm, bybit
+from keelmark.accounts.importers.draft import Draft, JsonValue
+from keelmark.accounts.importers.kind import PayloadKind
+from keelmark.accounts.importers.payload import Payload
+from keelmark.core.errors import nearest
+from keelmark.rulebooks import Rulebook
+
+_KINDS = (*binance_usdm.KINDS, *bybit.KINDS)
+_DEPTH_MAX = 3
+"""How deep a bundle of answers is searched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedAccount:
+    """An account document and what it was made of.
+
+    Attributes:
+        document: As the contract of account documents has it; `json.dumps` writes it.
+        kinds: The calls that were answered, in the order given.
+    """
+
+    document: dict[str, JsonValue]
+    kinds: tuple[PayloadKind, ...]
+
+    @property
+    def text(self) -> str:
+        """The document as JSON."""
+        return dumps(self.document, indent=2) + "\n"
+
+    def account(self, rulebook: Rulebook | None = None) -> Account:
+        """Return what the document means; raises as `load_account`."""
+        return read_account(self.text, title="imported account", toml=False, rulebook=rulebook)
+
+
+def payload_kinds() -> tuple[PayloadKind, ...]:
+    """Return every kind of answer that is known."""
+    return _KINDS
+
+
+def is_answer(payload: Payload) -> bool:
+    """Whether content is a venue's answer, or a table of such answers."""
+    return any(_inside(payload, 0))
+
+
+def import_account(
+    payloads: Sequence[Payload],
+    *,
+    venue: str | None = None,
+    prices: Mapping[str, Decimal] | None = None,
+) -> ImportedAccount:
+    """Return the account document of a venue's answers.
+
+    Args:
+        payloads: Answers of one account at one instant; a table of answers is taken apart.
+        venue: Rulebook to margin it by; by default the one of the venue that answered.
+        prices: Prices the answers lack, by asset, index or instrument.
+
+    Raises:
+        InvalidDocument: An answer is of no known kind, is an error of the venue's, or cannot be
+            read; answers of two venues or two instants. Lists every problem with its place.
+    """
+    problems = Problems()
+    found = [pair for payload in payloads for pair in _told(payload, problems)]
+    venues = dict.fromkeys(kind.venue for _, kind in found)
+    if len(venues) > 1:
+        problems.add("answers", f"of several venues ({', '.join(venues)}); import them one by one")
+    if not payloads:
+        problems.add("answers", "there are none; give at least one file")
+    problems.raise_any("import")
+    draft = Draft(problems=problems, venue=next(iter(venues)))
+    for payload, kind in found:
+        kind.read(payload, draft)
+        draft.learnt |= kind.parts
+    _say_missing(draft, found)
+    draft.prices = {**draft.prices, **(prices or {})}
+    draft.check_positions()
+    problems.raise_any("import")
+    draft.venue = venue or draft.venue
+    return ImportedAccount(document=draft.document(), kinds=tuple(kind for _, kind in found))
+
+
+def _told(payload: Payload, problems: Problems) -> Iterable[tuple[Payload, PayloadKind]]:
+    """Return an answer with its kind, or the answers inside a bundle with theirs."""
+    if payload.kind is not None:
+        return _named(payload, problems)
+    found = list(_inside(payload, 0))
+    if not found:
+        problems.add(payload.title, _why_untold(payload.content))
+    return found
+
+
+def _named(payload: Payload, problems: Problems) -> list[tuple[Payload, PayloadKind]]:
+    aliases = {kind.alias: kind for kind in _KINDS}
+    kind = aliases.get(payload.kind or "")
+    if kind is None:
+        problems.add(payload.title, f"kind {payload.kind!r}; {nearest(str(payload.kind), aliases)}")
+        return []
+    return [(payload, kind)]
+
+
+def _inside(payload: Payload, depth: int) -> Iterator[tuple[Payload, PayloadKind]]:
+    kind = next((kind for kind in _KINDS if kind.matches(payload.content)), None)
+    if kind is not None:
+        yield payload, kind
+    elif isinstance(payload.content, Mapping) and depth < _DEPTH_MAX:
+        for key, value in payload.content.items():
+            inner = replace(payload, title=f"{payload.title}: {key}", content=value)
+            yield from _inside(inner, depth + 1)
+
+
+def _why_untold(content: object) -> str:
+    """Say what is wrong with content of no known kind; a venue's own error is repeated."""
+    if isinstance(content, Mapping):
+        code = content.get("code", content.get("retCode"))
+        text = content.get("msg", content.get("retMsg"))
+        if text is not None and str(code) not in {"None", "0"}:
+            return f"the venue answered with an error: {code} {text}"
+    if content in ([], {}):
+        example = _KINDS[0].alias
+        return f"is empty and tells nothing of itself; name its kind, such as {example}=FILE"
+    known = ", ".join(kind.alias for kind in _KINDS)
+    return f"is no answer of a known kind; known: {known}"
+
+
+def _say_missing(draft: Draft, found: Sequence[tuple[Payload, PayloadKind]]) -> None:
+    """Say of each part that no answer holds which call holds it."""
+    venue = found[0][1].venue
+    given = ", ".join(dict.fromkeys(kind.alias for _, kind in found))
+    for part in Unlearnt:
+        calls = [k.call for k in _KINDS if part in k.parts and k.venue == venue]
+        wanted = f"; add the answer to {calls[0]}" if calls else ""
+        draft.missing.setdefault(part, f"{given} does not hold it{wanted}")
