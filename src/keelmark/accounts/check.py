@@ -12,13 +12,13 @@ from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
 from keelmark.accounts.table import POSITION_COLUMNS, Table, position_cells
-from keelmark.core.bankruptcy import bankruptcy_price
+from keelmark.core.bankruptcy import bankruptcy_price, held_maintenance_price
 from keelmark.core.codes import UnitKind
 from keelmark.core.errors import MissingMarkPrice
 from keelmark.core.joint_move import JointMove, all_together, joint_moves, nearest_joint_move
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, liquidation_prices
 from keelmark.core.margin import MarginReport, PositionMargin, margin_report, position_margin
-from keelmark.core.model import MarginModel
+from keelmark.core.model import LiquidationPriceForm, MarginModel
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.unit import MarginUnit
 
@@ -296,7 +296,15 @@ def _position_check(held: PositionMargin, report: MarginReport, account: Account
         held=held,
         liquidation=liquidation_prices(unit, symbol, account.market, account.model),
         bankruptcy=bankruptcy_price(report, symbol),
+        shown=_shown(report, symbol, account.model),
     )
+
+
+def _shown(report: MarginReport, symbol: str, model: MarginModel) -> LiquidationPrices | None:
+    """Return the venue's own liquidation price where it means something else by it."""
+    if model.liquidation_price_form is LiquidationPriceForm.HELD_MAINTENANCE:
+        return held_maintenance_price(report, symbol)
+    return None
 
 
 def _unknown_position(unit: MarginUnit, held: PositionMargin, reason: str) -> PositionCheck:

@@ -174,4 +174,5 @@ def residual_document(residual: Residual) -> JsonTable:
         "difference": decimal_text(residual.difference),
         "matches": residual.matches,
         "reason": residual.reason,
+        "form": residual.form,
     }

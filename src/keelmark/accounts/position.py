@@ -17,12 +17,14 @@ class PositionCheck:
         held: Its margin.
         liquidation: Prices at which its unit reaches maintenance, all else held.
         bankruptcy: Price at which its unit is worth nothing, all else held.
+        shown: What the venue shows as its liquidation price, where its form is another than ours.
     """
 
     unit_id: str
     held: PositionMargin
     liquidation: LiquidationPrices
     bankruptcy: LiquidationPrices
+    shown: LiquidationPrices | None = None
 
     @property
     def distance(self) -> Decimal | None:

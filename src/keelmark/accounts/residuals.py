@@ -10,6 +10,8 @@ from keelmark.accounts.position import PositionCheck
 from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ZERO, exact
 
+HELD_FORM = "the venue holds maintenance at the present mark; the report solves for the true price"
+
 Checked = tuple[MarginReport | KnownMargin, Sequence[PositionCheck]]
 
 
@@ -22,12 +24,14 @@ class Residual:
         reported: The venue's figure.
         computed: Ours, `None` where there is none.
         reason: Why there is none.
+        form: What the venue's figure means, where that is not what ours of this name does.
     """
 
     number: str
     reported: Decimal
     computed: Decimal | None
     reason: str | None = None
+    form: str | None = None
 
     @property
     def difference(self) -> Decimal | None:
@@ -93,10 +97,19 @@ def _position(
             number=name, reported=reported, computed=None, reason=f"no position in {instrument}"
         )
     if number in {"liquidation_price", "bankruptcy_price"}:
-        first = rows[0]
-        price = first.liquidation if number == "liquidation_price" else first.bankruptcy
-        reason = price.reason
-        return Residual(number=name, reported=reported, computed=price.value, reason=reason)
+        return _price(name, reported, rows[0], is_end=number == "bankruptcy_price")
     with exact():
         computed = sum((getattr(row.held, number) for row in rows), ZERO)
     return Residual(number=name, reported=reported, computed=computed)
+
+
+def _price(name: str, reported: Decimal, row: PositionCheck, *, is_end: bool) -> Residual:
+    """Return a reported price beside ours, computed in the venue's own form."""
+    price = row.bankruptcy if is_end else row.shown or row.liquidation
+    return Residual(
+        number=name,
+        reported=reported,
+        computed=price.value,
+        reason=price.reason,
+        form=HELD_FORM if row.shown is not None and not is_end else None,
+    )

@@ -318,6 +318,8 @@ def _residual_lines(found: AccountCheck, width: int) -> Iterator[str]:
         ours = residual.reason if residual.computed is None else figure(residual.computed)
         text = f"  {residual.number}: venue {figure(residual.reported)}, computed {ours}"
         yield from _wrapped(text, width)
+    for form in dict.fromkeys(r.form for r in found.residuals if r.form):
+        yield from _wrapped(f"  liquidation prices: {form}", width)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

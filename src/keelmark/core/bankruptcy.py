@@ -30,24 +30,47 @@ def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
         UnknownInstrument: The unit does not hold `symbol`.
     """
     with exact():
-        held = _held(report, symbol)
-        instrument = held[0].terms.instrument
-        price = next(a.price for a in report.assets if a.asset == instrument.settle)
-        size = sum((p.position.size for p in held), ZERO)
-        if size == ZERO:
-            reason = (
-                f"the legs of {symbol} cancel: its price does not change what the unit is worth"
-            )
-            return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
-        per_size = instrument.value_per_size(held[0].mark_price)
-        worthless = per_size - report.equity_raw / (price * size)
-        root = instrument.price_at(worthless)
-        share = abs(worthless / per_size)
-        if root is None or share < LEAST_SHARE:
-            reach = f", {reach_of(instrument)}," if root is not None and share > SAME else ""
-            reason = f"no positive price of {symbol}{reach} makes the unit worthless"
-            return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
-        return LiquidationPrices(status=PriceStatus.PRICE, values=(root,))
+        return _price_that_uses_up(report, symbol, report.equity_raw, "makes the unit worthless")
+
+
+def held_maintenance_price(report: MarginReport, symbol: str) -> LiquidationPrices:
+    """Return the price of `symbol` at which equity is the maintenance margin of now.
+
+    Not the liquidation price: the requirement would have changed with the price. It is what
+    Hyperliquid showed as one in 2023, `price - side * (equity - maintenance) / size`. Assumes that
+    the settle asset counts in full.
+
+    Raises:
+        UnknownInstrument: The unit does not hold `symbol`.
+    """
+    with exact():
+        text = "takes equity to the maintenance of now"
+        return _price_that_uses_up(report, symbol, report.maintenance_excess, text)
+
+
+def _price_that_uses_up(
+    report: MarginReport,
+    symbol: str,
+    worth: Decimal,
+    text: str,
+) -> LiquidationPrices:
+    """Return the price at which the legs of `symbol` have lost `worth`, valuation currency."""
+    held = _held(report, symbol)
+    instrument = held[0].terms.instrument
+    price = next(a.price for a in report.assets if a.asset == instrument.settle)
+    size = sum((p.position.size for p in held), ZERO)
+    if size == ZERO:
+        reason = f"the legs of {symbol} cancel: its price does not change what the unit is worth"
+        return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
+    per_size = instrument.value_per_size(held[0].mark_price)
+    worthless = per_size - worth / (price * size)
+    root = instrument.price_at(worthless)
+    share = abs(worthless / per_size)
+    if root is None or share < LEAST_SHARE:
+        reach = f", {reach_of(instrument)}," if root is not None and share > SAME else ""
+        reason = f"no positive price of {symbol}{reach} {text}"
+        return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
+    return LiquidationPrices(status=PriceStatus.PRICE, values=(root,))
 
 
 def zero_loss_value(report: MarginReport, held: PositionMargin, size: Decimal) -> Decimal:

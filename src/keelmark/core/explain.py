@@ -210,12 +210,14 @@ def _available(scene: _Scene) -> Working:
 
 def _withdrawable(scene: _Scene) -> Working:
     report = scene.report
-    leaves = report.withdraws_profit
-    formula = "max(0, excess:initial)" if leaves else "max(0, excess:initial - profit)"
-    base = _total(scene, "withdrawable", report.withdrawable, formula)
+    leaves, stays = report.withdraws_profit, report.margin_to_stay
+    formula = "min(excess:initial, equity_initial - margin to stay)" if stays else "excess:initial"
+    formula += "" if leaves else " - profit"
+    base = _total(scene, "withdrawable", report.withdrawable, f"max(0, {formula})")
     part = _excess(scene, MarginPurpose.INITIAL)
+    inputs = (("margin to stay", stays),) if stays else ()
     profits = () if leaves else (("profit", report.profit),)
-    return replace(base, parts=(part,), inputs=profits, note=part.note)
+    return replace(base, parts=(part,), inputs=(*inputs, *profits), note=part.note)
 
 
 def _joint_move(scene: _Scene) -> Working:

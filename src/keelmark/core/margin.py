@@ -162,6 +162,8 @@ class MarginReport:
         maintenance_margin: The venue's own maintenance requirement.
         profit: What positive unrealised profit, each asset's together, adds to `equity_initial`.
         withdraws_profit: Whether the venue lets it leave.
+        margin_to_stay: What must stay when money leaves, beside initial margin: the venue's share
+            of the total notional.
     """
 
     unit: MarginUnit
@@ -179,6 +181,7 @@ class MarginReport:
     assets: tuple[AssetMargin, ...]
     profit: Decimal = ZERO
     withdraws_profit: bool = False
+    margin_to_stay: Decimal = ZERO
 
     @property
     def is_liquidatable(self) -> bool:
@@ -221,9 +224,7 @@ class MarginReport:
     def effective_leverage(self) -> Ratio:
         """Sum of notionals over equity."""
         with exact():
-            prices = {asset.asset: asset.price for asset in self.assets}
-            notional = sum((p.notional * prices[p.settle] for p in self.positions), ZERO)
-            return self._over_equity(notional)
+            return self._over_equity(_notional(self.positions, self.assets))
 
     @property
     def health(self) -> Ratio:
@@ -247,13 +248,14 @@ class MarginReport:
     def excess_to_leave(self) -> Decimal:
         """Initial excess without counting unrealised profit: below zero, nothing may leave.
 
-        The whole initial excess where the venue lets profit leave.
+        The whole initial excess where the venue lets profit leave. Equity less `margin_to_stay`
+        where that is smaller.
         """
-        excess = self.excess(MarginPurpose.INITIAL)
-        if self.withdraws_profit:
-            return excess
         with exact():
-            return excess - self.profit
+            excess = self.excess(MarginPurpose.INITIAL)
+            if self.margin_to_stay:
+                excess = min(excess, self.equity_initial - self.margin_to_stay)
+            return excess if self.withdraws_profit else excess - self.profit
 
     def _over_equity(self, amount: Decimal) -> Ratio:
         if self.equity <= ZERO:
@@ -305,6 +307,9 @@ def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
             assets=assets,
             profit=max(ZERO, profit - cut),
             withdraws_profit=model.withdraw_profit,
+            margin_to_stay=model.withdraw_notional * _notional(positions, assets)
+            if model.withdraw_notional
+            else ZERO,
         )
 
 
@@ -483,6 +488,15 @@ def _profit(
     """Return the profit that counts for a purpose, before its cap."""
     weight = model.profit_terms(purpose).weight
     return sum((counted_profit(p.unrealized_pnl, weight) for p in positions), ZERO)
+
+
+def _notional(
+    positions: tuple[PositionMargin, ...],
+    assets: tuple[AssetMargin, ...],
+) -> Decimal:
+    """Return the sum of notionals, valuation currency."""
+    prices = {asset.asset: asset.price for asset in assets}
+    return sum((p.notional * prices[p.settle] for p in positions), ZERO)
 
 
 def _over_cap(

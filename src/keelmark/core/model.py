@@ -56,6 +56,19 @@ class HaircutBase(StrEnum):
     """The balance alone; profit counts in full (Binance Multi-Assets)."""
 
 
+class LiquidationPriceForm(StrEnum):
+    """What the venue means by the liquidation price it shows.
+
+    Ours is always the price at which the unit reaches maintenance; a venue's figure of another
+    form is compared with that form.
+    """
+
+    EXACT = "exact"
+    """Equity equals maintenance, both at that price."""
+    HELD_MAINTENANCE = "held_maintenance"
+    """Equity at that price equals the maintenance of now (Hyperliquid until 2023)."""
+
+
 class CloseFeeBasis(StrEnum):
     """What a fee to close is charged on."""
 
@@ -251,6 +264,9 @@ class MarginModel:
             venues, single-asset modes): no asset price is read.
         withdraw_profit: Whether unrealised profit may leave a unit, as far as initial margin
             allows; where not, only what initial margin leaves of the rest does.
+        withdraw_notional: Share of the total notional that must stay in a unit when money leaves,
+            where that is more than initial margin (Hyperliquid: 0.1); 0 where the venue has none.
+        liquidation_price_form: What the venue's own liquidation price means.
     """
 
     name: str
@@ -263,8 +279,15 @@ class MarginModel:
     orders_in_maintenance: bool = False
     single_asset: bool = False
     withdraw_profit: bool = False
+    withdraw_notional: Decimal = ZERO
+    liquidation_price_form: LiquidationPriceForm = LiquidationPriceForm.EXACT
 
     def __post_init__(self) -> None:
+        if not (self.withdraw_notional.is_finite() and self.withdraw_notional >= ZERO):
+            msg = (
+                f"{self.name}: withdraw_notional is {self.withdraw_notional}; give a share of 0 up"
+            )
+            raise InvalidInput(msg)
         if self.liquidation_end < ONE:
             msg = f"{self.name}: liquidation_end is {self.liquidation_end}; it must be at least 1"
             raise InvalidInput(msg)

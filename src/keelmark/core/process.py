@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from keelmark.core.errors import InvalidInput
-from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.numbers import ONE, ZERO, exact
 
 
 class Stage(StrEnum):
@@ -107,6 +107,9 @@ class TakeoverRules:
         inventory_max: Largest notional it holds, valuation currency; `None` for no cap.
         loss_max: Largest loss it bears in one window before it stops taking, `None` for no cap.
         loss_window_s: Length of that window.
+        usage: Maintenance usage (maintenance over equity) beyond which a unit is taken; one, and it
+            is taken once the market has had its orders. Above one, the market is tried again and
+            again until then, and no longer (Hyperliquid: 1.5, equity below two thirds).
         dispose_share: Share of its inventory it offers to the market at each interval.
         dispose_interval_s: Seconds between disposals.
         deleverage_below: Equity below which its inventory is auto-deleveraged at the mark.
@@ -115,9 +118,20 @@ class TakeoverRules:
     inventory_max: Decimal | None = None
     loss_max: Decimal | None = None
     loss_window_s: int = 3600
+    usage: Decimal = ONE
     dispose_share: Decimal = Decimal("0.05")
     dispose_interval_s: int = 60
     deleverage_below: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.usage.is_finite() and self.usage >= ONE):
+            msg = f"takeover: usage is {self.usage}; give 1 or more"
+            raise InvalidInput(msg)
+
+    def is_due(self, *, equity: Decimal, maintenance: Decimal) -> bool:
+        """Whether a unit at its trigger is the backstop's and no longer the market's."""
+        with exact():
+            return self.usage > ONE and equity * self.usage < maintenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

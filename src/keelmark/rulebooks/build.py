@@ -21,6 +21,7 @@ from keelmark.core.model import (
     ProfitTerms,
     RuleInitial,
 )
+from keelmark.core.numbers import exact
 from keelmark.core.process import (
     GuardRules,
     InsuranceRules,
@@ -46,6 +47,7 @@ from keelmark.rulebooks.document import (
     LiquidationDocument,
     RulebookDocument,
     TableDocument,
+    TierRow,
     WeightRow,
 )
 
@@ -83,6 +85,8 @@ def margin_model(document: RulebookDocument) -> MarginModel:
         orders_in_maintenance=document.orders_in_maintenance,
         single_asset=document.single_asset,
         withdraw_profit=document.withdraw_profit,
+        withdraw_notional=document.withdraw_notional,
+        liquidation_price_form=document.liquidation_price_form,
     )
 
 
@@ -175,10 +179,12 @@ def rule_of(table: TableDocument, *, edge_upper: bool) -> MaintenanceRule:
     if not table.rows:
         raise _refused(table.source or "table", "rows: empty; a table needs at least one row")
     if table.rule == "size_scaled":
-        return SizeScaledRule(base=table.rows[0].rate, slope=table.slope)
+        return SizeScaledRule(base=rate_of(table.rows[0], table), slope=table.slope)
     if table.rule == "tiered":
         return TieredRule(tiers=_continuous(table), edge_upper=edge_upper)
-    tiers = tuple(Tier(floor=r.floor, rate=r.rate, leverage=r.leverage) for r in table.rows)
+    tiers = tuple(
+        Tier(floor=r.floor, rate=rate_of(r, table), leverage=r.leverage) for r in table.rows
+    )
     if table.rule == "whole_notional":
         return WholeNotionalRule(tiers=tiers, edge_upper=edge_upper)
     if table.rule == "size_tiers":
@@ -186,13 +192,25 @@ def rule_of(table: TableDocument, *, edge_upper: bool) -> MaintenanceRule:
     raise _refused(table.source or "table", f"rule {table.rule!r}; {nearest(table.rule, RULES)}")
 
 
+def rate_of(row: TierRow, table: TableDocument) -> Decimal:
+    """Return the maintenance rate of a row; without one, half the initial rate at its leverage."""
+    if row.rate is not None:
+        return row.rate
+    if row.leverage is None or not row.leverage > 0:
+        raise _refused(table.source or "table", f"row at {row.floor}: give `rate` or `leverage`")
+    with exact():
+        return 1 / (2 * row.leverage)
+
+
 def _continuous(table: TableDocument) -> tuple[Tier, ...]:
     """Return tiers with the venue's own amounts, or the continuous ones where none are given."""
-    derived = with_deductions((row.floor, row.rate) for row in table.rows)
+    rates = [rate_of(row, table) for row in table.rows]
+    floors = [row.floor for row in table.rows]
+    derived = with_deductions(zip(floors, rates, strict=True))
     return tuple(
         Tier(
             floor=row.floor,
-            rate=row.rate,
+            rate=tier.rate,
             deduction=tier.deduction if row.amount is None else row.amount,
             leverage=row.leverage,
         )
@@ -227,7 +245,8 @@ def _contract(
         match = re.fullmatch(pattern, symbol)
         if match:
             parts = match.groupdict()
-            settle = row.settle or parts.get("settle") or parts["base"]
+            usual = parts.get("settle") or document.defaults.settle or parts["base"]
+            settle = row.settle or usual
             return row.kind or kind, row.base or parts["base"], settle
     msg = (
         f"rulebook {document.name}: {symbol} fits none of its naming patterns; "

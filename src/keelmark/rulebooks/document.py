@@ -9,7 +9,14 @@ from decimal import Decimal
 import msgspec
 
 from keelmark.core.instrument import InstrumentKind
-from keelmark.core.model import CloseFeeBasis, HaircutBase, MarginPrice, MarginPurpose, Trigger
+from keelmark.core.model import (
+    CloseFeeBasis,
+    HaircutBase,
+    LiquidationPriceForm,
+    MarginPrice,
+    MarginPurpose,
+    Trigger,
+)
 from keelmark.core.process import Stage, UnitOrder
 
 
@@ -38,10 +45,13 @@ class AssetDocument(_Document, frozen=True):
 
 
 class TierRow(_Document, frozen=True):
-    """A row of `[tables.NAME]`; `amount` is worked out where it is left out."""
+    """A row of `[tables.NAME]`; `amount` is worked out where it is left out.
+
+    A `rate` left out is half the initial rate at the row's largest leverage, `1 / (2 * leverage)`.
+    """
 
     floor: Decimal
-    rate: Decimal
+    rate: Decimal | None = None
     amount: Decimal | None = None
     leverage: Decimal | None = None
 
@@ -139,6 +149,7 @@ class TakeoverDocument(_Document, frozen=True):
     inventory_max: Decimal | None = None
     loss_max: Decimal | None = None
     loss_window_s: int = 3600
+    usage: Decimal = Decimal(1)
     dispose_share: Decimal = Decimal("0.05")
     dispose_interval_s: int = 60
     deleverage_below: Decimal | None = None
@@ -190,6 +201,8 @@ class RulebookDocument(_Document, frozen=True):
         date: Month the numbers were in force, YYYY-MM.
         source: Where they were read.
         read: Day they were read, YYYY-MM-DD; absent where they are the file's own.
+        until: Last month the numbers are known to have been in force, YYYY-MM; a later date does
+            not find them. Left out, they hold until the venue's next table.
         symbols: Patterns with groups `base` and `settle` that give unknown symbols a contract.
         not_covered: What the venue does and this rulebook does not, in plain words.
     """
@@ -198,6 +211,7 @@ class RulebookDocument(_Document, frozen=True):
     date: str
     source: str
     read: str | None = None
+    until: str | None = None
     valuation: str = "USD"
     trigger: Trigger = Trigger.BELOW
     edge_owner: str = "lower"
@@ -205,6 +219,8 @@ class RulebookDocument(_Document, frozen=True):
     orders_in_maintenance: bool = False
     single_asset: bool = False
     withdraw_profit: bool = False
+    withdraw_notional: Decimal = Decimal(0)
+    liquidation_price_form: LiquidationPriceForm = LiquidationPriceForm.EXACT
     symbols: dict[InstrumentKind, str] = {}
     defaults: InstrumentDocument = InstrumentDocument()
     default_asset: AssetDocument | None = None

@@ -139,4 +139,11 @@ def _choose(reference: str) -> str:
     if not usable:
         msg = f"no {venue} rulebook as old as {date}; the oldest is {dated[0]}"
         raise UnknownRulebook(msg)
+    until = _read_built_in(usable[-1]).document.until
+    if until is not None and date > until and reference != usable[-1]:
+        msg = (
+            f"no {venue} rulebook is known for {date}: {usable[-1]} holds until {until}; built in: "
+            f"{', '.join(dated)}. Name one of them in `venue` to use it all the same"
+        )
+        raise UnknownRulebook(msg)
     return usable[-1]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from keelmark.core.margin import AssetMargin, MarginReport
+from keelmark.core.numbers import ONE
 from keelmark.core.process import Stage
 from keelmark.engine import events as e
 from keelmark.engine.entries import Case
@@ -39,7 +40,7 @@ def liquidate(desk: Desk, unit: int) -> None:
     elif state.has_recovered(unit):
         end(desk, case, "recovered")
         return
-    elif state.time_ms < case.wake_ms:
+    elif state.time_ms < case.wake_ms and not is_backstops(state, unit):
         return
     run_stages(desk, case)
 
@@ -50,12 +51,17 @@ def run_stages(desk: Desk, case: Case) -> None:
     for stage, step in STAGES.items():
         if not state.rules.runs(stage) or stage.value in case.exhausted:
             continue
+        if stage is Stage.REDUCE and is_backstops(state, case.unit):
+            break
         if step(desk, case) is Progress.WAITING:
             return
         if state.has_recovered(case.unit):
             end(desk, case, "recovered")
             return
         if stage is Stage.REDUCE:
+            if leaves_to_market(state, case.unit):
+                wait_for_market(desk, case)
+                return
             reason = "attempts used up, or no order would raise the excess"
             desk.emit(
                 e.StageExhausted(case=case.case, unit=case.unit, stage=stage.value, reason=reason),
@@ -66,6 +72,36 @@ def run_stages(desk: Desk, case: Case) -> None:
         wait_for_resumption(desk, case)
     else:
         resolve(desk, case)
+
+
+def is_backstops(state: State, unit: int) -> bool:
+    """Whether a unit at its trigger lies beyond the usage at which the backstop takes it."""
+    takeover = state.rules.takeover
+    if takeover.usage == ONE or not state.rules.runs(Stage.TAKEOVER):
+        return False
+    report = state.report(unit)
+    return takeover.is_due(equity=report.equity, maintenance=report.maintenance_margin)
+
+
+def leaves_to_market(state: State, unit: int) -> bool:
+    """Whether a unit whose orders are used up is tried in the market again, and not taken yet."""
+    rules = state.rules
+    holds = rules.runs(Stage.TAKEOVER) and rules.takeover.usage > ONE
+    return holds and state.report(unit).is_liquidatable and not is_backstops(state, unit)
+
+
+def wait_for_market(desk: Desk, case: Case) -> None:
+    """Give a unit new attempts, a second or the rulebook's interval from now."""
+    pause_s = max(1, desk.state.rules.reduce.interval_s)
+    desk.emit(
+        e.Waiting(
+            case=case.case,
+            unit=case.unit,
+            until_ms=desk.state.time_ms + 1000 * pause_s,
+            reason="tried in the market until the backstop's level",
+            attempts=0,
+        ),
+    )
 
 
 def wait_for_resumption(desk: Desk, case: Case) -> None:
