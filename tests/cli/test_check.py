@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from keelmark.accounts import check, read_account
 from keelmark.cli import main
-from keelmark.cli.check_table import check_lines, nearest_text, next_command
+from keelmark.cli.check_head import nearest_text
+from keelmark.cli.check_table import check_lines, next_command
 from keelmark.cli.exit_codes import ExitCode
 
 EXAMPLE: dict[str, Any] = {
@@ -89,15 +90,28 @@ def test_a_warning_distance_that_is_no_fraction_is_refused(warn: str) -> None:
 def test_the_table_is_the_one_of_the_guide() -> None:
     done = invoke(EXAMPLE)
     assert done.output == (
-        "generic@2025-10  cross  equity 1,030,895.56 USDT  maintenance 427,713.32  41.5 %\n"
-        "  excess +603,182.24  leverage 8.2x\n"
+        "generic@2025-10  cross\n"
         "  RED  all together -7.7 % liquidates\n"
         "\n"
-        "  instrument  side      notional         uPnL      maint.  liq. price  distance\n"
-        "  ETHUSDT     long  4,918,775.08  -448,192.89  356,512.51    1,153.26   -13.6 %\n"
-        "  BTCUSDT     long  3,500,032.46   -56,354.57   71,200.81   26,316.89   -17.7 %\n"
+        "  |--------| 100 % liquidation, 91 % ends  equity          1,030,895.56 USDT\n"
+        "  |--------| 90 % margin call              initial margin    420,940.38\n"
+        "  |--------| 80 % warning                  liquidation end   470,484.65\n"
+        "  |        |                               maintenance       427,713.32\n"
+        "  |        |                               excess           +603,182.24\n"
+        "  |~~~~~~~~| 41.5 % now, 50 % warning      available         560,410.90\n"
+        "  |########|                               withdrawable      560,410.90\n"
+        "  |########|                               margin ratio          41.5 %\n"
+        "  |########|                               health                  2.41\n"
+        "  |########|                               utilisation           40.8 %\n"
+        "   \\______/                                leverage                8.2x\n"
+        "\n"
+        "  instrument  side  notional      uPnL   maint.  liq. price  distance\n"
+        "  ETHUSDT     long   4.919 M  -448.2 k  356.5 k    1,153.26   -13.6 %  ##----\n"
+        "  BTCUSDT     long   3.500 M   -56.4 k   71.2 k   26,316.89   -17.7 %  ###---\n"
         "\n"
         "  residual against the venue's own figures: none (2 of 2 match)\n"
+        "  naive, without the others' maintenance: BTCUSDT -28.1 %, in truth -17.7 %;\n"
+        "    ETHUSDT -15.2 %, in truth -13.6 %\n"
         "  next: `keelmark explain - maintenance`\n"
     )
 
@@ -126,9 +140,70 @@ def test_no_line_is_wider_than_the_terminal(width: int, scale: str) -> None:
         assert len(line) <= width
 
 
-def test_a_wide_terminal_shows_the_distance_as_a_bar() -> None:
+def test_the_distance_is_a_bar_too_as_long_as_the_terminal_has_room() -> None:
     assert any("-13.6 %  ####------" in line for line in lines(EXAMPLE, 100))
-    assert not any("####" in line for line in lines(EXAMPLE, 80))
+    assert any("-13.6 %  ##----" in line for line in lines(EXAMPLE, 80))
+    assert not any("##" in line for line in lines(EXAMPLE, 60))
+
+
+def test_a_bar_changes_its_shape_where_red_ends_and_is_full_where_green_begins() -> None:
+    def bar(balance: str) -> str:
+        rows = lines(one_btc(balance), 100)
+        return next(line for line in rows if line.startswith("  BTCUSDT")).split()[-1]
+
+    assert bar("6000") == "###-------"
+    assert bar("15000") == "#####===--"
+    assert bar("29000") == "#####====="
+
+
+def test_the_large_gauge_has_the_water_at_maintenance_usage_and_names_its_lines() -> None:
+    shown = lines(EXAMPLE, 80)
+    hull = [line[2:12] for line in shown if line.startswith("  |")]
+    assert [row[1] for row in hull] == ["-", "-", "-", " ", " ", "~", "#", "#", "#", "#"]
+    beside = [line[12:41].strip() for line in shown if line.startswith("  |")]
+    assert beside[5] == "41.5 % now, 50 % warning"
+
+
+def test_a_liquidatable_account_has_its_hull_under_water() -> None:
+    shown = lines(one_btc("100"), 80)
+    hull = [line[2:12] for line in shown if line.startswith("  |")]
+    assert set(hull) == {"|########|"}
+    assert any("under water" in line for line in shown)
+
+
+def test_a_terminal_too_narrow_for_the_gauge_shows_the_measures_alone() -> None:
+    shown = lines(EXAMPLE, 60)
+    assert any(line.startswith("  equity ") for line in shown)
+    assert not any(line.startswith("  |") for line in shown)
+
+
+def test_amber_begins_where_it_is_told_and_never_nearer_than_red() -> None:
+    account = one_btc("12000")  # a fall of 19.6 % liquidates
+    assert "  AMBER  " in invoke(account).output
+    assert "  GREEN  " in invoke(account, "--amber", "18%").output
+    done = invoke(account, "--amber", "10%")
+    assert done.exit_code == ExitCode.BAD_INPUT
+    assert "amber begins at 0.1, red at 0.15" in done.output
+
+
+def test_the_thresholds_can_stand_in_the_environment() -> None:
+    def exit_code(**names: str) -> int:
+        text = json.dumps(one_btc("12000"))
+        return CliRunner(env=names).invoke(main, ["check", "-"], input=text).exit_code
+
+    assert exit_code() == ExitCode.OK
+    assert exit_code(KEELMARK_WARN="25%") == ExitCode.WARNING
+
+
+def test_no_color_leaves_the_words_and_the_shapes() -> None:
+    runner = CliRunner(env={"NO_COLOR": "1"})
+    done = runner.invoke(main, ["check", "-"], input=json.dumps(EXAMPLE), color=True)
+    assert done.output == invoke(EXAMPLE).output
+
+
+def test_a_number_keeps_its_percent_sign_at_the_end_of_a_line() -> None:
+    for width in range(40, 81):
+        assert not any(line.strip() == "%" for line in lines(EXAMPLE, width))
 
 
 def test_the_same_words_stand_with_and_without_colour() -> None:
@@ -252,8 +327,9 @@ def test_the_next_command_can_be_pasted_whatever_the_file_is_called() -> None:
 def test_each_unit_has_its_own_headline() -> None:
     isolated = {**EXAMPLE["positions"][0], "margin_mode": "isolated", "isolated_margin": "500000"}
     text = "\n".join(lines({**EXAMPLE, "positions": [isolated, EXAMPLE["positions"][1]]}, 80))
-    assert "  cross  " in text
-    assert "isolated:ETHUSDT" in text
+    assert "generic@2025-10  cross\n" in text
+    assert "generic@2025-10  isolated:ETHUSDT  equity" in text
+    assert re.search(r"\\[#-]{10}/", text)  # its gauge in a line
 
 
 def test_a_residual_that_differs_is_shown_and_not_hidden() -> None:

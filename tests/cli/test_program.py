@@ -158,7 +158,7 @@ def run_python(code: str) -> set[str]:
 def test_the_module_runs_as_a_program(account: str) -> None:
     done = run("check", account)
     assert (done.returncode, done.stderr) == (ExitCode.OK, "")
-    assert "equity 100,000.00 USDT" in done.stdout
+    assert "100,000.00 USDT" in done.stdout
 
 
 def test_without_standalone_mode_errors_are_the_callers() -> None:

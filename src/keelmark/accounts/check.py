@@ -1,13 +1,14 @@
 """How far an account is from liquidation: every unit, position and price, and one verdict."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from keelmark.accounts.account import Account
 from keelmark.accounts.known import KnownMargin, known_margin
+from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
@@ -19,14 +20,12 @@ from keelmark.core.joint_move import JointMove, all_together, joint_moves, neare
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, liquidation_prices
 from keelmark.core.margin import MarginReport, PositionMargin, margin_report, position_margin
 from keelmark.core.model import LiquidationPriceForm, MarginModel
+from keelmark.core.naive import naive_price
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.unit import MarginUnit
 
 if TYPE_CHECKING:
     import polars as pl
-
-WARN_DISTANCE = Decimal("0.15")
-"""A nearest liquidating move below this is a warning."""
 
 _TOTALS = ("equity", "initial_margin", "maintenance_margin", "maintenance_excess")
 
@@ -118,6 +117,15 @@ class UnitCheck:
         statuses = {p.liquidation.status for p in self.positions}
         return PriceStatus.UNKNOWN in statuses | {move.status for move in self.joint_moves}
 
+    def level(self, levels: Levels) -> Level:
+        """Return the word for this unit: the same on every surface."""
+        if self.report is None:
+            return Level.UNKNOWN
+        if self.report.is_liquidatable:
+            return Level.LIQUIDATABLE
+        found = levels.of_distance(self.distance)
+        return Level.UNKNOWN if self.is_unsettled and found is not Level.RED else found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountCheck:
@@ -127,13 +135,18 @@ class AccountCheck:
         account: The account.
         units: In the order of the account.
         residuals: Differences from the venue's own figures.
-        warn_distance: Distance below which the verdict is a warning.
+        levels: Distances at which the words change; red is the warning distance.
     """
 
     account: Account
     units: tuple[UnitCheck, ...]
     residuals: tuple[Residual, ...]
-    warn_distance: Decimal
+    levels: Levels = field(default_factory=Levels)
+
+    @property
+    def warn_distance(self) -> Decimal:
+        """Distance below which the verdict is a warning."""
+        return self.levels.red
 
     @property
     def is_liquidatable(self) -> bool | None:
@@ -226,13 +239,24 @@ class AccountCheck:
         return ranked[0] if ranked else None
 
 
-def check(account: Account, *, warn_distance: Decimal = WARN_DISTANCE) -> AccountCheck:
+def check(
+    account: Account,
+    *,
+    warn_distance: Decimal = WARN_DISTANCE,
+    amber_distance: Decimal | None = None,
+) -> AccountCheck:
     """Return every margin figure of an account, and how far it is from liquidation.
 
     Args:
         account: From `load_account`.
-        warn_distance: Distance below which the verdict is a warning, fraction.
+        warn_distance: Distance below which the verdict is a warning (red), fraction.
+        amber_distance: Distance below which the word is amber; twice the warning distance unless
+            told otherwise.
+
+    Raises:
+        InvalidInput: Amber begins nearer than red.
     """
+    levels = Levels.of(warn_distance, amber_distance)
     units = tuple(_unit_check(unit, account) for unit in account.units)
     return AccountCheck(
         account=account,
@@ -241,7 +265,7 @@ def check(account: Account, *, warn_distance: Decimal = WARN_DISTANCE) -> Accoun
             account.reported,
             [(unit.report or unit.known, unit.positions) for unit in units],
         ),
-        warn_distance=warn_distance,
+        levels=levels,
     )
 
 
@@ -297,6 +321,7 @@ def _position_check(held: PositionMargin, report: MarginReport, account: Account
         liquidation=liquidation_prices(unit, symbol, account.market, account.model),
         bankruptcy=bankruptcy_price(report, symbol),
         shown=_shown(report, symbol, account.model),
+        naive=_naive_price(report, symbol),
     )
 
 
@@ -305,6 +330,12 @@ def _shown(report: MarginReport, symbol: str, model: MarginModel) -> Liquidation
     if model.liquidation_price_form is LiquidationPriceForm.HELD_MAINTENANCE:
         return held_maintenance_price(report, symbol)
     return None
+
+
+def _naive_price(report: MarginReport, symbol: str) -> Decimal | None:
+    """Return the naive price where other positions need margin too; alone it misleads nobody."""
+    others = (p for p in report.positions if p.position.instrument != symbol)
+    return naive_price(report, symbol) if any(p.maintenance_margin for p in others) else None
 
 
 def _unknown_position(unit: MarginUnit, held: PositionMargin, reason: str) -> PositionCheck:

@@ -34,6 +34,11 @@ def check_document(check: AccountCheck) -> JsonTable:
         "verdict": check.verdict.value,
         "is_liquidatable": check.is_liquidatable,
         "distance": decimal_text(check.distance),
+        "level": None if check.main is None else check.main.level(check.levels).value.lower(),
+        "levels": {
+            "red": decimal_text(check.levels.red),
+            "amber": decimal_text(check.levels.amber),
+        },
     }
     if main is not None:
         document |= unit_document(main)
@@ -125,6 +130,9 @@ def position_document(position: PositionCheck) -> JsonTable:
         "bankruptcy_price": price_document(position.bankruptcy),
         "liquidation_price": price_document(position.liquidation),
         "distance": decimal_text(position.distance),
+        "naive_price": decimal_text(position.naive),
+        "naive_distance": decimal_text(position.naive_distance),
+        "naive_misleads": position.is_misleading,
     }
 
 

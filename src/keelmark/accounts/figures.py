@@ -4,6 +4,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _MILLION = Decimal(1_000_000)
+_TEN_THOUSAND = Decimal(10_000)
+_THOUSAND = Decimal(1_000)
+_BRIEF_DIGITS = 3
 _DIGITS = 6
 _DECIMALS_MIN = 2
 _DECIMALS_MAX = 12
@@ -33,6 +36,16 @@ def compact(value: Decimal, *, signed: bool = False, digits: int = _DIGITS) -> s
         return figure(value, signed=signed, digits=digits)
     millions = value / _MILLION
     return f"{millions:{'+' if signed else ''},.3f} M"
+
+
+def brief(value: Decimal, *, signed: bool = False) -> str:
+    """Return four digits as `4.919 M` or `356.5 k`, for tables that must be narrow."""
+    sign = "+" if signed else ""
+    if abs(value) >= _MILLION:
+        return f"{value / _MILLION:{sign},.3f} M"
+    if abs(value) >= _TEN_THOUSAND:
+        return f"{value / _THOUSAND:{sign},.1f} k"
+    return figure(value, signed=signed, digits=_BRIEF_DIGITS)
 
 
 def percent(fraction: Decimal, *, signed: bool = False) -> str:

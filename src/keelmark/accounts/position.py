@@ -5,7 +5,10 @@ from decimal import Decimal
 
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.core.margin import PositionMargin
-from keelmark.core.numbers import ONE, exact
+from keelmark.core.naive import distance_of
+
+MISLEADING = Decimal("0.01")
+"""The naive distance is named where it differs from the true one by more than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,8 @@ class PositionCheck:
         liquidation: Prices at which its unit reaches maintenance, all else held.
         bankruptcy: Price at which its unit is worth nothing, all else held.
         shown: What the venue shows as its liquidation price, where its form is another than ours.
+        naive: What a calculator for one position shows, the others' maintenance ignored; `None`
+            where no positive price solves it, or nothing else needs margin.
     """
 
     unit_id: str
@@ -25,11 +30,20 @@ class PositionCheck:
     liquidation: LiquidationPrices
     bankruptcy: LiquidationPrices
     shown: LiquidationPrices | None = None
+    naive: Decimal | None = None
 
     @property
     def distance(self) -> Decimal | None:
         """Liquidation price over mark, less one."""
-        if self.liquidation.value is None:
-            return None
-        with exact():
-            return self.liquidation.value / self.held.mark_price - ONE
+        return distance_of(self.liquidation.value, self.held.mark_price)
+
+    @property
+    def naive_distance(self) -> Decimal | None:
+        """Naive price over mark, less one."""
+        return distance_of(self.naive, self.held.mark_price)
+
+    @property
+    def is_misleading(self) -> bool:
+        """Whether the naive distance differs materially from the true one."""
+        naive, true = self.naive_distance, self.distance
+        return naive is not None and true is not None and abs(naive - true) > MISLEADING

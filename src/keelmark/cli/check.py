@@ -5,14 +5,16 @@ from decimal import Decimal
 
 import click
 
-from keelmark.accounts.check import WARN_DISTANCE, AccountCheck, Verdict
+from keelmark.accounts.check import AccountCheck, Verdict
 from keelmark.accounts.check import check as check_account
+from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.options import (
     account_argument,
     account_of,
     fraction,
     json_option,
+    maybe_fraction,
     rulebook_option,
 )
 
@@ -33,7 +35,17 @@ CODES = {
     callback=fraction,
     default=str(WARN_DISTANCE),
     show_default=True,
-    help="Distance below which the exit code is 1: 0.15 or 15%.",
+    envvar="KEELMARK_WARN",
+    show_envvar=True,
+    help="Red below this distance, and the exit code is 1: 0.15 or 15%.",
+)
+@click.option(
+    "--amber",
+    callback=maybe_fraction,
+    show_default="twice --warn",
+    envvar="KEELMARK_AMBER",
+    show_envvar=True,
+    help="Amber below this distance.",
 )
 @click.pass_context
 def check(
@@ -43,12 +55,13 @@ def check(
     as_json: bool,
     rulebook: str | None,
     warn: Decimal,
+    amber: Decimal | None,
 ) -> None:
     """Say how far the account in FILE (JSON or TOML, `-` for standard input) is from liquidation.
 
     Exit code 0 when healthy, 1 inside the warning distance, 2 liquidatable, 3 unknown.
     """
-    found = check_account(account_of(file, rulebook), warn_distance=warn)
+    found = check_account(account_of(file, rulebook), warn_distance=warn, amber_distance=amber)
     if as_json:
         _print_json(found)
     else:

@@ -23,6 +23,11 @@ def fraction(ctx: click.Context, param: click.Parameter, value: str) -> Decimal:
     return number / PERCENT if text.endswith("%") else number
 
 
+def maybe_fraction(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
+    """Return a fraction where one is given; an option callback."""
+    return None if value is None else fraction(ctx, param, value)
+
+
 account_argument = click.argument("file", metavar="FILE", type=click.Path())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, decimals as text.")
 rulebook_option = click.option(

@@ -1,0 +1,74 @@
+"""The keelmark gauge: how much of what carries an account its maintenance has taken.
+
+Water is maintenance usage, maintenance margin over equity; at one the load line is under water and
+the account is liquidated. Where the marks stand is worked out here once; the terminal, the page and
+the picture draw the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from keelmark.accounts.check import AccountCheck, UnitCheck
+from keelmark.core.margin import MarginReport
+from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.process import LiquidationRules, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeMark:
+    """A line on the hull.
+
+    Attributes:
+        usage: Height, fraction of equity.
+        name: What happens there.
+    """
+
+    usage: Decimal
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """The hull of one unit.
+
+    Attributes:
+        usage: Water level; `None` where equity is gone and the hull is under water.
+        marks: Lines, highest first, each height once.
+    """
+
+    usage: Decimal | None
+    marks: tuple[GaugeMark, ...]
+
+    @property
+    def level(self) -> Decimal:
+        """How far the hull is under water, at most one."""
+        return ONE if self.usage is None else min(ONE, max(ZERO, self.usage))
+
+
+def gauge_of(found: AccountCheck, unit: UnitCheck) -> Gauge | None:
+    """Return the gauge of a unit; `None` where its margin is unknown or it needs none."""
+    report = unit.report
+    if report is None or not report.positions:
+        return None
+    by_usage: dict[Decimal, list[str]] = {}
+    for mark in _marks(report, found.account.rulebook.liquidation):
+        by_usage.setdefault(mark.usage, []).append(mark.name)
+    rising = sorted(by_usage.items(), reverse=True)
+    marks = tuple(GaugeMark(usage, ", ".join(names)) for usage, names in rising)
+    return Gauge(report.margin_ratio.value, marks)
+
+
+def _marks(report: MarginReport, rules: LiquidationRules) -> Iterator[GaugeMark]:
+    """Return every line, the load line first."""
+    yield GaugeMark(ONE, "liquidation")
+    needed = report.maintenance_margin
+    with exact():
+        if ZERO < needed < report.liquidation_end_margin:
+            yield GaugeMark(needed / report.liquidation_end_margin, "liquidation ends")
+        if Stage.MARGIN_CALL in rules.stages and rules.margin_call.usage < ONE:
+            yield GaugeMark(rules.margin_call.usage, "margin call")
+        if Stage.WARN in rules.stages:
+            yield from (GaugeMark(level, "warning") for level in rules.warn.levels)
+        if ZERO < needed < report.initial_margin:
+            yield GaugeMark(needed / report.initial_margin, "initial margin")

@@ -1,0 +1,178 @@
+"""The head of a check: which unit, its word and nearest move, its measures beside the gauge."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import zip_longest
+
+from keelmark.accounts.check import AccountCheck, UnitCheck
+from keelmark.accounts.figures import figure, percent
+from keelmark.accounts.gauge import Gauge, gauge_of
+from keelmark.cli.gauge import large_gauge, small_gauge, water_rows
+from keelmark.cli.painting import GAP, INDENT, painted, wrapped
+from keelmark.core.joint_move import JOINT_REACH
+from keelmark.core.liquidation_price import PriceStatus
+from keelmark.core.margin import MarginReport, Ratio
+
+GAUGE_WIDTH = 41
+"""Columns of the gauge with its names."""
+
+
+def head_lines(
+    found: AccountCheck, unit: UnitCheck, width: int, reasons: list[str]
+) -> Iterator[str]:
+    """Return the head of a unit: in full for the account's main one, in short for others."""
+    word = unit.level(found.levels).value
+    gauge = gauge_of(found, unit)
+    is_full = unit is found.main and gauge is not None
+    yield from _identity(found, unit) if is_full else headlines(found, unit, width)
+    first, *rest = wrapped(f"{word}  {nearest_text(unit, reasons)}", width)
+    yield first.replace(word, painted(word, word, bold=True), 1)
+    yield from rest
+    if is_full and gauge is not None and unit.report is not None:
+        yield ""
+        yield from _block(unit, gauge, word, width)
+
+
+def _identity(found: AccountCheck, unit: UnitCheck) -> Iterator[str]:
+    """Return the first line: rulebook, unit and time."""
+    as_of = found.account.as_of
+    time = "" if as_of is None else f"{GAP}{as_of:%Y-%m-%d %H:%M} UTC"
+    yield f"{found.account.rulebook.name}{GAP}{unit.unit.unit_id}{time}"
+
+
+def headlines(found: AccountCheck, unit: UnitCheck, width: int) -> list[str]:
+    """Return the totals of a unit on as few lines as fit."""
+    lines = [""]
+    for part in (found.account.rulebook.name, unit.unit.unit_id, *_totals(found, unit)):
+        longer = f"{lines[-1]}{GAP}{part}" if lines[-1].strip() else f"{lines[-1]}{part}"
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(f"{INDENT}{part}")
+    return lines
+
+
+def _totals(found: AccountCheck, unit: UnitCheck) -> list[str]:
+    """Return the totals of a headline, each of which stays on one line."""
+    report, needed = unit.report, unit.known.maintenance_margin
+    if report is None:
+        shown = "unknown" if needed is None else f"{figure(needed)} {unit.currency}"
+        return ["equity unknown", f"maintenance {shown}"]
+    ratio, leverage = report.margin_ratio.value, report.effective_leverage.value
+    gauge = gauge_of(found, unit)
+    return [
+        f"equity {figure(report.equity)} {unit.currency}",
+        f"maintenance {figure(report.maintenance_margin)}"
+        + ("" if ratio is None else f"{GAP}{percent(ratio)}"),
+        *([] if gauge is None else [small_gauge(gauge)]),
+        f"excess {figure(report.maintenance_excess, signed=True)}",
+        *([] if leverage is None else [f"leverage {leverage:.1f}x"]),
+    ]
+
+
+def _block(unit: UnitCheck, gauge: Gauge, word: str, width: int) -> Iterator[str]:
+    """Return the gauge beside the measures; below each other where that is too wide."""
+    if unit.report is None:
+        return
+    hull, measures = large_gauge(gauge), measure_lines(unit.report, unit.currency)
+    wet = water_rows(gauge)
+    if width < len(INDENT) + GAUGE_WIDTH + max(map(len, measures)):
+        yield from (f"{INDENT}{line}" for line in measures)
+        return
+    for row, (left, right) in enumerate(zip_longest(hull, measures, fillvalue="")):
+        padded = left.ljust(GAUGE_WIDTH)
+        if row in wet:
+            body, bar, names = padded[1:].partition("|")
+            padded = f"|{painted(body, word)}{bar}{names}"
+        yield f"{INDENT}{padded}{right}".rstrip()
+
+
+def measure_lines(report: MarginReport, currency: str) -> list[str]:
+    """Return every measure of a unit, one a line, the currency beside the first."""
+    money: dict[str, str] = {
+        "equity": figure(report.equity),
+        "initial margin": figure(report.initial_margin),
+        "liquidation end": figure(report.liquidation_end_margin),
+        "maintenance": figure(report.maintenance_margin),
+        "excess": figure(report.maintenance_excess, signed=True),
+        "available": figure(report.available),
+        "withdrawable": figure(report.withdrawable),
+    }
+    ratios = {
+        "margin ratio": _ratio(report.margin_ratio, percent),
+        "health": _ratio(report.health, lambda value: f"{value:,.2f}"),
+        "utilisation": _ratio(report.utilisation, percent),
+        "leverage": _ratio(report.effective_leverage, lambda value: f"{value:,.1f}x"),
+    }
+    shown = money | ratios
+    digits = max(map(len, shown.values()))
+    lines = [f"{name:<16}{text:>{digits}}" for name, text in shown.items()]
+    return [f"{lines[0]} {currency}", *lines[1:]]
+
+
+def _ratio(ratio: Ratio, show: Callable[[Decimal], str]) -> str:
+    """Return a ratio, or that there is none: its reason is that equity or maintenance is gone."""
+    return "none" if ratio.value is None else show(ratio.value)
+
+
+def nearest_text(unit: UnitCheck, reasons: list[str]) -> str:
+    """Return the nearest liquidating move in words, and the joint one where it is another."""
+    if unit.report is None:
+        return unit.reason or ""
+    if unit.report.is_liquidatable:
+        return "at these prices"
+    if not unit.positions:
+        return "no positions"
+    clauses = [*_found_moves(unit), *_unknown_moves(unit, reasons)]
+    if clauses:
+        return "; ".join(clauses)
+    if unit.is_unsettled:
+        return f"no move of all together, {JOINT_REACH}, liquidates; one price alone: unknown"
+    return f"nothing liquidates: no price alone, and not all together {JOINT_REACH}"
+
+
+def _found_moves(unit: UnitCheck) -> list[str]:
+    """Return the nearest move, then the joint one unless that is it."""
+    nearest, joint = unit.nearest, unit.joint_move
+    if nearest is None:
+        return []
+    moved = percent(nearest.distance, signed=True)
+    together = f"no move of all together does {JOINT_REACH}"
+    if joint is not None and joint.size is not None:
+        step = next(iter(joint.direction.values()))
+        together = f"all together {percent(joint.size * step, signed=True)}"
+    one = _only_instrument(unit, moved)
+    if one is not None and together.endswith(f" {moved}"):
+        return [f"{one} {moved} liquidates"]
+    if nearest.instrument is None:
+        return [f"{together} liquidates"]
+    is_unknown = joint is not None and joint.status is PriceStatus.UNKNOWN
+    alone = f"{nearest.instrument} alone {moved} liquidates"
+    return [alone] if is_unknown else [alone, together]
+
+
+def _only_instrument(unit: UnitCheck, moved: str) -> str | None:
+    """Return the one instrument a unit holds, where moving it alone is the move shown."""
+    symbols = {p.held.position.instrument for p in unit.positions}
+    alone = {percent(p.distance, signed=True) for p in unit.positions if p.distance is not None}
+    return next(iter(symbols)) if len(symbols) == 1 and moved in alone else None
+
+
+def _unknown_moves(unit: UnitCheck, reasons: list[str]) -> list[str]:
+    """Return the joint moves that are unknown, with the number of the reason below the table."""
+    unknown = [move for move in unit.joint_moves if move.status is PriceStatus.UNKNOWN]
+    if len(unknown) == len(unit.joint_moves) and len({move.reason for move in unknown}) == 1:
+        return [f"all together: unknown {footnote(unknown[0].reason, reasons)}"]
+    return [
+        f"all together {'down' if next(iter(move.direction.values())) < 0 else 'up'}: unknown "
+        f"{footnote(move.reason, reasons)}"
+        for move in unknown
+    ]
+
+
+def footnote(reason: str | None, reasons: list[str]) -> str:
+    """Return the number of a reason, which is listed below the tables once."""
+    text = reason or ""
+    if text not in reasons:
+        reasons.append(text)
+    return f"({reasons.index(text) + 1})"
