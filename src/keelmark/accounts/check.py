@@ -7,18 +7,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from keelmark.accounts.account import Account
-from keelmark.accounts.known import KnownMargin, known_margin
+from keelmark.accounts.known import KnownMargin, KnownPosition, known_margin, known_position
 from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
-from keelmark.accounts.table import POSITION_COLUMNS, Table, position_cells
+from keelmark.accounts.table import POSITION_COLUMNS, REQUIREMENTS, Table, position_cells
 from keelmark.core.bankruptcy import bankruptcy_price, held_maintenance_price
 from keelmark.core.codes import UnitKind
-from keelmark.core.errors import MissingMarkPrice
+from keelmark.core.errors import MissingNumber
 from keelmark.core.joint_move import JointMove, all_together, joint_moves, nearest_joint_move
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, liquidation_prices
-from keelmark.core.margin import MarginReport, PositionMargin, margin_report, position_margin
+from keelmark.core.margin import MarginReport, PositionMargin, margin_report
 from keelmark.core.model import LiquidationPriceForm, MarginModel
 from keelmark.core.naive import naive_price
 from keelmark.core.numbers import ZERO, exact
@@ -213,7 +213,9 @@ class AccountCheck:
             [
                 (
                     p.unit_id,
-                    *position_cells(p.held),
+                    *position_cells(p.held)[:-REQUIREMENTS],
+                    p.initial_margin,
+                    p.maintenance_margin,
                     p.bankruptcy.value,
                     p.liquidation.value,
                     p.liquidation.status.value,
@@ -272,13 +274,14 @@ def check(
 def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:
     model, market = account.model, account.market
     with exact():
-        held = [position_margin(p, market, model) for p in unit.positions]
+        held = [known_position(p, market, model) for p in unit.positions]
     known, reason = KnownMargin(), account.unlearnt
     if reason is None or unit.kind is not UnitKind.CROSS:
         try:
             return _known_check(unit, margin_report(unit, market, model), held, account)
-        except MissingMarkPrice as error:
-            reason = missing_prices(unit, market, model) or str(error)
+        except MissingNumber as error:
+            lacking = [missing_prices(unit, market, model), *(p.missing for p in held)]
+            reason = "; ".join(dict.fromkeys(filter(None, lacking))) or str(error)
             known = known_margin(unit, market, model)
     return UnitCheck(
         unit=unit,
@@ -298,7 +301,7 @@ def _currency(unit: MarginUnit, model: MarginModel) -> str:
 def _known_check(
     unit: MarginUnit,
     report: MarginReport,
-    held: Sequence[PositionMargin],
+    held: Sequence[KnownPosition],
     account: Account,
 ) -> UnitCheck:
     model, market = account.model, account.market
@@ -308,7 +311,7 @@ def _known_check(
         report=report,
         reason=None,
         known=KnownMargin.of(report),
-        positions=tuple(_position_check(p, report, account) for p in held),
+        positions=tuple(_position_check(p.margin, report, account) for p in held),
         joint_moves=joint_moves(unit, market, model),
     )
 
@@ -338,10 +341,16 @@ def _naive_price(report: MarginReport, symbol: str) -> Decimal | None:
     return naive_price(report, symbol) if any(p.maintenance_margin for p in others) else None
 
 
-def _unknown_position(unit: MarginUnit, held: PositionMargin, reason: str) -> PositionCheck:
+def _unknown_position(unit: MarginUnit, held: KnownPosition, reason: str) -> PositionCheck:
     """Return a position of a unit whose margin is unknown: so are the prices that end it."""
     unknown = LiquidationPrices(status=PriceStatus.UNKNOWN, reason=reason)
-    return PositionCheck(unit_id=unit.unit_id, held=held, liquidation=unknown, bankruptcy=unknown)
+    return PositionCheck(
+        unit_id=unit.unit_id,
+        held=held.margin,
+        liquidation=unknown,
+        bankruptcy=unknown,
+        missing=held.missing,
+    )
 
 
 def _unknown_joint_moves(

@@ -113,7 +113,8 @@ def _liquidatable(check: AccountCheck) -> JsonTable:
 def position_document(position: PositionCheck) -> JsonTable:
     """Return one position, amounts in its settle asset."""
     held = position.held
-    row = held.maintenance
+    row = None if position.missing else held.maintenance
+    missing = {"requirements_reason": position.missing} if position.missing else {}
     return {
         "instrument": held.position.instrument,
         "unit": position.unit_id,
@@ -123,10 +124,11 @@ def position_document(position: PositionCheck) -> JsonTable:
         "mark_price": decimal_text(held.mark_price),
         "notional": decimal_text(held.notional),
         "unrealized_pnl": decimal_text(held.unrealized_pnl),
-        "initial_margin": decimal_text(held.initial_margin),
-        "maintenance_margin": decimal_text(held.maintenance_margin),
-        "maintenance_rate": decimal_text(row.rate),
-        "maintenance_amount": decimal_text(row.deduction),
+        "initial_margin": decimal_text(position.initial_margin),
+        "maintenance_margin": decimal_text(position.maintenance_margin),
+        "maintenance_rate": None if row is None else decimal_text(row.rate),
+        "maintenance_amount": None if row is None else decimal_text(row.deduction),
+        **missing,
         "bankruptcy_price": price_document(position.bankruptcy),
         "liquidation_price": price_document(position.liquidation),
         "distance": decimal_text(position.distance),

@@ -4,12 +4,18 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from keelmark.accounts.prices import unpriced
-from keelmark.core.errors import MissingMarkPrice
-from keelmark.core.margin import AssetMargin, MarginReport, margin_report
+from keelmark.core.errors import MissingNumber, MissingTable
+from keelmark.core.margin import (
+    AssetMargin,
+    MarginReport,
+    PositionMargin,
+    margin_report,
+    position_margin,
+)
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, ZERO
-from keelmark.core.unit import MarginUnit
+from keelmark.core.unit import MarginUnit, Position, TierRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,29 @@ class KnownMargin:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPosition:
+    """What is known of one position.
+
+    Attributes:
+        margin: Its value, notional and profit; its requirements only where nothing is missing.
+        missing: Why its requirements are unknown; `None` where they are known.
+    """
+
+    margin: PositionMargin
+    missing: str | None = None
+
+
+def known_position(position: Position, market: Market, model: MarginModel) -> KnownPosition:
+    """Return a position's margin, or what is known of it without its bracket table."""
+    try:
+        return KnownPosition(margin=position_margin(position, market, model))
+    except MissingTable as error:
+        bare = replace(position, tier=TierRow(maintenance_rate=ZERO), leverage=None)
+        margin = replace(position_margin(bare, market, model), position=position)
+        return KnownPosition(margin=margin, missing=str(error))
+
+
 def known_margin(unit: MarginUnit, market: Market, model: MarginModel) -> KnownMargin:
     """Return the requirements that do not read a missing asset price.
 
@@ -45,7 +74,7 @@ def known_margin(unit: MarginUnit, market: Market, model: MarginModel) -> KnownM
     anything = {**market.asset_prices, **dict.fromkeys(missing, ONE)}
     try:
         report = margin_report(unit, replace(market, asset_prices=anything), model)
-    except MissingMarkPrice:
+    except MissingNumber:
         return KnownMargin()
     lacking = [asset for asset in report.assets if asset.asset in missing]
     known = KnownMargin.of(report)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from decimal import Context, Decimal
 
-from keelmark.core.errors import MissingMarkPrice
+from keelmark.core.errors import MissingNumber
 from keelmark.core.margin import position_margin
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
@@ -34,6 +34,6 @@ def _taken(position: Position, market: Market, model: MarginModel) -> Decimal | 
     with exact():
         try:
             rate = position_margin(position, market, model).initial.rate
-        except MissingMarkPrice:
+        except MissingNumber:
             return None
         return _SHOWN.divide(ONE, rate).normalize(_SHOWN) if rate else None

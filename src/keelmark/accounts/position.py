@@ -23,6 +23,7 @@ class PositionCheck:
         shown: What the venue shows as its liquidation price, where its form is another than ours.
         naive: What a calculator for one position shows, the others' maintenance ignored; `None`
             where no positive price solves it, or nothing else needs margin.
+        missing: Why its requirements are unknown, where its bracket table is.
     """
 
     unit_id: str
@@ -31,6 +32,17 @@ class PositionCheck:
     bankruptcy: LiquidationPrices
     shown: LiquidationPrices | None = None
     naive: Decimal | None = None
+    missing: str | None = None
+
+    @property
+    def maintenance_margin(self) -> Decimal | None:
+        """Maintenance requirement, settle asset; `None` where it is unknown."""
+        return None if self.missing else self.held.maintenance_margin
+
+    @property
+    def initial_margin(self) -> Decimal | None:
+        """Initial requirement, settle asset; `None` where it is unknown."""
+        return None if self.missing else self.held.initial_margin
 
     @property
     def distance(self) -> Decimal | None:

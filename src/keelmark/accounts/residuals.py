@@ -98,6 +98,9 @@ def _position(
         )
     if number in {"liquidation_price", "bankruptcy_price"}:
         return _price(name, reported, rows[0], is_end=number == "bankruptcy_price")
+    missing = next((row.missing for row in rows if row.missing), None)
+    if missing and number in {"initial_margin", "maintenance_margin"}:
+        return Residual(number=name, reported=reported, computed=None, reason=missing)
     with exact():
         computed = sum((getattr(row.held, number) for row in rows), ZERO)
     return Residual(number=name, reported=reported, computed=computed)

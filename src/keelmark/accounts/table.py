@@ -106,6 +106,9 @@ POSITION_COLUMNS = (
     "maintenance_margin",
 )
 
+REQUIREMENTS = 2
+"""How many of the last columns are requirements."""
+
 
 def position_cells(held: PositionMargin) -> tuple[Cell, ...]:
     """Return a position under `POSITION_COLUMNS`, amounts in its settle asset."""

@@ -113,7 +113,7 @@ def _columns(
         *([asset] if is_mixed else []),
         Column("notional", lambda p: money(p.held.notional)),
         Column("uPnL", lambda p: money(p.held.unrealized_pnl, signed=True)),
-        Column("maint.", lambda p: money(p.held.maintenance_margin)),
+        Column("maint.", lambda p: _maintenance_cell(p, money)),
         Column("liq. price", lambda p: _price_cell(p, unit, reasons)),
         Column("distance", _distance_cell, levelled=True),
         *([bars] if bar else []),
@@ -163,6 +163,11 @@ def _shared(position: PositionCheck, unit: UnitCheck) -> str:
         if len(symbols) > 1
         else reason
     )
+
+
+def _maintenance_cell(position: PositionCheck, money: Callable[..., str]) -> str:
+    amount = position.maintenance_margin
+    return PriceStatus.UNKNOWN.value if amount is None else money(amount)
 
 
 def _distance_cell(position: PositionCheck) -> str:

@@ -15,7 +15,7 @@ from keelmark.core.errors import (
     InvalidMark,
     InvariantViolated,
     KeelmarkError,
-    MissingMarkPrice,
+    MissingNumber,
     nearest,
 )
 
@@ -106,7 +106,7 @@ def exit_code_of(error: KeelmarkError) -> ExitCode:
     """Return the exit code of an error raised on purpose."""
     if isinstance(error, InvariantViolated):
         return ExitCode.OUR_ERROR
-    if isinstance(error, MissingMarkPrice | InvalidMark):
+    if isinstance(error, MissingNumber | InvalidMark):
         return ExitCode.UNKNOWN
     return ExitCode.BAD_INPUT
 

@@ -11,7 +11,9 @@ KeelmarkError
 │   ├── DuplicateId
 │   ├── InvalidDocument     an account document, rulebook, scenario or population
 │   ├── InvalidMark         NaN, infinite, zero or negative
-│   ├── MissingMarkPrice
+│   ├── MissingNumber       a number that a margin reads and nobody gives
+│   │   ├── MissingMarkPrice
+│   │   └── MissingTable    a contract whose bracket table is not known
 │   ├── OutOfScale          a price, size or amount the integer columns cannot carry
 │   ├── UnreadableData      bars, depth, snapshots from outside
 │   ├── MissingExtra        an optional dependency, with its install command
@@ -83,8 +85,16 @@ class InvalidMark(InvalidInput):
     """A price that is NaN, infinite, zero or negative."""
 
 
-class MissingMarkPrice(InvalidInput):
+class MissingNumber(InvalidInput):
+    """A number the margin of a unit reads and nobody gives: the margin is unknown."""
+
+
+class MissingMarkPrice(MissingNumber):
     """A price the margin of a unit reads and the market does not hold."""
+
+
+class MissingTable(MissingNumber):
+    """A bracket table the margin of a position reads and the rulebook does not hold."""
 
 
 class OutOfScale(InvalidInput):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from keelmark.core.bound import FactorKind, reads
-from keelmark.core.errors import InvalidInput, InvalidMark, MissingMarkPrice
+from keelmark.core.errors import InvalidInput, InvalidMark, MissingNumber
 from keelmark.core.liquidation_price import LEAST_SHARE, PriceStatus
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPurpose
@@ -83,7 +83,7 @@ def joint_move(
     try:
         with exact():
             return _search(PricePath.along(unit, direction, market, model))
-    except (MissingMarkPrice, InvalidMark) as error:
+    except (MissingNumber, InvalidMark) as error:
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=str(error))
 
 

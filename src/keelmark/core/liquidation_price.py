@@ -16,7 +16,7 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 
-from keelmark.core.errors import InvalidMark, MissingMarkPrice, UnknownInstrument, nearest
+from keelmark.core.errors import InvalidMark, MissingNumber, UnknownInstrument, nearest
 from keelmark.core.excess import close_fee_amount, counted_profit, maintenance_rule
 from keelmark.core.instrument import Instrument
 from keelmark.core.line import SAME, Line, apart
@@ -109,7 +109,7 @@ def liquidation_prices(
         return _unknown("open orders are part of maintenance here: cancel or fill them first")
     try:
         report = margin_report(unit, market, model)
-    except (MissingMarkPrice, InvalidMark) as error:
+    except (MissingNumber, InvalidMark) as error:
         return _unknown(str(error))
     with exact():
         return _solve(_Slice.of(report, symbol, model), report)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from keelmark.core.codes import RuleKind
-from keelmark.core.errors import InvalidInput
+from keelmark.core.errors import InvalidInput, MissingTable
 from keelmark.core.numbers import ONE, ZERO, exact
 
 
@@ -402,3 +402,47 @@ class RowRule:
             # below zero it is a constant requirement; one the rate never reaches asks nothing
             deductions=(ZERO, self.deduction) if inner else (min(ZERO, self.deduction),),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownRule:
+    """A contract whose bracket table is not known: every question about it is `MissingTable`.
+
+    The position's own venue row stands in for the table where the account gives one.
+
+    Attributes:
+        why: What is missing and what to do about it.
+    """
+
+    why: str
+
+    def requirement(self, size: Decimal, notional: Decimal) -> Requirement:  # noqa: ARG002 protocol
+        """Raise: the requirement is unknown."""
+        self._refuse()
+
+    def amount(self, size: Decimal, notional: Decimal) -> Decimal:  # noqa: ARG002 protocol
+        """Raise: the requirement is unknown."""
+        self._refuse()
+
+    def supremum(self, size: Decimal, notional: Decimal) -> Decimal:  # noqa: ARG002 protocol
+        """Raise: the requirement is unknown."""
+        self._refuse()
+
+    def breakpoints(self, size: Decimal) -> tuple[Decimal, ...]:  # noqa: ARG002 protocol
+        """Raise: the table is unknown."""
+        self._refuse()
+
+    def rate_at_infinity(self, size: Decimal) -> Decimal:  # noqa: ARG002 protocol
+        """Raise: the table is unknown."""
+        self._refuse()
+
+    def leverage_max(self, size: Decimal, notional: Decimal) -> Decimal | None:  # noqa: ARG002
+        """Raise: the table is unknown."""
+        self._refuse()
+
+    def parameters(self) -> RuleParameters:
+        """Raise: no column can hold what is not known."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise MissingTable(self.why)

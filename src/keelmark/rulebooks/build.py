@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import fields
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -37,6 +38,7 @@ from keelmark.core.rules import (
     SizeTierRule,
     Tier,
     TieredRule,
+    UnknownRule,
     WholeNotionalRule,
     with_deductions,
 )
@@ -46,6 +48,7 @@ from keelmark.rulebooks.document import (
     InstrumentDocument,
     LiquidationDocument,
     RulebookDocument,
+    SourcedDocument,
     TableDocument,
     TierRow,
     WeightRow,
@@ -54,6 +57,7 @@ from keelmark.rulebooks.document import (
 RULES = ("tiered", "whole_notional", "size_tiers", "size_scaled")
 INITIAL_RULES = ("leverage", "table", "open_interest")
 EDGE_OWNERS = ("lower", "upper")
+EXPIRY_FORMS = ("%y%m%d", "%Y%m%d", "%d%b%y")
 
 T = TypeVar("T")
 
@@ -121,8 +125,13 @@ def asset_terms(name: str, row: AssetDocument) -> AssetTerms:
         haircut_base=row.haircut_base,
         conversion_haircut=row.conversion_haircut,
         accrual_rate=row.accrual_rate,
-        source=row.source,
+        source=cited(row),
     )
+
+
+def cited(row: SourcedDocument) -> str:
+    """Return where an entry's numbers were read, with the day."""
+    return f"{row.source} (read {row.read})" if row.read else row.source
 
 
 def instrument_terms(
@@ -136,19 +145,21 @@ def instrument_terms(
         UnknownInstrument: The symbol fits no pattern and the row does not say what it is.
         InvalidDocument: It names a table that does not exist.
     """
-    kind, base, settle = _contract(symbol, row, document)
+    contract = _contract(symbol, row, document)
     defaults = document.defaults
     fee = row.close_fee or defaults.close_fee
+    table = document.tables.get(row.table or defaults.table or "")
+    origin = table or (row if row.source else defaults)
     instrument = Instrument(
         symbol=symbol,
-        kind=kind,
-        base=base,
-        settle=settle,
+        kind=contract.kind,
+        base=contract.base,
+        settle=contract.settle,
         contract_size=row.contract_size or defaults.contract_size or Decimal(1),
         lot=row.lot or defaults.lot or Decimal("0.001"),
         price_unit=row.price_unit or defaults.price_unit or Decimal("0.01"),
         index=row.index or defaults.index,
-        expiry=row.expiry,
+        expiry=contract.expiry,
     )
     return InstrumentTerms(
         instrument=instrument,
@@ -156,7 +167,7 @@ def instrument_terms(
         initial=_initial(row.initial or defaults.initial or InitialDocument(), document, symbol),
         margin_price=row.margin_price or defaults.margin_price or MarginPrice.MARK,
         close_fee=None if fee is None else CloseFee(rate=fee.rate, basis=fee.basis),
-        source=row.source or defaults.source or document.source,
+        source=cited(origin),
     )
 
 
@@ -166,12 +177,24 @@ def maintenance_rule(
     *,
     where: str,
 ) -> MaintenanceRule:
-    """Return the rule of a named table."""
-    table = document.tables.get(name or "")
+    """Return the rule of a named table; without a name, the one that says what is missing."""
+    if name is None:
+        return UnknownRule(why=_no_table(where, document))
+    table = document.tables.get(name)
     if table is None:
-        hint = nearest(name or "", document.tables)
+        hint = nearest(name, document.tables)
         raise _refused(document.name, f"instruments.{where}.table: no table {name!r}; {hint}")
     return rule_of(table, edge_upper=document.edge_owner == "upper")
+
+
+def _no_table(symbol: str, document: RulebookDocument) -> str:
+    """Return which table is missing and the two ways to give it."""
+    return (
+        f"no bracket table for {symbol} in {document.name}@{document.date}; give its position the "
+        'venue\'s own row, "tier": {"maintenance_rate": "...", "maintenance_amount": "..."}, or '
+        f"load the venue's full table: keelmark venues import FILE --venue {document.name} "
+        f"--date {document.date} --out my.toml"
+    )
 
 
 def rule_of(table: TableDocument, *, edge_upper: bool) -> MaintenanceRule:
@@ -233,26 +256,51 @@ def _initial(row: InitialDocument, document: RulebookDocument, where: str) -> In
     raise _refused(document.name, f"instruments.{where}.initial.rule {row.rule!r}; {hint}")
 
 
+class _Contract(NamedTuple):
+    """What a symbol stands for."""
+
+    kind: InstrumentKind
+    base: str
+    settle: str
+    expiry: datetime | None
+
+
 def _contract(
     symbol: str,
     row: InstrumentDocument,
     document: RulebookDocument,
-) -> tuple[InstrumentKind, str, str]:
-    """Return kind, base and settle asset, from the row or from the venue's naming pattern."""
+) -> _Contract:
+    """Return what a symbol stands for, from its row or from the venue's naming pattern."""
     if row.kind and row.base and row.settle:
-        return row.kind, row.base, row.settle
+        return _Contract(row.kind, row.base, row.settle, row.expiry)
     for kind, pattern in document.symbols.items():
         match = re.fullmatch(pattern, symbol)
         if match:
             parts = match.groupdict()
             usual = parts.get("settle") or document.defaults.settle or parts["base"]
-            settle = row.settle or usual
-            return row.kind or kind, row.base or parts["base"], settle
+            expiry = row.expiry or _expiry(parts.get("expiry"))
+            return _Contract(
+                row.kind or kind, row.base or parts["base"], row.settle or usual, expiry
+            )
     msg = (
         f"rulebook {document.name}: {symbol} fits none of its naming patterns; "
         "give it a `spec` with kind, base and settle"
     )
     raise UnknownInstrument(msg)
+
+
+def _expiry(text: str | None) -> datetime | None:
+    """Return the delivery a symbol names: that day (`250926`, `26SEP25`) at 08:00 UTC.
+
+    Binance, Bybit, OKX and Deribit all deliver at that hour. A text that is no day names none.
+    """
+    for form in EXPIRY_FORMS if text else ():
+        try:
+            day = datetime.strptime(f"{text} +0000", f"{form} %z")
+        except ValueError:
+            continue
+        return day + timedelta(hours=8)
+    return None
 
 
 def _refused(where: str, problem: str) -> InvalidDocument:

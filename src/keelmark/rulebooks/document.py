@@ -24,6 +24,25 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A table whose unknown keys are refused."""
 
 
+class SourcedDocument(_Document, frozen=True, kw_only=True):
+    """An entry that says where its numbers are from.
+
+    Attributes:
+        source: Where they were read, or a key of `[sources]`; the file's own where left out.
+        read: Day they were read, YYYY-MM-DD; absent where they are the file's own.
+    """
+
+    source: str = ""
+    read: str | None = None
+
+
+class SourceDocument(_Document, frozen=True):
+    """`[sources.NAME]`: a source that several entries share."""
+
+    text: str
+    read: str | None = None
+
+
 class WeightRow(_Document, frozen=True):
     """A collateral tier: units above `floor` count at `weight`."""
 
@@ -31,7 +50,7 @@ class WeightRow(_Document, frozen=True):
     weight: Decimal
 
 
-class AssetDocument(_Document, frozen=True):
+class AssetDocument(SourcedDocument, frozen=True):
     """`[assets.NAME]`."""
 
     quantum: Decimal = Decimal("0.00000001")
@@ -41,7 +60,6 @@ class AssetDocument(_Document, frozen=True):
     haircut_base: HaircutBase = HaircutBase.EQUITY
     conversion_haircut: Decimal = Decimal(0)
     accrual_rate: Decimal = Decimal(0)
-    source: str = ""
 
 
 class TierRow(_Document, frozen=True):
@@ -56,7 +74,7 @@ class TierRow(_Document, frozen=True):
     leverage: Decimal | None = None
 
 
-class TableDocument(_Document, frozen=True):
+class TableDocument(SourcedDocument, frozen=True):
     """`[tables.NAME]`: a maintenance rule.
 
     Attributes:
@@ -68,7 +86,6 @@ class TableDocument(_Document, frozen=True):
     rule: str = "tiered"
     rows: tuple[TierRow, ...] = ()
     slope: Decimal = Decimal(0)
-    source: str = ""
 
 
 class InitialDocument(_Document, frozen=True):
@@ -88,7 +105,7 @@ class CloseFeeDocument(_Document, frozen=True):
     basis: CloseFeeBasis = CloseFeeBasis.MARK
 
 
-class InstrumentDocument(_Document, frozen=True):
+class InstrumentDocument(SourcedDocument, frozen=True):
     """`[instruments.SYMBOL]`; every key may be left to `[defaults]`."""
 
     kind: InstrumentKind | None = None
@@ -103,10 +120,9 @@ class InstrumentDocument(_Document, frozen=True):
     initial: InitialDocument | None = None
     margin_price: MarginPrice | None = None
     close_fee: CloseFeeDocument | None = None
-    source: str | None = None
 
 
-class ProfitDocument(_Document, frozen=True):
+class ProfitDocument(SourcedDocument, frozen=True):
     """`[profit.PURPOSE]`: how positive unrealised profit counts."""
 
     weight: Decimal = Decimal(1)
@@ -176,7 +192,7 @@ class GuardDocument(_Document, frozen=True):
     notional_max: Decimal | None = None
 
 
-class LiquidationDocument(_Document, frozen=True):
+class LiquidationDocument(SourcedDocument, frozen=True):
     """`[liquidation]`."""
 
     stages: tuple[Stage, ...] = tuple(Stage)
@@ -203,6 +219,7 @@ class RulebookDocument(_Document, frozen=True):
         read: Day they were read, YYYY-MM-DD; absent where they are the file's own.
         until: Last month the numbers are known to have been in force, YYYY-MM; a later date does
             not find them. Left out, they hold until the venue's next table.
+        sources: Sources that entries name by key.
         symbols: Patterns with groups `base` and `settle` that give unknown symbols a contract.
         not_covered: What the venue does and this rulebook does not, in plain words.
     """
@@ -212,6 +229,7 @@ class RulebookDocument(_Document, frozen=True):
     source: str
     read: str | None = None
     until: str | None = None
+    sources: dict[str, SourceDocument] = {}
     valuation: str = "USD"
     trigger: Trigger = Trigger.BELOW
     edge_owner: str = "lower"

@@ -19,6 +19,10 @@ from keelmark.rulebooks.build import (
     margin_model,
 )
 from keelmark.rulebooks.document import InstrumentDocument, RulebookDocument
+from keelmark.rulebooks.extend import Origin, Raw, merged
+
+PARTS = "parts/"
+"""Folder of what built-in rulebooks share and no venue is by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +33,13 @@ class Rulebook:
         document: The data as read, with sources.
         model: Margin terms.
         liquidation: The liquidation process.
+        extends: The files it was merged from, nearest first.
     """
 
     document: RulebookDocument
     model: MarginModel
     liquidation: LiquidationRules
+    extends: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,30 +80,48 @@ def rulebook_names() -> tuple[str, ...]:
 def load_rulebook(reference: str) -> Rulebook:
     """Return a rulebook by `venue@YYYY-MM`, by venue (its newest table), or by path.
 
-    With a date, the newest table at or before it is chosen.
+    With a date, the newest table at or before it is chosen. What a file `extends` is found in the
+    same ways, paths beside the file.
 
     Raises:
         UnknownRulebook: No such venue, or no table that old.
         InvalidDocument: The file does not follow the contract; names the place.
     """
     if reference.endswith(".toml"):
-        return _read(Path(reference))
+        return _built(_read(Path(reference)))
     return _read_built_in(_choose(reference))
 
 
 def read_rulebook(text: str, *, title: str) -> Rulebook:
-    """Return the rulebook that a TOML text describes; raises `InvalidDocument`."""
+    """Return the rulebook that a TOML text describes; raises `InvalidDocument`.
+
+    What it extends is found among the built-in rulebooks.
+    """
+    return _built(Origin(title, _toml(text, title), _find_built_in))
+
+
+def _built(origin: Origin) -> Rulebook:
+    """Return the rulebook of a file and of all it extends."""
+    whole = merged(origin)
     try:
-        raw = tomllib.loads(text, parse_float=Decimal)
-        document = msgspec.convert(raw, RulebookDocument, strict=False)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        where = f"rulebook {title}"
+        document = msgspec.convert(whole.content, RulebookDocument, strict=False)
+    except msgspec.ValidationError as error:
+        where = f"rulebook {origin.name}"
         raise InvalidDocument(where, [_plain(str(error))]) from error
     return Rulebook(
         document=document,
         model=margin_model(document),
         liquidation=liquidation_rules(document.liquidation),
+        extends=whole.names,
     )
+
+
+def _toml(text: str, title: str) -> Raw:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        where = f"rulebook {title}"
+        raise InvalidDocument(where, [str(error)]) from error
 
 
 def _plain(message: str) -> str:
@@ -106,26 +130,46 @@ def _plain(message: str) -> str:
     return f"{path.rstrip('`')}: {text}" if path else text
 
 
-def _read(path: Path) -> Rulebook:
+def _read(path: Path) -> Origin:
+    """Return a rulebook file; what it extends may be a path beside it."""
     if not path.is_file():
         msg = f"no rulebook file {path}; built in: {', '.join(rulebook_names())}"
         raise UnknownRulebook(msg)
-    return read_rulebook(path.read_text(encoding="utf-8"), title=str(path))
+
+    def find(reference: str) -> Origin:
+        if reference.endswith(".toml"):
+            return _read(path.parent / reference)
+        return _find_built_in(reference)
+
+    return Origin(str(path), _toml(path.read_text(encoding="utf-8"), str(path)), find)
+
+
+def _find_built_in(reference: str) -> Origin:
+    """Return a built-in rulebook, or one of the parts they share (`parts/NAME`)."""
+    name = reference if reference.startswith(PARTS) else _choose(reference)
+    return Origin(name, _content(name), _find_built_in)
+
+
+@lru_cache(maxsize=64)
+def _content(name: str) -> Raw:
+    file = resources.files("keelmark.rulebooks").joinpath("data", f"{name}.toml")
+    if not file.is_file():
+        msg = f"no part {name!r} of a rulebook; parts belong to the built-in rulebooks"
+        raise UnknownRulebook(msg)
+    return _toml(file.read_text(encoding="utf-8"), name)
 
 
 @lru_cache(maxsize=32)
 def _read_built_in(name: str) -> Rulebook:
-    file = _built_in()[name]
-    text = resources.files("keelmark.rulebooks").joinpath("data", file).read_text(encoding="utf-8")
-    return read_rulebook(text, title=name)
+    return _built(_find_built_in(name))
 
 
 @lru_cache(maxsize=1)
-def _built_in() -> dict[str, str]:
-    """Return file names by reference; files are named `venue@YYYY-MM.toml`."""
+def _built_in() -> frozenset[str]:
+    """Return the references of the files named `venue@YYYY-MM.toml`."""
     folder = resources.files("keelmark.rulebooks").joinpath("data")
     names = (item.name for item in folder.iterdir())
-    return {name.removesuffix(".toml"): name for name in names if name.endswith(".toml")}
+    return frozenset(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def _choose(reference: str) -> str:
@@ -139,7 +183,7 @@ def _choose(reference: str) -> str:
     if not usable:
         msg = f"no {venue} rulebook as old as {date}; the oldest is {dated[0]}"
         raise UnknownRulebook(msg)
-    until = _read_built_in(usable[-1]).document.until
+    until = _content(usable[-1]).get("until")
     if until is not None and date > until and reference != usable[-1]:
         msg = (
             f"no {venue} rulebook is known for {date}: {usable[-1]} holds until {until}; built in: "

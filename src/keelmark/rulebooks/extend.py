@@ -1,0 +1,145 @@
+"""Rulebook files that build on others: `extends`, merged table over table, with sources kept.
+
+Source: docs/decisions/0020-rulebooks-that-extend.md.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keelmark.core.errors import InvalidDocument
+
+Raw = Mapping[str, Any]
+"""A TOML table as it was read."""
+
+IDENTITY = ("name", "date", "until", "source", "read")
+"""What a file says of itself alone: never inherited."""
+
+GROUPS = ("assets", "tables", "instruments", "profit")
+"""Sections whose entries each have a source."""
+
+SINGLE_GROUPS = ("defaults", "default_asset", "liquidation")
+"""Sections that have one source themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a file that is extended was found.
+
+    Attributes:
+        name: Names it: `venue@YYYY-MM`, `parts/NAME` or a path.
+        content: The file as read.
+        find: How its own `extends` are found.
+    """
+
+    name: str
+    content: Raw
+    find: Callable[[str], "Origin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A file with all it extends.
+
+    Attributes:
+        content: One document, every entry with its source.
+        names: The files it was merged from, nearest first, without itself.
+    """
+
+    content: Raw
+    names: tuple[str, ...]
+
+
+def merged(origin: Origin) -> Merged:
+    """Return a file merged over what it extends, in the order named, later ones over earlier.
+
+    Tables are merged key by key, anything else is replaced. An entry that a file changes takes
+    that file's source, unless the entry names its own; name, date, source and read day are never
+    inherited.
+
+    Raises:
+        InvalidDocument: A file extends itself, or `extends` is neither a name nor a list of them.
+        UnknownRulebook: A file it extends is not there.
+    """
+    return _merged(origin, ())
+
+
+def _merged(origin: Origin, trail: tuple[str, ...]) -> Merged:
+    trail = (*trail, origin.name)
+    base: Raw = {}
+    names: list[str] = []
+    for reference in _references(origin):
+        parent = origin.find(reference)
+        if parent.name in trail:
+            way = " -> ".join((*trail, parent.name))
+            title = f"rulebook {origin.name}"
+            raise InvalidDocument(title, [f"extends: goes round: {way}"])
+        found = _merged(parent, trail)
+        base = _over(base, found.content)
+        names += [parent.name, *found.names]
+    kept = {key: value for key, value in base.items() if key not in IDENTITY}
+    own = {key: value for key, value in origin.content.items() if key != "extends"}
+    told = _with_sources(own, {**kept.get("sources", {}), **own.get("sources", {})})
+    return Merged(_over(kept, told), tuple(dict.fromkeys(names)))
+
+
+def _references(origin: Origin) -> Iterator[str]:
+    named = origin.content.get("extends", [])
+    for reference in named if isinstance(named, list) else [named]:
+        if not isinstance(reference, str):
+            problem = f'extends: found {reference!r}; write "venue@YYYY-MM", or a list of such'
+            title = f"rulebook {origin.name}"
+            raise InvalidDocument(title, [problem])
+        yield reference
+
+
+def _over(base: Raw, own: Raw) -> Raw:
+    """Return `base` with the keys of `own`, tables merged into tables."""
+    result = dict(base)
+    for key, value in own.items():
+        below = result.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            result[key] = _over(below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _with_sources(content: Raw, known: Raw) -> Raw:
+    """Return a file with a source and read day in every entry.
+
+    An entry's `source` may be a key of `known`; what it does not say of source and day, the file
+    says for it.
+    """
+    whole = _resolved(content, known)
+    result = dict(whole)
+    for section in GROUPS:
+        entries = whole.get(section)
+        if isinstance(entries, Mapping):
+            result[section] = {
+                name: _sourced(entry, whole, known) for name, entry in entries.items()
+            }
+    for section in SINGLE_GROUPS:
+        if section in whole:
+            result[section] = _sourced(whole[section], whole, known)
+    return result
+
+
+def _sourced(entry: Any, whole: Raw, known: Raw) -> Any:  # noqa: ANN401 whatever the file holds
+    """Return an entry with its source; what is no table is left for the decoder to refuse."""
+    if not isinstance(entry, Mapping):
+        return entry
+    told = {key: whole[key] for key in ("source", "read") if key in whole}
+    return {**told, **_resolved(entry, known)}
+
+
+def _resolved(entry: Raw, known: Raw) -> Raw:
+    """Return an entry whose source is written out where it names one of `[sources]`."""
+    source = entry.get("source")
+    named = known.get(source) if isinstance(source, str) else None
+    if not isinstance(named, Mapping):
+        return entry
+    told = {"source": named.get("text", source)}
+    if "read" in named and "read" not in entry:
+        told["read"] = named["read"]
+    return {**entry, **told}
