@@ -33,7 +33,9 @@ def test_the_published_figures_are_ours(case: str) -> None:
 
 
 def test_parts_of_a_case_are_different_rows() -> None:
-    parts = Counter((row.id, row.call, str(row.account), str(row.arguments)) for row in rows())
+    parts = Counter(
+        (row.id, row.call, row.rulebook, str(row.account), str(row.arguments)) for row in rows()
+    )
     assert [part for part, count in parts.items() if count > 1] == []
 
 
