@@ -7,10 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from keelmark.accounts.account import Account, read_account
 from keelmark.accounts.check import Verdict, check
 from keelmark.accounts.check_document import position_document
+from keelmark.cli.check import check as check_command
+from keelmark.cli.exit_codes import ExitCode
 from keelmark.core.errors import MissingTable
 from keelmark.core.instrument import InstrumentKind
 from keelmark.core.liquidation_price import PriceStatus
@@ -167,3 +170,13 @@ def test_an_edge_belongs_to_the_bracket_below_it() -> None:
     rule = load_rulebook("binance-usdm@2025-06").model.instrument("BTCUSDT").maintenance
     assert rule.requirement(Decimal(1), Decimal(50_000)).tier == 0
     assert rule.requirement(Decimal(1), Decimal("50000.01")).tier == 1
+
+
+def test_the_table_of_a_check_says_unknown_and_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "account.json"
+    path.write_text(json.dumps(with_position(instrument="NEWCOINUSDT")), encoding="utf-8")
+    result = CliRunner().invoke(check_command, [str(path)], standalone_mode=False)
+    assert result.return_value == ExitCode.UNKNOWN
+    line = next(row for row in result.output.splitlines() if "NEWCOINUSDT  long" in row)
+    assert "unknown" in line
+    assert "keelmark venues import" in " ".join(result.output.split())

@@ -167,7 +167,7 @@ def _shared(position: PositionCheck, unit: UnitCheck) -> str:
 
 def _maintenance_cell(position: PositionCheck, money: Callable[..., str]) -> str:
     amount = position.maintenance_margin
-    return PriceStatus.UNKNOWN.value if amount is None else money(amount)
+    return "unknown" if amount is None else money(amount)
 
 
 def _distance_cell(position: PositionCheck) -> str:
