@@ -10,6 +10,7 @@ from keelmark._compile_cache import use_own_folder
 
 if TYPE_CHECKING:
     from keelmark import lab as lab
+    from keelmark import risk as risk
     from keelmark.accounts import Account as Account
     from keelmark.accounts import AccountCheck as AccountCheck
     from keelmark.accounts import Table as Table
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from keelmark.core.unit import MarginUnit as MarginUnit
     from keelmark.core.unit import Position as Position
     from keelmark.engine.engine import Engine as Engine
+    from keelmark.risk.whatif import whatif as whatif
     from keelmark.rulebooks import load_rulebook as load_rulebook
     from keelmark.rulebooks import rulebook_names as rulebook_names
 
@@ -54,7 +56,9 @@ _HOMES = {
     "margin_table": "keelmark.accounts",
     "margin_report": "keelmark.core.margin",
     "read_account": "keelmark.accounts",
+    "risk": "",
     "rulebook_names": "keelmark.rulebooks",
+    "whatif": "keelmark.risk.whatif",
 }
 """Where each public name lives; empty for a package of this one."""
 

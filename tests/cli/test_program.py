@@ -139,7 +139,9 @@ def test_listing_commands_imports_none_of_them() -> None:
     assert "keelmark.cli.program" in done
 
 
-@pytest.mark.parametrize("command", [["check"], ["check", "--json"], ["explain"]])
+@pytest.mark.parametrize(
+    "command", [["check"], ["check", "--json"], ["explain"], ["whatif"], ["whatif", "--json"]]
+)
 def test_reading_an_account_imports_nothing_heavy(command: list[str], account: str) -> None:
     loaded = run_python(f"from keelmark.cli import main; main({[*command, account]!r})")
     assert "keelmark.core.margin" in loaded

@@ -1,0 +1,37 @@
+"""Questions about one account: what if, how far, where from here, and at which venue.
+
+Names load when they are first used: asking what if imports no arrays and no pictures.
+"""
+
+from importlib import import_module
+
+_HOMES = {
+    "Add": "keelmark.risk.edits",
+    "Close": "keelmark.risk.edits",
+    "Deposit": "keelmark.risk.edits",
+    "MovePrice": "keelmark.risk.edits",
+    "Resize": "keelmark.risk.edits",
+    "SetLeverage": "keelmark.risk.edits",
+    "SetMarginMode": "keelmark.risk.edits",
+    "SetVenue": "keelmark.risk.edits",
+    "Transfer": "keelmark.risk.edits",
+    "WhatIf": "keelmark.risk.whatif",
+    "Withdraw": "keelmark.risk.edits",
+    "parse_edit": "keelmark.risk.edit_text",
+    "whatif": "keelmark.risk.whatif",
+}
+"""Where each public name lives."""
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 a list of the names above
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module 'keelmark.risk' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,185 @@
+"""The same book under another rulebook: what maps, what is converted, and what cannot be known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+from keelmark.accounts.account import build_account
+from keelmark.accounts.document import (
+    AccountDocument,
+    OrderRow,
+    PositionRow,
+    UnknownRow,
+    Unlearnt,
+)
+from keelmark.core.errors import UnknownRulebook
+from keelmark.core.instrument import Instrument
+from keelmark.core.numbers import ZERO, exact
+from keelmark.risk.draft import Draft, renumbered
+from keelmark.risk.edits import SetVenue
+from keelmark.risk.symbols import DOLLARS, Counterpart, counterpart
+from keelmark.rulebooks import Rulebook, load_rulebook, rulebook_names
+
+
+def set_venue(draft: Draft, edit: SetVenue) -> Draft:
+    """Return the book under another rulebook; what cannot be margined there is `unknown`.
+
+    Raises:
+        UnknownRulebook: There is no such rulebook.
+    """
+    present = draft.account.rulebook
+    rulebook, notes = _rulebook(draft, edit.reference)
+    mapping = _Mapping(present, rulebook)
+    # a coin keeps its price though the contract whose mark stood for it may not exist there
+    prices = {**draft.account.market.asset_prices, **draft.document.prices}
+    document = mapping.document(
+        replace(draft.document, venue=_reference(edit, rulebook), prices=prices)
+    )
+    account = build_account(renumbered(document), rulebook=rulebook)
+    return replace(draft, account=account).noting(*notes, *mapping.notes())
+
+
+def _reference(edit: SetVenue, rulebook: Rulebook) -> str:
+    return edit.reference if edit.reference.endswith(".toml") else rulebook.name
+
+
+def _rulebook(draft: Draft, reference: str) -> tuple[Rulebook, tuple[str, ...]]:
+    """Return the rulebook of the document's date; the nearest known where none is of it."""
+    if reference.endswith(".toml") and Path(reference).is_file():
+        return load_rulebook(reference), ()
+    venue, _, date = reference.partition("@")
+    venue = venue or draft.account.rulebook.document.name
+    if date or draft.document.as_of is None:
+        return load_rulebook(f"{venue}@{date}" if date else venue), ()
+    month = f"{draft.document.as_of:%Y-%m}"
+    try:
+        return load_rulebook(f"{venue}@{month}"), ()
+    except UnknownRulebook:
+        dated = [name for name in rulebook_names() if name.partition("@")[0] == venue]
+        if not dated:
+            raise
+        earlier = [name for name in dated if name.partition("@")[2] <= month]
+        chosen = earlier[-1] if earlier else dated[0]
+        return load_rulebook(chosen), (f"no {venue} table of {month} is known: {chosen} is used",)
+
+
+@dataclass(slots=True)
+class _Mapping:
+    """Rewrites a document from one rulebook to another, and remembers what it did."""
+
+    present: Rulebook
+    target: Rulebook
+    renamed: dict[str, str] = field(default_factory=dict)
+    converted: dict[str, str] = field(default_factory=dict)
+    dropped: list[UnknownRow] = field(default_factory=list)
+    own_rows: list[str] = field(default_factory=list)
+
+    def document(self, document: AccountDocument) -> AccountDocument:
+        """Return the document in the words of the target."""
+        mapped = replace(
+            document,
+            positions=tuple(filter(None, map(self._position, document.positions))),
+            orders=tuple(filter(None, map(self._order, document.orders))),
+            collateral=self._amounts(document.collateral),
+            liabilities=self._amounts(document.liabilities),
+            accrued_interest=self._amounts(document.accrued_interest),
+            accrued_funding=self._amounts(document.accrued_funding),
+            prices=self._prices(document),
+            venue_reported={},
+        )
+        return replace(mapped, unknown=(*document.unknown, *dict.fromkeys(self.dropped)))
+
+    def notes(self) -> list[str]:
+        """Return what was done, in words."""
+        found = [f"{old} is {new} there" for old, new in self.renamed.items()]
+        found += [f"{old} counts one to one as {new}" for old, new in self.converted.items()]
+        if self.own_rows:
+            names = ", ".join(dict.fromkeys(self.own_rows))
+            found.append(f"the venue's own tier of {names} is left out: the table there applies")
+        return found
+
+    def _counterpart(self, symbol: str) -> tuple[Instrument, Counterpart] | None:
+        """Return a contract and its counterpart; what has none is noted as unknown."""
+        own = self.present.terms_for(symbol).instrument
+        found = counterpart(own, self.target)
+        if found is None:
+            kind = own.kind.value.replace("_", " ")
+            why = f"{self.target.name} has no {own.base} {kind} for {symbol}"
+            self.dropped.append(UnknownRow(what=Unlearnt.POSITIONS, why=why))
+            return None
+        if found.instrument.symbol != symbol:
+            self.renamed[symbol] = found.instrument.symbol
+        if found.instrument.settle != own.settle:
+            self.converted[own.settle] = found.instrument.settle
+        return own, found
+
+    def _position(self, row: PositionRow) -> PositionRow | None:
+        if row.tier is not None:
+            self.own_rows.append(row.instrument)
+        if row.spec is not None and self.present.document.name == self.target.document.name:
+            return replace(row, tier=None)  # another date of the venue that its spec belongs to
+        pair = self._counterpart(row.instrument)
+        if pair is None:
+            return None
+        own, found = pair
+        return replace(
+            row,
+            instrument=found.instrument.symbol,
+            size=_size(row.size, own, found),
+            entry_price=_price(row.entry_price, found),
+            mark_price=_price(row.mark_price, found),
+            tier=None,
+            spec=None,
+        )
+
+    def _order(self, row: OrderRow) -> OrderRow | None:
+        pair = self._counterpart(row.instrument)
+        if pair is None:
+            return None
+        own, found = pair
+        size, price = _size(row.size, own, found), _price(row.price, found)
+        return replace(row, instrument=found.instrument.symbol, size=size, price=price)
+
+    def _amounts(self, amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """Return amounts in assets the target knows; the others are noted as unknown."""
+        found: dict[str, Decimal] = {}
+        for asset, amount in amounts.items():
+            name = self._asset(asset)
+            if name is None and amount:
+                why = f"{self.target.name} has no asset {asset}"
+                self.dropped.append(UnknownRow(what=Unlearnt.COLLATERAL, why=why))
+            elif name is not None:
+                with exact():
+                    found[name] = found.get(name, ZERO) + amount
+        return found
+
+    def _asset(self, asset: str) -> str | None:
+        """Return the name of an asset there: its own, or the dollar of the contracts there."""
+        other = self.converted.get(asset)
+        if other is not None:
+            return other
+        if asset in self.target.with_terms(assets=(asset,)).model.assets:
+            return asset
+        listed = (name for name in DOLLARS if name in self.target.document.assets)
+        dollar = next(listed, None) if asset in DOLLARS else None
+        if dollar is not None:
+            self.converted[asset] = dollar
+        return dollar
+
+    def _prices(self, document: AccountDocument) -> dict[str, Decimal]:
+        """Return the prices under the names they have there."""
+        found = {self.renamed.get(name, name): price for name, price in document.prices.items()}
+        return {name: price for name, price in found.items() if name not in self.converted}
+
+
+def _size(size: Decimal, own: Instrument, found: Counterpart) -> Decimal:
+    """Return a size in the contracts of the counterpart."""
+    with exact():
+        return size * found.bundle * own.contract_size / found.instrument.contract_size
+
+
+def _price(price: Decimal, found: Counterpart) -> Decimal:
+    """Return a price per coin of the counterpart."""
+    with exact():
+        return price / found.bundle
