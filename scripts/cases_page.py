@@ -141,8 +141,8 @@ def recorded_part(page_text: str) -> str:
     intro = (
         f"{RECORDED}\n\nAccounts as their venue answered for them; the data is not part of the "
         "repository.\nWithin tolerance: the venue rounds the margin of each position to 1e-6 "
-        "before it adds them up and divides.\nOf the vault some positions are recorded; the others stand "
-        "as one whose price is held.\n"
+        "before it adds them up and divides.\nOf the vault some positions are recorded; the others "
+        "stand as one whose price is held.\n"
     )
     head = ("account", "figure", "ours", "theirs", "residual", "verdict")
     rows = [
