@@ -125,7 +125,11 @@ def test_one_stream_is_judged_as_its_snapshots_one_by_one() -> None:
     ]
 
 
-@pytest.mark.parametrize("guards", [{"confirm_marks": 1}, {"confirm_s": -1}], ids=str)
+@pytest.mark.parametrize(
+    "guards",
+    [{"confirm_marks": 1, "confirm_s": 1}, {"confirm_s": -1}, {"confirm_marks": 2, "confirm_s": 0}],
+    ids=str,
+)
 def test_a_confirmation_that_confirms_nothing_is_refused(guards: Spec) -> None:
     with pytest.raises(InvalidInput, match="confirm_marks"):
         Venue({"liquidation": {"guards": guards}})
@@ -276,8 +280,8 @@ def test_a_stream_whose_columns_do_not_fit_is_refused_whole(changes: dict[str, o
 
 
 def test_a_price_named_twice_in_one_snapshot_is_refused_by_name() -> None:
-    """Two prints of one instant would confirm each other; in two snapshots they are two."""
-    guards = {"band": "0.05", "confirm_marks": 2, "confirm_s": 0}
+    """Two prints of one instant would confirm each other; a second apart they are two."""
+    guards = {"band": "0.05", "confirm_marks": 2, "confirm_s": 1}
     venue = Venue({"liquidation": {"guards": guards}})
     venue.marks(A=1000.0, B=1000.0)
     row = venue.factor("A")

@@ -12,6 +12,8 @@ from enum import StrEnum
 from keelmark.core.errors import InvalidInput
 from keelmark.core.numbers import ONE, ZERO, exact
 
+_CONFIRM_MARKS_MIN = 2
+
 
 class Stage(StrEnum):
     """The stages of the waterfall, in the order a rulebook may list them."""
@@ -163,7 +165,7 @@ class GuardRules:
         band: Largest relative step of a mark between two snapshots that is believed; 0 is off.
         confirm_marks: How many prices in a row, each within the band of the one before, confirm a
             step outside it; 0 leaves that to an operator.
-        confirm_s: Seconds that they must span.
+        confirm_s: Seconds that they must span, at least one: prints of one instant are one.
         window_s: Length of the window of the notional limit.
         notional_max: Largest notional sold into the market in one window, `None` for no limit.
     """
@@ -176,10 +178,12 @@ class GuardRules:
     notional_max: Decimal | None = None
 
     def __post_init__(self) -> None:
-        if self.confirm_marks == 1 or min(self.confirm_marks, self.confirm_s) < 0:
+        is_off = self.confirm_marks == 0 and self.confirm_s >= 0
+        if not is_off and (self.confirm_marks < _CONFIRM_MARKS_MIN or self.confirm_s < 1):
             msg = (
                 f"guards: confirm_marks {self.confirm_marks} and confirm_s {self.confirm_s}; give "
-                "at least 2 prices (0 for none) and no negative time: one price confirms nothing"
+                "at least 2 prices (0 for none) over at least 1 second: one price confirms "
+                "nothing, and prints of one instant are one price"
             )
             raise InvalidInput(msg)
 
