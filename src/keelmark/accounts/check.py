@@ -246,6 +246,7 @@ def check(
     *,
     warn_distance: Decimal = WARN_DISTANCE,
     amber_distance: Decimal | None = None,
+    reasons: bool = True,
 ) -> AccountCheck:
     """Return every margin figure of an account, and how far it is from liquidation.
 
@@ -254,21 +255,21 @@ def check(
         warn_distance: Distance below which the verdict is a warning (red), fraction.
         amber_distance: Distance below which the word is amber; twice the warning distance unless
             told otherwise.
+        reasons: Whether to look for the likeliest reason of each figure of the venue that differs.
 
     Raises:
         InvalidInput: Amber begins nearer than red.
     """
     levels = Levels.of(warn_distance, amber_distance)
     units = tuple(_unit_check(unit, account) for unit in account.units)
-    return AccountCheck(
-        account=account,
-        units=units,
-        residuals=residuals_of(
-            account.reported,
-            [(unit.report or unit.known, unit.positions) for unit in units],
-        ),
-        levels=levels,
+    residuals = residuals_of(
+        account.reported, [(unit.report or unit.known, unit.positions) for unit in units]
     )
+    if reasons and not all(residual.matches for residual in residuals):
+        from keelmark.accounts.mismatch.rank import explained  # noqa: PLC0415 rarely needed
+
+        residuals = explained(account, [unit.report for unit in units], residuals)
+    return AccountCheck(account=account, units=units, residuals=residuals, levels=levels)
 
 
 def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:

@@ -2,6 +2,7 @@
 
 from decimal import Context, Decimal
 
+from keelmark.accounts.agreement import Likely
 from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.residuals import Residual
@@ -185,4 +186,18 @@ def residual_document(residual: Residual) -> JsonTable:
         "matches": residual.matches,
         "reason": residual.reason,
         "form": residual.form,
+        "likely_reason": residual.likely_reason,
+        **_likely_document(residual.likely),
+    }
+
+
+def _likely_document(likely: Likely | None) -> JsonTable:
+    """Return what the likeliest reason achieves; nulls where none was found or looked for."""
+    if likely is None:
+        return {"likely_code": None, "explains": None, "then": None, "figures_matched": None}
+    return {
+        "likely_code": likely.code,
+        "explains": decimal_text(likely.explains),
+        "then": decimal_text(likely.value),
+        "figures_matched": [str(number) for number in likely.confirmed],
     }

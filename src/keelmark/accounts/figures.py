@@ -48,9 +48,9 @@ def brief(value: Decimal, *, signed: bool = False) -> str:
     return figure(value, signed=signed, digits=_BRIEF_DIGITS)
 
 
-def percent(fraction: Decimal, *, signed: bool = False) -> str:
-    """Return a fraction in per cent with one decimal."""
-    return f"{fraction * 100:{'+' if signed else ''},.1f} %"
+def percent(fraction: Decimal, *, signed: bool = False, digits: int = 1) -> str:
+    """Return a fraction in per cent, with one decimal unless told otherwise."""
+    return f"{fraction * 100:{'+' if signed else ''},.{digits}f} %"
 
 
 def exactly(value: Decimal) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from keelmark.accounts.agreement import Likely, agrees
 from keelmark.accounts.document import TOTAL
 from keelmark.accounts.known import KnownMargin
 from keelmark.accounts.position import PositionCheck
@@ -25,6 +26,7 @@ class Residual:
         computed: Ours, `None` where there is none.
         reason: Why there is none.
         form: What the venue's figure means, where that is not what ours of this name does.
+        likely: The most likely reason of a difference, where one was looked for and found.
     """
 
     number: str
@@ -32,6 +34,7 @@ class Residual:
     computed: Decimal | None
     reason: str | None = None
     form: str | None = None
+    likely: Likely | None = None
 
     @property
     def difference(self) -> Decimal | None:
@@ -47,11 +50,14 @@ class Residual:
 
         Venues print 0 where no price exists.
         """
-        if self.difference is None:
-            return self.reported == ZERO
-        exponent = self.reported.as_tuple().exponent
-        last = Decimal(1).scaleb(exponent) if isinstance(exponent, int) else ZERO
-        return abs(self.difference) <= last
+        return agrees(self.reported, self.computed)
+
+    @property
+    def likely_reason(self) -> str:
+        """Why the two differ, as far as is known; that they match, where they do."""
+        if self.matches:
+            return "matches to the printed digits"
+        return "unexplained" if self.likely is None else self.likely.verdict
 
 
 def residuals_of(

@@ -15,6 +15,7 @@ from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.figures import brief, figure, percent
 from keelmark.accounts.levels import Levels
 from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.residuals import Residual
 from keelmark.cli.check_head import footnote, head_lines
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.cli.registry import is_available
@@ -23,6 +24,9 @@ from keelmark.core.numbers import ZERO
 BARS = (10, 6, 0)
 """Lengths of the distance bar, the longest that fits is taken; nothing where none does."""
 
+
+SAME_DIGITS = 4
+"""Digits of a difference."""
 
 NAIVE_SHOWN = 2
 """Positions whose naive distance is named."""
@@ -194,11 +198,19 @@ def _residual_lines(found: AccountCheck, width: int) -> Iterator[str]:
     score = f"({total - len(wrong)} of {total} match)"
     yield from wrapped(f"residual against the venue's own figures: {told} {score}", width)
     for residual in wrong:
-        ours = residual.reason if residual.computed is None else figure(residual.computed)
-        text = f"  {residual.number}: venue {figure(residual.reported)}, computed {ours}"
-        yield from wrapped(text, width)
+        yield from wrapped(f"{residual.number}: {_beside(residual)}", width, 2)
+        yield from wrapped(residual.likely_reason, width, 3)
     for form in dict.fromkeys(r.form for r in found.residuals if r.form):
-        yield from wrapped(f"  liquidation prices: {form}", width)
+        yield from wrapped(f"liquidation prices: {form}", width, 2)
+
+
+def _beside(residual: Residual) -> str:
+    """Return the venue's figure beside ours, with the difference where both exist."""
+    theirs = f"venue {figure(residual.reported)}"
+    if residual.computed is None or residual.difference is None:
+        return f"{theirs}, computed {residual.reason}"
+    gap = figure(residual.difference, signed=True, digits=SAME_DIGITS)
+    return f"{theirs}, computed {figure(residual.computed)}, difference {gap}"
 
 
 def _naive_lines(found: AccountCheck, width: int) -> Iterator[str]:

@@ -35,13 +35,13 @@ def say(line: str) -> None:
     click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
 
 
-def wrapped(text: str, width: int) -> list[str]:
-    """Return a sentence under the indent, wrapped between words."""
+def wrapped(text: str, width: int, depth: int = 1) -> list[str]:
+    """Return a sentence under so many indents, wrapped between words."""
     lines = wrap(
         text.replace(" %", TIED_PERCENT),
         width,
-        initial_indent=INDENT,
-        subsequent_indent=INDENT * 2,
+        initial_indent=INDENT * depth,
+        subsequent_indent=INDENT * (depth + 1),
         break_long_words=False,
         break_on_hyphens=False,
     )

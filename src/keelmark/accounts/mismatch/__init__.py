@@ -1,0 +1,1 @@
+"""Why a venue's own figure differs from ours: hypotheses, recomputed exactly and ranked."""
