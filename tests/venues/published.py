@@ -10,9 +10,9 @@ A row gives what is known of a case (`id`, `what`, `source`, `provenance`, `tole
 
 `expect` maps paths into the result to the published figures: numbers as strings (`"24999/50"` is a
 fraction), texts, true or false, or lists of these. A path goes through keys, attributes, and places
-in a list; a position goes by its instrument, a price by its value. `result` is a result that is a
-figure itself; `check.` leads into the Python object instead of the document. Rows of one id are the
-parts of one case.
+in a list, `*` for all of them; a position goes by its instrument, a price by its value. `result` is
+a result that is a figure itself; `check.` leads into the Python object instead of the document. Rows
+of one id are the parts of one case.
 """
 
 import importlib
@@ -29,7 +29,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from keelmark.accounts.account import read_account
+from keelmark.accounts.account import Account, read_account
 from keelmark.accounts.check import check
 from keelmark.accounts.check_document import check_document
 from keelmark.core.numbers import exact
@@ -148,11 +148,16 @@ def run(row: Row) -> Outcome:
     return Outcome(row=row, figures=figures)
 
 
-def _checked(row: Row) -> Any:  # noqa: ANN401 a document, or what is below it
+def account_of(row: Row) -> Account:
+    """Return the account of a row, under its own rulebook where it names one."""
     text = json.dumps(row.account, default=str)
     named = None if row.rulebook is None else HERE / "rulebooks" / row.rulebook
     rulebook = None if named is None else load_rulebook(str(named))
-    done = check(read_account(text, title=row.id, toml=False, rulebook=rulebook))
+    return read_account(text, title=row.id, toml=False, rulebook=rulebook)
+
+
+def _checked(row: Row) -> Any:  # noqa: ANN401 a document, or what is below it
+    done = check(account_of(row))
     return {**check_document(done), "check": done}
 
 
@@ -179,9 +184,13 @@ def _fraction(wanted: type, value: Any) -> Any:  # noqa: ANN401 msgspec's hook
 def at(found: Any, path: str) -> Any:  # noqa: ANN401 any figure
     """Return the value at a path; results that are not figures themselves are named directly."""
     if isinstance(found, Mapping) and path.partition(".")[0] not in found and "result" in found:
-        path = f"result.{path}"
-    for step in path.split("."):
-        found = _inside(found, step)
+        return at(found["result"], path)
+    step, _, rest = path.partition(".")
+    if step == "*":
+        return [at(member, rest) for member in found]
+    found = _inside(found, step)
+    if rest:
+        return at(found, rest)
     if isinstance(found, Mapping) and "status" in found:
         return found["value"]
     return found

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.venues.published import Figure, at, cases, rows, run, shown
+from keelmark.core.liquidation_price import liquidation_prices
+from keelmark.core.margin import margin_report
+from tests.venues.published import Figure, Row, account_of, at, cases, rows, run, shown
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(os.environ.get("KEELMARK_CASES", ROOT.parent / "shared" / "cases")) / "venue_cases.json"
@@ -37,6 +41,31 @@ def test_parts_of_a_case_are_different_rows() -> None:
         (row.id, row.call, row.rulebook, str(row.account), str(row.arguments)) for row in rows()
     )
     assert [part for part, count in parts.items() if count > 1] == []
+
+
+LIQUIDATION = re.compile(r"positions\.(?P<symbol>.+)\.liquidation_price")
+
+
+def ending_rows() -> list[tuple[Row, str]]:
+    """Return account rows whose figures include a liquidation price, with its instrument."""
+    found = [(row, LIQUIDATION.fullmatch(path)) for row in rows() for path in row.expect]
+    return [(row, match["symbol"]) for row, match in found if row.account and match]
+
+
+@pytest.mark.parametrize(
+    ("row", "symbol"), ending_rows(), ids=lambda part: part if isinstance(part, str) else part.id
+)
+def test_the_status_of_an_account_changes_at_its_price(row: Row, symbol: str) -> None:
+    account = account_of(row)
+    (unit,) = [u for u in account.units if symbol in {p.instrument for p in u.positions}]
+    price = liquidation_prices(unit, symbol, account.market, account.model).value
+    assert price is not None
+    size = sum(p.size for p in unit.positions if p.instrument == symbol)
+    tick = price * Decimal("1e-9")
+    for step, is_beyond in ((tick, size < 0), (-tick, size > 0)):
+        marks = {**account.market.marks, symbol: price + step}
+        there = replace(account.market, marks=marks)
+        assert margin_report(unit, there, account.model).is_liquidatable is is_beyond
 
 
 def numbers(value: object) -> list[Fraction]:
