@@ -65,11 +65,14 @@ class Shape:
     rows: bool = True
     rate_max: int = 150
     positions_min: int = 0
+    loans: bool = True
 
 
 ANY = Shape()
 HELD = Shape(positions_min=1)
-PLAIN = Shape(inverse=False, single_asset=True, jumps=False, index=False, positions_min=1)
+PLAIN = Shape(
+    inverse=False, single_asset=True, jumps=False, index=False, positions_min=1, loans=False
+)
 """Linear contracts in one asset under marginal tiers with rates below one, on the mark."""
 
 
@@ -215,6 +218,8 @@ def instruments(draw: st.DrawFn, contract: _Contract) -> Instrument:
     )
 
 
+gross_loan_rates = st.sampled_from([Decimal(0), Decimal("0.1"), Decimal("1.5")])
+
 close_fees = st.none() | st.builds(
     lambda rate, basis: CloseFee(rate=rate, basis=basis),
     on_grid(0, 20, "0.0001"),
@@ -275,11 +280,13 @@ def _positions(
 def assets(draw: st.DrawFn, name: str, near: Decimal, *, plain: bool) -> AssetTerms:
     """Collateral terms of an asset; those of the valuation currency are always plain."""
     if plain:
-        return AssetTerms(asset=name)
+        return AssetTerms(asset=name, gross_loan_rate=draw(gross_loan_rates))
     return AssetTerms(
         asset=name,
         schedule=draw(schedules(near=near)),
         haircut_base=draw(st.sampled_from(HaircutBase)),
+        gross_loan_rate=draw(gross_loan_rates),
+        gross_loan_rate_initial=draw(st.none() | gross_loan_rates),
     )
 
 
@@ -308,8 +315,10 @@ def situations(draw: st.DrawFn, shape: Shape = ANY) -> Situation:
         profit=draw(_profits(shape)),
         single_asset=single,
     )
+    loans = draw(_loans(names)) if shape.loans else {}
     unit = MarginUnit(
         balances={name: draw(signed_amounts) for name in names},
+        loans=loans,
         positions=tuple(position for _, _, held in drawn for position in held),
         accrued_interest=draw(st.sampled_from([{}, {names[0]: Decimal("0.5")}])),
     )
@@ -323,6 +332,11 @@ def situations(draw: st.DrawFn, shape: Shape = ANY) -> Situation:
     )
     situation = Situation(unit=unit, market=market, model=model)
     return draw(st.sampled_from([situation, on_its_margin(situation, valuation)]))
+
+
+def _loans(names: list[str]) -> st.SearchStrategy[dict[str, Decimal]]:
+    """Gross loans of some assets, often of none."""
+    return st.just({}) | st.dictionaries(st.sampled_from(names), amounts, max_size=2)
 
 
 def _profits(shape: Shape) -> st.SearchStrategy[dict[MarginPurpose, ProfitTerms]]:

@@ -119,13 +119,14 @@ def excess(unit: MarginUnit, market: Market, model: MarginModel, level: int = 1)
         profit[settle] = profit.get(settle, Fraction(0)) + (gain * weight if gain > 0 else gain)
         margin[settle] = margin.get(settle, Fraction(0)) + maintenance(position, terms, notional)
     total = Fraction(0)
-    for asset in {**cash, **profit}:
+    for asset in {**cash, **profit, **unit.loans}:
         terms_of = model.assets[asset]
         counted = cash.get(asset, Fraction(0)) + profit.get(asset, Fraction(0))
         based = counted
         if terms_of.haircut_base is HaircutBase.BALANCE:
             based = cash.get(asset, Fraction(0))
         loan = max(Fraction(0), -based) * Fraction(terms_of.schedule.loan_rate)
+        loan += Fraction(unit.loans.get(asset, Decimal(0))) * Fraction(terms_of.gross_loan_rate)
         worth = collateral(terms_of.schedule, based) + counted - based
         asset_price = (
             Fraction(market.asset_prices[asset]) if model.reads_price_of(asset) else Fraction(1)
@@ -137,9 +138,10 @@ def excess(unit: MarginUnit, market: Market, model: MarginModel, level: int = 1)
 def scale(unit: MarginUnit, market: Market, model: MarginModel) -> Fraction:
     """Sum of the absolute terms of the excess: what rounding errors are relative to."""
     total = Fraction(1)
-    for asset in {*unit.balances, *unit.accrued_interest}:
+    for asset in {*unit.balances, *unit.accrued_interest, *unit.loans}:
         price = Fraction(market.asset_prices.get(asset, Decimal(1)))
         owed = abs(Fraction(unit.accrued_interest.get(asset, Decimal(0))))
+        owed += 2 * Fraction(unit.loans.get(asset, Decimal(0)))
         total += price * (abs(Fraction(unit.balances.get(asset, Decimal(0)))) + owed)
     for position in unit.positions:
         terms = model.instruments[position.instrument]
@@ -157,5 +159,8 @@ def is_liquidatable(unit: MarginUnit, market: Market, model: MarginModel) -> boo
     owes = any(
         b - unit.accrued_interest.get(a, Decimal(0)) < 0 for a, b in unit.balances.items()
     ) or any(a not in unit.balances and owed > 0 for a, owed in unit.accrued_interest.items())
+    owes = owes or any(
+        loan * model.assets[asset].gross_loan_rate > 0 for asset, loan in unit.loans.items()
+    )
     holds = left < 0 or (left == 0 and model.trigger is Trigger.AT_OR_BELOW)
     return holds and (bool(unit.positions) or owes)

@@ -159,6 +159,7 @@ def redenominated(situation: Situation, k: Decimal) -> Situation:
             accrued_interest={
                 a: b * k if a in quotes else b for a, b in unit.accrued_interest.items()
             },
+            loans={a: b * k if a in quotes else b for a, b in unit.loans.items()},
         ),
         market=replace(
             market,

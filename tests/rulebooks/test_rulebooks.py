@@ -95,6 +95,7 @@ def test_every_term_of_an_instrument_and_an_asset_is_carried_over() -> None:
         '[assets.BTC]\nquantum = "0.0001"\nweights = [{ floor = "0", weight = "0.9" }]\n'
         'initial_weights = [{ floor = "0", weight = "0.8" }]\nloan_rate = "0.03"\n'
         'haircut_base = "balance"\nconversion_haircut = "0.02"\naccrual_rate = "0.0000001"\n'
+        'gross_loan_rate = "0.1"\ngross_loan_rate_initial = "0.25"\n'
         + TABLE
         + XUSDT
         + 'index = "X"\nmargin_price = "index"\n'
@@ -114,6 +115,8 @@ def test_every_term_of_an_instrument_and_an_asset_is_carried_over() -> None:
     assert asset.haircut_base is HaircutBase.BALANCE
     assert asset.accrual_rate == Decimal("0.0000001")
     assert asset.schedule.loan_rate == Decimal("0.03")
+    assert asset.gross_loan_rate_for(MarginPurpose.MAINTENANCE) == Decimal("0.1")
+    assert asset.gross_loan_rate_for(MarginPurpose.INITIAL) == Decimal("0.25")
     assert asset.schedule_for(MarginPurpose.INITIAL).value(Decimal(1)) == Decimal("0.8")
     assert model.profit_terms(MarginPurpose.INITIAL).cap == Decimal(100)
 

@@ -311,6 +311,7 @@ class _Builder:
             positions=held,
             orders=self._orders([o for o in orders if self._settle(o.instrument) in assets]),
             accrued_interest=self._accrued(self.document.accrued_interest, assets, first),
+            loans={a: x for a, x in self.document.liabilities.items() if a in assets},
         )
 
     def _accrued(

@@ -75,11 +75,13 @@ def without_empty(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
         if name not in settles
         and not unit.balances.get(name)
         and not unit.accrued_interest.get(name)
+        and not unit.loans.get(name)
     ]
     return replace(
         unit,
         balances={a: x for a, x in unit.balances.items() if a not in empty},
         accrued_interest={a: x for a, x in unit.accrued_interest.items() if a not in empty},
+        loans={a: x for a, x in unit.loans.items() if a not in empty},
     )
 
 

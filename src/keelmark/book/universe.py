@@ -34,6 +34,8 @@ Rows = npt.NDArray[np.void]
 Floats = npt.NDArray[np.float64]
 
 EQUITY_BASE, BALANCE_BASE = 0, 1
+NAMES_MAX = 5
+"""Names that a message lists before it breaks off."""
 """`ASSET.spare`: what the haircut applies to."""
 
 
@@ -73,8 +75,11 @@ class Universe:
         """Lay out a model in the order of its mappings.
 
         Raises:
-            InvalidInput: A scale does not fit whole quanta; names the instrument and the fix.
+            InvalidInput: A scale does not fit whole quanta, or a requirement reads what no column
+                holds; names it and the fix.
+            MissingTable: An instrument has no bracket table.
         """
+        _require_columns(model)
         symbols, assets = tuple(model.instruments), tuple(model.assets)
         factors = _factors(model)
         rows = {factor: row for row, factor in enumerate(factors)}
@@ -247,6 +252,22 @@ class _Prices(Mapping[str, Decimal]):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+
+def _require_columns(model: MarginModel) -> None:
+    """Refuse a model whose requirements read what no column holds."""
+    if model.margins_gross_loans:
+        names = [
+            name
+            for name, terms in model.assets.items()
+            if terms.gross_loan_rate or terms.gross_loan_rate_initial
+        ]
+        shown = ", ".join(names[:NAMES_MAX]) + (", ..." if len(names) > NAMES_MAX else "")
+        msg = (
+            f"rulebook {model.name} asks margin on what is borrowed of {shown}; the book keeps "
+            "balances and no loans, so an engine cannot run it: use it for account documents"
+        )
+        raise InvalidInput(msg)
 
 
 def _factors(model: MarginModel) -> tuple[Factor, ...]:

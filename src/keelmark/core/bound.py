@@ -14,7 +14,13 @@ from decimal import Decimal
 from enum import StrEnum
 
 from keelmark.core.errors import InvalidInput
-from keelmark.core.excess import close_fee_amount, counted_profit, maintenance_rule, price_of
+from keelmark.core.excess import (
+    close_fee_amount,
+    counted_profit,
+    gross_loan_margin,
+    maintenance_rule,
+    price_of,
+)
 from keelmark.core.instrument import Instrument
 from keelmark.core.market import Market
 from keelmark.core.model import (
@@ -81,7 +87,7 @@ def is_fixed(terms: InstrumentTerms) -> bool:
 def reads(unit: MarginUnit, model: MarginModel) -> frozenset[Factor]:
     """Return every factor the maintenance excess of `unit` reads."""
     factors: set[Factor] = set()
-    assets = set(unit.balances) | set(unit.accrued_interest)
+    assets = {*unit.balances, *unit.accrued_interest, *unit.loans}
     symbols = {p.instrument for p in unit.positions} | {o.instrument for o in unit.orders}
     for symbol in symbols:
         terms = model.instrument(symbol)
@@ -155,7 +161,7 @@ class _Sides:
 
 
 def _assets(unit: MarginUnit, model: MarginModel) -> list[str]:
-    names = dict.fromkeys((*unit.balances, *unit.accrued_interest))
+    names = dict.fromkeys((*unit.balances, *unit.accrued_interest, *unit.loans))
     settles = (model.instrument(p.instrument).instrument.settle for p in unit.positions)
     names.update(dict.fromkeys(settles))
     return list(names)
@@ -166,15 +172,16 @@ def _asset_bound(asset: str, unit: MarginUnit, sides: _Sides) -> Decimal | None:
     terms = sides.model.asset(asset)
     cash = unit.balances.get(asset, ZERO) - unit.accrued_interest.get(asset, ZERO)
     loan = (sides.level - ONE) * terms.schedule.loan_rate
+    gross = sides.level * gross_loan_margin(unit, terms)
     held = [
         p for p in unit.positions if sides.model.instrument(p.instrument).instrument.settle == asset
     ]
     if terms.haircut_base is HaircutBase.BALANCE:
         value = terms.schedule.value(cash) + loan * min(ZERO, cash)
-        lines = [(ONE, value)]
+        lines = [(ONE, value - gross)]
     else:
         lines = [
-            (slope, line.intercept + slope * cash)
+            (slope, line.intercept + slope * cash - gross)
             for line in terms.schedule.segments
             for slope in [line.slope + (loan if line.slope > ONE else ZERO)]
         ]

@@ -52,7 +52,8 @@ def plain_excess(unit: MarginUnit, market: Market, model: MarginModel, level: De
         cash = cash_of(unit, name)
         worth, loan = collateral(terms_of.schedule, terms_of, cash, profits.get(name, ZERO))
         equity += worth * price
-        required += (margins.get(name, ZERO) + loan) * price
+        gross = gross_loan_margin(unit, terms_of)
+        required += (margins.get(name, ZERO) + loan + gross) * price
     return equity - level * required
 
 
@@ -76,12 +77,13 @@ def value_and_notional(
 
 
 def asset_names(unit: MarginUnit, settles: dict[str, Decimal], model: MarginModel) -> list[str]:
-    """Return every asset of a unit: balances, interest, then what its contracts settle in.
+    """Return every asset of a unit: balances, interest, loans, what its contracts settle in.
 
     Raises:
         InvalidInput: Several assets under a model that prices none of them against each other.
     """
-    names = list(dict.fromkeys((*unit.balances, *unit.accrued_interest, *settles)))
+    held = (*unit.balances, *unit.accrued_interest, *unit.loans)
+    names = list(dict.fromkeys((*held, *settles)))
     if model.single_asset and len(names) > 1:
         msg = (
             f"unit {unit.unit_id} holds {', '.join(names)}; {model.name} margins each asset by "
@@ -96,6 +98,16 @@ def cash_of(unit: MarginUnit, asset: str) -> Decimal:
     balance = unit.balances.get(asset, ZERO)
     interest = unit.accrued_interest.get(asset)
     return balance if interest is None else balance - interest
+
+
+def gross_loan_margin(
+    unit: MarginUnit,
+    terms: AssetTerms,
+    purpose: MarginPurpose = MarginPurpose.MAINTENANCE,
+) -> Decimal:
+    """Return the margin on what is borrowed of an asset, however much of it is held."""
+    loan = unit.loans.get(terms.asset)
+    return ZERO if loan is None else loan * terms.gross_loan_rate_for(purpose)
 
 
 def price_of(asset: str, market: Market, model: MarginModel) -> Decimal:

@@ -11,7 +11,7 @@ from keelmark.core.bankruptcy import bankruptcy_price
 from keelmark.core.errors import InvalidInput, nearest
 from keelmark.core.joint_move import joint_moves, moved_market, nearest_joint_move
 from keelmark.core.liquidation_price import LiquidationPrices, liquidation_prices
-from keelmark.core.margin import MarginReport, PositionMargin, Ratio, margin_report
+from keelmark.core.margin import AssetMargin, MarginReport, PositionMargin, Ratio, margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPrice, MarginPurpose, Trigger
 from keelmark.core.numbers import ONE, ZERO, exact
@@ -126,11 +126,31 @@ def _loan_and_orders(scene: _Scene, *, initial: bool) -> list[Working]:
         held = [p for p in scene.report.positions if p.settle == asset.asset]
         own = (p.initial_margin if initial else p.maintenance_margin for p in held)
         rest = (asset.initial_margin if initial else asset.maintenance_margin) - sum(own, ZERO)
+        on_loan = asset.loan_margin_initial if initial else asset.loan_margin
+        if on_loan:
+            found.append(_loan_margin(scene, asset, initial=initial))
+            rest -= on_loan
         if rest:
             base = _total(scene, f"asset:{asset.asset}.orders_and_debts", rest, "")
             text = "worst case of open orders, and loan rate times debt"
             found.append(replace(base, unit=asset.asset, formula=text))
     return found
+
+
+def _loan_margin(scene: _Scene, asset: AssetMargin, *, initial: bool) -> Working:
+    """Return how the margin on a gross loan came about, in the asset."""
+    terms = scene.model.asset(asset.asset)
+    purpose = MarginPurpose.INITIAL if initial else MarginPurpose.MAINTENANCE
+    name = f"asset:{asset.asset}.loan_margin{'_initial' if initial else ''}"
+    value = asset.loan_margin_initial if initial else asset.loan_margin
+    return Working(
+        name=name,
+        value=value,
+        unit=asset.asset,
+        formula="loan * rate, on all that is borrowed however much is held",
+        inputs=(("loan", asset.loan), ("rate", terms.gross_loan_rate_for(purpose))),
+        source=terms.source,
+    )
 
 
 def _liquidation_end(scene: _Scene) -> Working:

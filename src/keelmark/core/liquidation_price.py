@@ -159,7 +159,7 @@ class _Slice:
                 ZERO,
             ),
             fixed_profit=sum((counted_profit(p.unrealized_pnl, weight) for p in still), ZERO),
-            fixed_margin=sum((p.maintenance_margin for p in still), ZERO),
+            fixed_margin=sum((p.maintenance_margin for p in still), ZERO) + asset.loan_margin,
             inverse=instrument.is_inverse,
             contract_size=instrument.contract_size,
         )

@@ -21,6 +21,7 @@ from keelmark.core.excess import (
     close_fee_amount,
     collateral,
     counted_profit,
+    gross_loan_margin,
     maintenance_rule,
     margin_price_of,
     plain_excess,
@@ -132,6 +133,9 @@ class AssetMargin:
         maintenance_margin: Requirements settled in the asset, loan margin included.
         initial_margin: The same for the initial requirement.
         price: Valuation currency per unit; one where no price is read.
+        loan: Gross amount borrowed; the balance is net of it.
+        loan_margin: Maintenance margin on the gross loan, part of `maintenance_margin`.
+        loan_margin_initial: The same for the initial requirement.
         profit_initial: What a positive profit adds for the initial purpose, by its collateral
             value and by the loan margin it spares.
     """
@@ -147,6 +151,9 @@ class AssetMargin:
     initial_margin: Decimal
     price: Decimal
     profit_initial: Decimal = ZERO
+    loan: Decimal = ZERO
+    loan_margin: Decimal = ZERO
+    loan_margin_initial: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +194,8 @@ class MarginReport:
     def is_liquidatable(self) -> bool:
         """Whether the rulebook's trigger holds; a unit without positions or debt never is."""
         return self.trigger.holds(excess=self.excess(MarginPurpose.MAINTENANCE)) and bool(
-            self.positions or any(a.balance < a.accrued_interest for a in self.assets),
+            self.positions
+            or any(a.balance < a.accrued_interest or a.loan_margin for a in self.assets),
         )
 
     def excess(self, purpose: MarginPurpose) -> Decimal:
@@ -463,6 +471,8 @@ def _asset_margin(
     value_initial, loan_initial = collateral(initial, terms, cash, gain)
     without, loan_without = collateral(initial, terms, cash, min(gain, ZERO))
     maintenance = sum((p.maintenance_margin for p in positions), ZERO)
+    gross = gross_loan_margin(unit, terms)
+    gross_initial = gross_loan_margin(unit, terms, MarginPurpose.INITIAL)
     return AssetMargin(
         asset=name,
         balance=unit.balances.get(name, ZERO),
@@ -471,12 +481,16 @@ def _asset_margin(
         counted=cash + profit,
         collateral_value=value,
         collateral_value_initial=value_initial - loss,
-        maintenance_margin=maintenance + loan + sum((o.maintenance for o in orders), ZERO),
+        maintenance_margin=maintenance + loan + gross + sum((o.maintenance for o in orders), ZERO),
         initial_margin=sum((p.initial_margin for p in positions), ZERO)
         + loan_initial
+        + gross_initial
         + sum((o.initial for o in orders), ZERO),
         price=price,
         profit_initial=(value_initial - loan_initial) - (without - loan_without),
+        loan=unit.loans.get(name, ZERO),
+        loan_margin=gross,
+        loan_margin_initial=gross_initial,
     )
 
 

@@ -213,6 +213,10 @@ class AssetTerms:
         haircut_base: What the weights apply to.
         conversion_haircut: Cost of an automatic exchange, fraction: of collateral in a liquidation,
             and of what pays debts when an account is closed. One: it is not exchanged.
+        gross_loan_rate: Maintenance margin on what is borrowed, fraction of the gross loan, however
+            much of the asset is held (Binance portfolio margin, Bybit); 0 where none is asked. A
+            rate on the net debt is `CollateralSchedule.loan_rate`.
+        gross_loan_rate_initial: The same for initial margin; `None` for the maintenance rate.
         accrual_rate: Interest on a debt that counts before it is posted, fraction a second; 0
             where it counts only once posted.
         source: Where the numbers were read, with date.
@@ -225,7 +229,22 @@ class AssetTerms:
     haircut_base: HaircutBase = HaircutBase.EQUITY
     conversion_haircut: Decimal = ZERO
     accrual_rate: Decimal = ZERO
+    gross_loan_rate: Decimal = ZERO
+    gross_loan_rate_initial: Decimal | None = None
     source: str = ""
+
+    def __post_init__(self) -> None:
+        for rate in (self.gross_loan_rate, self.gross_loan_rate_initial or ZERO):
+            if not (rate.is_finite() and rate >= ZERO):
+                msg = f"{self.asset}: gross loan rate {rate}; it must be a fraction of at least 0"
+                raise InvalidInput(msg)
+
+    def gross_loan_rate_for(self, purpose: MarginPurpose) -> Decimal:
+        """Return the margin on a unit borrowed, for a purpose."""
+        initial = self.gross_loan_rate_initial
+        if purpose is MarginPurpose.INITIAL and initial is not None:
+            return initial
+        return self.gross_loan_rate
 
     def schedule_for(self, purpose: MarginPurpose) -> CollateralSchedule:
         """Return the schedule of a purpose."""
@@ -318,6 +337,13 @@ class MarginModel:
             msg = f"rulebook {self.name} has no asset {name}; {nearest(name, self.assets)}"
             raise UnknownAsset(msg)
         return terms
+
+    @property
+    def margins_gross_loans(self) -> bool:
+        """Whether any asset asks margin on what is borrowed of it."""
+        return any(
+            terms.gross_loan_rate or terms.gross_loan_rate_initial for terms in self.assets.values()
+        )
 
     def reads_price_of(self, asset: str) -> bool:
         """Whether totals depend on the price of an asset."""

@@ -86,6 +86,8 @@ class MarginUnit:
         positions: Every open position or leg.
         orders: Unfilled orders by instrument.
         accrued_interest: Interest owed and not yet posted, by asset, not negative.
+        loans: Gross amount borrowed by asset, not negative; `balances` are net of it. Counted
+            where the venue asks margin on the loan itself (`AssetTerms.gross_loan_rate`).
     """
 
     unit_id: str = "unit"
@@ -94,3 +96,10 @@ class MarginUnit:
     positions: tuple[Position, ...] = ()
     orders: tuple[OpenOrders, ...] = ()
     accrued_interest: Mapping[str, Decimal] = field(default_factory=dict)
+    loans: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for asset, loan in self.loans.items():
+            if not (loan.is_finite() and loan >= ZERO):
+                msg = f"unit {self.unit_id}: a loan of {loan} {asset}; what is owed is positive"
+                raise InvalidInput(msg)

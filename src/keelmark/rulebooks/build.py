@@ -125,6 +125,8 @@ def asset_terms(name: str, row: AssetDocument) -> AssetTerms:
         haircut_base=row.haircut_base,
         conversion_haircut=row.conversion_haircut,
         accrual_rate=row.accrual_rate,
+        gross_loan_rate=row.gross_loan_rate,
+        gross_loan_rate_initial=row.gross_loan_rate_initial,
         source=cited(row),
     )
 
