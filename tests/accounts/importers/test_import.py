@@ -1,13 +1,10 @@
 """What venues answer becomes an account document; what they leave out is said."""
 
-import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from keelmark.accounts.document import read_document
 from keelmark.accounts.importers import Payload, import_account, payload_kinds, read_payload
 from keelmark.core.errors import InvalidDocument
 from tests.accounts.importers.answers import (
@@ -19,28 +16,7 @@ from tests.accounts.importers.answers import (
     BYBIT_WALLET,
     bybit,
 )
-
-
-def imported(*contents: object, **options: Any) -> dict[str, Any]:  # noqa: ANN401 any option
-    """Return the document of answers as they come over the wire: through JSON text."""
-    found = import_account([as_payload(content) for content in contents], **options)
-    document = json.loads(found.text)
-    read_document(json.loads(found.text, parse_float=Decimal), title="imported")
-    return dict(document)
-
-
-def as_payload(content: object) -> Payload:
-    return Payload(title="answer", content=json.loads(json.dumps(content), parse_float=Decimal))
-
-
-def refused(*contents: object) -> str:
-    with pytest.raises(InvalidDocument) as caught:
-        imported(*contents)
-    return str(caught.value)
-
-
-def unknown(document: dict[str, Any]) -> list[str]:
-    return [row["what"] for row in document.get("unknown", [])]
+from tests.accounts.importers.reading import as_payload, imported, refused, unknown
 
 
 def test_a_binance_account_holds_cross_wallets_and_both_kinds_of_positions() -> None:
@@ -63,9 +39,12 @@ def test_a_binance_account_holds_cross_wallets_and_both_kinds_of_positions() -> 
     assert isolated["size"] == "-1000"
     assert isolated["mark_price"] == "0.26"
     assert isolated["isolated_margin"] == "60"
-    assert "mark price of BTCUSDT worked out from the venue's own figures" in document["notes"]
+    assert (
+        "mark prices of BTCUSDT, DOGEUSDT worked out from the venue's own figures"
+        in document["notes"]
+    )
     assert document["venue_reported"]["maintenance_margin"]["BTCUSDT"] == "49"
-    assert unknown(document) == ["orders"]
+    assert list(unknown(document)) == ["orders"]
 
 
 def test_multi_assets_mode_is_another_rulebook() -> None:
@@ -77,7 +56,7 @@ def test_multi_assets_mode_is_another_rulebook() -> None:
 def test_a_balance_alone_knows_no_positions() -> None:
     document = imported(BINANCE_BALANCE)
 
-    assert unknown(document) == ["positions", "orders"]
+    assert list(unknown(document)) == ["positions", "orders"]
     assert "GET /fapi" in document["unknown"][0]["why"]
 
 
@@ -143,7 +122,7 @@ def test_an_empty_answer_needs_its_kind() -> None:
 
     empty = Payload(title="positions.json", content=[], kind="binance-usdm:positions")
     found = import_account([as_payload(BINANCE_BALANCE), empty])
-    assert unknown(found.document) == ["orders"]
+    assert list(unknown(found.document)) == ["orders"]
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def _list(payload: Payload, draft: Draft) -> list[Row]:
     content = payload.content if isinstance(payload.content, Mapping) else {}
     root = Row(content, payload.title, draft.problems)
     result = root.inner("result")
-    draft.as_of = draft.as_of or root.milliseconds("time")
+    draft.seen(payload.title, root.milliseconds("time"))
     if result is not None and result.text("nextPageCursor"):
         root.refuse("result.nextPageCursor", "there are more pages; fetch them all into one list")
     return [] if result is None else result.rows("list")

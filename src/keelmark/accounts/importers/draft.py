@@ -7,8 +7,9 @@ problem: the answers are then of two instants.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Context, Decimal
+from typing import TypeVar
 
 from keelmark.accounts.decode import Problems
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
@@ -16,6 +17,10 @@ from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 JsonValue = None | bool | str | list["JsonValue"] | dict[str, "JsonValue"]
 
 _PRICE_DIGITS = Context(prec=12)
+_APART_MAX = timedelta(minutes=1)
+"""Answers further apart than this are said to be."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +110,8 @@ class Draft:
         notes: What the reader of the document should know.
         learnt: The parts that some answer held.
         missing: Why a part is missing, where an answer says it.
+        times: When each answer was given, by its title.
+        workings: What a venue's readers keep until every answer was read, by its type.
     """
 
     problems: Problems
@@ -121,6 +128,40 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     learnt: set[Unlearnt] = field(default_factory=set)
     missing: dict[Unlearnt, str] = field(default_factory=dict)
+    times: dict[str, datetime] = field(default_factory=dict)
+    workings: dict[type, object] = field(default_factory=dict)
+
+    def working(self, kind: type[T]) -> T:
+        """Return the notes a venue's readers share: one value of this type a draft."""
+        found = self.workings.setdefault(kind, kind())
+        if not isinstance(found, kind):
+            raise TypeError(kind)
+        return found
+
+    def seen(self, title: str, time: datetime | None) -> None:
+        """Note when an answer was given; the document is as of the latest."""
+        if time is not None:
+            self.times[title] = time
+            self.as_of = max(self.times.values())
+
+    def unlearn(self, part: Unlearnt, why: str) -> None:
+        """Say that a part is not known after all."""
+        self.learnt.discard(part)
+        self.missing.setdefault(part, why)
+
+    def check_times(self) -> None:
+        """Say it where answers are of instants that are far apart: their marks differ."""
+        if not self.times:
+            return
+        first = min(self.times, key=lambda title: self.times[title])
+        last = max(self.times, key=lambda title: self.times[title])
+        apart = self.times[last] - self.times[first]
+        if apart > _APART_MAX:
+            seconds = int(apart.total_seconds())
+            self.say(
+                f"{first} is {seconds} s older than {last}: its prices are stale; fetch them "
+                "together"
+            )
 
     def position(self, path: str, instrument: str, side: str, size: Decimal) -> PositionDraft:
         """Return the draft of a position; sizes of one position must agree."""
@@ -169,11 +210,19 @@ class Draft:
                 if getattr(draft, name) is None:
                     text = f"no {name} of {draft.instrument} in these answers"
                     self.problems.add(draft.path, f"{text}; add the call that has it")
-            is_derived = "mark_price" not in draft.figures and draft.mark_price is not None
-            if is_derived:
-                self.say(
-                    f"mark price of {draft.instrument} worked out from the venue's own figures"
-                )
+        self._say_derived()
+
+    def _say_derived(self) -> None:
+        """Say which marks are quotients of the venue's own figures."""
+        names = [
+            p.instrument
+            for p in self.positions.values()
+            if "mark_price" not in p.figures and p.mark_price is not None
+        ]
+        if names:
+            plural = "s" if len(set(names)) > 1 else ""
+            listed = ", ".join(dict.fromkeys(names))
+            self.say(f"mark price{plural} of {listed} worked out from the venue's own figures")
 
     def document(self) -> dict[str, JsonValue]:
         """Return the account document."""

@@ -19,6 +19,7 @@ class PayloadKind:
         matches: Whether content is an answer to this call.
         parts: What of an account it holds whole.
         read: Notes what one answer holds.
+        finish: Run once after every answer was read: what only several of them together tell.
     """
 
     alias: str
@@ -27,6 +28,7 @@ class PayloadKind:
     matches: Callable[[object], bool]
     parts: frozenset[Unlearnt]
     read: Callable[[Payload, Draft], None]
+    finish: Callable[[Draft], None] | None = None
 
 
 def has(*keys: str) -> Callable[[object], bool]:

@@ -14,7 +14,8 @@ from keelmark.accounts.decode import Table, parse_json
 from keelmark.core.errors import InvalidDocument
 
 _MILLISECONDS = 1000
-_YEAR_2010 = datetime(2010, 1, 1, tzinfo=UTC)
+_YEAR_2010 = 1_262_304_000_000
+_YEAR_2100 = 4_102_444_800_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +84,16 @@ class Row(Table):
         return self.maybe_number(key) or None
 
     def milliseconds(self, key: str) -> datetime | None:
-        """Return a time written as milliseconds since 1970; zero is none, and so is the far past.
+        """Return a time written as milliseconds since 1970; zero is none, and so is a wild one.
 
         Sample answers in venues' own documentation carry times such as 1234567890.
         """
         number = self.maybe_number(key)
         if not number:
             return None
-        found = datetime.fromtimestamp(int(number) / _MILLISECONDS, tz=UTC)
-        return found if found > _YEAR_2010 else None
+        if not _YEAR_2010 < number < _YEAR_2100:
+            return None
+        return datetime.fromtimestamp(int(number) / _MILLISECONDS, tz=UTC)
 
     def _own(self, table: Table) -> "Row":
         return Row(table.content, table.path, self.problems)

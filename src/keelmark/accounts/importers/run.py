@@ -8,14 +8,14 @@ from json import dumps
 from keelmark.accounts.account import Account, read_account
 from keelmark.accounts.decode import Problems
 from keelmark.accounts.document import Unlearnt
-from keelmark.accounts.importers import binance_usdm, bybit
+from keelmark.accounts.importers import binance_usdm, bybit, hyperliquid
 from keelmark.accounts.importers.draft import Draft, JsonValue
 from keelmark.accounts.importers.kind import PayloadKind
 from keelmark.accounts.importers.payload import Payload
 from keelmark.core.errors import nearest
 from keelmark.rulebooks import Rulebook
 
-_KINDS = (*binance_usdm.KINDS, *bybit.KINDS)
+_KINDS = (*binance_usdm.KINDS, *bybit.KINDS, *hyperliquid.KINDS)
 _DEPTH_MAX = 3
 """How deep a bundle of answers is searched."""
 
@@ -78,10 +78,14 @@ def import_account(
         problems.add("answers", "there are none; give at least one file")
     problems.raise_any("import")
     draft = Draft(problems=problems, venue=next(iter(venues)))
-    for payload, kind in found:
+    for payload, kind in sorted(found, key=lambda pair: _KINDS.index(pair[1])):
         kind.read(payload, draft)
         draft.learnt |= kind.parts
+    for finish in dict.fromkeys(kind.finish for _, kind in found):
+        if finish is not None and not problems.found:
+            finish(draft)
     _say_missing(draft, found)
+    draft.check_times()
     draft.prices = {**draft.prices, **(prices or {})}
     draft.check_positions()
     problems.raise_any("import")
