@@ -99,6 +99,7 @@ class AccountDocument:
         collateral: Balance by asset.
         liabilities: Amount owed by asset, positive.
         prices: Price by asset, index or instrument.
+        open_interest: Open interest by instrument, as notional in its settle asset.
         positions: In the order of the document.
         orders: In the order of the document.
         accrued_interest: Owed by asset; the key "" stands for the settle asset.
@@ -114,6 +115,7 @@ class AccountDocument:
     collateral: Mapping[str, Decimal] = field(default_factory=dict)
     liabilities: Mapping[str, Decimal] = field(default_factory=dict)
     prices: Mapping[str, Decimal] = field(default_factory=dict)
+    open_interest: Mapping[str, Decimal] = field(default_factory=dict)
     positions: tuple[PositionRow, ...] = ()
     orders: tuple[OrderRow, ...] = ()
     accrued_interest: Mapping[str, Decimal] = field(default_factory=dict)
@@ -169,6 +171,7 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
         collateral=_amounts(root, "collateral", "balance", required=True),
         liabilities=_amounts(root, "liabilities", "amount"),
         prices=root.numbers("prices", above=0),
+        open_interest=root.numbers("open_interest"),
         positions=tuple(_position(t) for t in root.tables("positions", required=True)),
         orders=tuple(_order(t) for t in root.tables("orders")),
         accrued_interest=_accrued(root, "accrued_interest"),

@@ -8,7 +8,8 @@ from keelmark.accounts.decode import Problems
 from keelmark.accounts.document import AccountDocument
 from keelmark.core.bound import FactorKind, reads
 from keelmark.core.market import Market
-from keelmark.core.model import MarginModel, MarginPrice
+from keelmark.core.model import MarginModel, MarginPrice, OpenInterestInitial
+from keelmark.core.numbers import ZERO
 from keelmark.core.unit import MarginUnit
 
 AS_GIVEN = "as given"
@@ -32,6 +33,7 @@ def market_of(
         marks=marks,
         indices=_indices(document, model, marks, notes),
         asset_prices=_asset_prices(document, model, marks, notes),
+        open_interest=_open_interest(document, model, marks, notes),
         snapshot_id=AS_GIVEN if as_of is None else f"{as_of:%Y-%m-%dT%H:%M:%SZ}",
         advice=advice_for("{name}", quote=model.valuation),
     )
@@ -138,6 +140,26 @@ def _indices(
         found[name] = mark if given is None else given
         if given is None:
             notes.append(f"no index price for {name}: the mark of {symbol} stands for it")
+    return found
+
+
+def _open_interest(
+    document: AccountDocument,
+    model: MarginModel,
+    marks: dict[str, Decimal],
+    notes: list[str],
+) -> dict[str, Decimal]:
+    """Return the open interest that initial margins scale with; a missing one is none, and said."""
+    found = dict(document.open_interest)
+    for symbol in marks:
+        rule = model.instrument(symbol).initial
+        if not isinstance(rule, OpenInterestInitial) or not rule.upper or symbol in found:
+            continue
+        found[symbol] = ZERO
+        notes.append(
+            f"no open interest of {symbol}: above {rule.lower:f} its initial margin rises; add "
+            f'"open_interest": {{"{symbol}": "..."}} to the document, as notional'
+        )
     return found
 
 

@@ -326,7 +326,7 @@ def kernel_rule(terms: InstrumentTerms, model: MarginModel) -> RuleKind:
     entry_fee = fee is not None and fee.basis is CloseFeeBasis.BANKRUPTCY
     at_entry = entry_fee or terms.margin_price is MarginPrice.ENTRY
     capped = model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None
-    if at_entry or capped or model.orders_in_maintenance:
+    if at_entry or terms.whole_quanta is not None or capped or model.orders_in_maintenance:
         return RuleKind.CORE_ONLY
     return terms.maintenance.parameters().kind
 

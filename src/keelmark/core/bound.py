@@ -249,7 +249,8 @@ class _Row:
 
     def at(self, t: Decimal) -> Decimal:
         """Return the smaller one-sided limit of the function at `t`."""
-        profit = counted_profit(self.size_in_value * t - self.position.cost, self.weight)
+        value = self.size_in_value * t - (self.terms.whole_quanta or ZERO)  # it may be cut by one
+        profit = counted_profit(value - self.position.cost, self.weight)
         if self.level == ZERO:
             return self.profit_slope * profit
         size = abs(self.position.size)

@@ -22,6 +22,7 @@ from keelmark.core.model import (
     MarginPurpose,
 )
 from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.quantum_rule import QuantumRule, towards_zero
 from keelmark.core.rules import MaintenanceRule, RowRule
 from keelmark.core.unit import MarginUnit, Position
 
@@ -68,6 +69,8 @@ def value_and_notional(
     """
     instrument = terms.instrument
     value = position.size * instrument.value_per_size(market.mark(instrument.symbol))
+    if terms.whole_quanta is not None:
+        value = towards_zero(value, terms.whole_quanta)
     if terms.margin_price is MarginPrice.MARK:
         return value, abs(value)
     if terms.margin_price is MarginPrice.ENTRY:
@@ -120,6 +123,8 @@ def maintenance_rule(position: Position, terms: InstrumentTerms) -> MaintenanceR
     row = position.tier
     if row is None:
         return terms.maintenance
+    if terms.whole_quanta is not None and row.maintenance_amount == ZERO:
+        return QuantumRule(initial=row.maintenance_rate, fraction=ONE, quantum=terms.whole_quanta)
     return RowRule(rate=row.maintenance_rate, deduction=row.maintenance_amount)
 
 

@@ -36,6 +36,7 @@ from keelmark.core.model import (
     Trigger,
 )
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.quantum_rule import unrounded
 from keelmark.core.unit import MarginUnit
 
 LEAST_SHARE = Decimal("1e-9")
@@ -183,7 +184,7 @@ class _Slice:
         for held in self.moving:
             size = abs(held.position.size)
             notional = held.notional if _stands_still(held) else size * t * self.ratio(held)
-            rule = maintenance_rule(held.position, held.terms)
+            rule = unrounded(maintenance_rule(held.position, held.terms))
             total += rule.requirement(size, notional).amount
             total += close_fee_amount(held.terms.close_fee, held.position, notional)
         return total

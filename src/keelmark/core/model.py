@@ -14,7 +14,7 @@ from keelmark.core.errors import (
     nearest,
 )
 from keelmark.core.instrument import Instrument
-from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.numbers import ONE, ZERO, round_to
 from keelmark.core.rules import MaintenanceRule, Requirement
 
 
@@ -134,6 +134,15 @@ class OpenInterestInitial(InitialRule):
     base: Decimal
     lower: Decimal = ZERO
     upper: Decimal = ZERO
+    quantum: Decimal = ZERO
+
+    def requirement(self, position: "PositionFacts") -> Requirement:
+        """Return the initial margin, rounded up to a quantum where there is one."""
+        rate = self.rate(position)
+        amount = position.notional * rate
+        if self.quantum:
+            amount = round_to(amount, self.quantum, up=True)
+        return Requirement(amount=amount, basis=position.notional, rate=rate)
 
     def rate(self, position: "PositionFacts") -> Decimal:
         """Return the larger of the scaled and the user's fraction."""
@@ -185,6 +194,8 @@ class InstrumentTerms:
         initial: Rule of the initial requirement.
         margin_price: Price the requirements are taken on.
         close_fee: Fee to close inside both requirements, if the venue counts one.
+        whole_quanta: Quantum of the settle asset that values are cut to, towards zero, where the
+            venue computes in integers; such contracts have no kernel face.
         source: Where the numbers were read, with date.
     """
 
@@ -193,9 +204,13 @@ class InstrumentTerms:
     initial: InitialRule = field(default_factory=InitialRule)
     margin_price: MarginPrice = MarginPrice.MARK
     close_fee: CloseFee | None = None
+    whole_quanta: Decimal | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
+        if self.whole_quanta is not None and self.instrument.is_inverse:
+            msg = f"{self.instrument.symbol}: values in whole quanta are of linear contracts only"
+            raise InvalidInput(msg)
         if self.margin_price is MarginPrice.INDEX and self.instrument.index is None:
             msg = f"{self.instrument.symbol} is margined on an index but names none: set `index`"
             raise InvalidInput(msg)

@@ -38,6 +38,15 @@ class UnitOrder(StrEnum):
     ACCOUNT_ID = "account_id"
 
 
+class FeeCap(StrEnum):
+    """What bounds the clearance fee of a liquidation fill."""
+
+    NONE = "none"
+    """Nothing: a fraction of the notional."""
+    SURPLUS = "surplus"
+    """What the fill brings above its zero-loss value (dYdX: fill less bankruptcy quote)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarnRules:
     """Warning levels on maintenance usage (maintenance margin over equity).
@@ -111,7 +120,8 @@ class TakeoverRules:
         loss_window_s: Length of that window.
         usage: Maintenance usage (maintenance over equity) beyond which a unit is taken; one, and it
             is taken once the market has had its orders. Above one, the market is tried again and
-            again until then, and no longer (Hyperliquid: 1.5, equity below two thirds).
+            again until then, and no longer (Hyperliquid: 1.5, equity below two thirds). Where the
+            venue runs no takeover, what comes after it begins there.
         dispose_share: Share of its inventory it offers to the market at each interval.
         dispose_interval_s: Seconds between disposals.
         deleverage_below: Equity below which its inventory is auto-deleveraged at the mark.
@@ -197,6 +207,7 @@ class LiquidationRules:
         unit_order: Who is handled first at one snapshot.
         taker_fee: Fee of an ordinary fill, fraction of notional.
         clearance_fee: Fee of a liquidation fill, fraction of notional.
+        clearance_fee_cap: What bounds that fee.
         deleverage: Name of the deleverage policy.
         socialise: Name of the loss policy.
     """
@@ -205,6 +216,7 @@ class LiquidationRules:
     unit_order: UnitOrder = UnitOrder.LOWEST_EXCESS
     taker_fee: Decimal = Decimal("0.0005")
     clearance_fee: Decimal = ZERO
+    clearance_fee_cap: FeeCap = FeeCap.NONE
     warn: WarnRules = field(default_factory=WarnRules)
     margin_call: MarginCallRules = field(default_factory=MarginCallRules)
     reduce: ReduceRules = field(default_factory=ReduceRules)

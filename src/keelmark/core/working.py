@@ -9,6 +9,7 @@ from decimal import Decimal
 from keelmark.core.margin import AssetMargin, PositionMargin
 from keelmark.core.model import AssetTerms, CloseFeeBasis, HaircutBase
 from keelmark.core.numbers import ZERO, exact
+from keelmark.core.quantum_rule import QuantumRule
 from keelmark.core.rules import SizeScaledRule, SizeTierRule, Tier, TieredRule, WholeNotionalRule
 
 UNROUNDED = "none: exact decimals of 60 digits"
@@ -152,6 +153,9 @@ def maintenance_working(held: PositionMargin) -> Working:
     elif isinstance(rule, WholeNotionalRule | SizeTierRule):
         formula = "notional * rate"
         note = "the row is chosen by size" if isinstance(rule, SizeTierRule) else ""
+    elif isinstance(rule, QuantumRule):
+        formula = "fraction * (notional * initial rate, rounded up), rounded up"
+        note = f"initial rate {rule.initial:f}, fraction {rule.fraction:f}, in {rule.quantum:f}"
     return Working(
         name=f"position:{leg_name(held)}.maintenance",
         value=held.maintenance_margin,

@@ -32,6 +32,7 @@ from keelmark.core.process import (
     TakeoverRules,
     WarnRules,
 )
+from keelmark.core.quantum_rule import QuantumRule
 from keelmark.core.rules import (
     MaintenanceRule,
     SizeScaledRule,
@@ -54,7 +55,7 @@ from keelmark.rulebooks.document import (
     WeightRow,
 )
 
-RULES = ("tiered", "whole_notional", "size_tiers", "size_scaled")
+RULES = ("tiered", "whole_notional", "size_tiers", "size_scaled", "whole_quanta")
 INITIAL_RULES = ("leverage", "table", "open_interest")
 EDGE_OWNERS = ("lower", "upper")
 EXPIRY_FORMS = ("%y%m%d", "%Y%m%d", "%d%b%y")
@@ -101,6 +102,7 @@ def liquidation_rules(document: LiquidationDocument) -> LiquidationRules:
         unit_order=document.unit_order,
         taker_fee=document.taker_fee,
         clearance_fee=document.clearance_fee,
+        clearance_fee_cap=document.clearance_fee_cap,
         deleverage=document.deleverage,
         socialise=document.socialise,
         warn=_copied(document.warn, WarnRules),
@@ -169,6 +171,7 @@ def instrument_terms(
         initial=_initial(row.initial or defaults.initial or InitialDocument(), document, symbol),
         margin_price=row.margin_price or defaults.margin_price or MarginPrice.MARK,
         close_fee=None if fee is None else CloseFee(rate=fee.rate, basis=fee.basis),
+        whole_quanta=_quantum(settle, document) if document.whole_quanta else None,
         source=cited(origin),
     )
 
@@ -205,6 +208,8 @@ def rule_of(table: TableDocument, *, edge_upper: bool) -> MaintenanceRule:
         raise _refused(table.source or "table", "rows: empty; a table needs at least one row")
     if table.rule == "size_scaled":
         return SizeScaledRule(base=rate_of(table.rows[0], table), slope=table.slope)
+    if table.rule == "whole_quanta":
+        return _in_quanta(table)
     if table.rule == "tiered":
         return TieredRule(tiers=_continuous(table), edge_upper=edge_upper)
     tiers = tuple(
@@ -215,6 +220,13 @@ def rule_of(table: TableDocument, *, edge_upper: bool) -> MaintenanceRule:
     if table.rule == "size_tiers":
         return SizeTierRule(tiers=tiers, edge_upper=edge_upper)
     raise _refused(table.source or "table", f"rule {table.rule!r}; {nearest(table.rule, RULES)}")
+
+
+def _in_quanta(table: TableDocument) -> QuantumRule:
+    if table.quantum is None:
+        raise _refused(table.source or "table", "quantum: missing; `whole_quanta` rounds up to it")
+    initial = rate_of(table.rows[0], table)
+    return QuantumRule(initial=initial, fraction=table.fraction, quantum=table.quantum)
 
 
 def rate_of(row: TierRow, table: TableDocument) -> Decimal:
@@ -247,13 +259,20 @@ def _weights(rows: tuple[WeightRow, ...]) -> tuple[HaircutTier, ...]:
     return tuple(HaircutTier(floor=r.floor, weight=r.weight) for r in rows) or FULL_VALUE
 
 
+def _quantum(asset: str, document: RulebookDocument) -> Decimal:
+    """Return the quantum of an asset, from its own terms or the default ones."""
+    return (document.assets.get(asset) or document.default_asset or AssetDocument()).quantum
+
+
 def _initial(row: InitialDocument, document: RulebookDocument, where: str) -> InitialRule:
     if row.rule == "leverage":
         return InitialRule()
     if row.rule == "table":
         return RuleInitial(schedule=maintenance_rule(row.table, document, where=where))
     if row.rule == "open_interest":
-        return OpenInterestInitial(base=row.base, lower=row.lower, upper=row.upper)
+        return OpenInterestInitial(
+            base=row.base, lower=row.lower, upper=row.upper, quantum=row.quantum
+        )
     hint = nearest(row.rule, INITIAL_RULES)
     raise _refused(document.name, f"instruments.{where}.initial.rule {row.rule!r}; {hint}")
 

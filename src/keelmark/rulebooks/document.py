@@ -17,7 +17,7 @@ from keelmark.core.model import (
     MarginPurpose,
     Trigger,
 )
-from keelmark.core.process import Stage, UnitOrder
+from keelmark.core.process import FeeCap, Stage, UnitOrder
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,14 +80,19 @@ class TableDocument(SourcedDocument, frozen=True):
     """`[tables.NAME]`: a maintenance rule.
 
     Attributes:
-        rule: `tiered`, `whole_notional`, `size_tiers` or `size_scaled`.
-        rows: Tiers; `size_scaled` reads the first row's rate as its base.
+        rule: `tiered`, `whole_notional`, `size_tiers`, `size_scaled` or `whole_quanta`.
+        rows: Tiers; `size_scaled` reads the first row's rate as its base, `whole_quanta` as the
+            initial rate.
         slope: Rate per unit of size, `size_scaled` only.
+        fraction: Maintenance as a fraction of initial margin, `whole_quanta` only.
+        quantum: What requirements are rounded up to, `whole_quanta` only.
     """
 
     rule: str = "tiered"
     rows: tuple[TierRow, ...] = ()
     slope: Decimal = Decimal(0)
+    fraction: Decimal = Decimal(1)
+    quantum: Decimal | None = None
 
 
 class InitialDocument(_Document, frozen=True):
@@ -98,6 +103,7 @@ class InitialDocument(_Document, frozen=True):
     base: Decimal = Decimal(0)
     lower: Decimal = Decimal(0)
     upper: Decimal = Decimal(0)
+    quantum: Decimal = Decimal(0)
 
 
 class CloseFeeDocument(_Document, frozen=True):
@@ -201,6 +207,7 @@ class LiquidationDocument(SourcedDocument, frozen=True):
     unit_order: UnitOrder = UnitOrder.LOWEST_EXCESS
     taker_fee: Decimal = Decimal("0.0005")
     clearance_fee: Decimal = Decimal(0)
+    clearance_fee_cap: FeeCap = FeeCap.NONE
     deleverage: str = "queue_leverage_profit"
     socialise: str = "pro_rata_profit"
     warn: WarnDocument = WarnDocument()
@@ -222,6 +229,8 @@ class RulebookDocument(_Document, frozen=True):
         until: Last month the numbers are known to have been in force, YYYY-MM; a later date does
             not find them. Left out, they hold until the venue's next table.
         sources: Sources that entries name by key.
+        whole_quanta: Whether the venue computes in whole quanta: the value of a position is cut to
+            one towards zero.
         symbols: Patterns with groups `base` and `settle` that give unknown symbols a contract.
         not_covered: What the venue does and this rulebook does not, in plain words.
     """
@@ -239,6 +248,7 @@ class RulebookDocument(_Document, frozen=True):
     orders_in_maintenance: bool = False
     single_asset: bool = False
     withdraw_profit: bool = False
+    whole_quanta: bool = False
     withdraw_notional: Decimal = Decimal(0)
     liquidation_price_form: LiquidationPriceForm = LiquidationPriceForm.EXACT
     symbols: dict[InstrumentKind, str] = {}

@@ -75,9 +75,9 @@ def run_stages(desk: Desk, case: Case) -> None:
 
 
 def is_backstops(state: State, unit: int) -> bool:
-    """Whether a unit at its trigger lies beyond the usage at which the backstop takes it."""
+    """Whether a unit at its trigger lies beyond the usage at which the market is left alone."""
     takeover = state.rules.takeover
-    if takeover.usage == ONE or not state.rules.runs(Stage.TAKEOVER):
+    if takeover.usage == ONE:
         return False
     report = state.report(unit)
     return takeover.is_due(equity=report.equity, maintenance=report.maintenance_margin)
@@ -85,8 +85,7 @@ def is_backstops(state: State, unit: int) -> bool:
 
 def leaves_to_market(state: State, unit: int) -> bool:
     """Whether a unit whose orders are used up is tried in the market again, and not taken yet."""
-    rules = state.rules
-    holds = rules.runs(Stage.TAKEOVER) and rules.takeover.usage > ONE
+    holds = state.rules.takeover.usage > ONE
     return holds and state.report(unit).is_liquidatable and not is_backstops(state, unit)
 
 

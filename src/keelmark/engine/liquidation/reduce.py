@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import Enum, auto
 
+from keelmark.core.bankruptcy import zero_loss_value
 from keelmark.core.margin import MarginReport, PositionMargin
 from keelmark.core.numbers import ZERO, exact
+from keelmark.core.process import FeeCap
 from keelmark.engine import events as e
 from keelmark.engine.entries import Case
-from keelmark.engine.execution import LiquidationOrder
+from keelmark.engine.execution import Execution, LiquidationOrder
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.reduce.legs import Close, ReducibleLeg, Shortfall, TierRow
 from keelmark.engine.reduce.order import ORDER
@@ -112,11 +114,24 @@ def reducible_legs(state: State, report: MarginReport) -> dict[tuple[str, int], 
                 tiers=_tier_rows(held, price),
                 edge_upper=held.terms.maintenance.parameters().edge_upper,
                 pnl=held.unrealized_pnl * price,
-                fee_rate=state.rules.clearance_fee,
+                fee_rate=fee_rate(state, report, held),
                 impact=state.rules.reduce.impact_of(instrument.symbol),
                 hedged_lots=_hedged(report, held),
             )
     return legs
+
+
+def fee_rate(state: State, report: MarginReport, held: PositionMargin) -> Decimal:
+    """Return the clearance fee on a position's notional, at the mark: at most its equity share.
+
+    A fee that is capped by the surplus over the zero-loss value takes no more than the share of
+    equity that belongs to what is closed.
+    """
+    fee = state.rules.clearance_fee
+    if state.rules.clearance_fee_cap is FeeCap.NONE or report.maintenance_margin <= ZERO:
+        return fee
+    share = max(ZERO, report.equity) / report.maintenance_margin
+    return min(fee, share * _rate(held))
 
 
 def _rate(held: PositionMargin) -> Decimal:
@@ -172,8 +187,23 @@ def _send(desk: Desk, case: Case, close: Close, lots: int) -> bool:
     done = desk.market.execute(order)
     if done.lots == 0:
         return False
-    _book_fill(desk, case, row, int(held.position.leg), done.lots, done.ticks)
+    fee = clearance_fee(state, report, held, done)
+    _book_fill(desk, case, row, int(held.position.leg), done, fee)
     return True
+
+
+def clearance_fee(state: State, report: MarginReport, held: PositionMargin, done: Execution) -> int:
+    """Return the fee of a fill in settle quanta, under the rulebook's cap."""
+    row = state.universe.instrument_row(held.position.instrument)
+    value = state.value(row, done.lots, done.ticks)
+    with exact():
+        fee = int((abs(value) * state.rules.clearance_fee).to_integral_value(ROUND_CEILING))
+        if state.rules.clearance_fee_cap is FeeCap.NONE or report.maintenance_margin <= ZERO:
+            return fee
+        instrument = held.terms.instrument
+        quantum = state.universe.quantum(state.universe.asset_row(instrument.settle))
+        least = zero_loss_value(report, held, -done.lots * instrument.lot) / quantum
+        return max(0, min(fee, int(-value - least)))
 
 
 def _position(report: MarginReport, close: Close) -> PositionMargin:
@@ -188,23 +218,21 @@ def _has_price(state: State, case: Case, close: Close) -> bool:
     return limit_ticks(state, report, _position(report, close), close.lots) is not None
 
 
-def _book_fill(desk: Desk, case: Case, row: int, leg: int, lots: int, ticks: int) -> None:
+def _book_fill(desk: Desk, case: Case, row: int, leg: int, done: Execution, fee: int) -> None:
     """Write a fill down with its clearance fee and the fund's share of it."""
     state = desk.state
-    value = state.value(row, lots, ticks)
     with exact():
-        fee = int((abs(value) * state.rules.clearance_fee).to_integral_value(ROUND_CEILING))
         to_fund = int(fee * state.rules.insurance.fee_share)
     desk.emit(
         e.Filled(
             unit=case.unit,
             counterparty=state.liquidity,
             instrument=row,
-            lots=lots,
-            value=value,
+            lots=done.lots,
+            value=state.value(row, done.lots, done.ticks),
             leg=leg,
             fee=fee,
-            ticks=ticks,
+            ticks=done.ticks,
             reason="reduce",
             case=case.case,
         ),
@@ -284,7 +312,8 @@ def _relief_limit(state: State, held: PositionMargin, lots: int) -> LimitPrice:
     released = min(average, held.maintenance.rate * per_size) + held.close_fee / abs(
         held.position.size,
     )
-    fee = state.rules.clearance_fee
+    capped = state.rules.clearance_fee_cap is FeeCap.SURPLUS  # it never takes what is released
+    fee = ZERO if capped else state.rules.clearance_fee
     quantum = state.universe.quantum(state.universe.asset_row(instrument.settle))
     # a quantum that the excess must gain, and one each that value and fee may be rounded up by
     rounding = 3 * quantum / (instrument.lot if instrument.is_inverse or fee else size)
