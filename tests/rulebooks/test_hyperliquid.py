@@ -25,10 +25,10 @@ from tests.engine.venue import Venue
 
 D = Decimal
 Json = Mapping[str, Any]
-REST = "MATIC"
-"""A listed coin that stands for positions a recording leaves out: its notional and requirement
-count, its price stays at 1."""
-VENUES = ["hyperliquid", "hyperliquid@2023-03"]
+REST = "REST"
+"""Stands for positions that a recording leaves out: notional and requirement count, the price stays
+at 1."""
+VENUES = ["hyperliquid", "hyperliquid-unified", "hyperliquid@2023-03"]
 
 
 def row(coin: str, size: str, price: str, entry: str | None = None, **more: object) -> Json:
@@ -172,6 +172,54 @@ def test_what_may_leave_a_vault_is_what_a_tenth_of_its_notional_leaves(data: Pat
     (residual,) = checked("hyperliquid", rows, equity, reported).residuals
     assert abs(residual.difference or D(1)) <= D("1e-3")
     assert residual.reported < D(equity) - D(state["marginSummary"]["totalMarginUsed"])
+
+
+@pytest.mark.real_data
+def test_a_unified_account_counts_its_spot_balance(data: Path) -> None:
+    """Its price needs 8,346.91 more than perpetuals alone; the recording leaves spot out.
+
+    Perpetuals alone are wrong by exactly that: the residual of the standard rulebook.
+    """
+    saved = json.loads((data / "accounts" / "hyperliquid_2026-09_unified.json").read_text())
+    state = saved["clearinghouseState"]
+    rows = [of_payload(entry["position"]) for entry in state["assetPositions"]]
+    balance = cash(state, rows)
+    reported = {
+        "maintenance_margin": state["crossMaintenanceMarginUsed"],
+        "liquidation_price": {"BTC": "74501.802790436"},
+    }
+    alone = checked("hyperliquid@2026-07", rows, balance, {**reported, "equity": "38252.7"})
+    residuals = {r.number: r.difference for r in alone.residuals}
+    assert residuals["equity"] == residuals["maintenance_margin"] == 0
+    off = residuals["liquidation_price:BTC"]
+    assert off is not None
+    spot = -off * D("4.5") * (1 - D("0.0125"))
+    assert round(spot, 2) == D("8346.91")
+    unified = checked("hyperliquid-unified@2026-07", rows, balance + round(spot, 6), reported)
+    for residual in unified.residuals:
+        assert residual.difference is not None
+        assert abs(residual.difference) <= D("1e-6")
+
+
+def test_a_coin_of_a_unified_account_is_collateral_of_nothing_else() -> None:
+    content = {
+        "venue": "hyperliquid-unified",
+        "collateral": [{"asset": "USDC", "balance": "100"}, {"asset": "HYPE", "balance": "50"}],
+        "positions": [row("BTC", "1", "1000", leverage="20")],
+    }
+    found = build_account(read_document(content, title="account"))
+    assert [dict(unit.balances) for unit in found.units] == [{"USDC": D(100)}, {"HYPE": D(50)}]
+    assert margin_report(found.units[0], found.market, found.model).equity == 100
+
+
+def test_a_coin_without_a_published_tier_is_unknown_until_the_position_says_its_rate() -> None:
+    (unit,) = checked("hyperliquid", [row("TIA", "1", "1000")], "100").units
+    assert unit.report is None
+    assert "TIA" in (unit.reason or "")
+    tier = {"maintenance_rate": "0.1"}
+    (unit,) = checked("hyperliquid", [row("TIA", "1", "1000", tier=tier)], "100").units
+    assert unit.report is not None
+    assert unit.report.maintenance_margin == 100
 
 
 # --- rules --------------------------------------------------------------------------------------

@@ -171,7 +171,7 @@ def instrument_terms(
         initial=_initial(row.initial or defaults.initial or InitialDocument(), document, symbol),
         margin_price=row.margin_price or defaults.margin_price or MarginPrice.MARK,
         close_fee=None if fee is None else CloseFee(rate=fee.rate, basis=fee.basis),
-        whole_quanta=_quantum(settle, document) if document.whole_quanta else None,
+        whole_quanta=_quantum(contract.settle, document) if document.whole_quanta else None,
         source=cited(origin),
     )
 
