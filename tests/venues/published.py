@@ -11,8 +11,8 @@ A row gives what is known of a case (`id`, `what`, `source`, `provenance`, `tole
 `expect` maps paths into the result to the published figures: numbers as strings (`"24999/50"` is a
 fraction), texts, true or false, or lists of these. A path goes through keys, attributes, and places
 in a list, `*` for all of them; a position goes by its instrument, a price by its value. `result` is
-a result that is a figure itself; `check.` leads into the Python object instead of the document. Rows
-of one id are the parts of one case.
+a result that is a figure itself; `check.` leads into the Python object instead of the document.
+Rows of one id are the parts of one case.
 """
 
 import importlib

@@ -6,6 +6,7 @@ from decimal import Decimal
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.core.margin import PositionMargin
 from keelmark.core.naive import distance_of
+from keelmark.core.numbers import exact
 
 MISLEADING = Decimal("0.01")
 """The naive distance is named where it differs from the true one by more than this."""
@@ -43,6 +44,15 @@ class PositionCheck:
     def initial_margin(self) -> Decimal | None:
         """Initial requirement, settle asset; `None` where it is unknown."""
         return None if self.missing else self.held.initial_margin
+
+    @property
+    def return_on_margin(self) -> Decimal | None:
+        """Profit over what the entry value asked at the leverage set; `None` without a leverage."""
+        position = self.held.position
+        if position.leverage is None:
+            return None
+        with exact():
+            return self.held.unrealized_pnl * position.leverage / abs(position.cost)
 
     @property
     def distance(self) -> Decimal | None:
