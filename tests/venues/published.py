@@ -25,7 +25,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -139,7 +139,7 @@ def rows_of(file: Path) -> tuple[Row, ...]:
 
 def run(row: Row) -> Outcome:
     """Return what a row gives."""
-    found = _checked(row) if row.call is None else _called(row)
+    found = _checked(row) if row.call is None else {"result": called(row)}
     figures = tuple(
         figure
         for path, theirs in row.expect.items()
@@ -161,17 +161,20 @@ def _checked(row: Row) -> Any:  # noqa: ANN401 a document, or what is below it
     return {**check_document(done), "check": done}
 
 
-def _called(row: Row) -> Any:  # noqa: ANN401 whatever the function returns
+def called(row: Row) -> Any:  # noqa: ANN401 whatever the function returns
+    """Return what the function of a row returns for its arguments."""
     module, _, name = (row.call or "").partition(":")
     function = getattr(importlib.import_module(f"keelmark.{module}"), name)
     hints = get_type_hints(function)
     unknown = set(row.arguments) - set(inspect.signature(function).parameters)
     assert not unknown, f"{row.id}: {row.call} has no {sorted(unknown)}"
-    arguments = {
-        key: msgspec.convert(value, hints[key], strict=False, dec_hook=_fraction)
-        for key, value in row.arguments.items()
-    }
-    return {"result": function(**arguments)}
+    return function(**{key: _argument(value, hints[key]) for key, value in row.arguments.items()})
+
+
+def _argument(value: Any, hint: Any) -> Any:  # noqa: ANN401 of any type a signature names
+    if get_origin(hint) is Iterable:
+        hint = list.__class_getitem__(get_args(hint))
+    return msgspec.convert(value, hint, strict=False, dec_hook=_fraction)
 
 
 def _fraction(wanted: type, value: Any) -> Any:  # noqa: ANN401 msgspec's hook

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from keelmark.core.errors import InvalidInput
 from keelmark.core.liquidation_price import liquidation_prices
 from keelmark.core.margin import margin_report
-from tests.venues.published import Figure, Row, account_of, at, cases, rows, run, shown
+from keelmark.core.rules import Tier, TieredRule
+from tests.venues.published import Figure, Row, account_of, at, called, cases, rows, run, shown
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(os.environ.get("KEELMARK_CASES", ROOT.parent / "shared" / "cases")) / "venue_cases.json"
@@ -46,26 +48,48 @@ def test_parts_of_a_case_are_different_rows() -> None:
 LIQUIDATION = re.compile(r"positions\.(?P<symbol>.+)\.liquidation_price")
 
 
-def ending_rows() -> list[tuple[Row, str]]:
-    """Return account rows whose figures include a liquidation price, with its instrument."""
-    found = [(row, LIQUIDATION.fullmatch(path)) for row in rows() for path in row.expect]
+def ending_rows(case: str) -> list[tuple[Row, str]]:
+    """Return a case's accounts whose figures include a liquidation price, with its instrument."""
+    found = [(row, LIQUIDATION.fullmatch(path)) for row in cases()[case] for path in row.expect]
     return [(row, match["symbol"]) for row, match in found if row.account and match]
 
 
-@pytest.mark.parametrize(
-    ("row", "symbol"), ending_rows(), ids=lambda part: part if isinstance(part, str) else part.id
-)
-def test_the_status_of_an_account_changes_at_its_price(row: Row, symbol: str) -> None:
-    account = account_of(row)
-    (unit,) = [u for u in account.units if symbol in {p.instrument for p in u.positions}]
-    price = liquidation_prices(unit, symbol, account.market, account.model).value
-    assert price is not None
-    size = sum(p.size for p in unit.positions if p.instrument == symbol)
-    tick = price * Decimal("1e-9")
-    for step, is_beyond in ((tick, size < 0), (-tick, size > 0)):
-        marks = {**account.market.marks, symbol: price + step}
-        there = replace(account.market, marks=marks)
-        assert margin_report(unit, there, account.model).is_liquidatable is is_beyond
+@pytest.mark.parametrize("case", [case for case in cases() if ending_rows(case)])
+def test_the_status_of_an_account_changes_at_its_price(case: str) -> None:
+    for row, symbol in ending_rows(case):
+        account = account_of(row)
+        (unit,) = [u for u in account.units if symbol in {p.instrument for p in u.positions}]
+        price = liquidation_prices(unit, symbol, account.market, account.model).value
+        assert price is not None
+        size = sum(p.size for p in unit.positions if p.instrument == symbol)
+        tick = price * Decimal("1e-9")
+        for step, is_beyond in ((tick, size < 0), (-tick, size > 0)):
+            marks = {**account.market.marks, symbol: price + step}
+            there = replace(account.market, marks=marks)
+            assert margin_report(unit, there, account.model).is_liquidatable is is_beyond
+
+
+def table_of(case: str) -> tuple[Tier, ...] | None:
+    """Return the bracket table of a case that is one."""
+    row = cases()[case][0]
+    return called(row) if row.call == "core.rules:with_deductions" else None
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if table_of(case)])
+def test_a_published_table_is_continuous_and_owns_its_edges(case: str) -> None:
+    table = table_of(case)
+    assert table is not None
+    cent = Decimal("0.01")
+    for edge_upper in (False, True):
+        rule = TieredRule(tiers=table, edge_upper=edge_upper)
+        for number, tier in enumerate(table[1:], start=1):
+            keys = (tier.floor - cent, tier.floor, tier.floor + cent)
+            rows_of_keys = [rule.requirement(Decimal(1), key).tier for key in keys]
+            assert rows_of_keys == [number - 1, number - 1 + edge_upper, number]
+    last = table[-1]
+    wrong = replace(last, deduction=last.deduction + cent)
+    with pytest.raises(InvalidInput, match="does not continue"):
+        TieredRule(tiers=(*table[:-1], wrong))
 
 
 def numbers(value: object) -> list[Fraction]:
