@@ -142,7 +142,10 @@ def recorded_part(page_text: str) -> str:
         f"{RECORDED}\n\nAccounts as their venue answered for them; the data is not part of the "
         "repository.\nWithin tolerance: the venue rounds the margin of each position to 1e-6 "
         "before it adds them up and divides.\nOf the vault some positions are recorded; the others "
-        "stand as one whose price is held.\n"
+        "stand as two whose prices are held.\nThe spot balance of the unified account is not "
+        "recorded: its perpetuals alone are 8,346.91 short of what\nits printed price needs, which "
+        "import says, calling the collateral unknown. Here it has the balance which\nthat price "
+        "implies, so that the price shows the arithmetic only.\n"
     )
     head = ("account", "figure", "ours", "theirs", "residual", "verdict")
     rows = [

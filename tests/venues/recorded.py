@@ -1,11 +1,11 @@
-"""Recorded accounts as account documents, with what their venue answered for them.
+"""Recorded accounts through import and check, with what their venue answered for them.
 
 The recordings are not part of the repository; without them there is nothing to run.
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -13,21 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from keelmark.accounts import check
-from keelmark.accounts.account import build_account
-from keelmark.accounts.document import read_document
+from keelmark.accounts.check import AccountCheck
+from keelmark.accounts.importers import Payload, import_account, read_payload
 from keelmark.market.datasets import find_data
+from keelmark.rulebooks import load_rulebook
 from tests.venues.published import Figure
 
 D = Decimal
-Json = Mapping[str, Any]
+Json = dict[str, Any]
 TWELVE = "Hyperliquid 2023-03, 12 positions"
 VAULT = "Hyperliquid 2026-07, a vault"
 VAULT_LATER = "Hyperliquid 2026-10, the vault again"
+UNIFIED = "Hyperliquid 2026-09, unified account"
 VAULT_POSITIONS = 200
 """About as many coins as the venue lists; the recordings keep a few of them."""
-REST = "MATIC"
-"""A listed coin that stands for positions a recording leaves out: its notional and requirement
-count, its price stays at 1."""
+STAND_INS = ("ATOM", "MATIC")
+"""Listed coins that stand for positions a recording leaves out, one long and one short: their
+notional and requirement count, their prices are held."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +37,23 @@ class Recording:
     """A recorded account.
 
     Attributes:
-        document: The account, with what the venue reported.
+        found: Its check, with what the venue reported.
         positions: How many positions it has: the venue rounds each one's margin to 1e-6.
+        given: Figures that the account was made with, and that are no evidence.
     """
 
-    document: Json
+    found: AccountCheck
     positions: int
+    given: tuple[str, ...] = ()
 
     def tolerance(self, number: str) -> Fraction:
         """Return what the venue's rounding explains of a total, or of a price on a size."""
         rounding = Fraction(self.positions, 10**6)
-        symbol = number.partition(":")[2]
-        sizes = {row["instrument"]: Fraction(row["size"]) for row in self.document["positions"]}
-        return rounding / abs(sizes[symbol]) if symbol else rounding
+        kind, _, symbol = number.partition(":")
+        if kind != "liquidation_price":
+            return rounding
+        held = {p.held.position.instrument: p.held.position.size for p in self.found.positions}
+        return rounding / abs(Fraction(held[symbol]))
 
 
 def recorded_outcomes() -> dict[str, list[Figure]] | None:
@@ -59,9 +65,11 @@ def recorded_outcomes() -> dict[str, list[Figure]] | None:
 
 
 def figures(recording: Recording) -> Iterator[Figure]:
-    """Yield what the venue reported of an account beside what the check says."""
-    found = check(build_account(read_document(recording.document, title="recorded account")))
-    for residual in found.residuals:
+    """Yield totals and prices that the venue reported beside what the check says."""
+    for residual in recording.found.residuals:
+        kind, _, symbol = residual.number.partition(":")
+        if (symbol and kind != "liquidation_price") or residual.number in recording.given:
+            continue
         exponent = residual.reported.as_tuple().exponent
         yield Figure(
             path=residual.number,
@@ -74,95 +82,73 @@ def figures(recording: Recording) -> Iterator[Figure]:
 
 def recordings(folder: Path) -> Iterator[tuple[str, Recording]]:
     """Yield every recorded account by name."""
-    twelve = twelve_positions(folder / "hyperliquid_2023-03_12_positions.yaml")
-    yield TWELVE, Recording(document=twelve, positions=12)
+    text = (folder / "hyperliquid_2023-03_12_positions.yaml").read_text("utf-8")
+    answer = re.search(r"string: '(\{.*\})'", text)
+    assert answer
+    of_2023 = json.loads(answer[1], parse_float=str)
+    yield TWELVE, Recording(found=imported(of_2023, venue="hyperliquid@2023-03"), positions=12)
     saved = json.loads((folder / "hyperliquid_2026-07_vault.json").read_text("utf-8"))
-    found = vault(saved["selection"], "hyperliquid@2026-07")
-    yield VAULT, Recording(document=found, positions=VAULT_POSITIONS)
-    later = json.loads((folder / "hyperliquid_2026-09_unified.json").read_text("utf-8"))
-    sample = later["vault_sample_2026-10-06"]
+    state = saved["selection"]
+    yield VAULT, Recording(found=vault(state), positions=VAULT_POSITIONS)
+    later = folder / "hyperliquid_2026-09_unified.json"
+    sample = json.loads(later.read_text("utf-8"))["vault_sample_2026-10-06"]
     state = {
         **sample,
         "positions": [sample["position"]],
         "crossMarginSummary": sample["marginSummary"],
     }
-    found = vault(state, "hyperliquid@2026-07")
-    yield VAULT_LATER, Recording(document=found, positions=VAULT_POSITIONS)
+    yield VAULT_LATER, Recording(found=vault(state), positions=VAULT_POSITIONS)
+    found = unified(read_payload(later))
+    yield UNIFIED, Recording(found=found, positions=1, given=("equity",))
 
 
-def twelve_positions(file: Path) -> Json:
-    """Return the account of 2023: every position, every printed liquidation price."""
-    found = re.search(r"string: '(\{.*\})'", file.read_text("utf-8"))
-    assert found
-    state = json.loads(found[1])
-    positions = [entry["position"] for entry in state["assetPositions"]]
-    rows = [of_payload(position) for position in positions]
-    costs = sum((D(row["size"]) * D(row["entry_price"]) for row in rows), D(0))
-    summary = state["crossMarginSummary"]
-    reported = {
-        "equity": summary["accountValue"],
-        "initial_margin": summary["totalMarginUsed"],
-        "withdrawable": state["withdrawable"],
-        "liquidation_price": printed_prices(positions),
-    }
-    return document("hyperliquid@2023-03", rows, D(summary["totalRawUsd"]) + costs, reported)
+def imported(*answers: Json, venue: str | None = None) -> AccountCheck:
+    """Return the check of what answers come to; rates without a table are the account's own."""
+    payloads = [Payload(content=answer, title="answer") for answer in answers]
+    found = import_account(payloads, venue=venue)
+    return check(found.account(None if venue else load_rulebook("hyperliquid@2026-07")))
 
 
-def vault(state: Json, venue: str) -> Json:
-    """Return a vault of which some positions are recorded: the others stand as one held price.
+def vault(state: Json) -> AccountCheck:
+    """Return the vault of which some positions are recorded, with two that stand for the others."""
+    cross, rows = state["crossMarginSummary"], state["positions"]
+    values = [D(p["positionValue"]).copy_sign(D(p["szi"])) for p in rows]
+    rest = D(cross["totalNtlPos"]) - sum(abs(value) for value in values)
+    net = D(cross["accountValue"]) - D(cross["totalRawUsd"]) - sum(values)
+    sides = zip(STAND_INS, (1, -1), strict=True)
+    others = [
+        {
+            **rows[0],
+            "coin": coin,
+            "szi": str(side),
+            "positionValue": str((rest + side * net) / 2),
+            "entryPx": "1",
+            "liquidationPx": None,
+        }
+        for coin, side in sides
+    ]
+    kept = ("crossMaintenanceMarginUsed", "withdrawable")
+    return imported(
+        {
+            "assetPositions": [{"position": p, "type": "oneWay"} for p in [*rows, *others]],
+            "crossMarginSummary": cross,
+            "marginSummary": cross,
+            **{name: state[name] for name in kept if name in state},
+        },
+    )
 
-    It has 50x on every coin, 1 % maintenance, which the payload says per position.
+
+def unified(bundle: Payload) -> AccountCheck:
+    """Return the unified account with the spot balance that its printed price implies.
+
+    The recording has the perpetuals' answer only: on its own, import says that the printed price
+    holds for another equity and calls the collateral unknown.
     """
-    tier = {"maintenance_rate": "0.01"}
-    rows = [of_payload(position, tier=tier) for position in state["positions"]]
-    summary = state["crossMarginSummary"]
-    rest = D(summary["totalNtlPos"]) - sum(D(p["positionValue"]) for p in state["positions"])
-    leverage = {"leverage": "20", "tier": tier}
-    rows.append(
-        {"instrument": REST, "size": str(rest), "entry_price": "1", "mark_price": "1", **leverage}
-    )
-    reported = {
-        "equity": summary["accountValue"],
-        "initial_margin": summary["totalMarginUsed"],
-        "maintenance_margin": state["crossMaintenanceMarginUsed"],
-        "liquidation_price": printed_prices(state["positions"]),
+    balance = {"coin": "USDC", "token": 0, "total": "46599.61385", "hold": "37766.7"}
+    after = [[0, "41878.77635"]]
+    spot: Mapping[str, object] = {
+        "balances": [balance],
+        "tokenToAvailableAfterMaintenance": after,
     }
-    if "withdrawable" in state:
-        reported["withdrawable"] = state["withdrawable"]
-    return document(venue, rows, D(summary["accountValue"]) - profit(rows), reported)
-
-
-def printed_prices(positions: Iterable[Json]) -> dict[str, str]:
-    """Return the liquidation prices a payload prints; where it has null, there is none."""
-    return {p["coin"]: p["liquidationPx"] for p in positions if p["liquidationPx"]}
-
-
-def profit(rows: Iterable[Json]) -> Decimal:
-    """Return the unrealised profit of rows."""
-    return sum(
-        (D(r["size"]) * (D(r["mark_price"]) - D(r["entry_price"])) for r in rows),
-        D(0),
-    )
-
-
-def of_payload(position: Json, **more: object) -> dict[str, Any]:
-    """Return a row of a document for a position of `clearinghouseState`."""
-    mark = abs(D(position["positionValue"]) / D(position["szi"]))
-    return {
-        "instrument": position["coin"],
-        "size": position["szi"],
-        "entry_price": position["entryPx"],
-        "mark_price": str(mark),
-        "leverage": str(position["leverage"]["value"]),
-        **more,
-    }
-
-
-def document(venue: str, rows: list[Any], balance: Decimal, reported: Json) -> Json:
-    """Return an account document in USDC."""
-    return {
-        "venue": venue,
-        "collateral": [{"asset": "USDC", "balance": str(balance)}],
-        "positions": rows,
-        "venue_reported": reported,
-    }
+    whole = import_account([bundle, Payload(content=spot, title="spot")])
+    return check(whole.account())
