@@ -34,9 +34,9 @@ Rows = npt.NDArray[np.void]
 Floats = npt.NDArray[np.float64]
 
 EQUITY_BASE, BALANCE_BASE = 0, 1
+"""`ASSET.spare`: what the haircut applies to."""
 NAMES_MAX = 5
 """Names that a message lists before it breaks off."""
-"""`ASSET.spare`: what the haircut applies to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
