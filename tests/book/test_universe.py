@@ -11,6 +11,7 @@ from keelmark.core.codes import RuleKind
 from keelmark.core.errors import InvalidInput, UnknownAsset, UnknownInstrument
 from keelmark.rulebooks import Rulebook, load_rulebook
 from keelmark.rulebooks.load import read_rulebook
+from tests.option_books import model_of, option, perpetual
 
 
 def extended() -> Rulebook:
@@ -88,3 +89,9 @@ def test_unknown_names_are_refused() -> None:
         universe.asset_row("DOGE")
     with pytest.raises(UnknownInstrument, match="no formula"):
         universe.factor_row(Factor(FactorKind.INDEX, "BTC"))
+
+
+def test_options_are_refused_by_name() -> None:
+    call = option("call", "50000")
+    with pytest.raises(InvalidInput, match="50000-C: the book holds no options"):
+        Universe.build(model_of(perpetual(), call))

@@ -75,11 +75,12 @@ class Universe:
         """Lay out a model in the order of its mappings.
 
         Raises:
-            InvalidInput: A scale does not fit whole quanta, or a requirement reads what no column
-                holds; names it and the fix.
+            InvalidInput: A scale does not fit whole quanta, an instrument is an option, or a
+                requirement reads what no column holds; names it and the fix.
             MissingTable: An instrument has no bracket table.
         """
         _require_columns(model)
+        _require_no_options(model)
         symbols, assets = tuple(model.instruments), tuple(model.assets)
         factors = _factors(model)
         rows = {factor: row for row, factor in enumerate(factors)}
@@ -266,6 +267,17 @@ def _require_columns(model: MarginModel) -> None:
         msg = (
             f"rulebook {model.name} asks margin on what is borrowed of {shown}; the book keeps "
             "balances and no loans, so an engine cannot run it: use it for account documents"
+        )
+        raise InvalidInput(msg)
+
+
+def _require_no_options(model: MarginModel) -> None:
+    """Refuse options by name: no book posts premiums, so none may look as if it margined them."""
+    options = [s for s, terms in model.instruments.items() if terms.instrument.is_option]
+    if options:
+        msg = (
+            f"{model.name}: {', '.join(options)}: the book holds no options; take them out of the "
+            "rulebook's [instruments], accounts can be checked without it"
         )
         raise InvalidInput(msg)
 

@@ -17,7 +17,10 @@ from keelmark.core.liquidation_price import (
     reach_of,
 )
 from keelmark.core.margin import MarginReport, PositionMargin
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.underlying_price import underlying_bankruptcy
 
 
 def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
@@ -30,7 +33,23 @@ def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
         UnknownInstrument: The unit does not hold `symbol`.
     """
     with exact():
+        if _has_options(report, symbol):
+            reason = f"options on the underlying of {symbol} move too: see underlying_bankruptcy"
+            return LiquidationPrices(status=PriceStatus.UNKNOWN, reason=reason)
         return _price_that_uses_up(report, symbol, report.equity_raw, "makes the unit worthless")
+
+
+def bankruptcy_prices(
+    report: MarginReport, symbol: str, market: Market, model: MarginModel
+) -> LiquidationPrices:
+    """Return `bankruptcy_price`, or with options on the same underlying, that of the underlying.
+
+    Raises:
+        UnknownInstrument: The unit does not hold `symbol`.
+    """
+    if _has_options(report, symbol):
+        return underlying_bankruptcy(report.unit, symbol, market, model)
+    return bankruptcy_price(report, symbol)
 
 
 def held_maintenance_price(report: MarginReport, symbol: str) -> LiquidationPrices:
@@ -140,6 +159,12 @@ def toxicity(held: PositionMargin, *, fee: Decimal, slippage: Decimal) -> Toxici
         if held.notional > ZERO:
             rate += held.close_fee / held.notional
         return Toxicity(released=rate, cost=fee + slippage)
+
+
+def _has_options(report: MarginReport, symbol: str) -> bool:
+    """Whether the unit holds options on the underlying of `symbol`."""
+    bases = {p.terms.instrument.base for p in report.positions if p.option is not None}
+    return _held(report, symbol)[0].terms.instrument.base in bases
 
 
 def _held(report: MarginReport, symbol: str) -> list[PositionMargin]:

@@ -92,6 +92,9 @@ def reads(unit: MarginUnit, model: MarginModel) -> frozenset[Factor]:
     for symbol in symbols:
         terms = model.instrument(symbol)
         factors |= {mark_factor(terms), margin_factor(terms)}
+        if terms.option is not None and terms.option.rule.reads_index(terms.instrument):
+            index = terms.instrument.index or terms.instrument.base
+            factors.add(Factor(FactorKind.INDEX, index))
         assets.add(terms.instrument.settle)
     factors |= {Factor(FactorKind.ASSET, a) for a in assets if model.reads_price_of(a)}
     return frozenset(factors)
@@ -104,6 +107,18 @@ def factor_price(factor: Factor, market: Market, model: MarginModel) -> Decimal:
     if factor.kind is FactorKind.INDEX:
         return market.index(factor.name)
     return price_of(factor.name, market, model)
+
+
+def has_bound(unit: MarginUnit, model: MarginModel) -> bool:
+    """Whether the excess has a lower bound: no cap on profit, no option, no order inside it."""
+    capped = model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None
+    return not (capped or (model.orders_in_maintenance and unit.orders) or options_of(unit, model))
+
+
+def options_of(unit: MarginUnit, model: MarginModel) -> tuple[InstrumentTerms, ...]:
+    """Return the terms of the options a unit holds."""
+    held = (model.instrument(p.instrument) for p in unit.positions)
+    return tuple(terms for terms in held if terms.option is not None)
 
 
 def excess_bound(
@@ -124,13 +139,11 @@ def excess_bound(
 
     Returns:
         The bound in valuation currency; `None` when the excess has no lower bound on the box, or
-        the model has no bound (a cap on positive profit, open orders inside maintenance).
+        the model has no bound (a cap on positive profit, open orders inside maintenance, options).
 
     Source: docs/model.md, "Box law".
     """
-    if model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None or (
-        model.orders_in_maintenance and unit.orders
-    ):
+    if not has_bound(unit, model):
         return None
     with exact():
         total = ZERO

@@ -13,7 +13,8 @@ KeelmarkError
 │   ├── InvalidMark         NaN, infinite, zero or negative
 │   ├── MissingNumber       a number that a margin reads and nobody gives
 │   │   ├── MissingMarkPrice
-│   │   └── MissingTable    a contract whose bracket table is not known
+│   │   ├── MissingTable    a contract whose bracket table is not known
+│   │   └── CannotReprice   an option whose price after a move cannot be had
 │   ├── OutOfScale          a price, size or amount the integer columns cannot carry
 │   ├── UnreadableData      bars, depth, snapshots from outside
 │   ├── MissingExtra        an optional dependency, with its install command
@@ -95,6 +96,10 @@ class MissingMarkPrice(MissingNumber):
 
 class MissingTable(MissingNumber):
     """A bracket table the margin of a position reads and the rulebook does not hold."""
+
+
+class CannotReprice(MissingNumber):
+    """An option whose price after a move of the underlying cannot be had: no volatility or time."""
 
 
 class OutOfScale(InvalidInput):

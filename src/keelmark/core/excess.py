@@ -22,6 +22,7 @@ from keelmark.core.model import (
     MarginPurpose,
 )
 from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.option_margin import counted_value, option_facts
 from keelmark.core.quantum_rule import QuantumRule, towards_zero
 from keelmark.core.rules import MaintenanceRule, RowRule
 from keelmark.core.unit import MarginUnit, Position
@@ -39,11 +40,7 @@ def plain_excess(unit: MarginUnit, market: Market, model: MarginModel, level: De
     for position in unit.positions:
         terms = model.instrument(position.instrument)
         settle = terms.instrument.settle
-        value, notional = value_and_notional(position, terms, market)
-        profit = counted_profit(value - position.cost, weight)
-        amount = maintenance_rule(position, terms).amount(abs(position.size), notional)
-        if terms.close_fee is not None:
-            amount += close_fee_amount(terms.close_fee, position, notional)
+        profit, amount = _counted_and_required(position, terms, market, weight)
         profits[settle] = profits.get(settle, ZERO) + profit
         margins[settle] = margins.get(settle, ZERO) + amount
     equity = required = ZERO
@@ -58,6 +55,23 @@ def plain_excess(unit: MarginUnit, market: Market, model: MarginModel, level: De
     return equity - level * required
 
 
+def _counted_and_required(
+    position: Position,
+    terms: InstrumentTerms,
+    market: Market,
+    weight: Decimal,
+) -> tuple[Decimal, Decimal]:
+    """Return what a position counts for in equity, and its maintenance with the fee to close."""
+    if terms.option is not None:
+        facts = option_facts(position, terms, market)
+        return counted_value(facts, terms), terms.option.rule.maintenance(facts).amount
+    value, notional = value_and_notional(position, terms, market)
+    amount = maintenance_rule(position, terms).amount(abs(position.size), notional)
+    if terms.close_fee is not None:
+        amount += close_fee_amount(terms.close_fee, position, notional)
+    return counted_profit(value - position.cost, weight), amount
+
+
 def value_and_notional(
     position: Position,
     terms: InstrumentTerms,
@@ -68,7 +82,7 @@ def value_and_notional(
     At its entry price a position is worth what it cost.
     """
     instrument = terms.instrument
-    value = position.size * instrument.value_per_size(market.mark(instrument.symbol))
+    value = position.size * instrument.value_per_size(mark_of(terms, market))
     if terms.whole_quanta is not None:
         value = towards_zero(value, terms.whole_quanta)
     if terms.margin_price is MarginPrice.MARK:
@@ -77,6 +91,12 @@ def value_and_notional(
         return value, abs(position.cost)
     per_size = instrument.value_per_size(margin_price_of(terms, market))
     return value, abs(position.size * per_size)
+
+
+def mark_of(terms: InstrumentTerms, market: Market) -> Decimal:
+    """Return the mark price of a contract; an option's may be zero."""
+    symbol = terms.instrument.symbol
+    return market.premium(symbol) if terms.option is not None else market.mark(symbol)
 
 
 def asset_names(unit: MarginUnit, settles: dict[str, Decimal], model: MarginModel) -> list[str]:
@@ -131,7 +151,7 @@ def maintenance_rule(position: Position, terms: InstrumentTerms) -> MaintenanceR
 def margin_price_of(terms: InstrumentTerms, market: Market) -> Decimal:
     """Return the market's price that requirements are taken on; on entry prices, the mark."""
     if terms.margin_price is not MarginPrice.INDEX:
-        return market.mark(terms.instrument.symbol)
+        return mark_of(terms, market)
     if terms.instrument.index is None:
         msg = f"{terms.instrument.symbol}: margined on an index without a name"
         raise InvariantViolated(msg)

@@ -3,6 +3,9 @@
 A position's value `V` is in its settle asset: linear `size * contract_size * price`, inverse
 `-size * contract_size / price`. Both rise with the price, and profit is `V - cost` for both, so
 every formula of the margin core is written once.
+
+An option's price is its premium per unit of the underlying, in its settle asset (quote for linear
+options, coin for inverse ones), so its value is `size * contract_size * price` for both.
 """
 
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from enum import StrEnum
 
 from keelmark.core.errors import InvalidInput
 from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.payoff import Vanilla
 
 
 class InstrumentKind(StrEnum):
@@ -21,16 +25,27 @@ class InstrumentKind(StrEnum):
     INVERSE_PERPETUAL = "inverse_perpetual"
     LINEAR_FUTURE = "linear_future"
     INVERSE_FUTURE = "inverse_future"
+    LINEAR_OPTION = "linear_option"
+    INVERSE_OPTION = "inverse_option"
 
     @property
     def is_inverse(self) -> bool:
-        """Whether profit is paid in the coin whose price moves it."""
+        """Whether value is a reciprocal of the price: profit paid in the coin that moves it.
+
+        No option is: its price is a premium, in whatever it settles in.
+        """
         return self in {InstrumentKind.INVERSE_PERPETUAL, InstrumentKind.INVERSE_FUTURE}
+
+    @property
+    def is_option(self) -> bool:
+        """Whether its price is a premium."""
+        return self in {InstrumentKind.LINEAR_OPTION, InstrumentKind.INVERSE_OPTION}
 
     @property
     def is_dated(self) -> bool:
         """Whether the contract settles at an expiry."""
-        return self in {InstrumentKind.LINEAR_FUTURE, InstrumentKind.INVERSE_FUTURE}
+        futures = {InstrumentKind.LINEAR_FUTURE, InstrumentKind.INVERSE_FUTURE}
+        return self in futures or self.is_option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +57,12 @@ class Instrument:
         kind: Payoff.
         base: Underlying asset.
         settle: Asset that profit, cost and margin are in.
-        contract_size: Linear: base per unit of size. Inverse: quote (USD) per contract.
+        contract_size: Linear and options: base per unit of size. Inverse: quote (USD) per contract.
         lot: Smallest step of size.
         price_unit: Smallest step of price.
         index: Name of the index price it is margined on, where the venue margins on an index.
-        expiry: Settlement time of a dated future, UTC.
+        expiry: Settlement time of a dated contract, UTC.
+        payoff: What an option pays; `None` for every other kind.
     """
 
     symbol: str
@@ -58,6 +74,7 @@ class Instrument:
     price_unit: Decimal = Decimal("0.01")
     index: str | None = None
     expiry: datetime | None = None
+    payoff: Vanilla | None = None
 
     def __post_init__(self) -> None:
         for name in ("contract_size", "lot", "price_unit"):
@@ -68,11 +85,20 @@ class Instrument:
         if self.kind.is_dated and self.expiry is None:
             msg = f"instrument {self.symbol}: a {self.kind} needs `expiry` (ISO 8601, UTC)"
             raise InvalidInput(msg)
+        if self.kind.is_option != (self.payoff is not None):
+            wrong = "needs" if self.kind.is_option else "has no"
+            msg = f"instrument {self.symbol}: a {self.kind} {wrong} `strike` and `right`"
+            raise InvalidInput(msg)
 
     @property
     def is_inverse(self) -> bool:
-        """Whether profit is paid in the coin whose price moves it."""
+        """Whether value is a reciprocal of the price."""
         return self.kind.is_inverse
+
+    @property
+    def is_option(self) -> bool:
+        """Whether its price is a premium."""
+        return self.kind.is_option
 
     def value_per_size(self, price: Decimal) -> Decimal:
         """Return the value of one unit of size at `price`, in settle asset, rising with price."""

@@ -13,14 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from keelmark.core.bound import FactorKind, reads
+from keelmark.core.bound import FactorKind, options_of, reads
 from keelmark.core.errors import InvalidInput, InvalidMark, MissingNumber
 from keelmark.core.liquidation_price import LEAST_SHARE, PriceStatus
+from keelmark.core.margin import margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPurpose
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.price_path import REACH_MAX, PricePath, resolution
+from keelmark.core.scan import Looked, first_change
 from keelmark.core.straight_path import first_root, straight_weight
+from keelmark.core.underlying_price import path_nodes
 from keelmark.core.unit import MarginUnit
 
 JOINT_REACH = f"down to zero or up to +{REACH_MAX * 100:,} %"
@@ -82,9 +85,24 @@ def joint_move(
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=reason)
     try:
         with exact():
-            return _search(PricePath.along(unit, direction, market, model))
+            whole = with_options(unit, direction, model)
+            return _search(PricePath.along(unit, whole, market, model))
     except (MissingNumber, InvalidMark) as error:
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=str(error))
+
+
+def with_options(
+    unit: MarginUnit, direction: Mapping[str, Decimal], model: MarginModel
+) -> dict[str, Decimal]:
+    """Return a direction in which options move as the shortest symbol on their underlying does."""
+    found = dict(direction)
+    for terms in options_of(unit, model):
+        instrument = terms.instrument
+        named = (s for s in direction if model.instrument(s).instrument.base == instrument.base)
+        leader = min(named, key=lambda symbol: (len(symbol), symbol), default=None)
+        if leader is not None:
+            found.setdefault(instrument.symbol, direction[leader])
+    return found
 
 
 def all_together(unit: MarginUnit, model: MarginModel, *, down: bool = True) -> dict[str, Decimal]:
@@ -121,7 +139,8 @@ def moved_market(
 ) -> Market:
     """Return the market at the end of a move that was found: marks, indices and held coins."""
     with exact():
-        return PricePath.along(unit, move.direction, market, model).at(move.size or ZERO)
+        direction = with_options(unit, move.direction, model)
+        return PricePath.along(unit, direction, market, model).at(move.size or ZERO)
 
 
 def _search(path: PricePath) -> JointMove:
@@ -129,9 +148,12 @@ def _search(path: PricePath) -> JointMove:
         return _found(path, ZERO)
     end = path.end()
     stop = end * (ONE - LEAST_SHARE)  # nor is a price of next to nothing a mark
-    weight = straight_weight(path)
+    has_options = bool(options_of(path.unit, path.model))
+    weight = None if has_options else straight_weight(path)
     try:
-        if weight is None:
+        if has_options:
+            size = _first_seen(path, stop)
+        elif weight is None:
             size = _first_crossing(path, ZERO, stop)
         else:
             size = first_root(path, weight, stop)
@@ -151,6 +173,16 @@ def _found(path: PricePath, size: Decimal) -> JointMove:
         size=size,
         prices=prices,
     )
+
+
+def _first_seen(path: PricePath, stop: Decimal) -> Decimal | None:
+    """Return the first liquidatable size of a path with options, looked for on a grid."""
+
+    def look(size: Decimal) -> Looked:
+        report = margin_report(path.unit, path.at(size), path.model)
+        return Looked(size, report.maintenance_excess, report.is_liquidatable)
+
+    return first_change(look, path_nodes(path, ZERO, stop))
 
 
 class _TooTight(Exception):

@@ -13,11 +13,11 @@ Source: docs/model.md, "Liquidation price".
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from itertools import pairwise
 
 from keelmark.core.errors import InvalidMark, MissingNumber, UnknownInstrument, nearest
 from keelmark.core.excess import close_fee_amount, counted_profit, maintenance_rule
+from keelmark.core.found_price import LEAST_SHARE, LiquidationPrices, PriceStatus
 from keelmark.core.instrument import Instrument
 from keelmark.core.line import SAME, Line, apart
 from keelmark.core.margin import (
@@ -37,47 +37,10 @@ from keelmark.core.model import (
 )
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.quantum_rule import unrounded
+from keelmark.core.underlying_price import moves_together, underlying_liquidation
 from keelmark.core.unit import MarginUnit
 
-LEAST_SHARE = Decimal("1e-9")
-"""Share of its present value per size below which a contract is not followed.
-
-A fully funded position meets maintenance where its contract is worth nothing. Rounded entry prices
-and the last digits move that root a little off nothing, where no mark can stand.
-"""
-
-
-class PriceStatus(StrEnum):
-    """What is known of a liquidation price."""
-
-    PRICE = "price"
-    NONE = "none"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiquidationPrices:
-    """The prices at which a unit reaches maintenance, or why there are none.
-
-    Attributes:
-        status: `price`, `none` (no positive price reaches it) or `unknown`.
-        values: Quote per base, unrounded, nearest to the mark first.
-        reason: For `none` and `unknown`.
-    """
-
-    status: PriceStatus
-    values: tuple[Decimal, ...] = ()
-    reason: str | None = None
-
-    @property
-    def value(self) -> Decimal | None:
-        """The nearest price."""
-        return self.values[0] if self.values else None
-
-    @property
-    def others(self) -> tuple[Decimal, ...]:
-        """The prices beyond the nearest."""
-        return self.values[1:]
+__all__ = ["LEAST_SHARE", "LiquidationPrices", "PriceStatus", "liquidation_prices", "reach_of"]
 
 
 def liquidation_prices(
@@ -87,6 +50,9 @@ def liquidation_prices(
     model: MarginModel,
 ) -> LiquidationPrices:
     """Return every mark price of `symbol` at which `unit` reaches maintenance margin.
+
+    Where the unit holds options on the same underlying, everything on it moves together and the
+    prices are searched for (`core.underlying_price`); of an option they are its underlying's.
 
     Args:
         unit: The margin unit; an isolated position is a unit of its own.
@@ -108,6 +74,8 @@ def liquidation_prices(
         return _unknown("a cap on positive profit inside maintenance has no closed form")
     if model.orders_in_maintenance and unit.orders:
         return _unknown("open orders are part of maintenance here: cancel or fill them first")
+    if moves_together(unit, symbol, model):
+        return underlying_liquidation(unit, symbol, market, model)
     try:
         report = margin_report(unit, market, model)
     except (MissingNumber, InvalidMark) as error:
@@ -159,8 +127,11 @@ class _Slice:
                 ((a.collateral_value - a.maintenance_margin) * a.price for a in others),
                 ZERO,
             ),
-            fixed_profit=sum((counted_profit(p.unrealized_pnl, weight) for p in still), ZERO),
-            fixed_margin=sum((p.maintenance_margin for p in still), ZERO) + asset.loan_margin,
+            fixed_profit=sum((p.counted(weight) for p in still), ZERO),
+            fixed_margin=sum(
+                (g.maintenance for g in report.groups if g.settle == asset.asset),
+                sum((p.maintenance_margin for p in still), asset.loan_margin),
+            ),
             inverse=instrument.is_inverse,
             contract_size=instrument.contract_size,
         )

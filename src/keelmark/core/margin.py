@@ -14,7 +14,6 @@ Source: docs/model.md, "Excess". Kernel twin: `book.kernels.margin`.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from keelmark.core.codes import Leg
 from keelmark.core.excess import (
     asset_names,
     cash_of,
@@ -28,7 +27,8 @@ from keelmark.core.excess import (
     price_of,
     value_and_notional,
 )
-from keelmark.core.filled import filled_notional, price_paid
+from keelmark.core.filled import price_paid
+from keelmark.core.groups import GroupMargin, GroupMember
 from keelmark.core.market import Market
 from keelmark.core.model import (
     InstrumentTerms,
@@ -39,8 +39,11 @@ from keelmark.core.model import (
     Trigger,
 )
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.option_margin import counted_value, option_facts, option_terms
+from keelmark.core.option_rules import OptionFacts
+from keelmark.core.order_margin import OrderMargin, order_margin
 from keelmark.core.rules import Requirement
-from keelmark.core.unit import MarginUnit, OpenOrders, Position
+from keelmark.core.unit import MarginUnit, Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class PositionMargin:
         maintenance: Maintenance requirement and its row, without the close fee.
         initial: Initial requirement, without the close fee.
         close_fee: Fee to close inside both requirements.
+        option: What its option rule read; `None` for every other kind.
     """
 
     position: Position
@@ -78,6 +82,18 @@ class PositionMargin:
     maintenance: Requirement
     initial: Requirement
     close_fee: Decimal
+    option: OptionFacts | None = None
+
+    @property
+    def exposure(self) -> Decimal | None:
+        """Notional of what the position moves with: of an option, of its underlying, if known."""
+        return self.notional if self.option is None else self.option.exposure
+
+    def counted(self, weight: Decimal) -> Decimal:
+        """Return what it adds to equity, settle asset: counted profit, of an option its value."""
+        if self.option is not None:
+            return counted_value(self.option, self.terms)
+        return counted_profit(self.unrealized_pnl, weight)
 
     @property
     def maintenance_margin(self) -> Decimal:
@@ -96,29 +112,6 @@ class PositionMargin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderMargin:
-    """What the open orders of one instrument add, settle asset: worst case of both sides.
-
-    Attributes:
-        orders: The orders.
-        settle: What they settle in.
-        exposure: Unsigned size of the worst case, positions included.
-        notional: Its notional at the margin price.
-        initial: What it adds to the initial requirement.
-        maintenance: What it adds to the maintenance requirement.
-        loss: What the orders lose at once if filled.
-    """
-
-    orders: OpenOrders
-    settle: str
-    exposure: Decimal
-    notional: Decimal
-    initial: Decimal
-    maintenance: Decimal
-    loss: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AssetMargin:
     """One asset of the unit at the snapshot; amounts in the asset, price in valuation currency.
 
@@ -126,7 +119,7 @@ class AssetMargin:
         asset: Name.
         balance: Posted balance.
         accrued_interest: Interest owed and not yet posted.
-        unrealized_pnl: Profit settled in the asset, in full.
+        unrealized_pnl: Profit settled in the asset, in full; of options see `option_value`.
         counted: Balance, interest and counted profit before haircuts, maintenance purpose.
         collateral_value: What that counts for after haircuts.
         collateral_value_initial: The same for initial margin.
@@ -138,6 +131,7 @@ class AssetMargin:
         loan_margin_initial: The same for the initial requirement.
         profit_initial: What a positive profit adds for the initial purpose, by its collateral
             value and by the loan margin it spares.
+        option_value: Value of the options that settle in the asset, whether it counts or not.
     """
 
     asset: str
@@ -154,6 +148,7 @@ class AssetMargin:
     loan: Decimal = ZERO
     loan_margin: Decimal = ZERO
     loan_margin_initial: Decimal = ZERO
+    option_value: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +181,7 @@ class MarginReport:
     positions: tuple[PositionMargin, ...]
     orders: tuple[OrderMargin, ...]
     assets: tuple[AssetMargin, ...]
+    groups: tuple[GroupMargin, ...] = ()
     profit: Decimal = ZERO
     withdraws_profit: bool = False
     margin_to_stay: Decimal = ZERO
@@ -232,6 +228,10 @@ class MarginReport:
     def effective_leverage(self) -> Ratio:
         """Sum of notionals over equity."""
         with exact():
+            dark = next((p for p in self.positions if p.exposure is None), None)
+            if dark is not None:
+                symbol = dark.position.instrument
+                return Ratio(value=None, reason=f"no price of the underlying of {symbol}")
             return self._over_equity(_notional(self.positions, self.assets))
 
     @property
@@ -290,12 +290,14 @@ def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
     """
     with exact():
         positions = tuple(position_margin(p, market, model) for p in unit.positions)
-        orders = tuple(_order_margin(o, positions, market, model) for o in unit.orders)
-        assets = _asset_margins(unit, positions, orders, market, model)
+        orders = tuple(order_margin(o, positions, market, model) for o in unit.orders)
+        groups = _group_margins(positions, model)
+        assets = _asset_margins(unit, positions, (orders, groups), market, model)
         maintenance = sum((a.maintenance_margin * a.price for a in assets), ZERO)
         initial = sum((a.initial_margin * a.price for a in assets), ZERO)
         equity_initial = sum((a.collateral_value_initial * a.price for a in assets), ZERO)
-        raw = ((a.balance - a.accrued_interest + a.unrealized_pnl) * a.price for a in assets)
+        held = ((a.unrealized_pnl + a.option_value) * a.price for a in assets)
+        cash = ((a.balance - a.accrued_interest) * a.price for a in assets)
         cut = _over_cap(positions, assets, model, MarginPurpose.INITIAL)
         profit = sum((a.profit_initial * a.price for a in assets), ZERO)
         return MarginReport(
@@ -306,13 +308,14 @@ def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
             equity=sum((a.collateral_value * a.price for a in assets), ZERO)
             - _over_cap(positions, assets, model, MarginPurpose.MAINTENANCE),
             equity_initial=equity_initial - cut,
-            equity_raw=sum(raw, ZERO),
+            equity_raw=sum(cash, sum(held, ZERO)),
             initial_margin=initial,
             liquidation_end_margin=maintenance * model.liquidation_end,
             maintenance_margin=maintenance,
             positions=positions,
             orders=orders,
             assets=assets,
+            groups=groups,
             profit=max(ZERO, profit - cut),
             withdraws_profit=model.withdraw_profit,
             margin_to_stay=model.withdraw_notional * _notional(positions, assets)
@@ -335,7 +338,8 @@ def maintenance_excess(
     """
     capped = model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None
     with exact():
-        if not capped and not (model.orders_in_maintenance and unit.orders):
+        is_plain = not capped and model.group is None
+        if is_plain and not (model.orders_in_maintenance and unit.orders):
             return plain_excess(unit, market, model, level)
         report = margin_report(unit, market, model)
         return report.equity - level * report.maintenance_margin
@@ -347,6 +351,8 @@ def position_margin(position: Position, market: Market, model: MarginModel) -> P
     Raises as `margin_report`.
     """
     terms = model.instrument(position.instrument)
+    if terms.option is not None:
+        return _option_position(position, terms, market)
     instrument = terms.instrument
     value, notional = value_and_notional(position, terms, market)
     rule = maintenance_rule(position, terms)
@@ -375,77 +381,55 @@ def position_margin(position: Position, market: Market, model: MarginModel) -> P
     )
 
 
-def _order_margin(
-    orders: OpenOrders,
-    positions: tuple[PositionMargin, ...],
-    market: Market,
-    model: MarginModel,
-) -> OrderMargin:
-    """Return the requirement of the worst case of both sides, less the positions' own.
-
-    One-way: the larger of `|q + buys|` and `|q - sells|`. Hedge mode: buys can fill the long leg
-    and sells the short leg together, so both are added. Orders that can only close are not among
-    them.
-    """
-    terms = model.instrument(orders.instrument)
-    held = [p for p in positions if p.position.instrument == orders.instrument]
-    hedged = orders.hedged or any(p.position.leg is not Leg.NET for p in held)
-    size = sum((p.position.size for p in held), ZERO)
-    if hedged:
-        gross = sum((abs(p.position.size) for p in held), ZERO)
-        exposure = gross + orders.buy_size + orders.sell_size
-    else:
-        exposure = max(abs(size + orders.buy_size), abs(size - orders.sell_size), abs(size))
-    per_size = abs(terms.instrument.value_per_size(margin_price_of(terms, market)))
-    notional = exposure * per_size
-    if terms.margin_price is MarginPrice.ENTRY:
-        notional = filled_notional([p.position for p in held], orders, exposure, per_size)
-    facts = PositionFacts(
-        symbol=orders.instrument,
-        size=exposure,
-        notional=notional,
-        leverage=orders.leverage or next((p.position.leverage for p in held), None),
-        open_interest=market.open_interest.get(orders.instrument),
-        rule=terms.maintenance,
-    )
-    own_initial = sum((p.initial.amount for p in held), ZERO)
-    own_maintenance = sum((p.maintenance.amount for p in held), ZERO)
-    whole = terms.maintenance.requirement(exposure, notional).amount
-    return OrderMargin(
-        orders=orders,
-        settle=terms.instrument.settle,
-        exposure=exposure,
-        notional=notional,
-        initial=max(ZERO, terms.initial.requirement(facts).amount - own_initial),
-        maintenance=max(ZERO, whole - own_maintenance) if model.orders_in_maintenance else ZERO,
-        loss=_order_loss(orders, terms, market),
+def _option_position(position: Position, terms: InstrumentTerms, market: Market) -> PositionMargin:
+    """Return the margin of one option; its notional is its value, its exposure the underlying's."""
+    facts = option_facts(position, terms, market)
+    rule = option_terms(terms).rule
+    return PositionMargin(
+        position=position,
+        terms=terms,
+        mark_price=facts.mark,
+        margin_price=facts.mark,
+        value=facts.value,
+        notional=abs(facts.value),
+        unrealized_pnl=facts.value - position.cost,
+        maintenance=rule.maintenance(facts),
+        initial=rule.initial(facts),
+        close_fee=ZERO,
+        option=facts,
     )
 
 
-def _order_loss(orders: OpenOrders, terms: InstrumentTerms, market: Market) -> Decimal:
-    """Return what the orders lose at once if filled: buys above the mark, sells below it."""
-    per_size = terms.instrument.value_per_size(market.mark(orders.instrument))
-    buys = max(ZERO, orders.buy_value - per_size * orders.buy_size) if orders.buy_value else ZERO
-    sells = (
-        max(ZERO, per_size * orders.sell_size - orders.sell_value) if orders.sell_value else ZERO
+def _group_margins(
+    positions: tuple[PositionMargin, ...], model: MarginModel
+) -> tuple[GroupMargin, ...]:
+    """Return what the venue asks less, or more, of options together than of each by itself."""
+    if model.group is None:
+        return ()
+    return model.group.margins(
+        [
+            GroupMember(facts=p.option, initial=p.initial.amount, maintenance=p.maintenance.amount)
+            for p in positions
+            if p.option is not None
+        ]
     )
-    return max(buys, sells)
 
 
 def _asset_margins(
     unit: MarginUnit,
     positions: tuple[PositionMargin, ...],
-    orders: tuple[OrderMargin, ...],
+    added: tuple[tuple[OrderMargin, ...], tuple[GroupMargin, ...]],
     market: Market,
     model: MarginModel,
 ) -> tuple[AssetMargin, ...]:
+    orders = added[0]
     settles = dict.fromkeys((*(p.settle for p in positions), *(o.settle for o in orders)), ZERO)
     return tuple(
         _asset_margin(
             name,
             unit,
             [p for p in positions if p.settle == name],
-            [o for o in orders if o.settle == name],
+            [row for rows in added for row in rows if row.settle == name],
             price_of(name, market, model),
             model,
         )
@@ -457,13 +441,13 @@ def _asset_margin(
     name: str,
     unit: MarginUnit,
     positions: list[PositionMargin],
-    orders: list[OrderMargin],
+    added: list[OrderMargin | GroupMargin],
     price: Decimal,
     model: MarginModel,
 ) -> AssetMargin:
     terms = model.asset(name)
     cash = cash_of(unit, name)
-    loss = sum((o.loss for o in orders), ZERO)
+    loss = sum((row.loss for row in added if isinstance(row, OrderMargin)), ZERO)
     profit = _profit(positions, model, MarginPurpose.MAINTENANCE)
     value, loan = collateral(terms.schedule, terms, cash, profit)
     initial = terms.schedule_for(MarginPurpose.INITIAL)
@@ -477,20 +461,21 @@ def _asset_margin(
         asset=name,
         balance=unit.balances.get(name, ZERO),
         accrued_interest=unit.accrued_interest.get(name, ZERO),
-        unrealized_pnl=sum((p.unrealized_pnl for p in positions), ZERO),
+        unrealized_pnl=sum((p.unrealized_pnl for p in positions if p.option is None), ZERO),
         counted=cash + profit,
         collateral_value=value,
         collateral_value_initial=value_initial - loss,
-        maintenance_margin=maintenance + loan + gross + sum((o.maintenance for o in orders), ZERO),
+        maintenance_margin=maintenance + loan + gross + sum((r.maintenance for r in added), ZERO),
         initial_margin=sum((p.initial_margin for p in positions), ZERO)
         + loan_initial
         + gross_initial
-        + sum((o.initial for o in orders), ZERO),
+        + sum((row.initial for row in added), ZERO),
         price=price,
         profit_initial=(value_initial - loan_initial) - (without - loan_without),
         loan=unit.loans.get(name, ZERO),
         loan_margin=gross,
         loan_margin_initial=gross_initial,
+        option_value=sum((p.value for p in positions if p.option is not None), ZERO),
     )
 
 
@@ -499,18 +484,18 @@ def _profit(
     model: MarginModel,
     purpose: MarginPurpose,
 ) -> Decimal:
-    """Return the profit that counts for a purpose, before its cap."""
+    """Return the profit that counts for a purpose, before its cap, and the value of options."""
     weight = model.profit_terms(purpose).weight
-    return sum((counted_profit(p.unrealized_pnl, weight) for p in positions), ZERO)
+    return sum((p.counted(weight) for p in positions), ZERO)
 
 
 def _notional(
     positions: tuple[PositionMargin, ...],
     assets: tuple[AssetMargin, ...],
 ) -> Decimal:
-    """Return the sum of notionals, valuation currency."""
+    """Return the sum of what positions move with, valuation currency."""
     prices = {asset.asset: asset.price for asset in assets}
-    return sum((p.notional * prices[p.settle] for p in positions), ZERO)
+    return sum(((p.exposure or ZERO) * prices[p.settle] for p in positions), ZERO)
 
 
 def _over_cap(
@@ -524,5 +509,6 @@ def _over_cap(
     if terms.cap is None:
         return ZERO
     prices = {asset.asset: asset.price for asset in assets}
-    profits = (max(ZERO, p.unrealized_pnl) * terms.weight * prices[p.settle] for p in positions)
+    futures = [p for p in positions if p.option is None]
+    profits = (max(ZERO, p.unrealized_pnl) * terms.weight * prices[p.settle] for p in futures)
     return max(ZERO, sum(profits, ZERO) - terms.cap)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from keelmark.core.errors import InvalidMark, MissingMarkPrice, nearest
@@ -13,10 +14,13 @@ class Market:
     """Prices at one instant.
 
     Attributes:
-        marks: Mark price by instrument, quote per base.
+        marks: Mark price by instrument, quote per base; of options, the premium.
         indices: Index price by index name.
         asset_prices: Price of each asset in the rulebook's valuation currency.
         open_interest: Open interest by instrument, in settle notional.
+        forwards: Price of the underlying for an option's expiry, by option.
+        volatilities: Implied volatility by option, annual fraction, where the venue gives one.
+        time: Of the snapshot, UTC; options need it to know their time to expiry.
         snapshot_id: Names the snapshot in messages and workings.
         advice: What to do about a missing price; `{name}` stands for it.
     """
@@ -25,6 +29,9 @@ class Market:
     indices: Mapping[str, Decimal] = field(default_factory=dict)
     asset_prices: Mapping[str, Decimal] = field(default_factory=dict)
     open_interest: Mapping[str, Decimal] = field(default_factory=dict)
+    forwards: Mapping[str, Decimal] = field(default_factory=dict)
+    volatilities: Mapping[str, Decimal] = field(default_factory=dict)
+    time: datetime | None = None
     snapshot_id: str = "as given"
     advice: str = "add it to the feed or close what depends on it"
 
@@ -36,6 +43,15 @@ class Market:
             InvalidMark: It is not a positive finite number.
         """
         return self._price(self.marks, symbol, "mark price")
+
+    def premium(self, symbol: str) -> Decimal:
+        """Return the mark price of an option, which may be zero; raises as `mark`."""
+        price = self.marks.get(symbol)
+        return ZERO if price is not None and price == ZERO else self.mark(symbol)
+
+    def forward(self, symbol: str) -> Decimal:
+        """Return the price of an option's underlying for its expiry; raises as `mark`."""
+        return self._price(self.forwards, symbol, "price of the underlying")
 
     def index(self, name: str) -> Decimal:
         """Return an index price; raises as `mark`."""

@@ -13,8 +13,10 @@ from keelmark.core.errors import (
     UnknownInstrument,
     nearest,
 )
+from keelmark.core.groups import GroupRule
 from keelmark.core.instrument import Instrument
 from keelmark.core.numbers import ONE, ZERO, round_to
+from keelmark.core.option_rules import OptionTerms
 from keelmark.core.rules import MaintenanceRule, Requirement
 
 
@@ -196,6 +198,7 @@ class InstrumentTerms:
         close_fee: Fee to close inside both requirements, if the venue counts one.
         whole_quanta: Quantum of the settle asset that values are cut to, towards zero, where the
             venue computes in integers; such contracts have no kernel face.
+        option: How an option is margined; `None` for every other kind.
         source: Where the numbers were read, with date.
     """
 
@@ -205,11 +208,18 @@ class InstrumentTerms:
     margin_price: MarginPrice = MarginPrice.MARK
     close_fee: CloseFee | None = None
     whole_quanta: Decimal | None = None
+    option: OptionTerms | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
         if self.whole_quanta is not None and self.instrument.is_inverse:
             msg = f"{self.instrument.symbol}: values in whole quanta are of linear contracts only"
+            raise InvalidInput(msg)
+        if self.instrument.is_option != (self.option is not None):
+            wrong = (
+                "no rule for its margin" if self.option is None else "option margin, and is none"
+            )
+            msg = f"{self.instrument.symbol}: a {self.instrument.kind} with {wrong}"
             raise InvalidInput(msg)
         if self.margin_price is MarginPrice.INDEX and self.instrument.index is None:
             msg = f"{self.instrument.symbol} is margined on an index but names none: set `index`"
@@ -301,6 +311,7 @@ class MarginModel:
         withdraw_notional: Share of the total notional that must stay in a unit when money leaves,
             where that is more than initial margin (Hyperliquid: 0.1); 0 where the venue has none.
         liquidation_price_form: What the venue's own liquidation price means.
+        group: Margin of options together, where the venue has one.
     """
 
     name: str
@@ -315,6 +326,7 @@ class MarginModel:
     withdraw_profit: bool = False
     withdraw_notional: Decimal = ZERO
     liquidation_price_form: LiquidationPriceForm = LiquidationPriceForm.EXACT
+    group: GroupRule | None = None
 
     def __post_init__(self) -> None:
         if not (self.withdraw_notional.is_finite() and self.withdraw_notional >= ZERO):

@@ -111,3 +111,9 @@ def round_to(amount: Decimal, unit: Decimal, *, up: bool) -> Decimal:
     with exact():
         rounding = ROUND_CEILING if up else ROUND_FLOOR
         return (amount / unit).to_integral_value(rounding=rounding) * unit
+
+
+def round_half_even(amount: Decimal, unit: Decimal) -> Decimal:
+    """Return the multiple of `unit` nearest to `amount`, of two the even one."""
+    with exact():
+        return (amount / unit).to_integral_value(rounding=ROUND_HALF_EVEN) * unit

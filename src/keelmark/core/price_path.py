@@ -1,14 +1,24 @@
 """The prices a unit reads as functions of the size of a joint move."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from keelmark.core.bound import Box, Factor, FactorKind, Interval, excess_bound, factor_price, reads
+from keelmark.core.bound import (
+    Box,
+    Factor,
+    FactorKind,
+    Interval,
+    excess_bound,
+    factor_price,
+    options_of,
+    reads,
+)
 from keelmark.core.margin import maintenance_excess, margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.repricing import Repricer
 from keelmark.core.unit import MarginUnit
 
 PRECISION = Decimal("1e-15")
@@ -20,13 +30,17 @@ REACH_MAX = Decimal(10)
 
 @dataclass(frozen=True, slots=True)
 class PricePath:
-    """The factors of a unit as functions of the size of the move."""
+    """The factors of a unit as functions of the size of the move.
+
+    An option's direction is that of its underlying: its forward moves so, and its mark is repriced.
+    """
 
     unit: MarginUnit
     market: Market
     model: MarginModel
     direction: Mapping[str, Decimal]
     slopes: Mapping[Factor, Decimal]
+    options: Mapping[str, Repricer] = field(default_factory=dict)
 
     @classmethod
     def along(
@@ -36,14 +50,36 @@ class PricePath:
         market: Market,
         model: MarginModel,
     ) -> "PricePath":
-        """Return the path of every factor `unit` reads."""
+        """Return the path of every factor `unit` reads.
+
+        Raises:
+            CannotReprice: An option that moves has no volatility or time to expiry.
+            MissingMarkPrice: A price that moves is not there.
+        """
         slopes = {f: _slope(f, direction, model) for f in reads(unit, model)}
-        return cls(unit, market, model, direction, {f: s for f, s in slopes.items() if s != ZERO})
+        moved = {f: s for f, s in slopes.items() if s != ZERO}
+        options = {
+            terms.instrument.symbol: Repricer.of(terms.instrument, market)
+            for terms in options_of(unit, model)
+            if Factor(FactorKind.MARK, terms.instrument.symbol) in moved
+        }
+        return cls(unit, market, model, direction, moved, options)
 
     def price(self, factor: Factor, size: Decimal) -> Decimal:
         """Return a factor's price after a move; never below zero."""
+        share = ONE + self.slopes[factor] * size
+        if factor.kind is FactorKind.MARK and factor.name in self.options:
+            option = self.options[factor.name]
+            return option.mark_at(option.forward * share)
         start = factor_price(factor, self.market, self.model)
-        return max(ZERO, start * (ONE + self.slopes[factor] * size))
+        return max(ZERO, start * share)
+
+    def forwards(self, size: Decimal) -> dict[str, Decimal]:
+        """Return the prices of the underlyings of options after a move, by option."""
+        return {
+            symbol: option.forward * (ONE + self.direction[symbol] * size)
+            for symbol, option in self.options.items()
+        }
 
     def at(self, size: Decimal) -> Market:
         """Return the market after a move."""
@@ -56,6 +92,9 @@ class PricePath:
             indices={**self.market.indices, **by_kind[FactorKind.INDEX]},
             asset_prices={**self.market.asset_prices, **by_kind[FactorKind.ASSET]},
             open_interest=self.market.open_interest,
+            forwards={**self.market.forwards, **self.forwards(size)},
+            volatilities=self.market.volatilities,
+            time=self.market.time,
             snapshot_id=f"{self.market.snapshot_id} moved by {size:f}",
         )
 
