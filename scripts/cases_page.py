@@ -53,13 +53,17 @@ def page(recorded: str) -> str:
 
 def totals(outcomes: Iterable[Sequence[Outcome]]) -> str:
     """Return how many cases agree how well."""
-    verdicts = [verdict([f for part in parts for f in part.figures]) for parts in outcomes]
-    lines = [
-        ("cases run", str(len(verdicts))),
-        *((name, str(verdicts.count(name))) for name in ("exact", "within tolerance", "off")),
-        ("not expressible", "0"),
-    ]
-    return table(("", "cases"), lines)
+    verdicts = [case_verdict(parts) for parts in outcomes]
+    names = ("exact", "within tolerance", "off", "not expressible")
+    counts = [(name, str(verdicts.count(name))) for name in names]
+    return table(("", "cases"), [("cases run", str(len(verdicts))), *counts])
+
+
+def case_verdict(parts: Sequence[Outcome]) -> str:
+    """Return the worst verdict of a case's parts."""
+    if any(part.row.cannot for part in parts):
+        return "not expressible"
+    return verdict([figure for part in parts for figure in part.figures])
 
 
 def verdict(figures: Sequence[Figure]) -> str:

@@ -248,6 +248,12 @@ def test_a_liquidation_ends_at_a_buffer_margin_of_zero() -> None:
     assert derive.buffer_margin(D(-100), D(900)) == D(-250)
 
 
+@pytest.mark.parametrize(("value", "buffer"), [(1, 0), (1, 5), (0, -5), (-1, -5)])
+def test_only_a_solvent_account_below_its_buffer_is_auctioned(value: int, buffer: int) -> None:
+    with pytest.raises(InvalidInput, match="no solvent auction"):
+        derive.Auctioned(mark_to_market=D(value), buffer_margin=D(buffer))
+
+
 def test_an_insolvent_offer_starts_at_the_loss_and_stays_at_maintenance() -> None:
     offers = [derive.insolvent_offer(D(-4000), D(-15000), D(m)) for m in (0, 60, 600)]
     assert offers == [-4000, -15000, -15000]

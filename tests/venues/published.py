@@ -6,7 +6,8 @@ A row gives what is known of a case (`id`, `what`, `source`, `provenance`, `tole
 - `account`: an account document, read and checked as `keelmark check --json` does it; `rulebook`
   names a file of `rulebooks/` to be used instead of the venue's own;
 - `call`: a public function, `module:name` below `keelmark`, with `arguments` converted to the
-  types of its signature.
+  types of its signature;
+- `cannot`: why no document and no function can say it yet. A test keeps these at none.
 
 `expect` maps paths into the result to the published figures: numbers as strings (`"24999/50"` is a
 fraction), texts, true or false, or lists of these. A path goes through keys, attributes, and places
@@ -62,10 +63,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rulebook: str | None = None
     call: str | None = None
     arguments: dict[str, Any] = {}
+    cannot: str = ""
 
     def __post_init__(self) -> None:
-        if (self.account is None) == (self.call is None):
-            msg = f"{self.id}: give it an `account` or a `call`, one of them"
+        ways = (self.account is not None) + (self.call is not None) + bool(self.cannot)
+        if ways != 1:
+            msg = (
+                f"{self.id}: give it an `account`, a `call` or why it `cannot` be run, one of them"
+            )
             raise ValueError(msg)
         if self.provenance not in PROVENANCE or not self.expect:
             msg = f"{self.id}: provenance {self.provenance!r}, {len(self.expect)} figures"
@@ -138,7 +143,9 @@ def rows_of(file: Path) -> tuple[Row, ...]:
 
 
 def run(row: Row) -> Outcome:
-    """Return what a row gives."""
+    """Return what a row gives; nothing where it cannot be run."""
+    if row.cannot:
+        return Outcome(row=row, figures=())
     found = _checked(row) if row.call is None else {"result": called(row)}
     figures = tuple(
         figure

@@ -30,8 +30,13 @@ def listed() -> dict[str, Case]:
     return {case["id"]: case for case in json.loads(LIST.read_text("utf-8"))}
 
 
+def test_every_case_can_be_expressed() -> None:
+    assert {row.id: row.cannot for row in rows() if row.cannot} == {}
+
+
 @pytest.mark.parametrize("case", cases())
 def test_the_published_figures_are_ours(case: str) -> None:
+    assert all(run(row).figures for row in cases()[case])
     off = [figure for row in cases()[case] for figure in run(row).off]
     assert not off, "; ".join(
         f"{f.path}: ours {shown(f.ours)}, theirs {shown(f.theirs)}" for f in off

@@ -54,6 +54,14 @@ class Auctioned:
     buffer_margin: Decimal
     reserved: Decimal = ZERO
 
+    def __post_init__(self) -> None:
+        if not self.buffer_margin < ZERO < self.mark_to_market:
+            msg = (
+                f"no solvent auction of an account worth {self.mark_to_market} with a buffer margin "
+                f"of {self.buffer_margin}: it is worth something and its buffer margin is negative"
+            )
+            raise InvalidInput(msg)
+
 
 def buffer_margin(
     maintenance_margin: Decimal, mark_to_market: Decimal, terms: AuctionTerms = AUCTION
