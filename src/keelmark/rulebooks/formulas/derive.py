@@ -57,8 +57,8 @@ class Auctioned:
     def __post_init__(self) -> None:
         if not self.buffer_margin < ZERO < self.mark_to_market:
             msg = (
-                f"no solvent auction of an account worth {self.mark_to_market} with a buffer margin "
-                f"of {self.buffer_margin}: it is worth something and its buffer margin is negative"
+                f"no solvent auction of an account worth {self.mark_to_market} with a buffer "
+                f"margin of {self.buffer_margin}: worth must be above zero, the margin below it"
             )
             raise InvalidInput(msg)
 
