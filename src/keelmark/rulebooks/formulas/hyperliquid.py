@@ -194,7 +194,8 @@ def portfolio_margin_ratio(
     """Return the portfolio margin ratio; above 0.95 the account is liquidatable.
 
     `max over tokens of (offset + cross maintenance + borrowed * price) / liquidation value`. The
-    page writes the liquidation value with one `min` around balance and cap; it is followed.
+    page writes one `portfolio_balance(token)` for the balance that is borrowed in and for the one
+    that is borrowed against; they are two arguments here, and the caller says which is meant.
 
     Args:
         tokens: Borrowable tokens.
