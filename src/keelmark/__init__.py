@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from keelmark.core.unit import MarginUnit as MarginUnit
     from keelmark.core.unit import Position as Position
     from keelmark.engine.engine import Engine as Engine
-    from keelmark.risk.whatif import whatif as whatif
+    from keelmark.risk.what_if import whatif as whatif
     from keelmark.rulebooks import load_rulebook as load_rulebook
     from keelmark.rulebooks import rulebook_names as rulebook_names
 
@@ -58,7 +58,7 @@ _HOMES = {
     "read_account": "keelmark.accounts",
     "risk": "",
     "rulebook_names": "keelmark.rulebooks",
-    "whatif": "keelmark.risk.whatif",
+    "whatif": "keelmark.risk.what_if",
 }
 """Where each public name lives; empty for a package of this one."""
 

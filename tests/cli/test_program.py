@@ -140,7 +140,8 @@ def test_listing_commands_imports_none_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["check"], ["check", "--json"], ["explain"], ["whatif"], ["whatif", "--json"]]
+    "command",
+    [["check"], ["check", "--json"], ["explain"], ["whatif"], ["whatif", "--json"], ["ladder"]],
 )
 def test_reading_an_account_imports_nothing_heavy(command: list[str], account: str) -> None:
     loaded = run_python(f"from keelmark.cli import main; main({[*command, account]!r})")

@@ -13,7 +13,7 @@ from keelmark.accounts import read_account
 from keelmark.cli import main
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.whatif_table import whatif_lines
-from keelmark.risk.whatif import whatif
+from keelmark.risk.what_if import whatif
 
 ROW = {"instrument": "BTCUSDT", "size": "1", "entry_price": "60000", "mark_price": "60000"}
 BOOK: dict[str, Any] = {

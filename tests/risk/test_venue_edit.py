@@ -11,7 +11,7 @@ from keelmark.accounts import Account, read_account
 from keelmark.accounts.check import Verdict
 from keelmark.core.instrument import Instrument, InstrumentKind
 from keelmark.risk.symbols import coin_of, counterpart
-from keelmark.risk.whatif import WhatIf, whatif
+from keelmark.risk.what_if import WhatIf, whatif
 from keelmark.rulebooks import load_rulebook
 from keelmark.rulebooks.load import read_rulebook
 from tests.risk.venues import CONTRACTS, PERPS

@@ -17,7 +17,7 @@ from keelmark.core.errors import InvalidInput
 from keelmark.core.margin import margin_report
 from keelmark.risk.edit_text import FORMS, edit_words, parse_edit
 from keelmark.risk.edits import Close, Deposit, SetMarginMode
-from keelmark.risk.whatif import WhatIf, whatif
+from keelmark.risk.what_if import WhatIf, whatif
 from tests.risk.strategies import documents
 
 CENT = Decimal("1e-15")

@@ -20,8 +20,8 @@ from keelmark.cli.options import (
 from keelmark.core.errors import StorageFailed
 from keelmark.risk.edit_text import edit_of
 from keelmark.risk.edits import Edit
-from keelmark.risk.whatif import WhatIf
-from keelmark.risk.whatif import whatif as whatif_of
+from keelmark.risk.what_if import WhatIf
+from keelmark.risk.what_if import whatif as whatif_of
 
 _ORDER = "keelmark.order"
 

@@ -13,7 +13,7 @@ from keelmark.accounts.position import PositionCheck
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.core.liquidation_price import PriceStatus
 from keelmark.core.numbers import ZERO
-from keelmark.risk.whatif import Compared, PositionPair, UnitPair, WhatIf
+from keelmark.risk.what_if import Compared, PositionPair, UnitPair, WhatIf
 
 _BAR = 30
 _FAR = Decimal(10)

@@ -8,6 +8,8 @@ from importlib import import_module
 _HOMES = {
     "Add": "keelmark.risk.edits",
     "Close": "keelmark.risk.edits",
+    "Ladder": "keelmark.risk.ladders",
+    "Surface": "keelmark.risk.surfaces",
     "Deposit": "keelmark.risk.edits",
     "MovePrice": "keelmark.risk.edits",
     "Resize": "keelmark.risk.edits",
@@ -15,10 +17,12 @@ _HOMES = {
     "SetMarginMode": "keelmark.risk.edits",
     "SetVenue": "keelmark.risk.edits",
     "Transfer": "keelmark.risk.edits",
-    "WhatIf": "keelmark.risk.whatif",
+    "WhatIf": "keelmark.risk.what_if",
     "Withdraw": "keelmark.risk.edits",
+    "ladder": "keelmark.risk.ladders",
     "parse_edit": "keelmark.risk.edit_text",
-    "whatif": "keelmark.risk.whatif",
+    "surface": "keelmark.risk.surfaces",
+    "whatif": "keelmark.risk.what_if",
 }
 """Where each public name lives."""
 

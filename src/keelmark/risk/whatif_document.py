@@ -4,7 +4,7 @@ from keelmark.accounts.check_document import JsonTable, check_document, decimal_
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.written import written
 from keelmark.risk.edit_text import edit_words
-from keelmark.risk.whatif import PositionPair, UnitPair, WhatIf
+from keelmark.risk.what_if import PositionPair, UnitPair, WhatIf
 
 
 def whatif_document(found: WhatIf) -> JsonTable:

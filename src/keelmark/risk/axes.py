@@ -1,0 +1,182 @@
+"""Along what prices move: one mark, a coin with everything on it, all coins, or a given vector."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from keelmark.accounts.account import Account
+from keelmark.core.bound import Factor, FactorKind, reads
+from keelmark.core.errors import InvalidInput, nearest
+from keelmark.core.margin import margin_report
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel
+from keelmark.core.numbers import ONE, exact
+from keelmark.core.price_path import PricePath
+from keelmark.core.unit import MarginUnit
+from keelmark.risk.edits import ALL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """A family of markets by one number, the relative move.
+
+    Attributes:
+        name: What moves, in words.
+        path: The prices the unit reads, as functions of the move.
+        reference: Present price of what moves; `None` where several things move apart.
+    """
+
+    name: str
+    path: PricePath
+    reference: Decimal | None
+
+    def price(self, move: Decimal) -> Decimal | None:
+        """Return the price of what moves after a move."""
+        if self.reference is None:
+            return None
+        with exact():
+            return self.reference * (ONE + move)
+
+    def at(self, move: Decimal) -> "MarginAt":
+        """Return the margin after a move."""
+        with exact():
+            return MarginAt.of(self.path.unit, self.path.at(move), self.path.model)
+
+    def excess(self, move: Decimal) -> Decimal:
+        """Return the maintenance excess after a move."""
+        with exact():
+            return self.path.excess(move)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginAt:
+    """The margin of a unit at one market, valuation currency."""
+
+    equity: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    excess: Decimal
+    is_liquidatable: bool
+
+    @classmethod
+    def of(cls, unit: MarginUnit, market: Market, model: MarginModel) -> "MarginAt":
+        """Return the margin at a market: the report of `core`, in short."""
+        report = margin_report(unit, market, model)
+        return cls(
+            equity=report.equity,
+            initial_margin=report.initial_margin,
+            maintenance_margin=report.maintenance_margin,
+            excess=report.maintenance_excess,
+            is_liquidatable=report.is_liquidatable,
+        )
+
+    @property
+    def usage(self) -> Decimal | None:
+        """Maintenance over equity; `None` where equity is not above zero."""
+        if self.equity <= 0:
+            return None
+        with exact():
+            return self.maintenance_margin / self.equity
+
+
+def unit_for(account: Account, name: str | None, unit_id: str | None) -> MarginUnit:
+    """Return the unit that is asked about: the one named, the one that holds it, or the first.
+
+    Raises:
+        InvalidInput: There is no such unit, or none that holds a position.
+    """
+    units = {unit.unit_id: unit for unit in account.units if unit.positions}
+    if not units:
+        msg = "the account holds no position: no price liquidates it"
+        raise InvalidInput(msg)
+    if unit_id is not None:
+        if unit_id not in units:
+            msg = f"no margin unit {unit_id!r} with a position; {nearest(unit_id, units)}"
+            raise InvalidInput(msg)
+        return units[unit_id]
+    holders = [u for u in units.values() if name is None or name in _names(u, account.model)]
+    return (holders or list(units.values()))[0]
+
+
+def axis_of(account: Account, unit: MarginUnit, name: str) -> Axis:
+    """Return the axis a name means to a unit.
+
+    Args:
+        account: Where the unit and its market are.
+        unit: What is margined.
+        name: A held instrument (its mark alone, with the index it is margined on), a coin (every
+            contract on it, and its price as collateral), an asset, or `all` coins alike.
+
+    Raises:
+        InvalidInput: The unit reads no price of that name.
+    """
+    model, market = account.model, account.market
+    symbols = _symbols(unit, model)
+    on_it = [s for s in symbols if model.instrument(s).instrument.base == name]
+    if name == ALL:
+        return Axis(name="all prices", path=_along(account, unit, symbols), reference=None)
+    if on_it:
+        first = on_it[0]
+        return Axis(name=name, path=_along(account, unit, on_it), reference=market.mark(first))
+    if name in symbols:
+        path = _along(account, unit, [name])
+        slopes = {f: s for f, s in path.slopes.items() if f.kind is not FactorKind.ASSET}
+        alone = replace(path, slopes=slopes)
+        return Axis(name=name, path=alone, reference=market.mark(name))
+    asset = Factor(FactorKind.ASSET, name)
+    if asset in reads(unit, model):
+        path = PricePath(unit, market, model, {}, {asset: ONE})
+        return Axis(name=name, path=path, reference=market.asset_price(name))
+    msg = f"{unit.unit_id} reads no price of {name!r}; {nearest(name, _names(unit, model))}"
+    raise InvalidInput(msg)
+
+
+def axis_along(
+    account: Account, unit: MarginUnit, vector: Mapping[str, Decimal], name: str
+) -> Axis:
+    """Return the axis of a joint move: relative change by coin or instrument per unit of move.
+
+    Raises:
+        InvalidInput: A name the unit reads no mark of, or nothing that moves.
+    """
+    direction = direction_of(unit, vector, account.model)
+    path = PricePath.along(unit, direction, account.market, account.model)
+    return Axis(name=name, path=path, reference=None)
+
+
+def direction_of(
+    unit: MarginUnit, vector: Mapping[str, Decimal], model: MarginModel
+) -> dict[str, Decimal]:
+    """Return a direction by instrument; a coin stands for every contract on it."""
+    symbols = _symbols(unit, model)
+    found: dict[str, Decimal] = {}
+    for name, step in vector.items():
+        on_it = [s for s in symbols if model.instrument(s).instrument.base == name]
+        named = on_it or [s for s in symbols if s == name]
+        if not named:
+            msg = f"{unit.unit_id} holds nothing on {name!r}; {nearest(name, _names(unit, model))}"
+            raise InvalidInput(msg)
+        found.update(dict.fromkeys(named, step))
+    if not any(found.values()):
+        msg = "a joint move needs at least one instrument with a non-zero change"
+        raise InvalidInput(msg)
+    return found
+
+
+def _along(account: Account, unit: MarginUnit, symbols: list[str]) -> PricePath:
+    direction = dict.fromkeys(symbols, ONE)
+    return PricePath.along(unit, direction, account.market, account.model)
+
+
+def _symbols(unit: MarginUnit, model: MarginModel) -> list[str]:
+    """Return the contracts whose marks a unit reads, the shortest symbol first."""
+    marks = {f.name for f in reads(unit, model) if f.kind is FactorKind.MARK}
+    return sorted(marks, key=lambda symbol: (len(symbol), symbol))
+
+
+def _names(unit: MarginUnit, model: MarginModel) -> list[str]:
+    """Return every name of something that can move."""
+    symbols = _symbols(unit, model)
+    bases = [model.instrument(symbol).instrument.base for symbol in symbols]
+    assets = [f.name for f in reads(unit, model) if f.kind is FactorKind.ASSET]
+    return list(dict.fromkeys((*bases, *symbols, *sorted(assets), ALL)))

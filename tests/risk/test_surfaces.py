@@ -1,0 +1,126 @@
+"""Surfaces: exact at every point, and a contour with the trigger on one side only."""
+
+import json
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import keelmark as km
+from keelmark.accounts import Account, read_account
+from keelmark.core.errors import InvalidInput
+from keelmark.core.margin import margin_report
+from keelmark.risk.surfaces import surface
+from keelmark.risk.what_if import whatif
+from tests.risk.test_ladders import book
+
+STEP = Decimal("1e-7")
+
+
+def account_of(*rows: tuple[str, str, str], usdt: str = "20000", **changes: object) -> Account:
+    return read_account(json.dumps({**book(*rows, usdt=usdt), **changes}))
+
+
+LONG = (("BTCUSDT", "1", "60000"), ("ETHUSDT", "10", "3000"))
+HEDGED = (("BTCUSDT", "2", "60000"), ("ETHUSDT", "-40", "3000"))
+
+
+@pytest.mark.parametrize("rows", [LONG, HEDGED])
+def test_every_point_is_the_margin_of_the_moved_document(
+    rows: tuple[tuple[str, str, str], ...],
+) -> None:
+    account = account_of(*rows)
+    found = surface(account, "BTC", "ETH", steps=5)
+    for y, line in zip(found.moves_y, found.margins, strict=True):
+        for x, margin in zip(found.moves_x, line, strict=True):
+            edits = [f"price BTC={x * 100:f}%", f"price ETH={y * 100:f}%"]
+            moved = whatif(account, *edits).after.account
+            report = margin_report(moved.units[0], moved.market, moved.model)
+            assert margin.equity == report.equity
+            assert margin.maintenance_margin == report.maintenance_margin
+            assert margin.is_liquidatable == report.is_liquidatable
+
+
+@settings(max_examples=20)
+@given(
+    btc=st.integers(-5, 5).filter(bool),
+    eth=st.integers(-90, 90).filter(bool),
+    usdt=st.integers(1_000, 90_000),
+)
+def test_contour_points_liquidate_on_one_side_only(btc: int, eth: int, usdt: int) -> None:
+    account = account_of(
+        ("BTCUSDT", str(btc), "60000"), ("ETHUSDT", str(eth), "3000"), usdt=str(usdt)
+    )
+    found = surface(account, "BTC", "ETH", steps=9)
+    for segment in found.contour:
+        for x, y in segment:
+            sides = {
+                found.at(x + dx, y + dy).is_liquidatable
+                for dx, dy in ((STEP, 0), (-STEP, 0), (0, STEP), (0, -STEP))
+            }
+            assert sides == {True, False}
+
+
+@settings(max_examples=20)
+@given(
+    btc=st.integers(-5, 5).filter(bool),
+    eth=st.integers(-90, 90).filter(bool),
+    usdt=st.integers(1_000, 90_000),
+)
+def test_the_contour_parts_the_grid(btc: int, eth: int, usdt: int) -> None:
+    rows = ("BTCUSDT", str(btc), "60000"), ("ETHUSDT", str(eth), "3000")
+    found = surface(account_of(*rows, usdt=str(usdt)), "BTC", "ETH", steps=9)
+    points = {point for segment in found.contour for point in segment}
+    for row, y in enumerate(found.moves_y):
+        falls = [margin.is_liquidatable for margin in found.margins[row]]
+        changes = sum(one != other for one, other in pairwise(falls))
+        on_row = {x for x, place in points if place == y and x not in found.moves_x}
+        assert len(on_row) <= changes <= len({x for x, place in points if place == y})
+
+
+def test_a_surface_through_now_meets_the_liquidation_prices() -> None:
+    account = account_of(*LONG)
+    found = surface(account, "BTCUSDT", "ETHUSDT", steps=41)
+    check = km.check(account)
+    on_axis = {x for segment in found.contour for x, y in segment if y == 0}
+    price = check.units[0].positions[0]
+    assert price.distance is not None
+    (move,) = on_axis
+    assert abs(move - price.distance) < Decimal("1e-12")
+
+
+def test_mirrored_books_have_mirrored_equity() -> None:
+    turned = tuple((symbol, f"-{size}", entry) for symbol, size, entry in LONG)
+    long = surface(account_of(*LONG), "BTC", "ETH", steps=5)
+    short = surface(account_of(*turned), "BTC", "ETH", steps=5)
+    for row, line in enumerate(long.margins):
+        for column, margin in enumerate(line):
+            assert margin.equity == short.margins[-1 - row][-1 - column].equity
+
+
+def test_a_coin_held_as_collateral_moves_on_its_own_axis() -> None:
+    account = account_of(
+        *LONG, collateral=[{"asset": "SOL", "balance": "300"}], prices={"SOL": "150"}
+    )
+    found = surface(account, "SOL", "BTC", steps=3)
+    assert found.margins[0][2].equity - found.margins[0][0].equity == 300 * 150 * Decimal("0.9")
+
+
+def test_two_axes_that_move_one_price_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="both move BTCUSDT; choose two prices"):
+        surface(account_of(*LONG), "BTC", "BTCUSDT")
+    with pytest.raises(InvalidInput, match="both move"):
+        surface(account_of(*LONG), "all", "ETH")
+
+
+def test_a_frame_and_a_document_hold_every_point() -> None:
+    found = surface(account_of(*LONG), "BTC", "ETH", steps=5)
+    assert found.to_polars().height == 25
+    document: Any = found.document()
+    assert len(document["margins"]) == 5
+    assert Decimal(document["now"]["equity"]) == found.now.equity
+    assert len(document["contour"]) == len(found.contour)
+    assert "BTC x ETH" in found._repr_html_()
