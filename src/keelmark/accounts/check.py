@@ -64,6 +64,8 @@ class UnitCheck:
         known: Its requirements, as far as they are known without a report.
         positions: Its positions.
         joint_moves: All its instruments together, down and up; empty without any.
+        nearest: The nearest liquidating move, joint or of one instrument alone; nothing where it
+            is due.
     """
 
     unit: MarginUnit
@@ -73,6 +75,7 @@ class UnitCheck:
     known: KnownMargin
     positions: tuple[PositionCheck, ...]
     joint_moves: tuple[JointMove, ...]
+    nearest: NearestMove | None = None
 
     @property
     def is_liquidatable(self) -> bool | None:
@@ -88,23 +91,6 @@ class UnitCheck:
     def joint_move(self) -> JointMove | None:
         """The nearer of all prices falling together and all rising together."""
         return nearest_joint_move(self.joint_moves)
-
-    @property
-    def nearest(self) -> NearestMove | None:
-        """The nearest liquidating move: joint, or of one instrument alone; zero where it is due."""
-        if self.is_liquidatable:
-            return NearestMove(instrument=None, distance=ZERO)
-        moves = []
-        joint = self.joint_move
-        if joint is not None and joint.size is not None:
-            step = next(iter(joint.direction.values()))
-            moves.append(NearestMove(instrument=None, distance=joint.size * step))
-        moves += [
-            NearestMove(instrument=p.held.position.instrument, distance=p.distance)
-            for p in self.positions
-            if p.distance is not None
-        ]
-        return min(moves, key=lambda move: abs(move.distance), default=None)
 
     @property
     def distance(self) -> Decimal | None:
@@ -274,16 +260,25 @@ def check(
 
 def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:
     model, market = account.model, account.market
+    error: MissingNumber | None = None
+    if account.unlearnt is None or unit.kind is not UnitKind.CROSS:
+        try:
+            return _known_check(margin_report(unit, market, model), account)
+        except MissingNumber as missing:
+            error = missing
+    return _unknown_check(unit, account, error)
+
+
+def _unknown_check(unit: MarginUnit, account: Account, error: MissingNumber | None) -> UnitCheck:
+    """Return what stays known of a unit that lacks a number, or of which not all was learnt."""
+    model, market = account.model, account.market
     with exact():
         held = [known_position(p, market, model) for p in unit.positions]
-    known, reason = KnownMargin(), account.unlearnt
-    if reason is None or unit.kind is not UnitKind.CROSS:
-        try:
-            return _known_check(unit, margin_report(unit, market, model), held, account)
-        except MissingNumber as error:
-            lacking = [missing_prices(unit, market, model), *(p.missing for p in held)]
-            reason = "; ".join(dict.fromkeys(filter(None, lacking))) or str(error)
-            known = known_margin(unit, market, model)
+    known, reason = KnownMargin(), account.unlearnt or ""
+    if error is not None:
+        lacking = [missing_prices(unit, market, model), *(p.missing for p in held)]
+        reason = "; ".join(dict.fromkeys(filter(None, lacking))) or str(error)
+        known = known_margin(unit, market, model)
     return UnitCheck(
         unit=unit,
         currency=_currency(unit, model),
@@ -299,22 +294,39 @@ def _currency(unit: MarginUnit, model: MarginModel) -> str:
     return next(iter(unit.balances), "") if model.single_asset else model.valuation
 
 
-def _known_check(
-    unit: MarginUnit,
-    report: MarginReport,
-    held: Sequence[KnownPosition],
-    account: Account,
-) -> UnitCheck:
-    model, market = account.model, account.market
+def _known_check(report: MarginReport, account: Account) -> UnitCheck:
+    model, market, unit = account.model, account.market, report.unit
+    positions = tuple(_position_check(p, report, account) for p in report.positions)
+    moves = joint_moves(unit, market, model, report=report)
     return UnitCheck(
         unit=unit,
         currency=_currency(unit, model),
         report=report,
         reason=None,
         known=KnownMargin.of(report),
-        positions=tuple(_position_check(p.margin, report, account) for p in held),
-        joint_moves=joint_moves(unit, market, model),
+        positions=positions,
+        joint_moves=moves,
+        nearest=_nearest_move(report, positions, moves),
     )
+
+
+def _nearest_move(
+    report: MarginReport, positions: Sequence[PositionCheck], joint: Sequence[JointMove]
+) -> NearestMove | None:
+    """Return the nearest liquidating move; zero where it is due."""
+    if report.is_liquidatable:
+        return NearestMove(instrument=None, distance=ZERO)
+    moves = []
+    together = nearest_joint_move(joint)
+    if together is not None and together.size is not None:
+        step = next(iter(together.direction.values()))
+        moves.append(NearestMove(instrument=None, distance=together.size * step))
+    for position in positions:
+        distance = position.distance
+        if distance is not None:
+            symbol = position.held.position.instrument
+            moves.append(NearestMove(instrument=symbol, distance=distance))
+    return min(moves, key=lambda move: abs(move.distance), default=None)
 
 
 def _position_check(held: PositionMargin, report: MarginReport, account: Account) -> PositionCheck:
@@ -322,7 +334,7 @@ def _position_check(held: PositionMargin, report: MarginReport, account: Account
     return PositionCheck(
         unit_id=unit.unit_id,
         held=held,
-        liquidation=liquidation_prices(unit, symbol, account.market, account.model),
+        liquidation=liquidation_prices(unit, symbol, account.market, account.model, report=report),
         bankruptcy=bankruptcy_price(report, symbol),
         shown=_shown(report, symbol, account.model),
         naive=_naive_price(report, symbol),
@@ -337,7 +349,12 @@ def _shown(report: MarginReport, symbol: str, model: MarginModel) -> Liquidation
 
 
 def _naive_price(report: MarginReport, symbol: str) -> Decimal | None:
-    """Return the naive price where other positions need margin too; alone it misleads nobody."""
+    """Return the naive price where other positions need margin too; alone it misleads nobody.
+
+    There is none of a book with options: their value is no straight line.
+    """
+    if any(p.terms.option is not None for p in report.positions):
+        return None
     others = (p for p in report.positions if p.position.instrument != symbol)
     return naive_price(report, symbol) if any(p.maintenance_margin for p in others) else None
 

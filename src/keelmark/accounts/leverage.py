@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Context, Decimal
 
 from keelmark.core.errors import MissingNumber
-from keelmark.core.margin import position_margin
+from keelmark.core.excess import value_and_notional
+from keelmark.core.margin import position_facts
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, exact
@@ -21,8 +22,10 @@ def leverage_notes(
     Price moves carry notionals into rows that allow less, and rates rise with open interest.
     """
     for position in (p for unit in units for p in unit.positions):
+        if position.leverage is None:
+            continue
         taken = _taken(position, market, model)
-        if position.leverage is not None and taken is not None and taken < position.leverage:
+        if taken is not None and taken < position.leverage:
             yield (
                 f"leverage {position.leverage:f} of {position.instrument} is more than its row "
                 f"allows: initial margin is taken at {taken:f}x"
@@ -33,7 +36,10 @@ def _taken(position: Position, market: Market, model: MarginModel) -> Decimal | 
     """Return the leverage that the initial margin of a position comes to, six digits."""
     with exact():
         try:
-            rate = position_margin(position, market, model).initial.rate
+            terms = model.instrument(position.instrument)
+            _, notional = value_and_notional(position, terms, market)
+            facts = position_facts(position, terms, notional, market)
+            rate = terms.initial.requirement(facts).rate
         except MissingNumber:
             return None
         return _SHOWN.divide(ONE, rate).normalize(_SHOWN) if rate else None

@@ -34,7 +34,7 @@ class InstrumentKind(StrEnum):
 
         No option is: its price is a premium, in whatever it settles in.
         """
-        return self in {InstrumentKind.INVERSE_PERPETUAL, InstrumentKind.INVERSE_FUTURE}
+        return self is InstrumentKind.INVERSE_PERPETUAL or self is InstrumentKind.INVERSE_FUTURE
 
     @property
     def is_option(self) -> bool:

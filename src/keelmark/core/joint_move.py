@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from keelmark.core.bound import FactorKind, options_of, reads
+from keelmark.core.bound import FactorKind, margin_factor, mark_factor, options_of
 from keelmark.core.errors import InvalidInput, InvalidMark, MissingNumber
 from keelmark.core.liquidation_price import LEAST_SHARE, PriceStatus
-from keelmark.core.margin import margin_report
+from keelmark.core.margin import MarginReport, margin_report
 from keelmark.core.market import Market
-from keelmark.core.model import MarginModel, MarginPurpose
+from keelmark.core.model import MarginModel, MarginPrice, MarginPurpose
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.plain_lines import plain_move
 from keelmark.core.price_path import REACH_MAX, PricePath, resolution
 from keelmark.core.scan import Looked, first_change
 from keelmark.core.straight_path import first_root, straight_weight
@@ -57,6 +58,8 @@ def joint_move(
     direction: Mapping[str, Decimal],
     market: Market,
     model: MarginModel,
+    *,
+    report: MarginReport | None = None,
 ) -> JointMove:
     """Return the smallest move along `direction` at which `unit` is liquidatable.
 
@@ -68,6 +71,7 @@ def joint_move(
         direction: Relative change of each mark per unit of size; instruments left out stay.
         market: Snapshot the move starts from.
         model: The venue's terms.
+        report: The unit's margin there, where it is at hand.
 
     Returns:
         The move, exact to `PRECISION` relative; zero when the unit is liquidatable already.
@@ -85,8 +89,9 @@ def joint_move(
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=reason)
     try:
         with exact():
+            found = report or margin_report(unit, market, model)
             whole = with_options(unit, direction, model)
-            return _search(PricePath.along(unit, whole, market, model))
+            return _search(PricePath.along(unit, whole, market, model), found)
     except (MissingNumber, InvalidMark) as error:
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=str(error))
 
@@ -108,15 +113,23 @@ def with_options(
 def all_together(unit: MarginUnit, model: MarginModel, *, down: bool = True) -> dict[str, Decimal]:
     """Return the direction in which every price the unit reads moves alike by 100 %."""
     step = -ONE if down else ONE
-    return {f.name: step for f in reads(unit, model) if f.kind is FactorKind.MARK}
+    held = (*(p.instrument for p in unit.positions), *(o.instrument for o in unit.orders))
+    symbols = dict.fromkeys(held)
+    return {model.instrument(symbol).instrument.symbol: step for symbol in symbols}
 
 
-def joint_moves(unit: MarginUnit, market: Market, model: MarginModel) -> tuple[JointMove, ...]:
+def joint_moves(
+    unit: MarginUnit,
+    market: Market,
+    model: MarginModel,
+    *,
+    report: MarginReport | None = None,
+) -> tuple[JointMove, ...]:
     """Return how far all prices together can fall, and how far rise; empty without a position."""
     if not unit.positions:
         return ()
     steps = (all_together(unit, model, down=down) for down in (True, False))
-    return tuple(joint_move(unit, step, market, model) for step in steps)
+    return tuple(joint_move(unit, step, market, model, report=report) for step in steps)
 
 
 def nearest_joint_move(moves: Sequence[JointMove]) -> JointMove | None:
@@ -143,20 +156,13 @@ def moved_market(
         return PricePath.along(unit, direction, market, model).at(move.size or ZERO)
 
 
-def _search(path: PricePath) -> JointMove:
-    if path.is_liquidatable(ZERO):
+def _search(path: PricePath, report: MarginReport) -> JointMove:
+    if report.is_liquidatable:
         return _found(path, ZERO)
     end = path.end()
     stop = end * (ONE - LEAST_SHARE)  # nor is a price of next to nothing a mark
-    has_options = bool(options_of(path.unit, path.model))
-    weight = None if has_options else straight_weight(path)
     try:
-        if has_options:
-            size = _first_seen(path, stop)
-        elif weight is None:
-            size = _first_crossing(path, ZERO, stop)
-        else:
-            size = first_root(path, weight, stop)
+        size = _first_size(path, report, stop)
     except _TooTight as error:
         return JointMove(status=PriceStatus.UNKNOWN, direction=path.direction, reason=str(error))
     if size is not None:
@@ -165,14 +171,53 @@ def _search(path: PricePath) -> JointMove:
     return JointMove(status=PriceStatus.NONE, direction=path.direction, reason=reason)
 
 
+def _first_size(path: PricePath, report: MarginReport, stop: Decimal) -> Decimal | None:
+    """Return the first liquidatable size: by rows, by pieces, or by branch and bound."""
+    plain = _plain_size(path, report, stop)
+    if plain is not None:
+        (root,) = plain
+        return None if root is None else root + resolution(root, stop)
+    if options_of(path.unit, path.model):
+        return _first_seen(path, stop)
+    weight = straight_weight(path)
+    if weight is None:
+        return _first_crossing(path, ZERO, stop)
+    return first_root(path, weight, stop)
+
+
+def _plain_size(
+    path: PricePath, report: MarginReport, stop: Decimal
+) -> tuple[Decimal | None] | None:
+    """Return where the excess is nothing on a plain path; `None` where the path is not plain."""
+    for held in report.positions:
+        terms = held.terms
+        if terms.margin_price is MarginPrice.INDEX:
+            step = path.slopes.get(mark_factor(terms), ZERO)
+            if path.slopes.get(margin_factor(terms), ZERO) != step:
+                return None
+    coins = {f.name: s for f, s in path.slopes.items() if f.kind is FactorKind.ASSET}
+    return plain_move(report, path.direction, coins, stop, path.model)
+
+
 def _found(path: PricePath, size: Decimal) -> JointMove:
-    prices = {s: path.at(size).marks[s] for s in path.direction if s in path.market.marks}
     return JointMove(
         status=PriceStatus.PRICE,
         direction=path.direction,
         size=size,
-        prices=prices,
+        prices=_prices(path, size),
     )
+
+
+def _prices(path: PricePath, size: Decimal) -> dict[str, Decimal]:
+    """Return the marks after a move."""
+    if path.options:
+        marks = path.at(size).marks
+        return {symbol: marks[symbol] for symbol in path.direction if symbol in path.market.marks}
+    return {
+        symbol: max(ZERO, path.market.marks[symbol] * (ONE + step * size))
+        for symbol, step in path.direction.items()
+        if symbol in path.market.marks
+    }
 
 
 def _first_seen(path: PricePath, stop: Decimal) -> Decimal | None:

@@ -36,6 +36,7 @@ from keelmark.core.model import (
     Trigger,
 )
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.plain_lines import plain_prices
 from keelmark.core.quantum_rule import unrounded
 from keelmark.core.underlying_price import moves_together, underlying_liquidation
 from keelmark.core.unit import MarginUnit
@@ -48,6 +49,8 @@ def liquidation_prices(
     symbol: str,
     market: Market,
     model: MarginModel,
+    *,
+    report: MarginReport | None = None,
 ) -> LiquidationPrices:
     """Return every mark price of `symbol` at which `unit` reaches maintenance margin.
 
@@ -59,6 +62,7 @@ def liquidation_prices(
         symbol: Held instrument whose price moves, all its legs together.
         market: Snapshot; all other prices stay as given.
         model: The venue's terms.
+        report: The unit's margin there, where it is at hand.
 
     Returns:
         Prices in quote per base, unrounded, nearest first; or `none`; or `unknown` with the
@@ -77,11 +81,23 @@ def liquidation_prices(
     if moves_together(unit, symbol, model):
         return underlying_liquidation(unit, symbol, market, model)
     try:
-        report = margin_report(unit, market, model)
+        found = report or margin_report(unit, market, model)
     except (MissingNumber, InvalidMark) as error:
         return _unknown(str(error))
     with exact():
-        return _solve(_Slice.of(report, symbol, model), report)
+        plain = plain_prices(found, symbol, model)
+        if plain is not None:
+            return _of_plain(plain, found, symbol)
+        return _solve(_Slice.of(found, symbol, model), found)
+
+
+def _of_plain(prices: tuple[Decimal, ...], report: MarginReport, symbol: str) -> LiquidationPrices:
+    """Return the prices of a plain slice; without any, no positive price is one."""
+    if prices:
+        return LiquidationPrices(status=PriceStatus.PRICE, values=prices)
+    held = next(p for p in report.positions if p.position.instrument == symbol)
+    reason = _why_none(report, held, is_beyond=False)
+    return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
 
 
 def _check_held(unit: MarginUnit, symbol: str) -> None:

@@ -345,6 +345,21 @@ def maintenance_excess(
         return report.equity - level * report.maintenance_margin
 
 
+def position_facts(
+    position: Position, terms: InstrumentTerms, notional: Decimal, market: Market
+) -> PositionFacts:
+    """Return what the initial rule of a position reads."""
+    symbol = terms.instrument.symbol
+    return PositionFacts(
+        symbol=symbol,
+        size=abs(position.size),
+        notional=notional,
+        leverage=position.leverage,
+        open_interest=market.open_interest.get(symbol),
+        rule=maintenance_rule(position, terms),
+    )
+
+
 def position_margin(position: Position, market: Market, model: MarginModel) -> PositionMargin:
     """Return the margin of one position, in its settle asset; reads no asset price.
 
@@ -355,16 +370,7 @@ def position_margin(position: Position, market: Market, model: MarginModel) -> P
         return _option_position(position, terms, market)
     instrument = terms.instrument
     value, notional = value_and_notional(position, terms, market)
-    rule = maintenance_rule(position, terms)
-    size = abs(position.size)
-    facts = PositionFacts(
-        symbol=instrument.symbol,
-        size=size,
-        notional=notional,
-        leverage=position.leverage,
-        open_interest=market.open_interest.get(instrument.symbol),
-        rule=rule,
-    )
+    facts = position_facts(position, terms, notional, market)
     return PositionMargin(
         position=position,
         terms=terms,
@@ -375,7 +381,7 @@ def position_margin(position: Position, market: Market, model: MarginModel) -> P
         value=value,
         notional=notional,
         unrealized_pnl=value - position.cost,
-        maintenance=rule.requirement(size, notional),
+        maintenance=facts.rule.requirement(facts.size, notional),
         initial=terms.initial.requirement(facts),
         close_fee=close_fee_amount(terms.close_fee, position, notional),
     )

@@ -125,11 +125,11 @@ def _slope(factor: Factor, direction: Mapping[str, Decimal], model: MarginModel)
     """Return a factor's relative change per unit of the move."""
     if factor.kind is FactorKind.MARK:
         return direction.get(factor.name, ZERO)
-    symbols = sorted(model.instruments, key=lambda s: (len(s), s))
-    for symbol in symbols:
+    moving = (symbol for symbol in direction if symbol in model.instruments)
+    for symbol in sorted(moving, key=lambda s: (len(s), s)):
         instrument = model.instruments[symbol].instrument
         known = instrument.index if factor.kind is FactorKind.INDEX else instrument.base
-        if known == factor.name and symbol in direction:
+        if known == factor.name:
             return direction[symbol]
     return ZERO
 

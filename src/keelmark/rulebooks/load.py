@@ -55,7 +55,9 @@ class Rulebook:
         known = self.model.instruments.get(symbol)
         if known is not None and spec is None:
             return known
-        return instrument_terms(symbol, spec or InstrumentDocument(), self.document)
+        if spec is not None:
+            return instrument_terms(symbol, spec, self.document)
+        return _guessed_terms(symbol, self.document)
 
     def with_terms(self, *terms: InstrumentTerms, assets: tuple[str, ...] = ()) -> "Rulebook":
         """Return the rulebook with further instruments, and assets on default terms."""
@@ -70,6 +72,24 @@ class Rulebook:
             assets={**self.model.assets, **added},
         )
         return replace(self, model=model)
+
+
+_GUESSED: dict[str, tuple[RulebookDocument, InstrumentTerms]] = {}
+"""Terms by naming pattern, last asked for: thousands of documents name the same few symbols."""
+
+_GUESSED_MAX = 4096
+
+
+def _guessed_terms(symbol: str, document: RulebookDocument) -> InstrumentTerms:
+    """Return what a naming pattern gives a symbol, remembered for the document it came from."""
+    known = _GUESSED.get(symbol)
+    if known is not None and known[0] is document:
+        return known[1]
+    terms = instrument_terms(symbol, InstrumentDocument(), document)
+    if len(_GUESSED) >= _GUESSED_MAX:
+        _GUESSED.clear()
+    _GUESSED[symbol] = (document, terms)
+    return terms
 
 
 def rulebook_names() -> tuple[str, ...]:
