@@ -66,7 +66,7 @@ class _Rows:
         rate = fee.rate if fee is not None and moves else ZERO
         now = row.amount + (held.close_fee if moves else ZERO)
         if terms.margin_price is MarginPrice.ENTRY:
-            return cls((ZERO,), (ZERO,), (-row.amount,), rate, now)
+            return cls((ZERO,), (ZERO,), (-row.amount,), ZERO, row.amount)  # nothing moves
         face = maintenance_rule(held.position, terms).parameters()
         if face.kind in {RuleKind.SIZED, RuleKind.SCALED}:
             return cls((ZERO,), (row.rate,), (ZERO,), rate, now)
