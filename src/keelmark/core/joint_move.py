@@ -30,6 +30,9 @@ from keelmark.core.unit import MarginUnit
 JOINT_REACH = f"down to zero or up to +{REACH_MAX * 100:,} %"
 """How far moves of all prices together are searched."""
 
+PAST = Decimal("1e-25")
+"""A step past a root: sixty digits show that the unit is liquidatable there, nobody sees it."""
+
 _STRETCHES_MAX = 4_000
 """Stretches tried before a book counts as hedged too tightly for the bound."""
 
@@ -176,7 +179,7 @@ def _first_size(path: PricePath, report: MarginReport, stop: Decimal) -> Decimal
     plain = _plain_size(path, report, stop)
     if plain is not None:
         (root,) = plain
-        return None if root is None else root + resolution(root, stop)
+        return None if root is None else root * (ONE + PAST)
     if options_of(path.unit, path.model):
         return _first_seen(path, stop)
     weight = straight_weight(path)
