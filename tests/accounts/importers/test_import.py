@@ -131,7 +131,7 @@ def test_an_empty_answer_needs_its_kind() -> None:
         ([], "there are none; give at least one file"),
         ([{"code": -2015, "msg": "Invalid API-key"}], "the venue answered with an error: -2015"),
         ([{"retCode": 10003, "retMsg": "API key is invalid"}], "an error: 10003 API key is"),
-        ([{"hello": "world"}], "is no answer of a known kind; known: binance-usdm:account"),
+        ([{"hello": "world"}], "is no answer of a known kind; `keelmark import"),
         ([BINANCE_BALANCE, BYBIT_WALLET], "of several venues (binance-usdm, bybit-uta)"),
         (
             [BYBIT_WALLET, bybit(BYBIT_POSITIONS["result"]["list"], nextPageCursor="x")],

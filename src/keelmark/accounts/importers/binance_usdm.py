@@ -1,16 +1,19 @@
-"""Binance USDS-M futures: account, balances, position risk and open orders.
+"""Binance USDS-M futures: account, balances, position risk, configuration and open orders.
 
 Source: developers.binance.com, USDS-M futures, account and trade endpoints (v2 and v3). Wallets of
 isolated positions are theirs alone: what is shared is the cross wallet. Shorts have negative
 amounts; in hedge mode long and short are rows of their own. A liquidation price of 0 says that no
-price liquidates.
+price liquidates. Version 3 left out leverage, margin type, entry price (account) and whether
+multi-assets mode is on: symbolConfig and accountConfig have them.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, PositionDraft
-from keelmark.accounts.importers.kind import PayloadKind, has, rows_of, table_of
+from keelmark.accounts.importers.kind import PayloadKind, both, has, lacks, rows_of, table_of
 from keelmark.accounts.importers.payload import Payload, Row
 
 VENUE = "binance-usdm"
@@ -27,13 +30,23 @@ _TOTALS = {
 }
 
 
+@dataclass(slots=True, kw_only=True)
+class Working:
+    """What the configuration says, kept until all answers were read.
+
+    Attributes:
+        knows_multi: Whether some answer said if multi-assets mode is on.
+        settings: Leverage, and whether margin is isolated, by symbol.
+    """
+
+    knows_multi: bool = False
+    settings: dict[str, tuple[Decimal | None, bool]] = field(default_factory=dict)
+
+
 def read_account(payload: Payload, draft: Draft) -> None:
     """Note an account overview: `GET /fapi/v2/account` or `/fapi/v3/account`."""
     row = table_of(payload, draft)
-    if row.flag("multiAssetsMargin"):
-        draft.venue = MULTI
-    elif "multiAssetsMargin" not in row.content:
-        draft.say("the answer does not say whether multi-assets mode is on: single-asset is taken")
+    _note_mode(row, draft)
     assets = row.rows("assets")
     for asset in sorted(assets, key=lambda a: a.content.get("asset") != _FIRST):
         _read_asset(asset, draft, "walletBalance")
@@ -44,6 +57,48 @@ def read_account(payload: Payload, draft: Draft) -> None:
     if draft.venue == MULTI or any(a.amount("walletBalance") for a in assets):
         for number, key in _TOTALS.items():
             draft.report(number, row.maybe_number(key))
+
+
+def read_config(payload: Payload, draft: Draft) -> None:
+    """Note the modes: `accountConfig`, `multiAssetsMargin` or `positionSide/dual`."""
+    _note_mode(table_of(payload, draft), draft)
+
+
+def read_symbols(payload: Payload, draft: Draft) -> None:
+    """Note leverage and margin type by symbol: `GET /fapi/v1/symbolConfig`."""
+    for row in rows_of(payload, draft):
+        symbol = row.text("symbol", required=True)
+        if symbol is not None:
+            leverage = row.positive("leverage")
+            is_isolated = (row.text("marginType") or "").lower() == "isolated"
+            draft.working(Working).settings[symbol] = (leverage, is_isolated)
+
+
+def finish(draft: Draft) -> None:
+    """Note what the configuration says of positions that do not say it themselves."""
+    working = draft.working(Working)
+    for position in draft.positions.values():
+        leverage, is_isolated = working.settings.get(position.instrument, (None, False))
+        position.note(leverage=leverage)
+        if is_isolated and position.margin_mode is MarginMode.CROSS:
+            text = "is isolated by symbolConfig and no answer has its wallet"
+            draft.problems.add(position.path, f"{position.instrument} {text}; add positionRisk")
+    if not working.knows_multi:
+        draft.say(
+            "no answer says whether multi-assets mode is on: single-asset is taken; accountConfig "
+            "says it"
+        )
+
+
+def _note_mode(row: Row, draft: Draft) -> None:
+    multi = row.flag("multiAssetsMargin")
+    if multi is not None:
+        draft.working(Working).knows_multi = True
+    if multi:
+        draft.venue = MULTI
+    dual = row.flag("dualSidePosition")
+    if dual is not None:
+        draft.account_mode = AccountMode.HEDGE if dual else AccountMode.ONE_WAY
 
 
 def read_balances(payload: Payload, draft: Draft) -> None:
@@ -144,22 +199,30 @@ KINDS = (
         matches=has("totalMarginBalance", "totalCrossWalletBalance", "assets", "positions"),
         parts=_ACCOUNT,
         read=read_account,
+        finish=finish,
     ),
     PayloadKind(
         alias="binance-usdm:balance",
         call="GET /fapi/v2/balance or /fapi/v3/balance",
         venue=VENUE,
-        matches=has("accountAlias", "asset", "crossWalletBalance"),
+        matches=both(
+            has("accountAlias", "asset", "crossWalletBalance"), lacks("withdrawAvailable")
+        ),
         parts=frozenset({Unlearnt.COLLATERAL}),
         read=read_balances,
+        finish=finish,
     ),
     PayloadKind(
         alias="binance-usdm:positions",
         call="GET /fapi/v2/positionRisk or /fapi/v3/positionRisk",
         venue=VENUE,
-        matches=has("symbol", "positionAmt", "markPrice", "unRealizedProfit", "notional"),
+        matches=both(
+            has("symbol", "positionAmt", "markPrice", "unRealizedProfit", "notional"),
+            lacks("notionalValue"),
+        ),
         parts=frozenset({Unlearnt.POSITIONS}),
         read=read_position_risk,
+        finish=finish,
     ),
     PayloadKind(
         alias="binance-usdm:orders",
@@ -168,5 +231,27 @@ KINDS = (
         matches=has("orderId", "symbol", "origQty", "executedQty", "positionSide"),
         parts=frozenset({Unlearnt.ORDERS}),
         read=read_orders,
+    ),
+    PayloadKind(
+        alias="binance-usdm:config",
+        call="GET /fapi/v1/accountConfig",
+        venue=VENUE,
+        matches=lambda content: (
+            isinstance(content, Mapping)
+            and "positions" not in content
+            and bool({"multiAssetsMargin", "dualSidePosition"} & set(content))
+        ),
+        parts=frozenset(),
+        read=read_config,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="binance-usdm:symbols",
+        call="GET /fapi/v1/symbolConfig",
+        venue=VENUE,
+        matches=has("symbol", "marginType", "isAutoAddMargin", "maxNotionalValue"),
+        parts=frozenset(),
+        read=read_symbols,
+        finish=finish,
     ),
 )

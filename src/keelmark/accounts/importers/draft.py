@@ -110,6 +110,7 @@ class Draft:
         notes: What the reader of the document should know.
         learnt: The parts that some answer held.
         missing: Why a part is missing, where an answer says it.
+        lost: Parts that some answer held and that are not known after all.
         times: When each answer was given, by its title.
         workings: What a venue's readers keep until every answer was read, by its type.
     """
@@ -128,6 +129,7 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     learnt: set[Unlearnt] = field(default_factory=set)
     missing: dict[Unlearnt, str] = field(default_factory=dict)
+    lost: set[Unlearnt] = field(default_factory=set)
     times: dict[str, datetime] = field(default_factory=dict)
     workings: dict[type, object] = field(default_factory=dict)
 
@@ -146,7 +148,7 @@ class Draft:
 
     def unlearn(self, part: Unlearnt, why: str) -> None:
         """Say that a part is not known after all."""
-        self.learnt.discard(part)
+        self.lost.add(part)
         self.missing.setdefault(part, why)
 
     def check_times(self) -> None:
@@ -203,13 +205,13 @@ class Draft:
         if note not in self.notes:
             self.notes.append(note)
 
-    def check_positions(self) -> None:
-        """Refuse positions without a price that no answer lets be worked out."""
+    def check_positions(self, advice: str) -> None:
+        """Refuse positions without a price that no answer lets be worked out; say what has it."""
         for draft in self.positions.values():
             for name in ("entry_price", "mark_price"):
                 if getattr(draft, name) is None:
                     text = f"no {name} of {draft.instrument} in these answers"
-                    self.problems.add(draft.path, f"{text}; add the call that has it")
+                    self.problems.add(draft.path, f"{text}; {advice}")
         self._say_derived()
 
     def _say_derived(self) -> None:
@@ -246,7 +248,7 @@ class Draft:
         return [
             {"what": part.value, "why": self.missing.get(part, "no answer given holds them")}
             for part in Unlearnt
-            if part not in self.learnt
+            if part not in self.learnt or part in self.lost
         ]
 
 

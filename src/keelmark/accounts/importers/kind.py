@@ -36,6 +36,16 @@ def has(*keys: str) -> Callable[[object], bool]:
     return lambda content: keys_of(content).issuperset(keys)
 
 
+def lacks(*keys: str) -> Callable[[object], bool]:
+    """Return a test for a table, or a list of tables, without any of these keys."""
+    return lambda content: not keys_of(content).intersection(keys)
+
+
+def both(*tests: Callable[[object], bool]) -> Callable[[object], bool]:
+    """Return a test that holds where all of these do."""
+    return lambda content: all(test(content) for test in tests)
+
+
 def rows_of(payload: Payload, draft: Draft) -> list[Row]:
     """Return the rows of an answer that is a list."""
     holder = Row({"rows": payload.content}, "", draft.problems)

@@ -8,14 +8,29 @@ from json import dumps
 from keelmark.accounts.account import Account, read_account
 from keelmark.accounts.decode import Problems
 from keelmark.accounts.document import Unlearnt
-from keelmark.accounts.importers import binance_usdm, bybit, hyperliquid
+from keelmark.accounts.importers import (
+    binance_coinm,
+    binance_market,
+    binance_pm,
+    binance_usdm,
+    bybit,
+    hyperliquid,
+)
 from keelmark.accounts.importers.draft import Draft, JsonValue
 from keelmark.accounts.importers.kind import PayloadKind
 from keelmark.accounts.importers.payload import Payload
 from keelmark.core.errors import nearest
 from keelmark.rulebooks import Rulebook
 
-_KINDS = (*binance_usdm.KINDS, *bybit.KINDS, *hyperliquid.KINDS)
+_KINDS = (
+    *binance_coinm.KINDS,
+    *binance_pm.KINDS,
+    *binance_usdm.KINDS,
+    *binance_market.KINDS,
+    *bybit.KINDS,
+    *hyperliquid.KINDS,
+)
+"""The stricter test of two look-alikes comes first."""
 _DEPTH_MAX = 3
 """How deep a bundle of answers is searched."""
 
@@ -71,7 +86,7 @@ def import_account(
     """
     problems = Problems()
     found = [pair for payload in payloads for pair in _told(payload, problems)]
-    venues = dict.fromkeys(kind.venue for _, kind in found)
+    venues = _venues(found)
     if len(venues) > 1:
         problems.add("answers", f"of several venues ({', '.join(venues)}); import them one by one")
     if not payloads:
@@ -87,7 +102,7 @@ def import_account(
     _say_missing(draft, found)
     draft.check_times()
     draft.prices = {**draft.prices, **(prices or {})}
-    draft.check_positions()
+    draft.check_positions(_price_advice(found))
     problems.raise_any("import")
     draft.venue = venue or draft.venue
     return ImportedAccount(document=draft.document(), kinds=tuple(kind for _, kind in found))
@@ -132,13 +147,32 @@ def _why_untold(content: object) -> str:
     if content in ([], {}):
         example = _KINDS[0].alias
         return f"is empty and tells nothing of itself; name its kind, such as {example}=FILE"
-    known = ", ".join(kind.alias for kind in _KINDS)
-    return f"is no answer of a known kind; known: {known}"
+    return "is no answer of a known kind; `keelmark import --kinds` lists them"
+
+
+def _venues(found: Sequence[tuple[Payload, PayloadKind]]) -> list[str]:
+    """Return the venues of the answers; market data of a venue's family belongs to its account."""
+    told = [kind.venue for _, kind in found if kind.parts] or [kind.venue for _, kind in found]
+    families = {venue.partition("-")[0] for venue in told}
+    others = [k.venue for _, k in found if k.venue.partition("-")[0] not in families]
+    return list(dict.fromkeys((*told, *others)))
+
+
+def _price_advice(found: Sequence[tuple[Payload, PayloadKind]]) -> str:
+    """Return which call of the venue has the prices of positions."""
+    given = {kind.alias for _, kind in found}
+    venues = {kind.venue for _, kind in found}
+    calls = [
+        kind.call
+        for kind in _KINDS
+        if kind.venue in venues and Unlearnt.POSITIONS in kind.parts and kind.alias not in given
+    ]
+    return f"add the answer to {calls[-1]}" if calls else "save the answer whole"
 
 
 def _say_missing(draft: Draft, found: Sequence[tuple[Payload, PayloadKind]]) -> None:
     """Say of each part that no answer holds which call holds it."""
-    venue = found[0][1].venue
+    venue = _venues(found)[0]
     given = ", ".join(dict.fromkeys(kind.alias for _, kind in found))
     for part in Unlearnt:
         calls = [k.call for k in _KINDS if part in k.parts and k.venue == venue]

@@ -1,0 +1,128 @@
+"""Binance market data beside an account: leverage brackets, asset indices, marks.
+
+Source: developers.binance.com: `leverageBracket` of USDS-M (v1) and COIN-M (v2), `assetIndex` and
+`premiumIndex`. Brackets of USDS-M are over notional in the quote; of COIN-M over the quantity in
+the coin. `cum` is what the row's rate asks too much of the notional below its floor.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from keelmark.accounts.importers.binance_coinm import contract_spec
+from keelmark.accounts.importers.draft import Draft
+from keelmark.accounts.importers.kind import PayloadKind, both, has, lacks, rows_of
+from keelmark.accounts.importers.listed import note_row
+from keelmark.accounts.importers.payload import Payload, Row
+from keelmark.core.numbers import exact
+
+VENUE = "binance-usdm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bracket:
+    """One row: floor (notional, or quantity in the coin), rate and the amount deducted."""
+
+    floor: Decimal
+    rate: Decimal
+    amount: Decimal
+
+
+@dataclass(slots=True, kw_only=True)
+class Working:
+    """Brackets and marks by symbol, kept until every answer was read."""
+
+    brackets: dict[str, list[Bracket]] = field(default_factory=dict)
+    marks: dict[str, Decimal] = field(default_factory=dict)
+
+
+def read_brackets(payload: Payload, draft: Draft) -> None:
+    """Note `GET /fapi/v1/leverageBracket` or `GET /dapi/v2/leverageBracket`."""
+    for row in rows_of(payload, draft):
+        symbol = row.text("symbol", required=True)
+        found = [bracket for inner in row.rows("brackets") if (bracket := _bracket(inner))]
+        if symbol is not None and found:
+            found.sort(key=lambda bracket: bracket.floor)
+            draft.working(Working).brackets[symbol] = found
+        if row.amount("notionalCoef") not in (Decimal(0), Decimal(1)):
+            draft.say(f"{symbol} has brackets of its own, wider than the published ones")
+
+
+def read_asset_index(payload: Payload, draft: Draft) -> None:
+    """Note what assets are worth in USD: `GET /fapi/v1/assetIndex`."""
+    for row in rows_of(payload, draft):
+        symbol, index = row.text("symbol", required=True), row.positive("index")
+        draft.seen(payload.title, row.milliseconds("time"))
+        if symbol is not None and index is not None and symbol.endswith("USD"):
+            draft.prices.setdefault(symbol.removesuffix("USD"), index)
+
+
+def read_premium_index(payload: Payload, draft: Draft) -> None:
+    """Note marks, for orders in what is not held: `GET /fapi/v1/premiumIndex`."""
+    for row in rows_of(payload, draft):
+        symbol, mark = row.text("symbol", required=True), row.positive("markPrice")
+        if symbol is not None and mark is not None:
+            draft.working(Working).marks[symbol] = mark
+
+
+def finish(draft: Draft) -> None:
+    """Note the row of each position where the built-in table has another; marks of orders."""
+    working = draft.working(Working)
+    for position in draft.positions.values():
+        mark, rows = position.mark_price, working.brackets.get(position.instrument)
+        if rows is None or mark is None:
+            continue
+        with exact():
+            notional = abs(position.size) * mark
+            if "USD_" in position.instrument:
+                worth = contract_spec(position.instrument)["contract_size"]
+                notional = abs(position.size) * Decimal(str(worth)) / mark
+        row = next(r for r in reversed(rows) if notional >= r.floor or r is rows[0])
+        note_row(position, draft, notional=notional, rate=row.rate, amount=row.amount)
+    held = {instrument for instrument, _ in draft.positions}
+    for order in draft.orders:
+        symbol = str(order["instrument"])
+        if symbol not in held and symbol in working.marks:
+            draft.prices.setdefault(symbol, working.marks[symbol])
+
+
+def _bracket(row: Row) -> Bracket | None:
+    floor = row.maybe_number("notionalFloor")
+    for key in ("qtylFloor", "qtyFloor"):  # the documented key is misspelt
+        floor = row.maybe_number(key) if floor is None else floor
+    rate = row.maybe_number("maintMarginRatio", required=True)
+    if floor is None:
+        row.refuse("notionalFloor", "is missing; a bracket needs its floor")
+    if floor is None or rate is None:
+        return None
+    return Bracket(floor=floor, rate=rate, amount=row.amount("cum"))
+
+
+KINDS = (
+    PayloadKind(
+        alias="binance-usdm:brackets",
+        call="GET /fapi/v1/leverageBracket",
+        venue=VENUE,
+        matches=has("symbol", "brackets"),
+        parts=frozenset(),
+        read=read_brackets,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="binance-usdm:asset-index",
+        call="GET /fapi/v1/assetIndex",
+        venue=VENUE,
+        matches=has("symbol", "index", "bidBuffer", "askBuffer"),
+        parts=frozenset(),
+        read=read_asset_index,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="binance-usdm:premium-index",
+        call="GET /fapi/v1/premiumIndex",
+        venue=VENUE,
+        matches=both(has("symbol", "markPrice", "indexPrice", "nextFundingTime"), lacks("pair")),
+        parts=frozenset(),
+        read=read_premium_index,
+        finish=finish,
+    ),
+)

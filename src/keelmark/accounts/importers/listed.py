@@ -1,0 +1,57 @@
+"""What the built-in tables know of a contract, and the venue's own row where they know less."""
+
+from decimal import Decimal
+
+from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, plain
+from keelmark.core.errors import KeelmarkError
+from keelmark.core.model import InstrumentTerms
+from keelmark.rulebooks import Rulebook, load_rulebook
+
+
+def rulebook_of(draft: Draft, venue: str | None = None) -> Rulebook | None:
+    """Return the rulebook of the draft's venue and time; `None` where none is built in."""
+    name = venue or draft.venue
+    date = "" if draft.as_of is None else f"@{draft.as_of:%Y-%m}"
+    for reference in (f"{name}{date}", name):
+        try:
+            return load_rulebook(reference)
+        except KeelmarkError:
+            continue
+    return None
+
+
+def listed_terms(draft: Draft, symbol: str, venue: str | None = None) -> InstrumentTerms | None:
+    """Return the built-in terms of a contract; `None` where it is not told what it is."""
+    rulebook = rulebook_of(draft, venue)
+    if rulebook is None:
+        return None
+    try:
+        return rulebook.terms_for(symbol)
+    except KeelmarkError:
+        return None
+
+
+def note_row(
+    position: PositionDraft,
+    draft: Draft,
+    *,
+    notional: Decimal,
+    rate: Decimal,
+    amount: Decimal,
+) -> None:
+    """Note the venue's own maintenance row where the built-in table has another one or none."""
+    terms = listed_terms(draft, position.instrument)
+    try:
+        known = None if terms is None else terms.maintenance.requirement(position.size, notional)
+    except KeelmarkError:
+        known = None
+    if known is not None and known.rate == rate and known.deduction == amount:
+        return
+    row: dict[str, JsonValue] = {"maintenance_rate": plain(rate)}
+    if amount:
+        row["maintenance_amount"] = plain(amount)
+    position.tier = row
+    draft.say(
+        f"{position.instrument} is margined by the venue's row for its present notional, at every "
+        "price; import the venue's full table to cross into others"
+    )
