@@ -50,7 +50,7 @@ def read_position_risk(payload: Payload, draft: Draft) -> None:
             continue
         found.note(mark_price=row.positive("markPrice"))
         draft.report("unrealized_pnl", row.maybe_number("unRealizedProfit"), found.instrument)
-        draft.report("liquidation_price", row.positive("liquidationPrice"), found.instrument)
+        draft.report("liquidation_price", row.some("liquidationPrice"), found.instrument)
         _check_worth(row, draft, found)
 
 

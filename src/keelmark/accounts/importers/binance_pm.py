@@ -37,7 +37,7 @@ def read_account(payload: Payload, draft: Draft) -> None:
     has_requirement = bool(root.amount("accountMaintMargin"))
     for number, key in _FIGURES.items():
         if number != "health" or has_requirement:
-            draft.report(number, root.positive(key))
+            draft.report(number, root.some(key))
 
 
 def read_balances(payload: Payload, draft: Draft) -> None:
@@ -82,7 +82,7 @@ def read_um(payload: Payload, draft: Draft) -> None:
             notional=row.maybe_number("notional") or None,
             unrealized_pnl=row.maybe_number("unRealizedProfit"),
         )
-        draft.report("liquidation_price", row.positive("liquidationPrice"), symbol)
+        draft.report("liquidation_price", row.some("liquidationPrice"), symbol)
 
 
 def finish(draft: Draft) -> None:

@@ -118,7 +118,7 @@ def read_position_risk(payload: Payload, draft: Draft) -> None:
             mark_price=row.positive("markPrice"),
             unrealized_pnl=row.maybe_number("unRealizedProfit"),
         )
-        draft.report("liquidation_price", row.positive("liquidationPrice"), found.instrument)
+        draft.report("liquidation_price", row.some("liquidationPrice"), found.instrument)
 
 
 def read_orders(payload: Payload, draft: Draft) -> None:

@@ -41,7 +41,7 @@ def read_wallet(payload: Payload, draft: Draft) -> None:
         for coin in account.rows("coin"):
             _read_coin(coin, draft)
         for number, key in _TOTALS.items():
-            draft.report(number, account.positive(key))
+            draft.report(number, account.some(key))
 
 
 def read_positions(payload: Payload, draft: Draft) -> None:
@@ -119,7 +119,7 @@ def _read_figures(row: Row, draft: Draft, found: PositionDraft) -> None:
         found.margin_mode = MarginMode.ISOLATED
         found.note(isolated_margin=row.maybe_number("positionBalance", required=True))
     for number, key in _FIGURES.items():
-        draft.report(number, row.positive(key), found.instrument)
+        draft.report(number, row.some(key), found.instrument)
 
 
 def _list(payload: Payload, draft: Draft) -> list[Row]:

@@ -20,6 +20,8 @@ _PRICE_DIGITS = Context(prec=12)
 _APART_MAX = timedelta(minutes=1)
 """Answers further apart than this are said to be."""
 
+_PRICES = ("liquidation_price", "bankruptcy_price")
+
 T = TypeVar("T")
 
 
@@ -190,8 +192,8 @@ class Draft:
             self.problems.add(path, text)
 
     def report(self, number: str, value: Decimal | None, instrument: str | None = None) -> None:
-        """Note a figure of the venue's own, to be compared."""
-        if value is None:
+        """Note a figure of the venue's own, to be compared; a price below zero is none."""
+        if value is None or (number in _PRICES and value <= 0):
             return
         if instrument is None:
             self.reported.setdefault(number, value)

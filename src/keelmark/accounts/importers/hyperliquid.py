@@ -151,7 +151,7 @@ def _read_position(row: Row, draft: Draft) -> str | None:
         if raw is not None and entry is not None:
             with exact():
                 found.note(isolated_margin=raw + size * entry)
-    draft.report("liquidation_price", held.positive("liquidationPx"), coin)
+    draft.report("liquidation_price", held.some("liquidationPx"), coin)
     draft.report("unrealized_pnl", held.maybe_number("unrealizedPnl"), coin)
     if not is_isolated:
         draft.report("initial_margin", held.maybe_number("marginUsed"), coin)

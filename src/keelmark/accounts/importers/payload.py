@@ -80,7 +80,15 @@ class Row(Table):
         return self.maybe_number(key) or Decimal(0)
 
     def positive(self, key: str) -> Decimal | None:
-        """Return a price; zero is how venues write that there is none."""
+        """Return a price or leverage; zero is how venues write that there is none."""
+        found = self.some(key)
+        if found is not None and found < 0:
+            self.refuse(key, f"found {found}; it must be above 0")
+            return None
+        return found
+
+    def some(self, key: str) -> Decimal | None:
+        """Return a figure of either sign; zero is how venues write that there is none."""
         return self.maybe_number(key) or None
 
     def milliseconds(self, key: str) -> datetime | None:

@@ -6,15 +6,18 @@ from decimal import Decimal
 from json import dumps
 
 from keelmark.accounts.account import Account, read_account
-from keelmark.accounts.decode import Problems
-from keelmark.accounts.document import Unlearnt
+from keelmark.accounts.decode import Problems, parse_document
+from keelmark.accounts.document import Unlearnt, read_document
 from keelmark.accounts.importers import (
     binance_coinm,
     binance_market,
     binance_pm,
     binance_usdm,
     bybit,
+    deribit,
+    dydx,
     hyperliquid,
+    okx,
 )
 from keelmark.accounts.importers.draft import Draft, JsonValue
 from keelmark.accounts.importers.kind import PayloadKind
@@ -28,9 +31,13 @@ _KINDS = (
     *binance_usdm.KINDS,
     *binance_market.KINDS,
     *bybit.KINDS,
+    *okx.KINDS,
+    *deribit.KINDS,
+    *dydx.KINDS,
     *hyperliquid.KINDS,
 )
 """The stricter test of two look-alikes comes first."""
+_MADE = "import: the document these answers make"
 _DEPTH_MAX = 3
 """How deep a bundle of answers is searched."""
 
@@ -105,7 +112,9 @@ def import_account(
     draft.check_positions(_price_advice(found))
     problems.raise_any("import")
     draft.venue = venue or draft.venue
-    return ImportedAccount(document=draft.document(), kinds=tuple(kind for _, kind in found))
+    made = ImportedAccount(document=draft.document(), kinds=tuple(kind for _, kind in found))
+    read_document(parse_document(made.text, title=_MADE, toml=False), title=_MADE)
+    return made
 
 
 def _told(payload: Payload, problems: Problems) -> Iterable[tuple[Payload, PayloadKind]]:

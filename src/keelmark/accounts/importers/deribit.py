@@ -1,0 +1,280 @@
+"""Deribit: account summaries, positions and open orders.
+
+Source: docs.deribit.com, private/get_account_summary (and summaries), private/get_positions,
+private/get_open_orders. Futures settle into `balance` once a day, so `balance` alone is not what
+backs a position opened earlier: equity is `balance + session profit + options_value`, and cash is
+what equity leaves when the profit since entry is taken out. Sizes of inverse futures are in USD, of
+linear ones in the base coin; the direction gives the sign.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from keelmark.accounts.document import Unlearnt
+from keelmark.accounts.importers.draft import Draft, JsonValue, plain
+from keelmark.accounts.importers.kind import PayloadKind
+from keelmark.accounts.importers.listed import listed_terms
+from keelmark.accounts.importers.payload import Payload, Row
+from keelmark.core.numbers import ONE, ZERO, exact
+
+VENUE = "deribit-sm"
+_STANDARD = ("segregated_sm", "cross_sm")
+_SIGNS = {"buy": 1, "sell": -1}
+_FUTURES = frozenset({"future", "linear_future"})
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_DAY = re.compile(rf"([1-9]|[12]\d|3[01])({'|'.join(_MONTHS)})(\d\d)")
+_FIGURES = {
+    "initial_margin": "initial_margin",
+    "maintenance_margin": "maintenance_margin",
+    "available": "available_funds",
+    "withdrawable": "available_withdrawal_funds",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Working:
+    """What is kept until every answer was read.
+
+    Attributes:
+        equity: By currency.
+        models: Margin models of the currencies.
+        profits: Profit since entry by settle currency, from entry and mark.
+        has_positions: Whether a list of positions was given.
+    """
+
+    equity: dict[str, Decimal] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
+    profits: dict[str, Decimal] = field(default_factory=dict)
+    has_positions: bool = False
+
+
+def read_summary(payload: Payload, draft: Draft) -> None:
+    """Note `private/get_account_summary` or `private/get_account_summaries`."""
+    content = _result(payload)
+    root = Row(content if isinstance(content, Mapping) else {}, payload.title, draft.problems)
+    _note_time(payload, draft)
+    summaries = root.rows("summaries") if "summaries" in root.content else [root]
+    working = draft.working(Working)
+    for row in summaries:
+        currency = row.text("currency", required=True)
+        equity = row.maybe_number("equity", required=True)
+        if currency is None or equity is None:
+            continue
+        model = row.text("margin_model")
+        if model is None:
+            model = "segregated_pm" if row.flag("portfolio_margining_enabled") else "segregated_sm"
+        working.models.add(model)
+        working.equity[currency] = equity
+        if row.amount("options_value"):
+            _lose_options(draft, f"{currency} holds options")
+        if len(summaries) == 1:
+            draft.report("equity", equity)
+            for number, key in _FIGURES.items():
+                draft.report(number, row.maybe_number(key))
+
+
+def read_positions(payload: Payload, draft: Draft) -> None:
+    """Note `private/get_positions`."""
+    content = _result(payload)
+    _note_time(payload, draft)
+    working = draft.working(Working)
+    working.has_positions = True
+    holder = Row({"result": content}, payload.title, draft.problems)
+    for row in holder.rows("result"):
+        symbol = row.text("instrument_name", required=True)
+        size = row.maybe_number("size", required=True)
+        kind = row.text("kind") or ("option" if symbol and _is_option(symbol) else "future")
+        if symbol is None or not size:
+            continue
+        if kind not in _FUTURES:
+            _lose_options(draft, f"{symbol} is a position in {kind}s")
+            continue
+        sign = _SIGNS.get(row.text("direction") or "", 0)
+        if not sign:
+            row.refuse("direction", 'must be "buy" or "sell" beside a size')
+            continue
+        _read_future(row, draft, symbol, sign * abs(size))
+
+
+def read_orders(payload: Payload, draft: Draft) -> None:
+    """Note `private/get_open_orders`."""
+    for row in Row({"result": _result(payload)}, payload.title, draft.problems).rows("result"):
+        symbol, number = row.text("instrument_name", required=True), row.content.get("order_id")
+        left = row.amount("amount") - row.amount("filled_amount")
+        price = row.maybe_number("price") if row.content.get("price") != "market_price" else None
+        side = row.text("direction", required=True)
+        if symbol is None or side is None or left <= 0:
+            continue
+        if _is_option(symbol) or price is None or price <= 0 or side not in _SIGNS:
+            draft.say(f"order {number} ({symbol}) is not a priced order of a future: left out")
+            continue
+        draft.orders.append(
+            {
+                "instrument": symbol,
+                "side": side,
+                "size": plain(left / _worth(draft, symbol)),
+                "price": plain(price),
+                "reduce_only": bool(row.flag("reduce_only")),
+            },
+        )
+
+
+def finish(draft: Draft) -> None:
+    """Note cash: equity less the profit since entry of what settles in the currency."""
+    working = draft.working(Working)
+    with exact():
+        for currency, equity in working.equity.items():
+            cash = equity - working.profits.get(currency, ZERO)
+            if cash or currency in working.profits:
+                draft.balance("equity", currency, cash)
+    if working.equity and working.profits:
+        draft.say("cash is equity less the profit of futures since entry: balances settle daily")
+    if not working.has_positions and working.equity:
+        draft.unlearn(
+            Unlearnt.COLLATERAL,
+            "equity holds the profit of positions nobody gave; add the answer to "
+            "private/get_positions",
+        )
+    other = sorted(model for model in working.models if model not in _STANDARD)
+    if other:
+        draft.unlearn(
+            Unlearnt.COLLATERAL,
+            f"margin model {', '.join(other)} is one of scenarios; the rulebook is standard margin",
+        )
+    if "segregated_sm" in working.models and len(working.equity) > 1:
+        draft.say("segregated margin: each currency backs what settles in it and nothing else")
+
+
+def _read_future(row: Row, draft: Draft, symbol: str, amount: Decimal) -> None:
+    """Note a future; `amount` is signed, in USD or base coins."""
+    settle, is_inverse = settle_of(symbol)
+    worth = _worth(draft, symbol)
+    entry, mark = row.positive("average_price"), row.positive("mark_price")
+    found = draft.position(row.path, symbol, "", amount / worth)
+    found.note(entry_price=entry, mark_price=mark, leverage=row.positive("leverage"))
+    if listed_terms(draft, symbol, VENUE) is None:
+        found.spec = _spec(symbol)
+    working = draft.working(Working)
+    if entry is not None and mark is not None and entry > 0 and mark > 0:
+        with exact():
+            gain = amount * (ONE / entry - ONE / mark) if is_inverse else amount * (mark - entry)
+            working.profits[settle] = working.profits.get(settle, ZERO) + gain
+    index = row.positive("index_price")
+    if index is not None:
+        draft.prices.setdefault(symbol.partition("-")[0].partition("_")[0], index)
+    for number in ("initial_margin", "maintenance_margin"):
+        draft.report(number, row.positive(number), symbol)
+    draft.report("liquidation_price", row.some("estimated_liquidation_price"), symbol)
+    profit = row.maybe_number("total_profit_loss")
+    draft.report("unrealized_pnl", profit, symbol)
+
+
+def settle_of(symbol: str) -> tuple[str, bool]:
+    """Return what a future settles in and whether it is inverse: `BTC_USDC-PERPETUAL` is not."""
+    pair = symbol.partition("-")[0]
+    base, _, quote = pair.partition("_")
+    return (quote, False) if quote else (base, True)
+
+
+def _worth(draft: Draft, symbol: str) -> Decimal:
+    """Return the USD of one contract as the rulebook counts them; 1 for linear futures."""
+    if not settle_of(symbol)[1]:
+        return ONE
+    terms = listed_terms(draft, symbol, VENUE)
+    return ONE if terms is None else terms.instrument.contract_size
+
+
+def _spec(symbol: str) -> dict[str, JsonValue]:
+    settle, is_inverse = settle_of(symbol)
+    shape = "inverse" if is_inverse else "linear"
+    found: dict[str, JsonValue] = {
+        "kind": f"{shape}_perpetual",
+        "base": symbol.partition("-")[0].partition("_")[0],
+        "settle": settle,
+    }
+    if is_inverse:
+        found["contract_size"] = "1"
+    day = _DAY.fullmatch(symbol.partition("-")[2])
+    if day is not None:
+        date, month, year = day.groups()
+        number = _MONTHS.index(month) + 1
+        found["kind"] = f"{shape}_future"
+        found["expiry"] = f"20{year}-{number:02}-{int(date):02}T08:00:00Z"
+    return found
+
+
+def _is_option(symbol: str) -> bool:
+    return symbol.endswith(("-C", "-P"))
+
+
+def _lose_options(draft: Draft, what: str) -> None:
+    draft.unlearn(
+        Unlearnt.POSITIONS,
+        f"{what}, which importing does not read: requirements of the whole are not known",
+    )
+
+
+def _result(payload: Payload) -> object:
+    content = payload.content
+    return content.get("result") if isinstance(content, Mapping) else content
+
+
+def _note_time(payload: Payload, draft: Draft) -> None:
+    """Note when the venue answered: `usOut`, in microseconds."""
+    content = payload.content if isinstance(payload.content, Mapping) else {}
+    row = Row(content, payload.title, draft.problems)
+    micros = row.maybe_number("usOut")
+    if micros:
+        clock = Row({"time": micros // 1000}, payload.title, draft.problems)
+        draft.seen(payload.title, clock.milliseconds("time"))
+
+
+def _holds(*keys: str) -> "_Answer":
+    return _Answer(frozenset(keys))
+
+
+class _Answer:
+    """A test for an answer whose result, or its first row, has these keys."""
+
+    def __init__(self, keys: frozenset[str]) -> None:
+        self.keys = keys
+
+    def __call__(self, content: object) -> bool:
+        found = content.get("result") if isinstance(content, Mapping) else None
+        if isinstance(found, Mapping) and isinstance(found.get("summaries"), list):
+            found = found["summaries"]
+        first = found[0] if isinstance(found, list) and found else found
+        return isinstance(first, Mapping) and self.keys <= set(first)
+
+
+KINDS = (
+    PayloadKind(
+        alias="deribit:positions",
+        call="private/get_positions",
+        venue=VENUE,
+        matches=_holds("instrument_name", "size", "direction", "average_price", "mark_price"),
+        parts=frozenset({Unlearnt.POSITIONS}),
+        read=read_positions,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="deribit:account",
+        call="private/get_account_summaries",
+        venue=VENUE,
+        matches=_holds("currency", "equity", "balance", "initial_margin"),
+        parts=frozenset({Unlearnt.COLLATERAL}),
+        read=read_summary,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="deribit:orders",
+        call="private/get_open_orders",
+        venue=VENUE,
+        matches=_holds("order_id", "instrument_name", "amount", "filled_amount", "order_state"),
+        parts=frozenset({Unlearnt.ORDERS}),
+        read=read_orders,
+        finish=finish,
+    ),
+)

@@ -1,0 +1,218 @@
+"""OKX, Deribit and the dYdX indexer: shapes, account modes, and what is said of what is missing."""
+
+import copy
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from keelmark.accounts import check
+from keelmark.accounts.importers import import_account
+from tests.accounts.importers.other_answers import (
+    DERIBIT_BTC,
+    DERIBIT_ORDERS,
+    DERIBIT_POSITIONS,
+    DERIBIT_SUMMARY,
+    DYDX_MARKETS,
+    DYDX_ORDERS,
+    DYDX_SUBACCOUNT,
+    OKX_BALANCE,
+    OKX_CONFIG,
+    OKX_INSTRUMENTS,
+    OKX_ORDERS,
+    OKX_POSITIONS,
+    OKX_USDT,
+    deribit,
+    okx,
+)
+from tests.accounts.importers.reading import as_payload, imported, refused, unknown
+
+D = Decimal
+
+
+def with_row(answer: dict[str, Any], row: int = 0, **values: object) -> dict[str, Any]:
+    """Return an answer of OKX with one row changed."""
+    changed = copy.deepcopy(answer)
+    changed["data"][row] |= values
+    return changed
+
+
+# --- OKX ----------------------------------------------------------------------------------------
+
+
+def test_an_okx_account_counts_cash_debts_and_units() -> None:
+    document = imported(OKX_CONFIG, OKX_BALANCE, OKX_POSITIONS, OKX_INSTRUMENTS, OKX_ORDERS)
+    assert document["venue"] == "okx-multi"
+    assert document["account_mode"] == "one_way"
+    assert document["collateral"] == [
+        {"asset": "USDT", "balance": "4850.435693622894"},
+        {"asset": "ETH", "balance": "-1.5"},
+    ]
+    assert document["accrued_interest"] == {"ETH": "0.001"}
+    assert document["prices"]["USDT"] == "0.99973"
+    assert document["prices"]["ETH"] == "3000"
+    linear, inverse = document["positions"]
+    assert (linear["instrument"], linear["size"]) == ("BTC-USDT-SWAP", "0.1")
+    assert (inverse["size"], inverse["isolated_margin"]) == ("-5", "0.01")
+    (order,) = document["orders"]
+    assert (order["size"], order["reduce_only"]) == ("0.03", True)
+    assert document["venue_reported"]["health"] == "143682.59776662575"
+    assert document["venue_reported"]["liquidation_price"] == {"BTC-USD-SWAP": "130000"}
+    assert "150 USDT belongs to strategies and does not back positions" in document["notes"]
+    assert "order 2 (BTC-USDT) is not one of a contract and is left out" in document["notes"]
+    assert "unknown" not in document
+
+
+def test_equity_of_an_okx_currency_is_cash_profit_and_strategies() -> None:
+    cash, profit, apart = (D(OKX_USDT[key]) for key in ("cashBal", "upl", "stgyEq"))
+    assert abs(cash + profit + apart - D(OKX_USDT["eq"])) < D("1e-12")
+
+
+def test_a_contract_value_nobody_says_is_worked_out_and_said() -> None:
+    document = imported(OKX_CONFIG, OKX_BALANCE, OKX_POSITIONS)
+    assert [row["size"] for row in document["positions"]] == ["0.1", "-5"]
+    notes = " ".join(document["notes"])
+    assert "contract value of BTC-USDT-SWAP worked out as 0.01 from its notional" in notes
+
+
+def test_a_contract_value_that_cannot_be_told_is_refused() -> None:
+    odd = with_row(OKX_POSITIONS, notionalUsd="2500")
+    text = refused(OKX_BALANCE, odd)
+    assert "what a contract of BTC-USDT-SWAP is worth is not known" in text
+    assert "GET /api/v5/public/instruments" in text
+
+
+def test_long_and_short_mode_is_unsigned() -> None:
+    short = with_row(OKX_POSITIONS, posSide="short")
+    document = imported(with_row(OKX_CONFIG, posMode="long_short_mode"), OKX_BALANCE, short)
+    assert document["account_mode"] == "hedge"
+    assert document["positions"][0]["size"] == "-0.1"
+
+
+@pytest.mark.parametrize(
+    ("level", "reason"),
+    [("4", "the account is in portfolio margin"), ("2", "futures mode keeps USDT, ETH apart")],
+)
+def test_the_account_mode_decides_whether_collateral_is_known(level: str, reason: str) -> None:
+    document = imported(with_row(OKX_CONFIG, acctLv=level), OKX_BALANCE, OKX_POSITIONS)
+    assert reason in unknown(document)["collateral"]
+
+
+def test_futures_mode_with_one_currency_is_margined() -> None:
+    account = copy.deepcopy(OKX_BALANCE)
+    account["data"][0]["details"] = [OKX_USDT]
+    document = imported(with_row(OKX_CONFIG, acctLv="2"), account, okx(OKX_POSITIONS["data"][0]))
+    assert list(unknown(document)) == ["orders"]
+    assert (
+        "futures mode keeps currencies apart; multi-currency rules are taken" in document["notes"]
+    )
+
+
+def test_an_okx_account_without_its_mode_says_so() -> None:
+    assert "no answer says the account mode" in " ".join(imported(OKX_BALANCE)["notes"])
+
+
+@pytest.mark.parametrize("kind", ["OPTION", "MARGIN"])
+def test_positions_that_are_no_futures_make_positions_unknown(kind: str) -> None:
+    document = imported(OKX_BALANCE, with_row(OKX_POSITIONS, instType=kind))
+    assert "BTC-USDT-SWAP is a" in unknown(document)["positions"]
+
+
+def test_an_okx_error_is_repeated() -> None:
+    assert "an error: 50111 Invalid OK-ACCESS-KEY" in refused(
+        {"code": "50111", "msg": "Invalid OK-ACCESS-KEY", "data": []}
+    )
+
+
+# --- Deribit ------------------------------------------------------------------------------------
+
+
+def test_deribit_cash_is_equity_less_profit_since_entry() -> None:
+    document = imported(DERIBIT_SUMMARY, DERIBIT_POSITIONS, DERIBIT_ORDERS)
+    assert document["venue"] == "deribit-sm"
+    (row,) = document["positions"]
+    assert (row["entry_price"], row["mark_price"]) == ("60000", "61000")
+    profit = D(-60000) * (1 / D(60000) - 1 / D(61000))
+    (cash,) = document["collateral"]
+    assert abs(D(cash["balance"]) - (D("2.105") - profit)) < D("1e-20")
+    assert abs(profit - D("-0.01639344")) < D("1e-8")  # what the venue prints
+    assert document["prices"] == {"BTC": "61010"}
+    assert document["as_of"] == "2025-10-10T21:00:00Z"
+    assert "order BTC-2 (BTC-PERPETUAL) is not a priced order of a future" in str(document["notes"])
+    assert "unknown" not in document
+
+
+def test_summaries_of_several_currencies_are_read_together() -> None:
+    eth = {**DERIBIT_BTC, "currency": "ETH", "equity": 10, "balance": 10}
+    both = deribit({"id": 1, "summaries": [DERIBIT_BTC, eth]})
+    document = imported(both, DERIBIT_POSITIONS)
+    assert [row["asset"] for row in document["collateral"]] == ["BTC", "ETH"]
+    assert "segregated margin: each currency backs what settles in it" in str(document["notes"])
+
+
+def test_deribit_equity_alone_does_not_say_its_cash() -> None:
+    why = unknown(imported(DERIBIT_SUMMARY))["collateral"]
+    assert "equity holds the profit of positions nobody gave" in why
+
+
+@pytest.mark.parametrize("model", ["cross_pm", "segregated_pm"])
+def test_deribit_scenario_models_are_not_the_rulebooks(model: str) -> None:
+    summary = deribit({**DERIBIT_BTC, "margin_model": model})
+    why = unknown(imported(summary, DERIBIT_POSITIONS))["collateral"]
+    assert f"margin model {model} is one of scenarios" in why
+
+
+def test_deribit_options_make_positions_unknown() -> None:
+    option = {**DERIBIT_POSITIONS["result"][0], "instrument_name": "BTC-26JUN26-100000-C"}
+    answer = deribit([{**option, "kind": "option"}])
+    assert "BTC-26JUN26-100000-C" in unknown(imported(DERIBIT_SUMMARY, answer))["positions"]
+
+
+def test_a_dated_deribit_future_is_what_its_name_says() -> None:
+    dated = {**DERIBIT_POSITIONS["result"][0], "instrument_name": "BTC-26JUN26"}
+    (row,) = imported(DERIBIT_SUMMARY, deribit([dated]))["positions"]
+    spec = row.get("spec", {"kind": "inverse_future", "expiry": "2026-06-26T08:00:00Z"})
+    assert (spec["kind"], spec["expiry"]) == ("inverse_future", "2026-06-26T08:00:00Z")
+
+
+# --- dYdX ---------------------------------------------------------------------------------------
+
+
+def test_a_subaccount_adds_up_to_the_indexers_equity() -> None:
+    found = import_account([as_payload(c) for c in (DYDX_SUBACCOUNT, DYDX_MARKETS, DYDX_ORDERS)])
+    document = imported(DYDX_SUBACCOUNT, DYDX_MARKETS, DYDX_ORDERS)
+    assert document["venue"] == "dydx-v4"
+    long, short = document["positions"]
+    assert (long["mark_price"], short["size"]) == ("118700.5426", "-100000000")
+    assert short["tier"] == {"maintenance_rate": "0.05"}
+    assert short["leverage"] == "10"
+    # -47,749.7713 + 0.5 * 110,000 - 1e8 * 0.00001
+    assert document["collateral"] == [{"asset": "USDC", "balance": "6250.2287"}]
+    assert document["prices"] == {"ETH-USD": "3800.5"}
+    assert "PEPE-USD is not active: its oracle price may not move again" in document["notes"]
+    (equity,) = [r for r in check(found.account()).residuals if r.number == "equity"]
+    assert equity.reported == D("10500.5")
+    assert equity.difference == 0
+
+
+def test_without_markets_the_oracle_price_comes_from_profit() -> None:
+    document = imported(DYDX_SUBACCOUNT)
+    assert document["positions"][0]["mark_price"] == "118700.5426"
+    assert any("worked out from the venue's own figures" in note for note in document["notes"])
+
+
+def test_oracle_prices_of_another_instant_are_noticed() -> None:
+    markets = copy.deepcopy(DYDX_MARKETS)
+    markets["markets"]["BTC-USD"]["oraclePrice"] = "100000"
+    notes = " ".join(imported(DYDX_SUBACCOUNT, markets)["notes"])
+    assert "they are of different instants; fetch both together" in notes
+
+
+def test_a_second_subaccount_is_refused() -> None:
+    assert "a second subaccount" in refused(DYDX_SUBACCOUNT, DYDX_SUBACCOUNT)
+
+
+def test_a_side_nobody_knows_is_refused() -> None:
+    wrong = copy.deepcopy(DYDX_SUBACCOUNT)
+    wrong["subaccount"]["assetPositions"]["USDC"]["side"] = "UP"
+    assert 'USDC.side: must be "LONG" or "SHORT"' in refused(wrong)
