@@ -313,10 +313,14 @@ def portfolio_initial(
         return mark_to_market + multiple * losses.total + oracle
 
 
-def option_contingency(short_contracts: Decimal, spot: Decimal, factor: Decimal) -> Decimal:
-    """Return the charge on net short options, negative: `-contracts * spot * factor`.
+def asset_contingency(contracts: Decimal, spot: Decimal, factor: Decimal) -> Decimal:
+    """Return the charge on what is held of one kind, negative: `-contracts * spot * factor`.
 
-    The text of the page says 1.5 % and its example takes 2 %: the factor is named by the caller.
+    Args:
+        contracts: Base units, perpetuals, or short options net by strike; absolute.
+        spot: Spot price, USD.
+        factor: 3 % for base and perpetuals. For short options the text of the page says 1.5 % and
+            its example takes 2 %: the caller names it.
     """
     with exact():
-        return -short_contracts * spot * factor
+        return -contracts * spot * factor
