@@ -95,7 +95,7 @@ def test_perpetuals_move_with_the_forwards() -> None:
     assert scenario_loss([], linear=1000.0) == pytest.approx(-180)
     assert scenario_loss([], linear=-1000.0) == pytest.approx(-180)
     short = expiry(call(-1))
-    assert scenario_loss([short], linear=1740.0) > scenario_loss([short])
+    assert scenario_loss([short], linear=700.0) > scenario_loss([short])
 
 
 @given(sizes, strikes)
