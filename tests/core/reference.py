@@ -83,6 +83,8 @@ def maintenance(position: Position, terms: InstrumentTerms, notional: Fraction) 
     if fee.basis is CloseFeeBasis.MARK or position.leverage is None:
         return total + Fraction(fee.rate) * notional
     side = 1 if position.size > 0 else -1
+    if terms.instrument.is_inverse:  # its value in coin grows as its price falls: L / (L + side)
+        side = -side
     bankrupt = abs(Fraction(position.cost)) * (1 - side / Fraction(position.leverage))
     return total + Fraction(fee.rate) * bankrupt
 

@@ -132,7 +132,7 @@ def _build(
     build = _Builder(document, rules.model, problems, notes)
     with exact():
         units = build.units()
-    market = market_of(document, rules.model, problems, notes)
+    market = market_of(document, rules.model, problems, notes, par=rules.document.par)
     problems.raise_any(title)
     notes += leverage_notes(units, market, rules.model)
     notes += filter(None, [still_note(units, market, rules.model)])
@@ -199,6 +199,7 @@ def _with_document(rules: Rulebook, document: AccountDocument, problems: Problem
             problems.add(f"{path}.instrument", str(error))
     assets = _named_assets(document)
     known = rules.with_terms(*terms.values(), assets=tuple(filter(None, assets.values())))
+    known = known.with_weights(document.weights)
     for path, asset in assets.items():
         if asset and asset not in known.model.assets:
             hint = nearest(asset, known.model.assets)

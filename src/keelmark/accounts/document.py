@@ -99,6 +99,8 @@ class AccountDocument:
         collateral: Balance by asset.
         liabilities: Amount owed by asset, positive.
         prices: Price by asset, index or instrument.
+        weights: Fraction of a balance that counts as collateral, by asset, as the venue says of
+            this account; instead of the rulebook's own.
         open_interest: Open interest by instrument, as notional in its settle asset.
         positions: In the order of the document.
         orders: In the order of the document.
@@ -115,6 +117,7 @@ class AccountDocument:
     collateral: Mapping[str, Decimal] = field(default_factory=dict)
     liabilities: Mapping[str, Decimal] = field(default_factory=dict)
     prices: Mapping[str, Decimal] = field(default_factory=dict)
+    weights: Mapping[str, Decimal] = field(default_factory=dict)
     open_interest: Mapping[str, Decimal] = field(default_factory=dict)
     positions: tuple[PositionRow, ...] = ()
     orders: tuple[OrderRow, ...] = ()
@@ -171,6 +174,7 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
         collateral=_amounts(root, "collateral", "balance", required=True),
         liabilities=_amounts(root, "liabilities", "amount"),
         prices=root.numbers("prices", above=0),
+        weights=_weights(root),
         open_interest=root.numbers("open_interest"),
         positions=tuple(_position(t) for t in root.tables("positions", required=True)),
         orders=tuple(_order(t) for t in root.tables("orders")),
@@ -194,7 +198,24 @@ def _amounts(root: Table, key: str, amount: str, *, required: bool = False) -> d
         if asset in found:
             table.refuse("asset", f"found {asset!r} a second time; add the two {amount}s up")
         found[asset] = value
+        if key == "collateral":
+            table.get("weight")  # read by `_weights`
         table.finish()
+    return found
+
+
+def _weights(root: Table) -> dict[str, Decimal]:
+    """Return the weights that collateral rows give, by asset."""
+    found: dict[str, Decimal] = {}
+    for table in root.tables("collateral"):
+        weight = table.maybe_number("weight") if "weight" in table.content else None
+        asset = table.content.get("asset")
+        if weight is None or not isinstance(asset, str):
+            continue
+        if not 0 <= weight <= 1:
+            table.refuse("weight", f"found {weight}; a weight is a fraction from 0 to 1")
+            continue
+        found[asset] = weight
     return found
 
 

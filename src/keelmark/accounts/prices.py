@@ -9,7 +9,7 @@ from keelmark.accounts.document import AccountDocument
 from keelmark.core.bound import FactorKind, reads
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPrice, OpenInterestInitial
-from keelmark.core.numbers import ZERO
+from keelmark.core.numbers import ONE, ZERO
 from keelmark.core.unit import MarginUnit
 
 AS_GIVEN = "as given"
@@ -21,18 +21,23 @@ def market_of(
     model: MarginModel,
     problems: Problems,
     notes: list[str],
+    *,
+    par: tuple[str, ...] = (),
 ) -> Market:
     """Return the snapshot a document describes.
 
     A price that is nowhere given stays out of the snapshot, so that the numbers that need it are
-    unknown and no others.
+    unknown and no others. Assets `par` without a price are one unit of the valuation, and that is
+    said.
     """
     marks = _marks(document, problems)
     as_of = document.as_of
     return Market(
         marks=marks,
         indices=_indices(document, model, marks, notes),
-        asset_prices=_asset_prices(document, model, marks, notes),
+        asset_prices=_at_par(
+            _asset_prices(document, model, marks, notes), document, model, notes, par
+        ),
         open_interest=_open_interest(document, model, marks, notes),
         snapshot_id=AS_GIVEN if as_of is None else f"{as_of:%Y-%m-%dT%H:%M:%SZ}",
         advice=advice_for("{name}", quote=model.valuation),
@@ -141,6 +146,24 @@ def _indices(
         if given is None:
             notes.append(f"no index price for {name}: the mark of {symbol} stands for it")
     return found
+
+
+def _at_par(
+    prices: dict[str, Decimal],
+    document: AccountDocument,
+    model: MarginModel,
+    notes: list[str],
+    par: tuple[str, ...],
+) -> dict[str, Decimal]:
+    """Return prices with those of assets that stand at par where nobody gives one."""
+    settles = (model.instrument(row.instrument).instrument.settle for row in document.positions)
+    named = {*document.collateral, *document.liabilities, *settles}
+    missing = [a for a in par if a in named and a not in prices and model.reads_price_of(a)]
+    if not missing:
+        return prices
+    names = ", ".join(missing)
+    notes.append(f"no price for {names}: taken as one {model.valuation}; {advice_for(*missing)}")
+    return {**prices, **dict.fromkeys(missing, ONE)}
 
 
 def _open_interest(

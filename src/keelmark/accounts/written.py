@@ -24,9 +24,10 @@ def written(document: AccountDocument) -> JsonTable:
         "venue": document.venue,
         "as_of": _text(document.as_of),
         "account_mode": _text(document.account_mode),
-        "collateral": _amounts(document.collateral, "balance"),
+        "collateral": _collateral(document),
         "liabilities": _amounts(document.liabilities, "amount"),
         "prices": _figures(document.prices),
+        "open_interest": _figures(document.open_interest),
         "positions": [_position(row) for row in document.positions],
         "orders": [_order(row) for row in document.orders],
         "accrued_interest": _accrued(document.accrued_interest),
@@ -55,6 +56,22 @@ def _text(value: object) -> JsonValue:
 
 def _figures(figures: Mapping[str, Decimal]) -> JsonTable:
     return {name: decimal_text(value) for name, value in figures.items()}
+
+
+def _collateral(document: AccountDocument) -> list[JsonValue]:
+    """Return balances, with the weights that the account gives."""
+    return [
+        {
+            "asset": asset,
+            "balance": decimal_text(balance),
+            **(
+                {"weight": decimal_text(document.weights[asset])}
+                if asset in document.weights
+                else {}
+            ),
+        }
+        for asset, balance in document.collateral.items()
+    ]
 
 
 def _amounts(amounts: Mapping[str, Decimal], key: str) -> list[JsonValue]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 
-from keelmark.core.errors import InvalidInput
+from keelmark.core.errors import InvalidInput, MissingTable
 from keelmark.core.numbers import ONE, ZERO, exact
 
 
@@ -95,3 +95,33 @@ class CollateralSchedule:
         if amount <= ZERO:
             return ONE + self.loan_rate
         return next(tier.weight for tier in reversed(self.tiers) if tier.floor < amount)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnknownWeights(CollateralSchedule):
+    """Weights that are not known: what a credit balance counts for is `MissingTable`.
+
+    A debt counts in full all the same.
+
+    Attributes:
+        why: What is missing and what to do about it.
+    """
+
+    why: str = ""
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """Raise: no column can hold what is not known."""
+        raise MissingTable(self.why)
+
+    def value(self, amount: Decimal) -> Decimal:
+        """Return a debt with its margin; raise for what is held."""
+        if amount <= ZERO:
+            return amount * (ONE + self.loan_rate)
+        raise MissingTable(self.why)
+
+    def marginal_weight(self, amount: Decimal) -> Decimal:
+        """Return the weight of a debt; raise for what is held."""
+        if amount <= ZERO:
+            return ONE + self.loan_rate
+        raise MissingTable(self.why)

@@ -95,7 +95,7 @@ class MissingMarkPrice(MissingNumber):
 
 
 class MissingTable(MissingNumber):
-    """A bracket table the margin of a position reads and the rulebook does not hold."""
+    """A bracket table or a collateral weight that a margin reads and the rulebook does not hold."""
 
 
 class CannotReprice(MissingNumber):

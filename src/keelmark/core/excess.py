@@ -166,14 +166,15 @@ def counted_profit(profit: Decimal, weight: Decimal) -> Decimal:
 def close_fee_amount(fee: CloseFee | None, position: Position, notional: Decimal) -> Decimal:
     """Return the fee to close that is part of the requirements, settle asset.
 
-    On the bankruptcy basis: `rate * entry notional * (1 - 1/L)` for longs, `1 + 1/L` for shorts.
+    On the bankruptcy basis: `rate * entry notional * (1 - 1/L)` for what is worth less there (a
+    linear long, an inverse short), `1 + 1/L` for what is worth more.
     Source: Bybit, "Initial Margin Calculation" (unified account).
     """
     if fee is None:
         return ZERO
     if fee.basis is CloseFeeBasis.MARK or position.leverage is None:
         return fee.rate * notional
-    direction = ONE if position.size > ZERO else -ONE
+    direction = ONE if position.cost > ZERO else -ONE
     return fee.rate * abs(position.cost) * (ONE - direction / position.leverage)
 
 

@@ -54,8 +54,42 @@ class Line:
         if self.slope == ZERO:
             return None
         root = self.anchor + (target - self.value) / self.slope
-        slack = SAME * self.anchor
-        if root < self.low - slack or (self.high is not None and root > self.high + slack):
-            return None
-        root = max(root, self.low)
-        return root if self.high is None else min(root, self.high)
+        return _on_piece(root, self.low, self.high, self.anchor)
+
+
+def parabola_roots(
+    function: Callable[[Decimal], Decimal],
+    low: Decimal,
+    high: Decimal | None,
+) -> tuple[Decimal, ...]:
+    """Return where a function that is a parabola on a piece is nothing there, rising."""
+    width = (high - low) / 4 if high is not None else max(low, ONE)
+    middle = low + 2 * width
+    before, value, after = (function(middle + step * width) for step in (-1, 0, 1))
+    bend = (after - 2 * value + before) / 2
+    slope = (after - before) / 2
+    found = _roots(bend, slope, value)
+    places = (_on_piece(middle + root * width, low, high, middle) for root in found)
+    return tuple(sorted(place for place in places if place is not None))
+
+
+def _roots(bend: Decimal, slope: Decimal, value: Decimal) -> tuple[Decimal, ...]:
+    """Return the real roots of `bend x**2 + slope x + value`, without cancellation."""
+    if abs(bend) <= SAME * max(abs(slope), abs(value)):
+        return () if slope == ZERO else (-value / slope,)
+    inside = slope * slope - 4 * bend * value
+    if inside < ZERO:
+        return ()
+    larger = -(slope + (inside.sqrt() if slope >= ZERO else -inside.sqrt())) / 2
+    if larger == ZERO:
+        return (ZERO,)
+    return (larger / bend, value / larger)
+
+
+def _on_piece(root: Decimal, low: Decimal, high: Decimal | None, anchor: Decimal) -> Decimal | None:
+    """Return a root where it lies on a piece; one off by the last digits is put on its end."""
+    slack = SAME * anchor
+    if root < low - slack or (high is not None and root > high + slack):
+        return None
+    root = max(root, low)
+    return root if high is None else min(root, high)

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
+from keelmark.core.coin_rule import is_curved
 from keelmark.core.errors import InvalidMark, MissingNumber, UnknownInstrument, nearest
 from keelmark.core.excess import close_fee_amount, counted_profit, maintenance_rule
 from keelmark.core.found_price import LEAST_SHARE, LiquidationPrices, PriceStatus
 from keelmark.core.instrument import Instrument
-from keelmark.core.line import SAME, Line, apart
+from keelmark.core.line import SAME, Line, apart, parabola_roots
 from keelmark.core.margin import (
     AssetMargin,
     MarginReport,
@@ -152,6 +153,11 @@ class _Slice:
             contract_size=instrument.contract_size,
         )
 
+    @property
+    def is_curved(self) -> bool:
+        """Whether the excess is made of parabolas and not of straight lines."""
+        return any(is_curved(maintenance_rule(p.position, p.terms)) for p in self.moving)
+
     def profit(self, t: Decimal) -> Decimal:
         """Return the counted profit settled in the asset."""
         sign = -ONE if self.inverse else ONE
@@ -255,12 +261,17 @@ def _solve(cut: _Slice, report: MarginReport) -> LiquidationPrices:
     edges = [ZERO, *cut.breakpoints()]
     lines = [Line.through(cut.excess, low or ZERO, high) for low, high in pairwise([*edges, None])]
     holds = report.trigger.holds
-    jumps = [
-        right.low
-        for left, right in pairwise(lines)
-        if holds(excess=left.at(right.low)) != holds(excess=right.at(right.low))
-    ]
-    roots = [root for line in lines if (root := _root(cut, line)) is not None]
+    # a curved requirement does not jump, and its chord is not its value at an end
+    jumps = (
+        []
+        if cut.is_curved
+        else [
+            right.low
+            for left, right in pairwise(lines)
+            if holds(excess=left.at(right.low)) != holds(excess=right.at(right.low))
+        ]
+    )
+    roots = [root for line in lines for root in _roots(cut, line)]
     mark = cut.moving[0].mark_price
     now = cut.t_of(mark)
     changes = _changes(cut, report.trigger, [*jumps, *roots])
@@ -273,8 +284,15 @@ def _solve(cut: _Slice, report: MarginReport) -> LiquidationPrices:
     return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
 
 
-def _root(cut: _Slice, line: Line) -> Decimal | None:
+def _roots(cut: _Slice, line: Line) -> tuple[Decimal, ...]:
     """Return where a piece is nothing, unless all that it rises or falls is rounding."""
+    if cut.is_curved:
+        return parabola_roots(cut.excess, line.low, line.high)
+    root = _root(cut, line)
+    return () if root is None else (root,)
+
+
+def _root(cut: _Slice, line: Line) -> Decimal | None:
     width = line.anchor - line.low
     if abs(line.slope) * width <= cut.resolution(line.anchor + width):
         return None

@@ -68,7 +68,7 @@ class PositionMargin:
         unrealized_pnl: Value minus cost.
         maintenance: Maintenance requirement and its row, without the close fee.
         initial: Initial requirement, without the close fee.
-        close_fee: Fee to close inside both requirements.
+        close_fee: Fee to close inside maintenance, and inside initial margin where it counts there.
         option: What its option rule read; `None` for every other kind.
     """
 
@@ -102,8 +102,14 @@ class PositionMargin:
 
     @property
     def initial_margin(self) -> Decimal:
-        """Initial requirement with the close fee, settle asset."""
-        return self.initial.amount + self.close_fee
+        """Initial requirement, with the close fee where the venue counts it there, settle asset."""
+        return self.initial.amount + self.close_fee_initial
+
+    @property
+    def close_fee_initial(self) -> Decimal:
+        """Fee to close inside the initial requirement."""
+        fee = self.terms.close_fee
+        return self.close_fee if fee is not None and fee.in_initial else ZERO
 
     @property
     def settle(self) -> str:

@@ -82,10 +82,17 @@ class CloseFeeBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseFee:
-    """A fee to close that the venue counts inside margin."""
+    """A fee to close that the venue counts inside margin.
+
+    Attributes:
+        rate: Fraction of the notional it is charged on.
+        basis: Which notional that is.
+        in_initial: Whether initial margin holds it too (OKX: maintenance alone).
+    """
 
     rate: Decimal
     basis: CloseFeeBasis = CloseFeeBasis.MARK
+    in_initial: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +202,7 @@ class InstrumentTerms:
         maintenance: Rule of the maintenance requirement.
         initial: Rule of the initial requirement.
         margin_price: Price the requirements are taken on.
-        close_fee: Fee to close inside both requirements, if the venue counts one.
+        close_fee: Fee to close inside the requirements, if the venue counts one.
         whole_quanta: Quantum of the settle asset that values are cut to, towards zero, where the
             venue computes in integers; such contracts have no kernel face.
         option: How an option is margined; `None` for every other kind.

@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from keelmark.core.bound import Factor, FactorKind, is_fixed, margin_factor, mark_factor
+from keelmark.core.coin_rule import is_curved
 from keelmark.core.excess import cash_of, counted_profit, maintenance_rule, value_and_notional
 from keelmark.core.line import Line, apart
 from keelmark.core.model import MarginPurpose
@@ -35,6 +36,8 @@ def straight_weight(path: PricePath) -> Decimal | None:
 def _weight(path: PricePath, position: Position) -> Decimal | None:
     """Return the weight that makes a position's part of the excess piecewise linear."""
     terms = path.model.instrument(position.instrument)
+    if is_curved(maintenance_rule(position, terms)):
+        return None
     mark = path.slopes.get(mark_factor(terms), ZERO)
     coin = path.slopes.get(Factor(FactorKind.ASSET, terms.instrument.settle), ZERO)
     if not terms.instrument.is_inverse:

@@ -6,6 +6,7 @@ This module works out the numbers of one position and one asset; `core.explain` 
 from dataclasses import dataclass
 from decimal import Decimal
 
+from keelmark.core.coin_rule import CoinScaledRule
 from keelmark.core.margin import AssetMargin, PositionMargin
 from keelmark.core.model import AssetTerms, CloseFeeBasis, HaircutBase
 from keelmark.core.numbers import ZERO, exact
@@ -153,6 +154,9 @@ def maintenance_working(held: PositionMargin) -> Working:
     elif isinstance(rule, WholeNotionalRule | SizeTierRule):
         formula = "notional * rate"
         note = "the row is chosen by size" if isinstance(rule, SizeTierRule) else ""
+    elif isinstance(rule, CoinScaledRule):
+        formula = "notional * (base + slope * notional)"
+        note = f"base {rule.base:f}, slope {rule.slope:f}"
     elif isinstance(rule, QuantumRule):
         formula = "fraction * (notional * initial rate, rounded up), rounded up"
         note = f"initial rate {rule.initial:f}, fraction {rule.fraction:f}, in {rule.quantum:f}"
@@ -184,11 +188,11 @@ def initial_working(held: PositionMargin) -> Working:
         name=f"position:{leg_name(held)}.initial",
         value=held.initial_margin,
         unit=held.settle,
-        formula=formula + (" + close_fee" if held.close_fee else ""),
-        inputs=(("notional", held.notional), *inputs, ("close_fee", held.close_fee)),
+        formula=formula + (" + close_fee" if held.close_fee_initial else ""),
+        inputs=(("notional", held.notional), *inputs, ("close_fee", held.close_fee_initial)),
         source=held.terms.source,
         note=note,
-        parts=(notional_working(held), *_fee_parts(held)),
+        parts=(notional_working(held), *(_fee_parts(held) if held.close_fee_initial else ())),
     )
 
 

@@ -86,6 +86,8 @@ class _Mapping:
             accrued_interest=self._amounts(document.accrued_interest),
             accrued_funding=self._amounts(document.accrued_funding),
             prices=self._prices(document),
+            weights={},
+            open_interest={},
             venue_reported={},
         )
         return replace(mapped, unknown=(*document.unknown, *dict.fromkeys(self.dropped)))

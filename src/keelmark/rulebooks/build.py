@@ -8,7 +8,13 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from keelmark.core.collateral import FULL_VALUE, CollateralSchedule, HaircutTier
+from keelmark.core.coin_rule import CoinScaledRule
+from keelmark.core.collateral import (
+    FULL_VALUE,
+    CollateralSchedule,
+    HaircutTier,
+    UnknownWeights,
+)
 from keelmark.core.errors import InvalidDocument, UnknownInstrument, nearest
 from keelmark.core.instrument import Instrument, InstrumentKind
 from keelmark.core.model import (
@@ -45,6 +51,7 @@ from keelmark.core.rules import (
 )
 from keelmark.rulebooks.document import (
     AssetDocument,
+    CloseFeeDocument,
     InitialDocument,
     InstrumentDocument,
     LiquidationDocument,
@@ -55,7 +62,7 @@ from keelmark.rulebooks.document import (
     WeightRow,
 )
 
-RULES = ("tiered", "whole_notional", "size_tiers", "size_scaled", "whole_quanta")
+RULES = ("tiered", "whole_notional", "size_tiers", "size_scaled", "coin_scaled", "whole_quanta")
 INITIAL_RULES = ("leverage", "table", "open_interest")
 EDGE_OWNERS = ("lower", "upper")
 EXPIRY_FORMS = ("%y%m%d", "%Y%m%d", "%d%b%y")
@@ -117,12 +124,16 @@ def liquidation_rules(document: LiquidationDocument) -> LiquidationRules:
 def asset_terms(name: str, row: AssetDocument) -> AssetTerms:
     """Return the collateral terms of one asset."""
     initial = None
+    schedule = CollateralSchedule(tiers=_weights(row.weights), loan_rate=row.loan_rate)
+    if row.unknown_weights:
+        why = f'no collateral weight of {name}; add "weight": "0.95" to its row in `collateral`'
+        schedule = UnknownWeights(loan_rate=row.loan_rate, why=why)
     if row.initial_weights:
         initial = CollateralSchedule(tiers=_weights(row.initial_weights), loan_rate=row.loan_rate)
     return AssetTerms(
         asset=name,
         quantum=row.quantum,
-        schedule=CollateralSchedule(tiers=_weights(row.weights), loan_rate=row.loan_rate),
+        schedule=schedule,
         initial_schedule=initial,
         haircut_base=row.haircut_base,
         conversion_haircut=row.conversion_haircut,
@@ -162,7 +173,7 @@ def instrument_terms(
         contract_size=row.contract_size or defaults.contract_size or Decimal(1),
         lot=row.lot or defaults.lot or Decimal("0.001"),
         price_unit=row.price_unit or defaults.price_unit or Decimal("0.01"),
-        index=row.index or defaults.index,
+        index=_index(row.index or defaults.index, contract),
         expiry=contract.expiry,
     )
     return InstrumentTerms(
@@ -170,10 +181,22 @@ def instrument_terms(
         maintenance=maintenance_rule(row.table or defaults.table, document, where=symbol),
         initial=_initial(row.initial or defaults.initial or InitialDocument(), document, symbol),
         margin_price=row.margin_price or defaults.margin_price or MarginPrice.MARK,
-        close_fee=None if fee is None else CloseFee(rate=fee.rate, basis=fee.basis),
+        close_fee=None if fee is None else _close_fee(fee),
         whole_quanta=_quantum(contract.settle, document) if document.whole_quanta else None,
         source=cited(origin),
     )
+
+
+def _close_fee(row: CloseFeeDocument) -> CloseFee:
+    return CloseFee(rate=row.rate, basis=row.basis, in_initial=row.in_initial)
+
+
+def _index(name: str | None, contract: "_Contract") -> str | None:
+    """Return an index by name; `{base}` and `{quote}` in it stand for the contract's own."""
+    if name is None or "{" not in name:
+        return name
+    quote = "usd" if contract.kind.is_inverse else contract.settle.lower()
+    return name.format(base=contract.base.lower(), quote=quote)
 
 
 def maintenance_rule(
@@ -208,6 +231,8 @@ def rule_of(table: TableDocument, *, edge_upper: bool) -> MaintenanceRule:
         raise _refused(table.source or "table", "rows: empty; a table needs at least one row")
     if table.rule == "size_scaled":
         return SizeScaledRule(base=rate_of(table.rows[0], table), slope=table.slope)
+    if table.rule == "coin_scaled":
+        return CoinScaledRule(base=rate_of(table.rows[0], table), slope=table.slope)
     if table.rule == "whole_quanta":
         return _in_quanta(table)
     if table.rule == "tiered":

@@ -51,8 +51,13 @@ class WeightRow(_Document, frozen=True):
 
 
 class AssetDocument(SourcedDocument, frozen=True):
-    """`[assets.NAME]`."""
+    """`[assets.NAME]`.
 
+    With `unknown_weights` nothing says what a credit balance counts for: it is unknown until an
+    account document gives its `weight`.
+    """
+
+    unknown_weights: bool = False
     quantum: Decimal = Decimal("0.00000001")
     weights: tuple[WeightRow, ...] = ()
     initial_weights: tuple[WeightRow, ...] = ()
@@ -80,10 +85,11 @@ class TableDocument(SourcedDocument, frozen=True):
     """`[tables.NAME]`: a maintenance rule.
 
     Attributes:
-        rule: `tiered`, `whole_notional`, `size_tiers`, `size_scaled` or `whole_quanta`.
-        rows: Tiers; `size_scaled` reads the first row's rate as its base, `whole_quanta` as the
-            initial rate.
-        slope: Rate per unit of size, `size_scaled` only.
+        rule: `tiered`, `whole_notional`, `size_tiers`, `size_scaled`, `coin_scaled` or
+            `whole_quanta`.
+        rows: Tiers; `size_scaled` and `coin_scaled` read the first row's rate as their base,
+            `whole_quanta` as the initial rate.
+        slope: Rate per unit of size (`size_scaled`) or of notional (`coin_scaled`).
         fraction: Maintenance as a fraction of initial margin, `whole_quanta` only.
         quantum: What requirements are rounded up to, `whole_quanta` only.
     """
@@ -111,6 +117,7 @@ class CloseFeeDocument(_Document, frozen=True):
 
     rate: Decimal
     basis: CloseFeeBasis = CloseFeeBasis.MARK
+    in_initial: bool = True
 
 
 class InstrumentDocument(SourcedDocument, frozen=True):
@@ -231,6 +238,8 @@ class RulebookDocument(_Document, frozen=True):
         sources: Sources that entries name by key.
         whole_quanta: Whether the venue computes in whole quanta: the value of a position is cut to
             one towards zero.
+        par: Assets that stand for one unit of the valuation currency where an account document
+            gives no price; that is said.
         symbols: Patterns with groups `base` and `settle` that give unknown symbols a contract.
         not_covered: What the venue does and this rulebook does not, in plain words.
     """
@@ -249,6 +258,7 @@ class RulebookDocument(_Document, frozen=True):
     single_asset: bool = False
     withdraw_profit: bool = False
     whole_quanta: bool = False
+    par: tuple[str, ...] = ()
     withdraw_notional: Decimal = Decimal(0)
     liquidation_price_form: LiquidationPriceForm = LiquidationPriceForm.EXACT
     symbols: dict[InstrumentKind, str] = {}

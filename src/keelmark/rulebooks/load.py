@@ -1,6 +1,7 @@
 """Find, read and check rulebooks: `venue@YYYY-MM`, `venue`, or a path to a TOML file."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import msgspec
 
+from keelmark.core.collateral import CollateralSchedule, HaircutTier
 from keelmark.core.errors import InvalidDocument, UnknownRulebook, nearest
-from keelmark.core.model import InstrumentTerms, MarginModel
+from keelmark.core.model import AssetTerms, InstrumentTerms, MarginModel
+from keelmark.core.numbers import ZERO
 from keelmark.core.process import LiquidationRules
 from keelmark.rulebooks.build import (
     asset_terms,
@@ -72,6 +75,23 @@ class Rulebook:
             assets={**self.model.assets, **added},
         )
         return replace(self, model=model)
+
+    def with_weights(self, weights: Mapping[str, Decimal]) -> "Rulebook":
+        """Return the rulebook with weights of assets as an account document gives them.
+
+        They stand for the rulebook's own tiers, for every purpose.
+        """
+        assets = dict(self.model.assets)
+        for name, weight in weights.items():
+            known = assets.get(name) or AssetTerms(asset=name)
+            schedule = CollateralSchedule(
+                tiers=(HaircutTier(floor=ZERO, weight=weight),),
+                loan_rate=known.schedule.loan_rate,
+            )
+            assets[name] = replace(
+                known, schedule=schedule, initial_schedule=None, source="the account document"
+            )
+        return replace(self, model=replace(self.model, assets=assets))
 
 
 _GUESSED: dict[str, tuple[RulebookDocument, InstrumentTerms]] = {}

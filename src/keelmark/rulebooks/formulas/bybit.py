@@ -140,3 +140,28 @@ def implied_collateral(coin: WalletCoin) -> ImpliedCollateral:
             collateral_ratio=ratio,
             perp_unrealized_pnl=coin.unrealized_pnl * price * ratio,
         )
+
+
+def inverse_bankruptcy_price(
+    *, contracts: Decimal, entry_price: Decimal, margin: Decimal, taker_fee: Decimal = ZERO
+) -> Decimal | None:
+    """Return the price at which an inverse long has used up its margin, the fee to close included.
+
+    `contracts * (1 - fee) / (contracts / entry + margin)` would close it for nothing; the fee is on
+    the value at that price: `contracts (1 / entry - 1 / price) + margin = fee * contracts / price`.
+
+    Args:
+        contracts: Size in USD, negative for a short.
+        entry_price: Average entry price.
+        margin: Balance or isolated margin, coin.
+        taker_fee: Fraction of the value that closing costs.
+
+    Returns:
+        The price, USD; `None` where no positive price uses the margin up.
+
+    Source: Bybit help 360039261334, inverse contracts in cross margin.
+    """
+    with exact():
+        owed = contracts * (1 + taker_fee) if contracts > ZERO else contracts * (1 - taker_fee)
+        covered = contracts / entry_price + margin
+        return owed / covered if covered * contracts > ZERO else None
