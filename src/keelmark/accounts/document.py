@@ -168,13 +168,14 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
     """Return what can be read of a document; what cannot is noted, and is empty or zero."""
     root = Table(content, "", problems)
     mode = root.choice("account_mode", list(AccountMode))
+    weights: dict[str, Decimal] = {}
     document = AccountDocument(
         venue=root.text("venue", required=True) or "",
         as_of=root.time("as_of"),
-        collateral=_amounts(root, "collateral", "balance", required=True),
+        collateral=_amounts(root, "collateral", "balance", weights),
         liabilities=_amounts(root, "liabilities", "amount"),
         prices=root.numbers("prices", above=0),
-        weights=_weights(root),
+        weights=weights,
         open_interest=root.numbers("open_interest"),
         positions=tuple(_position(t) for t in root.tables("positions", required=True)),
         orders=tuple(_order(t) for t in root.tables("orders")),
@@ -189,33 +190,30 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
     return document
 
 
-def _amounts(root: Table, key: str, amount: str, *, required: bool = False) -> dict[str, Decimal]:
-    """Return amounts by asset; an asset may be listed once."""
+def _amounts(
+    root: Table, key: str, amount: str, weights: dict[str, Decimal] | None = None
+) -> dict[str, Decimal]:
+    """Return amounts by asset; an asset may be listed once.
+
+    Args:
+        root: The document.
+        key: `collateral` or `liabilities`.
+        amount: Its key of an amount.
+        weights: Filled with the weights that rows give; where there is none, a row has no weight.
+    """
     found: dict[str, Decimal] = {}
-    for table in root.tables(key, required=required):
+    for table in root.tables(key, required=weights is not None):
         asset = table.text("asset", required=True) or ""
         value = table.number(amount, required=True, above=0 if key == "liabilities" else None)
         if asset in found:
             table.refuse("asset", f"found {asset!r} a second time; add the two {amount}s up")
         found[asset] = value
-        if key == "collateral":
-            table.get("weight")  # read by `_weights`
-        table.finish()
-    return found
-
-
-def _weights(root: Table) -> dict[str, Decimal]:
-    """Return the weights that collateral rows give, by asset."""
-    found: dict[str, Decimal] = {}
-    for table in root.tables("collateral"):
-        weight = table.maybe_number("weight") if "weight" in table.content else None
-        asset = table.content.get("asset")
-        if weight is None or not isinstance(asset, str):
-            continue
-        if not 0 <= weight <= 1:
+        weight = None if weights is None else table.maybe_number("weight")
+        if weight is not None and not 0 <= weight <= 1:
             table.refuse("weight", f"found {weight}; a weight is a fraction from 0 to 1")
-            continue
-        found[asset] = weight
+        elif weight is not None and weights is not None:
+            weights[asset] = weight
+        table.finish()
     return found
 
 
