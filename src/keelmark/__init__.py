@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keelmark.core.unit import MarginUnit as MarginUnit
     from keelmark.core.unit import Position as Position
     from keelmark.engine.engine import Engine as Engine
+    from keelmark.risk.rescues import rescue as rescue
     from keelmark.risk.what_if import whatif as whatif
     from keelmark.rulebooks import load_rulebook as load_rulebook
     from keelmark.rulebooks import rulebook_names as rulebook_names
@@ -56,6 +57,7 @@ _HOMES = {
     "margin_table": "keelmark.accounts",
     "margin_report": "keelmark.core.margin",
     "read_account": "keelmark.accounts",
+    "rescue": "keelmark.risk.rescues",
     "risk": "",
     "rulebook_names": "keelmark.rulebooks",
     "whatif": "keelmark.risk.what_if",

@@ -40,7 +40,7 @@ def plain_excess(unit: MarginUnit, market: Market, model: MarginModel, level: De
     for position in unit.positions:
         terms = model.instrument(position.instrument)
         settle = terms.instrument.settle
-        profit, amount = _counted_and_required(position, terms, market, weight)
+        profit, amount = counted_and_required(position, terms, market, weight)
         profits[settle] = profits.get(settle, ZERO) + profit
         margins[settle] = margins.get(settle, ZERO) + amount
     equity = required = ZERO
@@ -55,7 +55,7 @@ def plain_excess(unit: MarginUnit, market: Market, model: MarginModel, level: De
     return equity - level * required
 
 
-def _counted_and_required(
+def counted_and_required(
     position: Position,
     terms: InstrumentTerms,
     market: Market,

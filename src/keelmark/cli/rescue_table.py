@@ -1,0 +1,262 @@
+"""The terminal view of a rescue: now and after, the steps, every action alone, what is proven."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from shlex import quote
+
+import click
+
+from keelmark.accounts.check import UnitCheck
+from keelmark.accounts.figures import compact, figure, percent
+from keelmark.accounts.position import PositionCheck
+from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
+from keelmark.core.numbers import ZERO
+from keelmark.risk.rescues.as_edits import command_words
+from keelmark.risk.rescues.moves import Cost, MoveKind
+from keelmark.risk.rescues.result import Plan, Rescue, RescueStatus, Single, Step
+from keelmark.risk.rescues.standing import Standing
+
+BAR = 20
+SINGLES_SHOWN = 5
+STEPS_IN_COMMAND = 2
+WORDS = {
+    RescueStatus.MET: ("GREEN", "NOTHING TO DO"),
+    RescueStatus.PLAN: ("GREEN", "PLAN"),
+    RescueStatus.UNKNOWN: ("UNKNOWN", "UNKNOWN"),
+    RescueStatus.OUT_OF_REACH: ("RED", "OUT OF REACH"),
+}
+"""The colour and the word of an ending."""
+
+Row = tuple[str, ...]
+
+
+def print_rescue(found: Rescue, file: str) -> None:
+    """Print a rescue; colours are left out where the output is no terminal."""
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    for line in rescue_lines(found, file, width):
+        say(line)
+
+
+def rescue_lines(found: Rescue, file: str, width: int = WIDTH) -> Iterator[str]:
+    """Return the view line by line, to fit a width."""
+    before = found.before
+    head = f"{found.account.rulebook.name}{GAP}{found.unit.unit_id}{GAP}rescue"
+    first, *rest = wrapped(f"{head}: {found.target.text}", width)
+    yield from (first.removeprefix(INDENT), *rest)
+    yield bar_line("now", found.standing, before)
+    if found.plan is None:
+        yield from _ending(found, before, width)
+    else:
+        after = found.after
+        yield bar_line("after", found.plan.after, after)
+        yield from _ending(found, before, width)
+        yield from _plan_lines(found, found.plan, before.currency, width)
+        yield ""
+        yield from _price_lines(before, after, width)
+    yield ""
+    for note in found.notes:
+        yield from wrapped(f"note: {note}", width)
+    yield click.style(f"{INDENT}{next_command(found, file)}", dim=True)
+
+
+def bar_line(when: str, standing: Standing, unit: UnitCheck) -> str:
+    """Return how much of equity maintenance takes up, as a bar, with the nearest move."""
+    used = standing.ratio
+    shown = "no equity" if used is None else percent(used)
+    filled = BAR if used is None else min(BAR, max(0, int(used * BAR)))
+    bar = "#" * filled + "-" * (BAR - filled)
+    far = "" if unit.distance is None else f"{GAP}nearest {percent(unit.distance)}"
+    equity = f"equity {compact(standing.equity)} {unit.currency}"
+    return f"{INDENT}{when:<6}[{bar}] {shown:>7}{far}{GAP}{equity}"
+
+
+def _ending(found: Rescue, before: UnitCheck, width: int) -> Iterator[str]:
+    """Return the ending in words, with its cost."""
+    colour, word = WORDS[found.status]
+    first, *rest = wrapped(f"{word}{GAP}{_sentence(found, before)}", width)
+    yield first.replace(word, painted(word, colour, bold=True), 1)
+    yield from rest
+
+
+def _sentence(found: Rescue, before: UnitCheck) -> str:
+    if found.status is RescueStatus.MET:
+        return "the account is at the target already"
+    if found.plan is None or found.status is RescueStatus.UNKNOWN:
+        return "the distance of this unit cannot be solved: ask for --target instead"
+    if found.status is RescueStatus.OUT_OF_REACH:
+        if not found.plan.steps:
+            return "nothing that is allowed brings the target nearer"
+        return f"what comes nearest is below; {_left(found)}"
+    count = len(found.plan.steps)
+    steps = f"{count} step{'s' if count > 1 else ''}"
+    return f"{steps}, {cost_text(found.plan.cost, before.currency)}"
+
+
+def _left(found: Rescue) -> str:
+    """Return how far the nearest plan gets."""
+    plan = found.plan
+    if plan is None or plan.after.ratio is None:
+        return "no equity is left"
+    if plan.after.distance is not None:
+        return f"it leaves {percent(plan.after.distance)}"
+    return f"it leaves {percent(plan.after.ratio)}"
+
+
+def cost_text(cost: Cost, currency: str) -> str:
+    """Return a cost with its parts."""
+    parts = {"fees": cost.fee, "slippage": cost.slippage, "capital": cost.capital}
+    named = [f"{name} {figure(amount)}" for name, amount in parts.items() if amount]
+    inside = f" ({', '.join(named)})" if len(named) > 1 or cost.capital else ""
+    return f"costs {figure(cost.total)} {currency}{inside}"
+
+
+# --- The plan -------------------------------------------------------------------------------
+
+
+def _plan_lines(found: Rescue, plan: Plan, currency: str, width: int) -> Iterator[str]:
+    yield ""
+    if plan.steps:
+        heads = ("step", "", f"worth, {currency}", "cost", "used after")
+        yield from _aligned([heads, *map(_step_row, plan.steps)], width, left=2)
+        yield ""
+    yield from _other_lines(found, currency, width)
+    if plan.bound is not None and found.status is RescueStatus.PLAN:
+        yield from wrapped(_proof(plan, currency), width)
+    yield from _single_lines(found.singles, width)
+
+
+def _step_row(step: Step) -> Row:
+    used = step.after.ratio
+    return (
+        *step_words(step),
+        figure(step.notional),
+        figure(step.cost.total),
+        "no equity" if used is None else percent(used),
+    )
+
+
+def step_words(step: Step) -> tuple[str, str]:
+    """Return what to do, in words, and how much of it."""
+    if step.kind.is_money:
+        source = f" from {step.source}" if step.source else ""
+        return f"{_VERBS[step.kind]}{source}", f"{_exact(step.amount)} {step.name}"
+    side = "buy" if step.amount > ZERO else "sell"
+    whole = ", all" if step.is_whole else ""
+    return f"{step.kind.value}: {side}{whole}", f"{_exact(abs(step.amount))} {step.name}"
+
+
+_VERBS = {
+    MoveKind.TRANSFER: "transfer",
+    MoveKind.WALLET: "move",
+    MoveKind.DEPOSIT: "deposit",
+}
+
+
+def _exact(amount: Decimal) -> str:
+    """Return an amount to its last digit: an order is placed with it."""
+    text = f"{amount:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _other_lines(found: Rescue, currency: str, width: int) -> Iterator[str]:
+    """Return the plan without new money, in one sentence."""
+    other = found.without_money
+    if other is None:
+        return
+    steps = "; ".join(f"{what} {amount}" for what, amount in map(step_words, other.steps))
+    yield from wrapped(f"without money: {cost_text(other.cost, currency)}: {steps}", width)
+
+
+def _proof(plan: Plan, currency: str) -> str:
+    bound = plan.bound or ZERO
+    gap = plan.gap or ZERO
+    if not plan.cost.total:
+        return "proof: it costs nothing"
+    close = "this plan is the cheapest" if not gap else f"this plan is within {figure(gap)} of it"
+    return f"proof: no plan of these actions costs less than {figure(bound)} {currency}; {close}"
+
+
+def _single_lines(singles: Sequence[Single], width: int) -> Iterator[str]:
+    """Return the actions alone: those that reach, then the nearest that do not."""
+    if not singles:
+        return
+    yield from wrapped("one action alone:", width)
+    shown = singles[:SINGLES_SHOWN]
+    rows = [_single_row(single) for single in shown]
+    yield from _aligned(rows, width, left=4, depth=2)
+    hidden = len(singles) - len(shown)
+    if hidden:
+        reaching = sum(single.reaches for single in singles[SINGLES_SHOWN:])
+        more = f"{reaching} of them reach" if reaching else "none of them reaches"
+        yield from wrapped(f"{hidden} more, {more}; --json lists all", width, 2)
+
+
+def _single_row(single: Single) -> Row:
+    what, amount = step_words(single.step)
+    if not single.reaches:
+        return what.replace(", all", ""), single.step.name, single.reason or "", ""
+    return what.replace(", all", ""), amount, "reaches, cost", figure(single.step.cost.total)
+
+
+# --- Prices ---------------------------------------------------------------------------------
+
+
+def _price_lines(before: UnitCheck, after: UnitCheck, width: int) -> Iterator[str]:
+    """Return the liquidation prices now and after, for every position held before or after."""
+    names = dict.fromkeys((*map(_name, before.positions), *map(_name, after.positions)))
+    if not names:
+        return
+    heads = ("instrument", "liq. price", "-> after", "distance", "-> after")
+    pairs = [(name, _named(before, name), _named(after, name)) for name in names]
+    rows = [
+        (name, _price(now), _price(then), _distance(now), _distance(then))
+        for name, now, then in pairs
+    ]
+    yield from _aligned([heads, *rows], width, left=1)
+
+
+def _name(position: PositionCheck) -> str:
+    held = position.held.position
+    return held.instrument + (f"/{held.leg.name.lower()}" if held.leg else "")
+
+
+def _named(unit: UnitCheck, name: str) -> PositionCheck | None:
+    return next((p for p in unit.positions if _name(p) == name), None)
+
+
+def _price(position: PositionCheck | None) -> str:
+    """Return a liquidation price, or the word for its state."""
+    if position is None:
+        return "not held"
+    price = position.liquidation
+    return price.status.value if price.value is None else figure(price.value)
+
+
+def _distance(position: PositionCheck | None) -> str:
+    distance = None if position is None else position.distance
+    return "" if distance is None else percent(distance, signed=True)
+
+
+def _aligned(rows: Sequence[Row], width: int, *, left: int, depth: int = 1) -> Iterator[str]:
+    """Return rows in columns: the first ones flush left, numbers flush right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    room = width - len(INDENT) * depth
+    gap = GAP if sum(widths) + len(GAP) * (len(widths) - 1) <= room else " "
+    for row in rows:
+        cells = [
+            cell.ljust(size) if i < left else cell.rjust(size)
+            for i, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield (INDENT * depth + gap.join(cells)).rstrip()
+
+
+def next_command(found: Rescue, file: str) -> str:
+    """Return the command a reader is likely to want next."""
+    name = quote(file)
+    if found.status is RescueStatus.PLAN and found.plan is not None:
+        if len(found.plan.steps) <= STEPS_IN_COMMAND:
+            words = command_words(found.edits)
+            return f"next: `keelmark whatif {name} {words}`"
+        return f"next: `keelmark rescue {name} --json`"
+    return f"next: `keelmark explain {name} maintenance`"

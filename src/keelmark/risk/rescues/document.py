@@ -1,0 +1,122 @@
+"""The machine-readable result of `keelmark rescue`: decimal strings, now and after."""
+
+from collections.abc import Sequence
+
+from keelmark.accounts.check import UnitCheck
+from keelmark.accounts.check_document import (
+    JsonTable,
+    JsonValue,
+    decimal_text,
+    joint_move_document,
+    price_document,
+)
+from keelmark.risk.rescues.result import Plan, Rescue, Single, Step
+from keelmark.risk.rescues.standing import Standing
+
+
+def rescue_document(found: Rescue) -> JsonTable:
+    """Return the whole answer of a rescue."""
+    target = found.target
+    table: JsonTable = {
+        "rulebook": found.account.rulebook.name,
+        "unit": found.unit.unit_id,
+        "target": {"kind": target.kind.value, "value": decimal_text(target.value)},
+        "status": found.status.value,
+        "before": standing_document(found.standing),
+        "after": None if found.plan is None else standing_document(found.plan.after),
+        "plan": None if found.plan is None else plan_document(found.plan),
+        "without_money": None
+        if found.without_money is None
+        else plan_document(found.without_money),
+        "singles": [single_document(single) for single in found.singles],
+        "positions": _positions(found.before, found.after),
+        "joint_move": {
+            "before": joint_move_document(found.before.joint_move),
+            "after": joint_move_document(found.after.joint_move),
+        },
+        "notes": list(found.notes),
+    }
+    return table
+
+
+def standing_document(standing: Standing) -> JsonTable:
+    """Return how a unit stands; ratios that do not exist are null."""
+    return {
+        "equity": decimal_text(standing.equity),
+        "maintenance_margin": decimal_text(standing.maintenance),
+        "excess": decimal_text(standing.excess),
+        "margin_ratio": decimal_text(standing.ratio),
+        "health": decimal_text(standing.health),
+        "distance": decimal_text(standing.distance),
+        "is_liquidatable": standing.is_liquidatable,
+    }
+
+
+def plan_document(plan: Plan) -> JsonTable:
+    """Return a plan with what is proven of its cost."""
+    return {
+        "steps": [step_document(step) for step in plan.steps],
+        "fee": decimal_text(plan.cost.fee),
+        "slippage": decimal_text(plan.cost.slippage),
+        "capital": decimal_text(plan.cost.capital),
+        "cost": decimal_text(plan.cost.total),
+        "money": decimal_text(plan.money),
+        "lower_bound": decimal_text(plan.bound),
+        "gap": decimal_text(plan.gap),
+    }
+
+
+def step_document(step: Step) -> JsonTable:
+    """Return one step and how the unit stands after it."""
+    return {
+        "action": step.kind.value,
+        "name": step.name,
+        "source": step.source or None,
+        "amount": decimal_text(step.amount),
+        "price": decimal_text(step.price),
+        "notional": decimal_text(step.notional),
+        "fee": decimal_text(step.cost.fee),
+        "slippage": decimal_text(step.cost.slippage),
+        "capital": decimal_text(step.cost.capital),
+        "cost": decimal_text(step.cost.total),
+        "after": standing_document(step.after),
+    }
+
+
+def single_document(single: Single) -> JsonTable:
+    """Return one action alone."""
+    return {**step_document(single.step), "reaches": single.reaches, "reason": single.reason}
+
+
+def _positions(before: UnitCheck, after: UnitCheck) -> list[JsonValue]:
+    """Return every position before or after with its liquidation prices."""
+    names = dict.fromkeys((*_names(before), *_names(after)))
+    return [_position(name, before, after) for name in names]
+
+
+def _names(unit: UnitCheck) -> Sequence[tuple[str, str]]:
+    held = (p.held.position for p in unit.positions)
+    return [(p.instrument, p.leg.name.lower()) for p in held]
+
+
+def _position(name: tuple[str, str], before: UnitCheck, after: UnitCheck) -> JsonTable:
+    table: JsonTable = {"instrument": name[0], "leg": name[1]}
+    for when, unit in (("before", before), ("after", after)):
+        found = next(
+            (
+                p
+                for p in unit.positions
+                if (p.held.position.instrument, p.held.position.leg.name.lower()) == name
+            ),
+            None,
+        )
+        table[when] = (
+            None
+            if found is None
+            else {
+                "size": decimal_text(found.held.position.size),
+                "liquidation_price": price_document(found.liquidation),
+                "distance": decimal_text(found.distance),
+            }
+        )
+    return table

@@ -1,0 +1,267 @@
+"""A problem as a linear program: counts, requirements, collateral and slippage.
+
+Columns are counts of moves. What is convex and not straight (a requirement over several rows, a
+haircut's loss, slippage) is a column of its own that lies above chords between neighbouring whole
+counts: at whole counts the chords give the function itself. A requirement that is not convex (whole
+notional, contracts) is written by stretches, of which a whole-number column chooses one.
+
+Leaving out whole numbers and chords only enlarges what is feasible, so the bound of the program
+holds for every plan.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_FLOOR, Decimal
+from itertools import pairwise
+
+from keelmark.core.market import Market
+from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.unit import Position
+from keelmark.risk.rescues.moves import MoneyMove, TradeMove
+from keelmark.risk.rescues.problem import Problem
+from keelmark.risk.rescues.program import Program
+from keelmark.risk.rescues.scene import part_of
+from keelmark.risk.rescues.stretches import Rows, rows_of, stretches
+
+Terms = dict[int, Decimal]
+Function = Callable[[Decimal], Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A constant plus terms."""
+
+    constant: Decimal = ZERO
+    terms: Terms = field(default_factory=dict)
+
+    def plus(self, other: "Sum", factor: Decimal = ONE) -> "Sum":
+        """Return this plus a multiple of another."""
+        terms = dict(self.terms)
+        for column, value in other.terms.items():
+            terms[column] = terms.get(column, ZERO) + factor * value
+        return Sum(self.constant + factor * other.constant, terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a move's count that a whole-number column chooses."""
+
+    low: Decimal
+    high: Decimal
+    part: int
+    choice: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The count of a move.
+
+    Attributes:
+        sum: The count in columns.
+        reach: Its largest value; the last step of a close may be part of a lot.
+        pieces: Its stretches where a requirement of it is not convex.
+    """
+
+    sum: Sum
+    reach: Decimal
+    pieces: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A column on or above a convex function of a move's count."""
+
+    column: int
+    move: int
+    function: Function
+    chords: set[Decimal] = field(default_factory=set)
+
+
+class Formulation:
+    """The program of a problem, with what its columns mean.
+
+    Attributes:
+        counts: The count of each move.
+        curves: What more chords can hold tighter.
+        demands: Rows of the demands, in the order of the scenes.
+        is_proof: Whether every rule states its rows, so that the program's bound holds.
+    """
+
+    def __init__(self, problem: Problem, caps: Sequence[int]) -> None:
+        self.problem = problem
+        self.program = Program()
+        self.curves: list[Curve] = []
+        self.demands: list[int] = []
+        self.is_proof = all(scene.is_separable for scene in problem.scenes)
+        markets = {id(s.aim.market): s.aim.market for s in problem.scenes}
+        self.markets = list(markets.values())
+        self.counts = [self._count(row, cap) for row, cap in enumerate(caps)]
+        self.slippage = [self._slippage(row) for row in range(len(caps))]
+        self._requirements: dict[tuple[int, Decimal, Decimal], Sum] = {}
+
+    # --- Counts -----------------------------------------------------------------------------
+
+    def _count(self, row: int, cap: int) -> Count:
+        """Add the columns of a move's count: by stretches where a requirement is not convex."""
+        move = self.problem.moves[row]
+        rate = move.cost(1)
+        per_step = rate.fee + rate.capital
+        if isinstance(move, MoneyMove):
+            unit = ONE / (move.step * move.price)  # the column is in valuation currency
+            column = self.program.column(cap / unit, cost=per_step * unit)
+            return Count(Sum(terms={column: unit}), Decimal(cap))
+        assert isinstance(move, TradeMove)  # noqa: S101 there are two kinds of moves
+        reach = min(Decimal(cap), move.reach) if move.reach else Decimal(cap)
+        is_whole = reach == cap
+        if rows_of(move) is Rows.UNKNOWN:
+            self.is_proof = False
+        ends = self._ends(row, reach)
+        if len(ends) == 1 or self._is_convex(move, ends):
+            column = self.program.column(reach, cost=per_step, is_whole=is_whole)
+            return Count(Sum(terms={column: ONE}), reach)
+        return self._by_pieces(ends, per_step, reach, is_whole=is_whole)
+
+    def _by_pieces(
+        self,
+        ends: list[tuple[Decimal, Decimal]],
+        per_step: Decimal,
+        reach: Decimal,
+        *,
+        is_whole: bool,
+    ) -> Count:
+        program = self.program
+        pieces = []
+        for low, high in ends:
+            part = program.column(high, cost=per_step, is_whole=is_whole)
+            choice = program.column(ONE, is_whole=True)
+            program.row({part: ONE, choice: -low}, ZERO)
+            program.row({part: -ONE, choice: high}, ZERO)
+            pieces.append(Piece(low, high, part, choice))
+        program.row({piece.choice: ONE for piece in pieces}, ONE)
+        program.row({piece.choice: -ONE for piece in pieces}, -ONE)
+        total = Sum(terms={piece.part: ONE for piece in pieces})
+        return Count(total, reach, tuple(pieces))
+
+    def _ends(self, row: int, reach: Decimal) -> list[tuple[Decimal, Decimal]]:
+        """Return the stretches of a trade up to its reach."""
+        move, model = self.problem.moves[row], self.problem.model
+        whole = int(reach.to_integral_value(rounding=ROUND_FLOOR))
+        found = stretches(move, whole, self.markets, model)
+        (low, _), rest = found[-1], found[:-1]
+        return [(Decimal(a), Decimal(b)) for a, b in rest] + [(Decimal(low), reach)]
+
+    def _is_convex(self, move: TradeMove, ends: list[tuple[Decimal, Decimal]]) -> bool:
+        """Whether every requirement of a trade is convex in its count."""
+        points = sorted({point for stretch in ends for point in stretch})
+        for market in self.markets:
+            values = [self._margin(move, point, market) for point in points]
+            slopes = [
+                (after - before) / (high - low)
+                for (low, high), (before, after) in zip(
+                    pairwise(points), pairwise(values), strict=True
+                )
+            ]
+            if any(later < earlier for earlier, later in pairwise(slopes)):
+                return False
+        return True
+
+    def _margin(self, move: TradeMove, count: Decimal, market: Market) -> Decimal:
+        position = position_after(move, count)
+        return ZERO if position is None else part_of(position, market, self.problem.model).margin
+
+    # --- Curves -----------------------------------------------------------------------------
+
+    def _curve(self, row: int, function: Function, *, cost: Decimal = ZERO) -> Curve:
+        """Add a column for a convex function of a count."""
+        reach = self.counts[row].reach
+        high = max(function(ZERO), function(reach))
+        return Curve(self.program.column(high, cost=cost), row, function)
+
+    def add_chord(self, curve: Curve, low: Decimal, high: Decimal) -> None:
+        """Hold a curve above its chord between two counts."""
+        if low in curve.chords or high <= low:
+            return
+        curve.chords.add(low)
+        at_low = curve.function(low)
+        slope = (curve.function(high) - at_low) / (high - low)
+        line = Sum(at_low - slope * low).plus(self.counts[curve.move].sum, slope)
+        above = Sum(terms={curve.column: ONE}).plus(line, -ONE)
+        self.program.row(above.terms, -above.constant)
+
+    def tighten(self, curve: Curve, count: Decimal) -> None:
+        """Add the chord over the whole step a count lies in."""
+        low = count.to_integral_value(rounding=ROUND_FLOOR)
+        reach = self.counts[curve.move].reach
+        if low >= reach:
+            low = max(ZERO, reach - ONE)
+        self.add_chord(curve, low, min(low + ONE, reach))
+
+    def _slippage(self, row: int) -> Sum:
+        """Return the slippage of a move, settle asset."""
+        move = self.problem.moves[row]
+        if not (isinstance(move, TradeMove) and (move.impact.linear or move.impact.root)):
+            return Sum()
+        curve = self._curve(row, move.slippage, cost=move.price)
+        self.curves.append(curve)
+        for share in range(5):
+            self.tighten(curve, curve_point(self.counts[row].reach, share))
+        return Sum(terms={curve.column: ONE})
+
+    def requirement(self, row: int, market: Market) -> Sum:
+        """Return the requirement of a traded leg at a market, settle asset."""
+        move = self.problem.moves[row]
+        assert isinstance(move, TradeMove)  # noqa: S101 money requires nothing
+        terms = move.terms.instrument
+        index = market.indices.get(terms.index or "", ZERO)
+        key = (row, market.mark(terms.symbol), index)
+        known = self._requirements.get(key)
+        if known is None:
+            known = self._requirements[key] = self._new_requirement(row, move, market)
+        return known
+
+    def _new_requirement(self, row: int, move: TradeMove, market: Market) -> Sum:
+        count = self.counts[row]
+
+        def function(at: Decimal) -> Decimal:
+            return self._margin(move, at, market)
+
+        if count.pieces:
+            return self._piecewise(count.pieces, function)
+        ends = self._ends(row, count.reach)
+        points = sorted({point for stretch in ends for point in stretch})
+        is_curved = rows_of(move) is not Rows.STATED
+        if len(points) <= 2 and not is_curved:  # noqa: PLR2004 one straight line
+            slope = (function(count.reach) - function(ZERO)) / count.reach
+            return Sum(function(ZERO)).plus(count.sum, slope)
+        curve = self._curve(row, function)
+        if is_curved:
+            self.curves.append(curve)
+            for share in range(5):
+                self.tighten(curve, curve_point(count.reach, share))
+        for low, high in pairwise(points):
+            self.add_chord(curve, low, high) if not is_curved else None
+        return Sum(terms={curve.column: ONE})
+
+    @staticmethod
+    def _piecewise(pieces: Sequence[Piece], function: Function) -> Sum:
+        terms: Terms = {}
+        for piece in pieces:
+            low = function(piece.low)
+            width = piece.high - piece.low
+            slope = (function(piece.high) - low) / width if width else ZERO
+            terms[piece.part] = slope
+            terms[piece.choice] = low - slope * piece.low
+        return Sum(terms=terms)
+
+
+def position_after(move: TradeMove, count: Decimal) -> Position | None:
+    """Return the position after a trade."""
+    if not count:
+        return move.held
+    change = move.change(count)
+    return change.opened[0] if change.opened else next(iter(change.legs.values()))
+
+
+def curve_point(reach: Decimal, share: int) -> Decimal:
+    """Return a quarter point of a reach."""
+    return (reach * share / 4).to_integral_value(rounding=ROUND_FLOOR)

@@ -1,0 +1,68 @@
+"""From a question to a problem: the demands, and the moves that can help at all."""
+
+from dataclasses import dataclass, replace
+
+from keelmark.core.unit import MarginUnit
+from keelmark.risk.rescues.alone import best_count
+from keelmark.risk.rescues.moves import Move, MoveKind, TradeMove
+from keelmark.risk.rescues.offers import Question, offers
+from keelmark.risk.rescues.problem import Problem
+from keelmark.risk.rescues.scene import Scene
+from keelmark.risk.rescues.target import Aim, aims_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A problem, and the closes left out because they cost more than they free.
+
+    Attributes:
+        problem: Demands and helpful moves.
+        toxic: Closes of which not even the first lot raises the maintenance excess.
+    """
+
+    problem: Problem
+    toxic: tuple[TradeMove, ...]
+
+
+def prepare(question: Question) -> Prepared:
+    """Return the problem of a question.
+
+    A close goes no further than it raises the maintenance excess by itself (INV-07 of the engine,
+    held for users as well): beyond that every lot costs more than it frees.
+    """
+    account, unit = question.account, question.unit
+    model, market = account.model, account.market
+    moves: list[Move] = []
+    toxic: list[TradeMove] = []
+    excess = Scene(unit, Aim(name="now", market=market), model)
+    for move in offers(question):
+        if isinstance(move, TradeMove) and move.kind is MoveKind.CLOSE:
+            most = best_count(move, excess)
+            if most:
+                moves.append(replace(move, count_max=most))
+            else:
+                toxic.append(move)
+        elif move.count_max != 0:
+            moves.append(move)
+    wide = _widest(unit, moves)
+    aims = aims_of(question.target, wide, market, model)
+    problem = Problem(
+        unit=unit,
+        market=market,
+        model=model,
+        moves=tuple(moves),
+        scenes=tuple(Scene(unit, aim, model) for aim in aims),
+        gap=question.options.gap,
+    )
+    return Prepared(problem=problem, toxic=tuple(toxic))
+
+
+def _widest(unit: MarginUnit, moves: list[Move]) -> MarginUnit:
+    """Return the unit with a lot of each hedge, so that their prices are among those that move."""
+    opened = [
+        position
+        for move in moves
+        if move.kind is MoveKind.HEDGE
+        for position in move.change(1).opened
+    ]
+    return replace(unit, positions=(*unit.positions, *opened))

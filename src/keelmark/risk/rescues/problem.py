@@ -1,0 +1,87 @@
+"""The whole question: a unit, the demands on it and the moves there are; answers are counts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel
+from keelmark.core.numbers import ZERO
+from keelmark.core.unit import MarginUnit
+from keelmark.risk.rescues.moves import Cost, Move
+from keelmark.risk.rescues.scene import Change, Scene, merged
+from keelmark.risk.rescues.target import Aim
+
+Counts = Mapping[int, int]
+"""Steps by the row of the move; rows left out are not moved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is to be reached and with what.
+
+    Attributes:
+        unit: The unit to rescue.
+        market: Prices now.
+        model: The venue's terms.
+        moves: What can be done.
+        scenes: The demands; all must not be negative.
+        gap: Relative distance from the proven bound at which a search may stop.
+    """
+
+    unit: MarginUnit
+    market: Market
+    model: MarginModel
+    moves: Sequence[Move]
+    scenes: Sequence[Scene]
+    gap: Decimal
+
+    def change(self, counts: Counts) -> Change:
+        """Return what a plan does to the unit."""
+        return merged([self.moves[row].change(count) for row, count in counts.items() if count])
+
+    def after(self, counts: Counts) -> MarginUnit:
+        """Return the unit after a plan."""
+        return self.change(counts).after(self.unit)
+
+    def cost(self, counts: Counts) -> Cost:
+        """Return what a plan costs."""
+        costs = [self.moves[row].cost(count) for row, count in counts.items()]
+        return Cost(
+            fee=sum((c.fee for c in costs), ZERO),
+            slippage=sum((c.slippage for c in costs), ZERO),
+            capital=sum((c.capital for c in costs), ZERO),
+        )
+
+    def least(self, counts: Counts) -> Decimal:
+        """Return the demand that is met worst; not negative where the plan reaches the target."""
+        change = self.change(counts)
+        return min((scene.total(change) for scene in self.scenes), default=ZERO)
+
+    def reaches(self, counts: Counts) -> bool:
+        """Whether a plan reaches every demand."""
+        change = self.change(counts)
+        return all(scene.total(change) >= ZERO for scene in self.scenes)
+
+    def with_scene(self, aim: Aim) -> "Problem":
+        """Return the problem with one more demand."""
+        scenes = (*self.scenes, Scene(self.unit, aim, self.model))
+        return Problem(
+            unit=self.unit,
+            market=self.market,
+            model=self.model,
+            moves=self.moves,
+            scenes=scenes,
+            gap=self.gap,
+        )
+
+    def with_moves(self, moves: Sequence[Move]) -> "Problem":
+        """Return the problem with other moves."""
+        return Problem(
+            unit=self.unit,
+            market=self.market,
+            model=self.model,
+            moves=moves,
+            scenes=self.scenes,
+            gap=self.gap,
+        )

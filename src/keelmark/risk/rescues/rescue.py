@@ -1,0 +1,199 @@
+"""The cheapest plan that brings an account to a target, solved, verified and proven.
+
+Source: docs/model.md, "Rescue". What decides is always the core: demands are exact, the plan's unit
+is margined by `core.margin`, its distance is the one `keelmark check` finds.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from keelmark.accounts import Account
+from keelmark.core.codes import UnitKind
+from keelmark.core.errors import InvalidInput, InvariantViolated, MissingNumber, nearest
+from keelmark.core.numbers import ONE, exact
+from keelmark.core.unit import MarginUnit
+from keelmark.risk.rescues.distance import missed_aim
+from keelmark.risk.rescues.donors import without
+from keelmark.risk.rescues.moves import MoveKind
+from keelmark.risk.rescues.offers import Question, with_hedges
+from keelmark.risk.rescues.options import RescueOptions
+from keelmark.risk.rescues.prepare import prepare
+from keelmark.risk.rescues.problem import Problem
+from keelmark.risk.rescues.result import Plan, Rescue, RescueStatus
+from keelmark.risk.rescues.singles import singles_of
+from keelmark.risk.rescues.solve import Solved, solve
+from keelmark.risk.rescues.standing import Standing, standing_for
+from keelmark.risk.rescues.steps import plan_of
+from keelmark.risk.rescues.target import Target, TargetKind
+
+DEFAULT_TARGET = Target.ratio(Decimal("0.5"))
+ROUNDS_MAX = 8
+"""Demands added between the ends of a path before a distance counts as out of reach."""
+
+
+def rescue(
+    account: Account,
+    target: Target | Decimal | str = DEFAULT_TARGET,
+    *,
+    unit: str | None = None,
+    options: RescueOptions | None = None,
+) -> Rescue:
+    """Return the cheapest plan that brings a unit of an account to a target.
+
+    Args:
+        account: From `load_account`.
+        target: `Target.ratio(...)` or `Target.distance(...)`; a number is a ratio.
+        unit: Which margin unit; the one that misses the target worst if `None`.
+        options: Actions, limits and prices.
+
+    Raises:
+        MissingNumber: A number the margin of the unit reads is not known.
+        InvalidInput: An option names what is not there.
+        MissingExtra: The plan needs the solver, and it is not installed.
+    """
+    chosen = options or RescueOptions()
+    if not isinstance(target, Target):
+        target = Target.ratio(Decimal(target))
+    with exact():
+        account = with_hedges(account, chosen.hedges)
+        held, standing = _unit_to_rescue(account, unit, target)
+        question = Question(account=account, unit=held, target=target, options=chosen)
+        return _answer(question, standing)
+
+
+def _unit_to_rescue(
+    account: Account, name: str | None, target: Target
+) -> tuple[MarginUnit, Standing]:
+    """Return the unit named, else the one that misses the target worst.
+
+    Raises:
+        MissingNumber: Its margin is unknown, or that of any unit where none is named.
+    """
+    units = {unit.unit_id: unit for unit in account.units}
+    if name is not None and name not in units:
+        msg = f"no margin unit {name!r}; {nearest(name, units)}"
+        raise InvalidInput(msg)
+    wanted = list(units.values()) if name is None else [units[name]]
+    if account.unlearnt is not None and any(u.kind is UnitKind.CROSS for u in wanted):
+        msg = f"the margin of the account is unknown: {account.unlearnt}"
+        raise MissingNumber(msg)
+    if not wanted:
+        msg = "the account holds nothing: there is nothing to rescue"
+        raise InvalidInput(msg)
+    found = [(unit, standing_for(unit, account, target)) for unit in wanted]
+    return min(found, key=lambda pair: _room(pair[1], target))
+
+
+def _room(found: Standing, target: Target) -> Decimal:
+    """Return how far a unit is on the good side of a target: the least is in most need."""
+    if not found.holds:
+        return Decimal("Infinity")
+    if target.kind is TargetKind.RATIO:
+        room = target.value * found.equity - found.maintenance
+        return room / found.maintenance if found.maintenance else room
+    if found.is_liquidatable:
+        return -ONE
+    return Decimal("Infinity") if found.distance is None else found.distance
+
+
+def _answer(question: Question, standing: Standing) -> Rescue:
+    account, target = question.account, question.target
+    base = Rescue(
+        account=account,
+        target=target,
+        status=RescueStatus.MET,
+        unit=question.unit,
+        standing=standing,
+        plan=None,
+        without_money=None,
+        singles=(),
+        rescued=account,
+        notes=tuple(_notes(question)),
+    )
+    if standing.meets(target):
+        return base
+    if not standing.is_settled and not standing.is_liquidatable:
+        return replace(base, status=RescueStatus.UNKNOWN)
+    prepared = prepare(question)
+    problem, solved, after = _verified(prepared.problem, question)
+    plan = plan_of(problem, solved, after, account)
+    return replace(
+        base,
+        status=_status(solved, after, target),
+        plan=plan,
+        without_money=_without_money(problem, plan, question),
+        singles=singles_of(prepared, problem, question),
+        rescued=_rescued(account, question.unit, plan),
+    )
+
+
+def _status(solved: Solved, after: Standing, target: Target) -> RescueStatus:
+    if solved.reaches and not after.is_settled:
+        return RescueStatus.UNKNOWN
+    is_plan = solved.reaches and after.meets(target)
+    return RescueStatus.PLAN if is_plan else RescueStatus.OUT_OF_REACH
+
+
+def _verified(
+    problem: Problem, question: Question, rounds: int = ROUNDS_MAX
+) -> tuple[Problem, Solved, Standing]:
+    """Solve until the core agrees: where a path dips between its ends, that point is demanded too.
+
+    Raises:
+        InvariantViolated: A plan for a ratio does not reach it by the core's own report.
+    """
+    account, target = question.account, question.target
+    solved = solve(problem)
+    unit = problem.after(solved.counts)
+    after = standing_for(unit, account, target)
+    if not solved.reaches or not after.is_settled or after.meets(target):
+        return problem, solved, after
+    if target.kind is TargetKind.RATIO:
+        msg = f"a plan for {target.text} ends elsewhere: {dict(solved.counts)}"
+        raise InvariantViolated(msg)
+    aim = missed_aim(unit, target.value, account)
+    if aim is None or not rounds:
+        return problem, replace(solved, reaches=False), after
+    return _verified(problem.with_scene(aim), question, rounds - 1)
+
+
+def _without_money(problem: Problem, plan: Plan, question: Question) -> Plan | None:
+    """Return the cheapest plan that brings no money in, where the plan does and one exists."""
+    trades = [move for move in problem.moves if not move.kind.is_money]
+    if not plan.money or not trades:
+        return None
+    rest = problem.with_moves(trades)
+    rest, solved, after = _verified(rest, question)
+    if not (solved.reaches and after.meets(question.target)):
+        return None
+    return plan_of(rest, solved, after, question.account)
+
+
+def _rescued(account: Account, unit: MarginUnit, plan: Plan) -> Account:
+    """Return the account after a plan: what was transferred is gone where it came from."""
+    after = {other.unit_id: other for other in account.units} | {unit.unit_id: plan.unit}
+    for step in plan.steps:
+        if step.kind is MoveKind.TRANSFER:
+            after[step.source] = without(after[step.source], step.name, step.amount)
+    return replace(account, units=tuple(after.values()))
+
+
+def _notes(question: Question) -> list[str]:
+    """Say what was assumed, and which other units miss the target as well."""
+    account, target = question.account, question.target
+    notes = list(account.notes)
+    if any(account.model.instrument(p.instrument).option for p in question.unit.positions):
+        notes.append("options are left as they are: plans close and open futures")
+    for other in account.units:
+        name = other.unit_id
+        if name != question.unit.unit_id and not _meets(other, account, target):
+            notes.append(f"{name} does not meet the target either: ask with --unit {name}")
+    return notes
+
+
+def _meets(unit: MarginUnit, account: Account, target: Target) -> bool:
+    """Whether a unit meets a target; one whose margin is unknown is not said to miss it."""
+    try:
+        return standing_for(unit, account, target).meets(target)
+    except MissingNumber:
+        return True

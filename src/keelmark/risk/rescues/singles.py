@@ -1,0 +1,95 @@
+"""Every action alone: its cost, or why it does not reach. The proof beside a plan."""
+
+from decimal import Decimal
+
+from keelmark.accounts.figures import figure, percent
+from keelmark.core.bankruptcy import toxicity
+from keelmark.core.margin import margin_report
+from keelmark.core.numbers import ZERO
+from keelmark.risk.rescues.alone import fewest
+from keelmark.risk.rescues.moves import MoneyMove, MoveKind, TradeMove
+from keelmark.risk.rescues.offers import Question
+from keelmark.risk.rescues.prepare import Prepared
+from keelmark.risk.rescues.problem import Problem
+from keelmark.risk.rescues.result import Single, Step
+from keelmark.risk.rescues.standing import standing_of
+from keelmark.risk.rescues.steps import step_of
+from keelmark.risk.rescues.target import TargetKind
+
+
+def singles_of(prepared: Prepared, problem: Problem, question: Question) -> tuple[Single, ...]:
+    """Return every action alone, those that reach first, cheapest first.
+
+    Args:
+        prepared: The moves, and those that were left out as toxic.
+        problem: The same with every demand found since.
+        question: Who asks for what.
+    """
+    found = [_single(problem, row, question) for row in range(len(problem.moves))]
+    found += [_toxic(problem, move, question) for move in prepared.toxic]
+    return tuple(sorted(found, key=lambda s: (not s.reaches, s.step.cost.total)))
+
+
+def _single(problem: Problem, row: int, question: Question) -> Single:
+    one = fewest(problem, row, {})
+    step = step_of(problem, row, {row: one.best}, question.account)
+    if one.count is not None:
+        return Single(step=step, reaches=True)
+    return Single(step=step, reaches=False, reason=_why_not(problem, row, step, question))
+
+
+def _why_not(problem: Problem, row: int, step: Step, question: Question) -> str:
+    """Return in words how far an action gets by itself, and what stands in its way."""
+    move = problem.moves[row]
+    is_ratio = question.target.kind is TargetKind.RATIO
+    if not step.amount and is_ratio:
+        if move.kind is MoveKind.HEDGE:
+            return "opening adds maintenance and frees none"
+        return "no amount of it brings the target nearer"
+    amount = _amount_in_words(move, step)
+    if is_ratio:
+        ratio = step.after.ratio
+        return f"{amount} leaves {percent(ratio)}" if ratio else f"{amount}: no equity is left"
+    return f"{amount}: {_worst_scene(problem, row, step)} still liquidates"
+
+
+def _amount_in_words(move: object, step: Step) -> str:
+    if isinstance(move, MoneyMove):
+        is_all = move.count_max is not None and step.amount == move.amount(move.count_max)
+        return "all there is" if is_all else "however much"
+    if not step.amount:
+        return "any of it"
+    return "all of it" if step.is_whole else f"{figure(abs(step.amount))} of it, more is worse"
+
+
+def _worst_scene(problem: Problem, row: int, step: Step) -> str:
+    """Return the name of the demand that is met worst after a step alone."""
+    count = int(abs(step.amount) / problem.moves[row].step)
+    change = problem.change({row: count})
+    return min(problem.scenes, key=lambda scene: scene.total(change)).aim.name
+
+
+def _toxic(problem: Problem, move: TradeMove, question: Question) -> Single:
+    """Return a close that costs more than it frees, with both rates."""
+    report = margin_report(problem.unit, problem.market, problem.model)
+    held = report.positions[move.row or 0]
+    slippage = move.slippage(1) / move.notional(1)
+    found = toxicity(held, fee=move.fee_rate, slippage=slippage)
+    cost, released = _bps(found.cost), _bps(found.released)
+    step = Step(
+        kind=move.kind,
+        name=move.name,
+        source="",
+        amount=ZERO,
+        notional=ZERO,
+        is_whole=False,
+        price=None,
+        cost=move.cost(0),
+        after=standing_of(problem.unit, question.account),
+    )
+    reason = f"toxic: closing costs {cost} of notional and frees {released}"
+    return Single(step=step, reaches=False, reason=reason)
+
+
+def _bps(rate: Decimal) -> str:
+    return f"{rate * 10_000:.1f} bps"

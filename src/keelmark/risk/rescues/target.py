@@ -1,0 +1,121 @@
+"""What a rescue is to reach, and the demands on the margin that say so."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from keelmark.core.errors import InvalidInput
+from keelmark.core.joint_move import all_together
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel
+from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.price_path import PricePath
+from keelmark.core.unit import MarginUnit
+
+
+class TargetKind(StrEnum):
+    """What the target measures."""
+
+    RATIO = "ratio"
+    """Maintenance over equity, at most."""
+    DISTANCE = "distance"
+    """The nearest liquidating move, of one price or of all together, at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A margin ratio not to exceed, or a distance not to fall below; fractions."""
+
+    kind: TargetKind
+    value: Decimal
+
+    def __post_init__(self) -> None:
+        is_ratio = self.kind is TargetKind.RATIO
+        is_number = self.value.is_finite()
+        is_edge = is_number and self.value == ONE
+        if not is_number or not ZERO < self.value <= ONE or (is_edge and not is_ratio):
+            known = "above 0 and at most 1" if is_ratio else "above 0 and below 1"
+            msg = f"target {self.kind} is {self.value}; it must be {known}, such as 0.5 or 0.2"
+            raise InvalidInput(msg)
+
+    @classmethod
+    def ratio(cls, value: Decimal) -> "Target":
+        """Return the target of a margin ratio (maintenance over equity) of at most `value`."""
+        return cls(kind=TargetKind.RATIO, value=value)
+
+    @classmethod
+    def distance(cls, value: Decimal) -> "Target":
+        """Return the target that no price move smaller than `value` liquidates."""
+        return cls(kind=TargetKind.DISTANCE, value=value)
+
+    @property
+    def text(self) -> str:
+        """The target in words."""
+        share = f"{(self.value * 100).normalize():f} %"
+        if self.kind is TargetKind.RATIO:
+            return f"maintenance at most {share} of equity"
+        return f"no move below {share} liquidates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """One demand: `equity_weight * equity - maintenance >= 0` at a market.
+
+    Attributes:
+        name: Names the market in words.
+        market: The prices.
+        equity_weight: The target ratio; one where the unit must only not be liquidatable.
+    """
+
+    name: str
+    market: Market
+    equity_weight: Decimal = ONE
+
+
+def aims_of(target: Target, unit: MarginUnit, market: Market, model: MarginModel) -> list[Aim]:
+    """Return the demands of a target on a unit.
+
+    A ratio is one demand at the prices now. A distance is one at each end of every path: all
+    prices together and each alone, down and up. Where the excess is concave along a path, the
+    demand at its end and the prices now hold everything between.
+    """
+    if target.kind is TargetKind.RATIO:
+        return [Aim(name="now", market=market, equity_weight=target.value)]
+    with exact():
+        return [
+            Aim(name=path.name, market=path.moved(target.value, unit, market, model))
+            for path in paths_of(unit, model)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """Prices that move alike: all a unit reads, or one mark alone.
+
+    Attributes:
+        name: In words.
+        direction: Relative change by instrument per unit of size.
+        alone: Whether one mark moves and the prices of assets stand still.
+    """
+
+    name: str
+    direction: Mapping[str, Decimal]
+    alone: bool
+
+    def moved(self, size: Decimal, unit: MarginUnit, market: Market, model: MarginModel) -> Market:
+        """Return the market after a move of this size."""
+        moved = PricePath.along(unit, self.direction, market, model).at(size)
+        return replace(moved, asset_prices=market.asset_prices) if self.alone else moved
+
+
+def paths_of(unit: MarginUnit, model: MarginModel) -> Iterator[Path]:
+    """Yield the paths whose nearest liquidating move is the distance of a unit."""
+    symbols = list(dict.fromkeys(p.instrument for p in unit.positions))
+    for down in (True, False):
+        step, word = (-ONE, "down") if down else (ONE, "up")
+        everything = all_together(unit, model, down=down)
+        if everything:
+            yield Path(name=f"all together {word}", direction=everything, alone=False)
+        for symbol in symbols:
+            yield Path(name=f"{symbol} {word}", direction={symbol: step}, alone=True)

@@ -1,0 +1,160 @@
+"""`keelmark rescue` as it is typed: what it prints, what it exits with, what it refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from keelmark.cli.program import ending
+from keelmark.cli.rescue import rescue
+
+ACCOUNT = {
+    "venue": "generic",
+    "collateral": [{"asset": "USDT", "balance": "900"}],
+    "positions": [
+        {
+            "instrument": "BTCUSDT",
+            "size": "1",
+            "entry_price": "100000",
+            "mark_price": "100000",
+            "leverage": "50",
+        },
+        {
+            "instrument": "ETHUSDT",
+            "size": "-10",
+            "entry_price": "4000",
+            "mark_price": "4000",
+            "leverage": "50",
+        },
+    ],
+}
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Path:
+    return written(tmp_path, ACCOUNT)
+
+
+def written(folder: Path, document: dict[str, Any]) -> Path:
+    path = folder / "account.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def run(path: Path, *words: str) -> Result:
+    return CliRunner().invoke(rescue, [str(path), *words])
+
+
+def code(path: Path, *words: str) -> int:
+    """Return the exit code that the whole program ends with."""
+    runner = CliRunner()
+    with runner.isolation():
+        return ending(lambda: rescue.main([str(path), *words], standalone_mode=False))
+
+
+def test_the_answer_reads_at_a_glance_and_fits_the_terminal(account: Path) -> None:
+    shown = run(account, "--allow", "close,deposit", "--max-deposit", "100")
+    assert shown.exit_code == 0
+    lines = shown.output.splitlines()
+    assert lines[0] == "generic@2025-10  cross  rescue: maintenance at most 50 % of equity"
+    assert lines[1].startswith("  now   [")
+    assert lines[2].startswith("  after [")
+    assert lines[3].strip().startswith("PLAN  ")
+    assert "without money: costs" in shown.output
+    assert "proof: no plan of these actions costs less than" in shown.output
+    assert lines[-1].strip().startswith("next: `keelmark ")
+    assert [line for line in lines[:-1] if len(line) > 80] == []
+    assert not [line for line in lines if line != line.rstrip()]
+
+
+def test_json_holds_now_and_after_the_steps_and_the_proof(account: Path) -> None:
+    shown = run(account, "--target", "40%", "--allow", "close", "--json")
+    assert shown.exit_code == 0
+    answer = json.loads(shown.output)
+    assert answer["status"] == "plan"
+    assert answer["target"] == {"kind": "ratio", "value": "0.4"}
+    assert float(answer["before"]["margin_ratio"]) > 0.4
+    assert 0.39 < float(answer["after"]["margin_ratio"]) <= 0.4
+    steps = answer["plan"]["steps"]
+    assert {step["action"] for step in steps} == {"close"}
+    assert float(answer["plan"]["cost"]) == pytest.approx(sum(float(s["cost"]) for s in steps))
+    assert 0 <= float(answer["plan"]["gap"]) <= 1e-4 * float(answer["plan"]["cost"])
+    assert {single["name"] for single in answer["singles"]} == {"BTCUSDT", "ETHUSDT"}
+    held = {p["instrument"]: p for p in answer["positions"]}
+    assert held["BTCUSDT"]["before"]["liquidation_price"]["status"] == "price"
+    texts = [value for step in steps for key, value in step.items() if key != "after"]
+    assert all(value is None or isinstance(value, str) for value in texts)
+
+
+def test_a_distance_is_a_target_too(account: Path) -> None:
+    answer = json.loads(run(account, "--distance", "10%", "--json").output)
+    assert float(answer["after"]["distance"]) >= 0.1
+    assert answer["before"]["distance"] is not None
+
+
+def test_every_option_reaches_the_plan(account: Path) -> None:
+    words = [
+        *("--deposit", "USDT=50", "--deposit-cost", "1%", "--wallet", "USDT=20"),
+        *("--no-close", "ETHUSDT", "--fee", "0.1%", "--fee", "BTCUSDT=0.02%"),
+        *("--impact", "BTCUSDT=1e-9,1e-7", "--hedge", "SOLUSDT=1000", "--price", "SOLUSDT=150"),
+    ]
+    answer = json.loads(run(account, "--json", *words).output)
+    steps = {(s["action"], s["name"]): s for s in answer["plan"]["steps"]}
+    close = steps[("close", "BTCUSDT")]
+    assert float(close["fee"]) == pytest.approx(float(close["notional"]) * 0.0002)
+    assert float(close["slippage"]) > 0
+    assert float(close["price"]) < 100_000
+    assert steps[("wallet", "USDT")]["amount"] == "20"
+    assert ("close", "ETHUSDT") not in steps
+    assert {s["name"] for s in answer["singles"]} == {"USDT", "BTCUSDT", "SOLUSDT"}
+
+
+def test_a_healthy_account_is_told_so(tmp_path: Path) -> None:
+    rich = {**ACCOUNT, "collateral": [{"asset": "USDT", "balance": "50000"}]}
+    shown = run(written(tmp_path, rich))
+    assert shown.exit_code == 0
+    assert "NOTHING TO DO  the account is at the target already" in shown.output
+
+
+def test_out_of_reach_is_bad_usage_unless_the_account_is_liquidatable(tmp_path: Path) -> None:
+    path = written(tmp_path, ACCOUNT)
+    assert code(path, "--allow", "deposit", "--max-deposit", "1") == 64
+    poor = {**ACCOUNT, "collateral": [{"asset": "USDT", "balance": "100"}]}
+    path = written(tmp_path, poor)
+    assert code(path, "--allow", "deposit", "--max-deposit", "1") == 2
+    shown = run(path, "--allow", "deposit", "--max-deposit", "1")
+    assert "OUT OF REACH" in shown.output
+    assert "all there is leaves" in shown.output
+
+
+def test_a_missing_price_is_unknown(tmp_path: Path) -> None:
+    collateral = [{"asset": "USDT", "balance": "900"}, {"asset": "DOGE", "balance": "5"}]
+    assert code(written(tmp_path, {**ACCOUNT, "collateral": collateral})) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--target", "0"), "target ratio is 0"),
+        (("--target", "half"), "'half' is no fraction"),
+        (("--target", "0.5", "--distance", "0.2"), "two questions"),
+        (("--allow", "close,pray"), "--allow pray: known are"),
+        (("--no-close", "BTCUSD"), "did you mean 'BTCUSDT'"),
+        (("--impact", "BTCUSDT"), "a decimal number is needed"),
+        (("--fee", "free"), "write a fraction"),
+        (("--hedge", "SOLUSDT"), "no mark price for SOLUSDT"),
+        (("--price", "SOLUSDT=150"), "no --hedge of it"),
+        (("--max-deposit", "lots"), "a decimal number is needed"),
+        (("--wallet", "=5"), "write NAME=VALUE"),
+        (("--unit", "cros"), "did you mean 'cross'"),
+        (("--deposit", "UST"), "deposit UST"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_fix(
+    account: Path, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = ending(lambda: rescue.main([str(account), *words], standalone_mode=False))
+    assert ended == (3 if "SOLUSDT" in words else 64)
+    assert said in capsys.readouterr().err
