@@ -132,3 +132,102 @@ def test_figures_of_every_kind() -> None:
     assert exactly(D("1234.50")) == "1,234.5"
     assert exactly(D("1e-50")) == "0"
     assert exactly(D(1) / D(3)) == "0.333333333333333333"
+
+
+HEDGED = {**ACCOUNT, "positions": [row("BTCUSDT"), row("ETHUSDT", size="-0.5")]}
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("liquidation_price", "BTCUSDT"), "liquidation_price:BTCUSDT"),
+        (("liq", "ETHUSDT"), "liquidation_price:ETHUSDT"),
+        (("distance", "BTCUSDT"), "distance:BTCUSDT"),
+        (("distance",), "nearest_move"),
+        (("naive", "BTCUSDT"), "naive_price:BTCUSDT"),
+        (("upnl", "ETHUSDT"), "position:ETHUSDT.unrealized_pnl"),
+        (("maintenance", "ETHUSDT"), "position:ETHUSDT.maintenance"),
+        (("maintenance_rate:ETHUSDT",), "position:ETHUSDT.maintenance"),
+        (("notional", "ETHUSDT"), "position:ETHUSDT.notional"),
+        (("maintenance",), "maintenance_margin"),
+        (("withdrawable",), "withdrawable"),
+    ],
+)
+def test_a_number_can_be_asked_for_as_it_is_said(words: tuple[str, ...], name: str) -> None:
+    done = invoke(*words, "--json", content=HEDGED)
+    assert done.exit_code == ExitCode.OK, done.output
+    assert json.loads(done.output)["name"] == name
+
+
+def test_every_number_of_a_position_that_check_shows_is_the_one_explained() -> None:
+    shown = json.loads(
+        CliRunner().invoke(main, ["check", "-", "--json"], input=json.dumps(HEDGED)).output
+    )
+    for position in shown["positions"]:
+        wanted = {
+            "notional": position["notional"],
+            "unrealized_pnl": position["unrealized_pnl"],
+            "maintenance": position["maintenance_margin"],
+            "initial": position["initial_margin"],
+            "liquidation_price": position["liquidation_price"]["value"],
+            "bankruptcy_price": position["bankruptcy_price"]["value"],
+            "distance": position["distance"],
+            "naive_price": position["naive_price"],
+        }
+        for name, value in wanted.items():
+            done = invoke(name, position["instrument"], "--json", content=HEDGED)
+            assert json.loads(done.output)["value"] == value, name
+    nearest = json.loads(invoke("nearest_move", "--json", content=HEDGED).output)
+    assert nearest["value"] == shown["nearest_move"]["distance"]
+    assert nearest["note"].startswith("it is ")
+
+
+def test_the_naive_price_says_what_it_leaves_out() -> None:
+    done = invoke("naive_price", "BTCUSDT", content=HEDGED)
+    assert "misleads: the other positions' maintenance must be kept too" in done.output
+    assert "maintenance of all" in done.output
+    assert "liquidation_price:BTCUSDT" in done.output
+
+
+REPORTED = {**HEDGED, "venue_reported": {"equity": "1", "unrealized_pnl": {"ETHUSDT": "500"}}}
+
+
+def test_a_difference_from_the_venue_opens_to_its_reason_and_our_working() -> None:
+    done = invoke("residual", "unrealized_pnl:ETHUSDT", content=REPORTED)
+    assert done.exit_code == ExitCode.OK, done.output
+    assert "residual:unrealized_pnl:ETHUSDT = 1,000 as reported" in done.output
+    assert "reported = 500" in done.output
+    assert "matches to the printed digits" in done.output
+    assert "position:ETHUSDT.unrealized_pnl = -500 USDT" in done.output
+    assert invoke("residual", "equity", content=REPORTED).exit_code == ExitCode.OK
+    listed = invoke(content=REPORTED).output
+    assert "  residual:equity" in listed
+    assert "  residual:unrealized_pnl:ETHUSDT" in listed
+
+
+def test_a_figure_the_venue_does_not_report_is_64_with_a_hint() -> None:
+    done = invoke("residual", "equiti", content=REPORTED)
+    assert (done.exit_code, "did you mean 'equity'?" in done.output) == (ExitCode.BAD_INPUT, True)
+    done = invoke("residual", "equity")
+    assert "the document reports no figure of the venue" in done.output
+
+
+def test_requirements_that_break_their_order_say_so_where_they_are_shown() -> None:
+    """A liquidation ends at 1.1 times maintenance here, above what the leverage asks."""
+    high = {"maintenance_rate": "0.095"}
+    content = {**ACCOUNT, "positions": [row("BTCUSDT", tier=high)]}
+    assert "(INV-05)" in invoke("initial_margin", content=content).output
+    assert "more than the initial margin" in invoke("liquidation_end", content=content).output
+    assert "(INV-05)" in invoke("available", content=content).output
+    assert "INV-05" not in invoke("initial_margin").output
+
+
+def test_a_working_ends_with_the_rulebook_its_source_and_the_next_command() -> None:
+    last = invoke("equity").output.splitlines()[-2:]
+    assert last[0].startswith("rulebook generic@2025-10: Keelmark, docs/model.md")
+    assert last[1] == "next: `keelmark explain -`"
+    account = {"venue": "hyperliquid@2026-07", "positions": [row("BTC")]}
+    account["collateral"] = [{"asset": "USDC", "balance": "9000"}]
+    text = invoke("equity", content=account).output
+    assert "read 2026-" in text
+    assert json.loads(invoke("equity", "--json", content=account).output)["rules_source"]

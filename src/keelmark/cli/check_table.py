@@ -237,8 +237,15 @@ def next_command(found: AccountCheck, file: str) -> str:
     main = found.main
     if main is not None and main.report is None:
         return f"next: add what is missing, then `keelmark check {name}`"
-    shown = "" if main is None else " maintenance"
-    commands = [f"keelmark explain {name}{shown}"]
+    commands = [f"keelmark explain {name}{_worth_explaining(found)}"]
     if is_available("rescue"):
         commands.append(f"keelmark rescue {name}")
     return "next: " + "  -  ".join(f"`{command}`" for command in commands)
+
+
+def _worth_explaining(found: AccountCheck) -> str:
+    """Return the number a reader is likely to doubt: one that differs, else what must be kept."""
+    differs = next((r.number for r in found.residuals if not r.matches), None)
+    if differs is not None:
+        return f" residual {differs}"
+    return "" if found.main is None else " maintenance"

@@ -1,28 +1,26 @@
 """`keelmark explain`: where does this number come from?"""
 
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from shlex import quote
 
 import click
 
-from keelmark.accounts import Account
+from keelmark.accounts import Account, check
 from keelmark.accounts.check_document import JsonTable, JsonValue, decimal_text
+from keelmark.accounts.explain import RESIDUAL, explain_account, unit_of
 from keelmark.accounts.figures import exactly
-from keelmark.accounts.prices import unpriced
 from keelmark.cli.options import account_argument, account_of, json_option, rulebook_option
-from keelmark.core.errors import InvalidInput, nearest
-from keelmark.core.explain import ALIASES, explainable
-from keelmark.core.explain import explain as explain_number
-from keelmark.core.margin import margin_report
-from keelmark.core.market import Market
-from keelmark.core.numbers import ONE
-from keelmark.core.unit import MarginUnit, Position
+from keelmark.core.explain import ALIASES, PRICE_ALIASES, PRICES, explainable
+from keelmark.core.margin import MarginReport, margin_report
+from keelmark.core.unit import MarginUnit
 from keelmark.core.working import TierUsed, Working
 
 
 @click.command()
 @account_argument
 @click.argument("number", required=False)
+@click.argument("instrument", required=False)
 @json_option
 @rulebook_option
 @click.option("--unit", "unit_id", metavar="ID", help="Margin unit, where there are several.")
@@ -30,80 +28,85 @@ def explain(
     *,
     file: str,
     number: str | None,
+    instrument: str | None,
     as_json: bool,
     rulebook: str | None,
     unit_id: str | None,
 ) -> None:
     """Show the working of NUMBER for the account in FILE; without it, list what can be shown.
 
-    NUMBER is a total (equity, maintenance, excess, margin_ratio, ...), a price
-    (liquidation_price:BTCUSDT, bankruptcy_price:BTCUSDT, joint_move) or a part
-    (position:BTCUSDT.maintenance, asset:USDT.collateral_value).
+    NUMBER is a total (equity, maintenance, excess, margin_ratio, withdrawable, joint_move,
+    nearest_move, ...), with an INSTRUMENT one of its numbers (liquidation_price, distance,
+    bankruptcy_price, naive_price, notional, unrealized_pnl, maintenance, initial), an asset's
+    (asset:USDT.collateral_value), or why a figure of the venue differs (residual equity,
+    residual liquidation_price:BTCUSDT). A colon does for the space: liquidation_price:BTCUSDT.
     """
     account = account_of(file, rulebook)
-    unit = unit_of(account, unit_id, number or "")
     if number is None:
-        _print_list(account, unit, as_json=as_json)
+        _print_list(account, unit_of(account, unit_id, ""), file, as_json=as_json)
         return
-    market = _market_of(account, unit, number)
-    working = explain_number(unit, market, account.model, number)
+    asked = number if instrument is None else f"{number}:{instrument}"
+    working = explain_account(account, asked, unit_id=unit_id)
     if as_json:
-        click.echo(json.dumps(working_document(working), indent=2))
-    else:
-        click.echo("\n".join(working_lines(working)))
-        click.echo(f"\nrulebook {account.rulebook.name}; next: `keelmark explain {file}`")
-
-
-def unit_of(account: Account, unit_id: str | None, number: str) -> MarginUnit:
-    """Return the unit a number belongs to: the one named, the one that holds it, or the first.
-
-    Raises:
-        InvalidInput: There is no such unit, or no unit at all.
-    """
-    units = {unit.unit_id: unit for unit in account.units}
-    if unit_id is not None:
-        if unit_id not in units:
-            msg = f"no margin unit {unit_id!r}; {nearest(unit_id, units)}"
-            raise InvalidInput(msg)
-        return units[unit_id]
-    if not units:
-        msg = "the account holds nothing: there is no number to explain"
-        raise InvalidInput(msg)
-    key = number.partition(":")[2]
-    holders = [u for u in account.units if any(_is_named(p, key) for p in u.positions)]
-    return (holders or account.units)[0]
-
-
-def _is_named(position: Position, key: str) -> bool:
-    """Whether what follows the colon of a number is of this position: `ETHUSDT/short.notional`."""
-    names = (position.instrument, f"{position.instrument}/{position.leg.name.lower()}")
-    return any(key == name or key.startswith(f"{name}.") for name in names)
-
-
-def _market_of(account: Account, unit: MarginUnit, number: str) -> Market:
-    """Return the market of a number: positions read no asset price, so a missing one may be any."""
-    market = account.market
-    if not number.startswith("position:"):
-        return market
-    missing = dict.fromkeys(unpriced(unit, market, account.model), ONE)
-    return replace(market, asset_prices={**market.asset_prices, **missing})
-
-
-def _print_list(account: Account, unit: MarginUnit, *, as_json: bool) -> None:
-    names = explainable(margin_report(unit, account.market, account.model))
-    if as_json:
-        click.echo(json.dumps({"unit": unit.unit_id, "numbers": list(names)}, indent=2))
+        rules = {"rulebook": account.rulebook.name, "rules_source": _source(account)}
+        click.echo(json.dumps({**working_document(working), **rules}, indent=2))
         return
-    click.echo(f"{account.rulebook.name}  {unit.unit_id}: numbers that can be explained")
-    for name in names:
-        value = explain_number(unit, account.market, account.model, name)
-        shown = value.note if value.value is None else f"{exactly(value.value)} {value.unit}"
-        click.echo(f"  {name:<36} {shown}")
-    aliases = ", ".join(sorted(ALIASES))
-    click.echo(f"  also: {aliases}")
+    click.echo("\n".join(working_lines(working)))
+    click.echo(f"\nrulebook {account.rulebook.name}: {_source(account)}")
+    click.echo(f"next: `keelmark explain {quote(file)}`")
+
+
+def _source(account: Account) -> str:
+    """Return where the rulebook was read, and when."""
+    document = account.rulebook.document
+    read = "" if document.read is None else f", read {document.read}"
+    return f"{document.source}{read}"
+
+
+def _print_list(account: Account, unit: MarginUnit, file: str, *, as_json: bool) -> None:
+    report = margin_report(unit, account.market, account.model)
+    figures = [f"{RESIDUAL}:{residual.number}" for residual in check(account).residuals]
+    if as_json:
+        names = [*explainable(report), *figures]
+        click.echo(json.dumps({"unit": unit.unit_id, "numbers": names}, indent=2))
+        return
+    click.echo("\n".join(_overview(account, unit, report, figures, quote(file))))
+
+
+def _overview(
+    account: Account, unit: MarginUnit, report: MarginReport, figures: list[str], file: str
+) -> Iterator[str]:
+    """Return everything that can be explained, with its value, what belongs together together."""
+    yield f"{account.rulebook.name}  {unit.unit_id}: numbers that can be explained"
+    names = explainable(report)
+    yield from (_valued(account, unit, name) for name in names if ":" not in name)
+    yield from (_valued(account, unit, name) for name in names if name.startswith("excess:"))
+    for symbol in dict.fromkeys(p.position.instrument for p in report.positions):
+        yield f"of {symbol}, as in `keelmark explain {file} {PRICES[0]} {symbol}`"
+        own = [name for name in names if name.endswith(f":{symbol}") and ":" in name]
+        own += [
+            name
+            for name in names
+            if name.startswith((f"position:{symbol}.", f"position:{symbol}/"))
+        ]
+        yield from (_valued(account, unit, name) for name in own)
+    yield "of an asset"
+    yield from (_valued(account, unit, name) for name in names if name.startswith("asset:"))
+    if figures:
+        yield f"of the venue's own figures, as in `keelmark explain {file} {figures[0]}`"
+        yield from (_valued(account, unit, name) for name in figures)
     others = [other.unit_id for other in account.units if other is not unit]
     if others:
-        click.echo(f"  other units, by --unit: {', '.join(others)}")
+        yield f"other units, by --unit: {', '.join(others)}"
+    yield f"short names: {', '.join(sorted({*ALIASES, *PRICE_ALIASES, 'upnl'}))}"
+
+
+def _valued(account: Account, unit: MarginUnit, name: str) -> str:
+    found = explain_account(
+        account, name, unit_id=None if name.startswith(RESIDUAL) else unit.unit_id
+    )
+    shown = found.note if found.value is None else f"{exactly(found.value)} {found.unit}"
+    return f"  {name:<36} {shown}"
 
 
 def working_lines(working: Working, depth: int = 0) -> list[str]:

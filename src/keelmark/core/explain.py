@@ -14,6 +14,7 @@ from keelmark.core.liquidation_price import LiquidationPrices, liquidation_price
 from keelmark.core.margin import AssetMargin, MarginReport, PositionMargin, Ratio, margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPrice, MarginPurpose, Trigger
+from keelmark.core.naive import distance_of, naive_price
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.unit import MarginUnit
 from keelmark.core.working import (
@@ -37,6 +38,13 @@ class _Scene:
     model: MarginModel
     report: MarginReport
 
+    @property
+    def currency(self) -> str:
+        """What totals are in: the unit's own asset where a venue margins each by itself."""
+        if self.model.single_asset and self.report.assets:
+            return self.report.assets[0].asset
+        return self.model.valuation
+
 
 def explain(unit: MarginUnit, market: Market, model: MarginModel, number: str) -> Working:
     """Return the working of one number of a unit's margin.
@@ -51,7 +59,7 @@ def explain(unit: MarginUnit, market: Market, model: MarginModel, number: str) -
         InvalidInput: No such number; the message names the nearest.
     """
     scene = _Scene(unit, market, model, margin_report(unit, market, model))
-    name = ALIASES.get(number, number)
+    name = named(number)
     with exact():
         if name in TOTALS:
             return TOTALS[name](scene)
@@ -61,6 +69,17 @@ def explain(unit: MarginUnit, market: Market, model: MarginModel, number: str) -
         msg = f"no number {number!r} to explain; {nearest(number, explainable(scene.report))}"
         raise InvalidInput(msg)
     return found
+
+
+def named(number: str) -> str:
+    """Return the full name of a number: `maintenance:BTCUSDT` is the position's own."""
+    name = ALIASES.get(number, number)
+    kind, _, symbol = name.partition(":")
+    kind = PRICE_ALIASES.get(kind, kind)
+    part = PART_ALIASES.get(kind, kind)
+    if symbol and kind not in KEYED and part in POSITION_WORKINGS:
+        return f"position:{symbol}.{part}"
+    return f"{kind}:{symbol}" if symbol else name
 
 
 def explainable(report: MarginReport) -> tuple[str, ...]:
@@ -78,7 +97,7 @@ def _total(scene: _Scene, name: str, value: Decimal | None, formula: str) -> Wor
     return Working(
         name=name,
         value=value,
-        unit=scene.model.valuation,
+        unit=scene.currency,
         formula=formula,
         source=scene.model.name,
     )
@@ -87,10 +106,7 @@ def _total(scene: _Scene, name: str, value: Decimal | None, formula: str) -> Wor
 def _equity(scene: _Scene, *, initial: bool = False) -> Working:
     report = scene.report
     value = report.equity_initial if initial else report.equity
-    parts = tuple(
-        collateral_working(asset, scene.model.asset(asset.asset), initial=initial)
-        for asset in report.assets
-    )
+    parts = tuple(_collateral(scene, asset, initial=initial) for asset in report.assets)
     capped = sum((p.value or ZERO for p in parts), ZERO) - value
     base = _total(
         scene,
@@ -101,6 +117,11 @@ def _equity(scene: _Scene, *, initial: bool = False) -> Working:
     note = f"{capped:f} of positive profit lies beyond the cap" if capped else ""
     inputs = (("profit beyond the cap", capped),)
     return replace(base, parts=parts, note=note, inputs=inputs)
+
+
+def _collateral(scene: _Scene, asset: AssetMargin, *, initial: bool) -> Working:
+    terms = scene.model.asset(asset.asset)
+    return replace(collateral_working(asset, terms, initial=initial), unit=scene.currency)
 
 
 def _requirement(scene: _Scene, *, initial: bool) -> Working:
@@ -115,7 +136,19 @@ def _requirement(scene: _Scene, *, initial: bool) -> Working:
             "sum over positions, open orders and debts of requirement * price of its asset",
         ),
         inputs=tuple((f"price of {asset.asset}", asset.price) for asset in report.assets),
+        note=_order_note(report) if initial else "",
         parts=(*(work(held) for held in report.positions), *loans),
+    )
+
+
+def _order_note(report: MarginReport) -> str:
+    """Say where the venue's own requirements break their order; empty where they keep it."""
+    end = report.liquidation_end_margin
+    if report.equity_initial - report.initial_margin <= report.equity - end:
+        return ""
+    return (
+        f"the venue's own number, as it stands; a liquidation ends at {end:f}, which asks more, so "
+        "what may be opened and withdrawn is decided by that (INV-05)"
     )
 
 
@@ -161,7 +194,8 @@ def _liquidation_end(scene: _Scene) -> Working:
         "maintenance_margin * liquidation_end",
     )
     inputs = (("liquidation_end", scene.model.liquidation_end),)
-    return replace(base, inputs=inputs, parts=(_requirement(scene, initial=False),))
+    note = "more than the initial margin" if _order_note(scene.report) else ""
+    return replace(base, inputs=inputs, note=note, parts=(_requirement(scene, initial=False),))
 
 
 def _excess(scene: _Scene, purpose: MarginPurpose) -> Working:
@@ -258,6 +292,65 @@ def _joint_move(scene: _Scene) -> Working:
     )
 
 
+def _nearest(scene: _Scene) -> Working:
+    """Return the nearest liquidating move: the smallest of the joint one and each price alone."""
+    symbols = dict.fromkeys(p.instrument for p in scene.unit.positions)
+    alone = tuple(_distance(scene, symbol) for symbol in symbols)
+    parts = (_joint_move(scene), *(work for work in alone if work is not None))
+    known = [part for part in parts if part.value is not None]
+    base = replace(_total(scene, "nearest_move", None, ""), unit=FRACTION, parts=parts)
+    formula = "the smallest of the joint move and of each price moving alone, by size"
+    if scene.report.is_liquidatable:
+        return replace(base, value=ZERO, formula=formula, note="the unit is liquidatable now")
+    if not known:
+        return replace(base, formula=formula, note="no move that was solved liquidates")
+    nearest = min(known, key=lambda part: abs(part.value or ZERO))
+    shown = tuple(part if part is nearest else replace(part, parts=()) for part in parts)
+    note = f"it is {nearest.name}"
+    return replace(base, value=nearest.value, formula=formula, note=note, parts=shown)
+
+
+def _distance(scene: _Scene, symbol: str) -> Working | None:
+    work = _liquidation_price(scene, symbol)
+    if work is None:
+        return None
+    mark = scene.market.mark(symbol)
+    return replace(
+        _total(scene, f"distance:{symbol}", distance_of(work.value, mark), ""),
+        unit=FRACTION,
+        formula="liquidation_price / mark - 1",
+        inputs=(("mark", mark),),
+        note=work.note,
+        parts=(work,),
+    )
+
+
+def _naive_price(scene: _Scene, symbol: str) -> Working | None:
+    """Return the price a calculator for one position shows, beside the true one."""
+    if not _holds(scene, symbol) or any(p.terms.option for p in scene.report.positions):
+        return None
+    value = naive_price(scene.report, symbol)
+    mark = scene.market.mark(symbol)
+    true = _liquidation_price(scene, symbol)
+    held = [p for p in scene.report.positions if p.position.instrument == symbol]
+    own = sum((p.maintenance_margin for p in held), ZERO)
+    inputs = [("mark", mark), ("equity", scene.report.equity), ("own maintenance", own)]
+    inputs.append(("maintenance of all", scene.report.maintenance_margin))
+    naive, real = distance_of(value, mark), None if true is None else true.value
+    inputs += [("naive distance", naive)] if naive is not None else []
+    truth = distance_of(real, mark)
+    inputs += [("true distance", truth)] if truth is not None else []
+    return replace(
+        _total(scene, f"naive_price:{symbol}", value, ""),
+        unit="quote per base",
+        formula=f"price of {symbol} at which equity = the maintenance of {symbol} alone, on the "
+        "present row: (equity - size * mark + deduction) / (abs(size) * rate - size)",
+        inputs=tuple(inputs),
+        note="misleads: the other positions' maintenance must be kept too; no decision reads it",
+        parts=() if true is None else (true,),
+    )
+
+
 def _at(scene: _Scene, market: Market) -> Working:
     """Return the excess at other prices: nothing, or the jump across it, at a price solved for."""
     report = margin_report(scene.unit, market, scene.model)
@@ -334,7 +427,7 @@ def _asset(scene: _Scene, key: str) -> Working | None:
     name, _, part = key.partition(".")
     for asset in scene.report.assets:
         if asset.asset == name and part == "collateral_value":
-            return collateral_working(asset, scene.model.asset(name), initial=False)
+            return _collateral(scene, asset, initial=False)
     return None
 
 
@@ -353,13 +446,16 @@ TOTALS: dict[str, Callable[[_Scene], Working]] = {
     "available": _available,
     "withdrawable": _withdrawable,
     "joint_move": _joint_move,
+    "nearest_move": _nearest,
 }
 
-PRICES = ("liquidation_price", "bankruptcy_price")
+PRICES = ("liquidation_price", "bankruptcy_price", "distance", "naive_price")
 
 KEYED: dict[str, Callable[[_Scene, str], Working | None]] = {
     "liquidation_price": _liquidation_price,
     "bankruptcy_price": _bankruptcy_price,
+    "distance": _distance,
+    "naive_price": _naive_price,
     "position": _position,
     "asset": _asset,
 }
@@ -370,6 +466,22 @@ ALIASES = {
     "liquidation_end": "liquidation_end_margin",
     "excess:maintenance": "excess",
     "leverage": "effective_leverage",
+    "distance": "nearest_move",
+    "ratio": "margin_ratio",
 }
 
-PART_ALIASES = {"maintenance_margin": "maintenance", "initial_margin": "initial"}
+PRICE_ALIASES = {
+    "liq": "liquidation_price",
+    "liq_price": "liquidation_price",
+    "naive": "naive_price",
+}
+
+PART_ALIASES = {
+    "maintenance_margin": "maintenance",
+    "maintenance_rate": "maintenance",
+    "maintenance_amount": "maintenance",
+    "initial_margin": "initial",
+    "upnl": "unrealized_pnl",
+    "uPnL": "unrealized_pnl",
+    "pnl": "unrealized_pnl",
+}

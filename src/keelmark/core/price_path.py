@@ -95,7 +95,7 @@ class PricePath:
             forwards={**self.market.forwards, **self.forwards(size)},
             volatilities=self.market.volatilities,
             time=self.market.time,
-            snapshot_id=f"{self.market.snapshot_id} moved by {size:f}",
+            snapshot_id=f"{self.market.snapshot_id} moved by {size:.10g}",
         )
 
     def is_liquidatable(self, size: Decimal) -> bool:
