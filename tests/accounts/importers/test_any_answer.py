@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from keelmark.accounts.document import read_document
 from keelmark.accounts.importers import import_account
 from keelmark.core.errors import InvalidDocument
-from tests.accounts.importers import answers, binance_answers, hyperliquid_answers, other_answers
+from tests.accounts.importers import (
+    answers,
+    binance_answers,
+    hyperliquid_answers,
+    other_answers,
+    test_bybit_modes,
+    test_ccxt,
+)
 from tests.accounts.importers.reading import as_payload
 
 ACCOUNTS: dict[str, list[Any]] = {
@@ -36,7 +43,20 @@ ACCOUNTS: dict[str, list[Any]] = {
         binance_answers.PM_CM,
         binance_answers.ASSET_INDEX,
     ],
-    "bybit": [answers.BYBIT_WALLET, answers.BYBIT_POSITIONS],
+    "bybit": [
+        answers.BYBIT_WALLET,
+        answers.BYBIT_POSITIONS,
+        test_bybit_modes.info("ISOLATED_MARGIN"),
+    ],
+    "ccxt": [
+        test_ccxt.balance({}, USDT=test_ccxt.USDT),
+        [test_ccxt.PLAIN, {**test_ccxt.PLAIN, "symbol": "BTC/USD:BTC-260626", "hedged": True}],
+        test_ccxt.TIERS,
+    ],
+    "ccxt around okx": [
+        test_ccxt.balance(other_answers.OKX_BALANCE),
+        [test_ccxt.row(info) for info in other_answers.OKX_POSITIONS["data"]],
+    ],
     "hyperliquid": [
         hyperliquid_answers.MIXED,
         hyperliquid_answers.SPOT,

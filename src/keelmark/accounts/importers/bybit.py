@@ -1,22 +1,30 @@
-"""Bybit v5, unified trading account: wallet balance, positions and open orders.
+"""Bybit v5, unified trading account: wallet balance, account info, positions and open orders.
 
-Source: bybit-exchange.github.io/docs/v5, account/wallet-balance and position. Equity of a coin is
-`walletBalance - spotBorrow + unrealisedPnl` (and option value); `usdValue` over `equity` is the
-price the venue used. Sizes are unsigned beside a side; flat rows have none.
+Source: bybit-exchange.github.io/docs/v5, account/wallet-balance, account/account-info and position.
+Equity of a coin is `walletBalance - spotBorrow + unrealisedPnl` (and option value); `usdValue` over
+`equity` is the price the venue used. Sizes are unsigned beside a side, in USD of inverse contracts.
+Whether margin is isolated is a mode of the account: `tradeMode` of a position says it of accounts
+that are not unified and is 0 in all others.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
-from keelmark.accounts.importers.draft import Draft, PositionDraft, divided
+from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided
 from keelmark.accounts.importers.kind import PayloadKind
+from keelmark.accounts.importers.listed import listed_terms
 from keelmark.accounts.importers.payload import Payload, Row
 
 VENUE = "bybit-uta"
 _SIGNS = {"Buy": 1, "Sell": -1}
 _ISOLATED_TRADE_MODE = Decimal(1)
 _DIGITS_MIN = 4
+_ZERO = Decimal(0)
+_ISOLATED, _PORTFOLIO = "ISOLATED_MARGIN", "PORTFOLIO_MARGIN"
+_MODES = ("REGULAR_MARGIN", _ISOLATED, _PORTFOLIO)
+_OPTIONS = ("-C", "-P", "-C-USDT", "-P-USDT")
 _TOTALS = {
     "initial_margin": "totalInitialMargin",
     "maintenance_margin": "totalMaintenanceMargin",
@@ -29,6 +37,60 @@ _FIGURES = {
     "initial_margin": "positionIM",
     "maintenance_margin": "positionMM",
 }
+
+
+@dataclass(slots=True, kw_only=True)
+class Working:
+    """What is kept until every answer was read.
+
+    Attributes:
+        mode: `marginMode` of the account.
+        inverse: Instruments of the inverse category.
+        margins: Margin of each position, by instrument and side.
+    """
+
+    mode: str | None = None
+    inverse: set[str] = field(default_factory=set)
+    margins: dict[tuple[str, str], Decimal | None] = field(default_factory=dict)
+
+
+def read_info(payload: Payload, draft: Draft) -> None:
+    """Note the margin mode: `GET /v5/account/info`."""
+    content = payload.content if isinstance(payload.content, Mapping) else {}
+    result = Row(content, payload.title, draft.problems).inner("result")
+    mode = None if result is None else result.choice("marginMode", _MODES)
+    draft.working(Working).mode = mode
+
+
+def finish(draft: Draft) -> None:
+    """Note what the margin mode means for positions and collateral."""
+    working = draft.working(Working)
+    if working.mode == _PORTFOLIO:
+        draft.unlearn(
+            Unlearnt.COLLATERAL,
+            "the account is in portfolio margin, whose requirement is one of scenarios that no "
+            "rulebook has; its positions are shown as cross margin would hold them",
+        )
+    elif working.mode is None:
+        draft.say("no answer says the margin mode (account/info): cross is taken")
+    for key, position in draft.positions.items():
+        if working.mode == _ISOLATED and position.margin_mode is MarginMode.CROSS:
+            position.margin_mode = MarginMode.ISOLATED
+            margin = working.margins.get(key)
+            position.note(isolated_margin=margin)
+            if margin is None:
+                text = f"{position.instrument} is isolated and has no positionBalance"
+                draft.problems.add(position.path, f"{text}; save the answer whole")
+        if key[0] in working.inverse and listed_terms(draft, key[0], VENUE) is None:
+            position.spec = _inverse_spec(key[0])
+
+
+def _inverse_spec(symbol: str) -> dict[str, JsonValue]:
+    """Return what an inverse contract of 1 USD is: `BTCUSD`, or `BTCUSDM26` with a delivery."""
+    base, _, term = symbol.partition("USD")
+    if term:
+        return {}  # the day of delivery is not in the name: the rulebook says what is missing
+    return {"kind": "inverse_perpetual", "base": base, "settle": base, "contract_size": "1"}
 
 
 def read_wallet(payload: Payload, draft: Draft) -> None:
@@ -45,12 +107,20 @@ def read_wallet(payload: Payload, draft: Draft) -> None:
 
 
 def read_positions(payload: Payload, draft: Draft) -> None:
-    """Note `GET /v5/position/list`, category linear or inverse."""
+    """Note `GET /v5/position/list`, category linear or inverse; options are not read."""
+    category = _category(payload)
     for row in _list(payload, draft):
         size = row.amount("size")
         symbol = row.text("symbol", required=True)
         side = row.text("side")
         if not size or symbol is None:
+            continue
+        if category == "option" or symbol.endswith(_OPTIONS):
+            draft.unlearn(
+                Unlearnt.POSITIONS,
+                f"{symbol} is an option, which importing does not read: requirements of the whole "
+                "are not known",
+            )
             continue
         if side not in _SIGNS:
             row.refuse("side", f'found {side!r}; "Buy" or "Sell" is needed beside a size')
@@ -59,7 +129,11 @@ def read_positions(payload: Payload, draft: Draft) -> None:
         if hedged:
             draft.account_mode = AccountMode.HEDGE
         leg = side.lower() if hedged else ""
-        _read_figures(row, draft, draft.position(row.path, symbol, leg, _SIGNS[side] * size))
+        working = draft.working(Working)
+        working.margins[symbol, leg] = row.maybe_number("positionBalance")
+        if category == "inverse":
+            working.inverse.add(symbol)
+        _read_figures(row, draft, draft.position(row.path, symbol, leg, _SIGNS[side] * abs(size)))
 
 
 def read_orders(payload: Payload, draft: Draft) -> None:
@@ -88,7 +162,7 @@ def _read_coin(row: Row, draft: Draft) -> None:
     asset = row.text("coin", required=True)
     if asset is None:
         return
-    held, owed = row.amount("walletBalance"), row.amount("spotBorrow")
+    held, owed = row.amount("walletBalance"), _owed(row)
     interest = row.amount("accruedInterest")
     if not (held or owed or interest):
         return
@@ -106,6 +180,21 @@ def _read_coin(row: Row, draft: Draft) -> None:
         draft.prices.setdefault(asset, divided(value, equity))
         if len(equity.normalize().as_tuple().digits) < _DIGITS_MIN:
             draft.say(f"price of {asset} worked out from few printed digits of its equity")
+
+
+def _owed(row: Row) -> Decimal:
+    """Return what spot trading borrowed; older answers have it among all that is borrowed.
+
+    A negative wallet is a debt of its own, so that part is not counted twice.
+    """
+    if row.content.get("spotBorrow") is not None:
+        return row.amount("spotBorrow")
+    return max(row.amount("borrowAmount") + min(row.amount("walletBalance"), _ZERO), _ZERO)
+
+
+def _category(payload: Payload) -> str:
+    result = payload.content.get("result") if isinstance(payload.content, Mapping) else None
+    return str(result.get("category", "")) if isinstance(result, Mapping) else ""
 
 
 def _read_figures(row: Row, draft: Draft, found: PositionDraft) -> None:
@@ -152,6 +241,11 @@ class _Answer:
         return self.keys <= set(rows[0])
 
 
+def _is_info(content: object) -> bool:
+    result = content.get("result") if isinstance(content, Mapping) else None
+    return isinstance(result, Mapping) and "marginMode" in result
+
+
 KINDS = (
     PayloadKind(
         alias="bybit:wallet",
@@ -160,6 +254,7 @@ KINDS = (
         matches=_answers("accountType", "coin"),
         parts=frozenset({Unlearnt.COLLATERAL}),
         read=read_wallet,
+        finish=finish,
     ),
     PayloadKind(
         alias="bybit:positions",
@@ -168,6 +263,7 @@ KINDS = (
         matches=_answers("symbol", "size", "positionIdx", "positionValue"),
         parts=frozenset({Unlearnt.POSITIONS}),
         read=read_positions,
+        finish=finish,
     ),
     PayloadKind(
         alias="bybit:orders",
@@ -176,5 +272,14 @@ KINDS = (
         matches=_answers("orderId", "symbol", "leavesQty"),
         parts=frozenset({Unlearnt.ORDERS}),
         read=read_orders,
+    ),
+    PayloadKind(
+        alias="bybit:info",
+        call="GET /v5/account/info",
+        venue=VENUE,
+        matches=_is_info,
+        parts=frozenset(),
+        read=read_info,
+        finish=finish,
     ),
 )

@@ -121,6 +121,12 @@ def read_perps(payload: Payload, draft: Draft) -> None:
     draft.working(Working).perps.append(state)
 
 
+def read_positions(payload: Payload, draft: Draft) -> None:
+    """Note positions without the state around them."""
+    for row in rows_of(payload, draft):
+        _read_position(row, draft)
+
+
 def _read_position(row: Row, draft: Draft) -> str | None:
     """Note one position; return its coin, flat or not."""
     held = row.inner("position")
@@ -224,6 +230,12 @@ def _is_mode(content: object) -> bool:
     return isinstance(content, str) and content in ABSTRACTIONS[:3]
 
 
+def _is_positions(content: object) -> bool:
+    first = content[0] if isinstance(content, list) and content else None
+    held = first.get("position") if isinstance(first, Mapping) else None
+    return isinstance(held, Mapping) and {"coin", "szi"} <= set(held)
+
+
 KINDS = (
     PayloadKind(
         alias="hyperliquid:mode",
@@ -250,6 +262,15 @@ KINDS = (
         matches=has("assetPositions", "crossMarginSummary"),
         parts=frozenset({Unlearnt.COLLATERAL, Unlearnt.POSITIONS}),
         read=read_perps,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="hyperliquid:positions",
+        call="`assetPositions` of clearinghouseState, alone (ccxt's fetch_positions)",
+        venue=VENUE,
+        matches=_is_positions,
+        parts=frozenset({Unlearnt.POSITIONS}),
+        read=read_positions,
         finish=finish,
     ),
     PayloadKind(

@@ -14,11 +14,13 @@ from keelmark.accounts.importers import (
     binance_pm,
     binance_usdm,
     bybit,
+    ccxt_unified,
     deribit,
     dydx,
     hyperliquid,
     okx,
 )
+from keelmark.accounts.importers.ccxt_raw import raw_answers
 from keelmark.accounts.importers.draft import Draft, JsonValue
 from keelmark.accounts.importers.kind import PayloadKind
 from keelmark.accounts.importers.payload import Payload
@@ -35,6 +37,7 @@ _KINDS = (
     *deribit.KINDS,
     *dydx.KINDS,
     *hyperliquid.KINDS,
+    *ccxt_unified.KINDS,
 )
 """The stricter test of two look-alikes comes first."""
 _MADE = "import: the document these answers make"
@@ -99,7 +102,7 @@ def import_account(
     if not payloads:
         problems.add("answers", "there are none; give at least one file")
     problems.raise_any("import")
-    draft = Draft(problems=problems, venue=next(iter(venues)))
+    draft = Draft(problems=problems, venue=next(iter(venues), ""))
     for payload, kind in sorted(found, key=lambda pair: _KINDS.index(pair[1])):
         kind.read(payload, draft)
         draft.learnt |= kind.parts
@@ -136,14 +139,31 @@ def _named(payload: Payload, problems: Problems) -> list[tuple[Payload, PayloadK
     return [(payload, kind)]
 
 
+def _kind_of(content: object) -> PayloadKind | None:
+    return next((kind for kind in _KINDS if kind.matches(content)), None)
+
+
 def _inside(payload: Payload, depth: int) -> Iterator[tuple[Payload, PayloadKind]]:
-    kind = next((kind for kind in _KINDS if kind.matches(payload.content)), None)
-    if kind is not None:
+    raw = next(_raw(payload), None)
+    kind = _kind_of(payload.content)
+    if raw is not None:
+        yield from raw
+    elif kind is not None:
         yield payload, kind
     elif isinstance(payload.content, Mapping) and depth < _DEPTH_MAX:
         for key, value in payload.content.items():
             inner = replace(payload, title=f"{payload.title}: {key}", content=value)
             yield from _inside(inner, depth + 1)
+
+
+def _raw(payload: Payload) -> Iterator[list[tuple[Payload, PayloadKind]]]:
+    """Return the venue's own answers inside what ccxt made of them, where they are known."""
+    for contents in raw_answers(payload.content):
+        kinds = [_kind_of(content) for content in contents]
+        if kinds and all(kind is not None and kind.venue for kind in kinds):
+            title = f"{payload.title}: info"
+            pairs = zip(contents, kinds, strict=True)
+            yield [(Payload(title=title, content=c), k) for c, k in pairs if k is not None]
 
 
 def _why_untold(content: object) -> str:
@@ -161,6 +181,7 @@ def _why_untold(content: object) -> str:
 
 def _venues(found: Sequence[tuple[Payload, PayloadKind]]) -> list[str]:
     """Return the venues of the answers; market data of a venue's family belongs to its account."""
+    found = [(payload, kind) for payload, kind in found if kind.venue]
     told = [kind.venue for _, kind in found if kind.parts] or [kind.venue for _, kind in found]
     families = {venue.partition("-")[0] for venue in told}
     others = [k.venue for _, k in found if k.venue.partition("-")[0] not in families]
@@ -181,7 +202,7 @@ def _price_advice(found: Sequence[tuple[Payload, PayloadKind]]) -> str:
 
 def _say_missing(draft: Draft, found: Sequence[tuple[Payload, PayloadKind]]) -> None:
     """Say of each part that no answer holds which call holds it."""
-    venue = _venues(found)[0]
+    venue = next(iter(_venues(found)), "")
     given = ", ".join(dict.fromkeys(kind.alias for _, kind in found))
     for part in Unlearnt:
         calls = [k.call for k in _KINDS if part in k.parts and k.venue == venue]

@@ -1,0 +1,258 @@
+"""ccxt's unified balance, positions, orders and leverage tiers, where nothing better is known.
+
+Source: docs.ccxt.com, Manual (balance, position, order and leverage tiers structures). Fields are
+left empty or filled by ccxt's own guesses, so what is taken is said: `total` of a currency as its
+wallet, `contracts` as unsigned beside a side, an empty margin mode as cross.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from keelmark.accounts.document import MarginMode, Unlearnt
+from keelmark.accounts.importers.ccxt_raw import is_ccxt_balance, is_ccxt_rows, is_inverse
+from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided, plain
+from keelmark.accounts.importers.kind import PayloadKind, rows_of, table_of
+from keelmark.accounts.importers.payload import Payload, Row
+from keelmark.core.errors import InvalidInput
+from keelmark.core.numbers import ZERO, exact
+from keelmark.core.rules import Tier, with_deductions
+
+VENUE = ""
+"""No venue: the answers beside it, or the caller, say it."""
+GENERIC = "generic"
+_NO_CURRENCY = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
+_SIGNS = {"long": 1, "short": -1}
+
+
+@dataclass(slots=True, kw_only=True)
+class Working:
+    """Tiers by unified symbol, and the unified symbol of each position."""
+
+    tiers: dict[str, tuple[Tier, ...]] = field(default_factory=dict)
+    symbols: dict[str, str] = field(default_factory=dict)
+
+
+def read_balance(payload: Payload, draft: Draft) -> None:
+    """Note `fetch_balance`."""
+    root = table_of(payload, draft)
+    draft.seen(payload.title, root.milliseconds("timestamp"))
+    for asset, value in root.content.items():
+        if asset in _NO_CURRENCY or not isinstance(value, Mapping):
+            continue
+        row = Row(value, root.at(str(asset)), draft.problems)
+        total, debt = row.maybe_number("total"), row.amount("debt")
+        if total is None:
+            if row.amount("free") or row.amount("used"):
+                row.refuse("total", "is empty beside what is free or used")
+            continue
+        if total:
+            draft.balance(row.at("total"), str(asset), total)
+        if debt > 0:
+            draft.liabilities[str(asset)] = debt
+    if draft.collateral:
+        draft.say(
+            "ccxt's `total` is taken as wallet balance; where a venue counts profit in it, equity "
+            "is too large by that profit: compare with the venue's own figure"
+        )
+
+
+def read_positions(payload: Payload, draft: Draft) -> None:
+    """Note `fetch_positions`."""
+    for row in rows_of(payload, draft):
+        symbol = row.text("symbol", required=True)
+        contracts = row.maybe_number("contracts", required=True)
+        if symbol is None or not contracts:
+            continue
+        draft.seen(f"{payload.title}: {symbol}", row.milliseconds("timestamp"))
+        side = row.text("side")
+        if side not in _SIGNS:
+            row.refuse("side", f'found {side!r}; "long" or "short" is needed beside contracts')
+            continue
+        count = _SIGNS[side] * abs(contracts)
+        size = count if is_inverse(symbol) else _units(row, draft, count, symbol)
+        if size is None:
+            continue
+        name = _venue_symbol(row) or symbol
+        draft.working(Working).symbols[name] = symbol
+        leg = side if row.flag("hedged") else ""
+        found = draft.position(row.path, name, leg, size)
+        _read_figures(row, draft, found, symbol)
+
+
+def read_orders(payload: Payload, draft: Draft) -> None:
+    """Note `fetch_open_orders`."""
+    for row in rows_of(payload, draft):
+        symbol, side = row.text("symbol", required=True), row.text("side", required=True)
+        left, price = row.some("remaining"), row.some("price")
+        if symbol is None or side is None or left is None or ":" not in symbol:
+            continue
+        if price is None or price <= 0 or left <= 0 or side not in {"buy", "sell"}:
+            draft.say(f"order {row.content.get('id')} has no price, size or side: left out")
+            continue
+        if not is_inverse(symbol):
+            draft.say("sizes of ccxt's open orders are taken as units of the base")
+        draft.orders.append(
+            {
+                "instrument": _venue_symbol(row) or symbol,
+                "side": side,
+                "size": plain(left),
+                "price": plain(price),
+                "reduce_only": bool(row.flag("reduceOnly")),
+            },
+        )
+
+
+def read_tiers(payload: Payload, draft: Draft) -> None:
+    """Note `fetch_leverage_tiers`: rates by notional, deductions worked out."""
+    root = table_of(payload, draft)
+    for symbol in root.content:
+        rows: list[tuple[Decimal, Decimal]] = []
+        for row in root.rows(symbol):
+            floor, rate = row.amount("minNotional"), row.maybe_number("maintenanceMarginRate")
+            if rate is not None and rate >= 0:
+                rows.append((floor, rate))
+        try:
+            with exact():
+                tiers = with_deductions(sorted(rows)) if rows else ()
+        except InvalidInput as error:
+            root.refuse(symbol, str(error))
+            continue
+        draft.working(Working).tiers[symbol] = tuple(tiers)
+
+
+def finish(draft: Draft) -> None:
+    """Note the row of each position; say that the venue is not known."""
+    working = draft.working(Working)
+    if not draft.venue:
+        draft.venue = GENERIC
+        draft.say("ccxt's fields do not say the venue: generic rules are taken; name it by --venue")
+    for position in draft.positions.values():
+        tiers = working.tiers.get(working.symbols.get(position.instrument, ""), ())
+        mark = position.mark_price
+        if not tiers or mark is None or position.tier:
+            continue
+        if is_inverse(working.symbols[position.instrument]):
+            draft.say(f"tiers of {position.instrument} are not read: ccxt mixes their units")
+            continue
+        notional = abs(position.size) * mark
+        tier = next(t for t in reversed(tiers) if notional >= t.floor or t is tiers[0])
+        row: dict[str, JsonValue] = {"maintenance_rate": plain(tier.rate)}
+        if tier.deduction:
+            row["maintenance_amount"] = plain(tier.deduction)
+        position.tier = row
+        draft.say(
+            f"{position.instrument} is margined by ccxt's tier of its notional, at every price"
+        )
+
+
+def _read_figures(row: Row, draft: Draft, found: PositionDraft, symbol: str) -> None:
+    found.spec = _spec(row, symbol)
+    linear = not is_inverse(symbol)
+    profit = row.maybe_number("unrealizedPnl")
+    found.note(
+        entry_price=row.positive("entryPrice"),
+        mark_price=row.positive("markPrice"),
+        leverage=row.positive("leverage"),
+        notional=(row.some("notional") or None) if linear else None,
+        unrealized_pnl=profit if linear else None,
+    )
+    mode = row.text("marginMode")
+    if mode is None:
+        draft.say(f"ccxt gives no margin mode of {symbol}: cross is taken")
+    if mode == MarginMode.ISOLATED:
+        found.margin_mode = MarginMode.ISOLATED
+        collateral = row.maybe_number("collateral", required=True)
+        if collateral is not None:
+            found.note(isolated_margin=collateral - (profit or ZERO))
+            draft.say(f"margin of {symbol} is ccxt's collateral less unrealised profit")
+    draft.report("liquidation_price", row.some("liquidationPrice"), found.instrument)
+    draft.report("initial_margin", row.some("initialMargin"), found.instrument)
+    draft.report("maintenance_margin", row.some("maintenanceMargin"), found.instrument)
+    draft.report("unrealized_pnl", profit, found.instrument)
+
+
+def _units(row: Row, draft: Draft, count: Decimal, symbol: str) -> Decimal | None:
+    """Return the size in units of the base, from the contract size or the notional."""
+    worth = row.positive("contractSize")
+    notional, mark = row.some("notional"), row.positive("markPrice")
+    if worth is None and notional is not None and mark is not None:
+        worth = abs(divided(divided(notional, mark), count))
+        draft.say(f"contract size of {symbol} worked out from its notional and mark")
+    if worth is None:
+        row.refuse("contractSize", "is empty, and there is no notional and mark to work it out")
+        return None
+    return count * worth
+
+
+def _venue_symbol(row: Row) -> str | None:
+    """Return the venue's own name of a contract, where its answer has one."""
+    info = row.content.get("info")
+    for key in ("symbol", "instId", "instrument_name", "market", "contract", "coin"):
+        found = info.get(key) if isinstance(info, Mapping) else None
+        if isinstance(found, str) and found.strip():
+            return found.strip()
+    return None
+
+
+def _spec(row: Row, symbol: str) -> dict[str, JsonValue]:
+    """Return what a unified symbol stands for: `BTC/USDT:USDT`, `BTC/USD:BTC-260626`."""
+    base, _, rest = symbol.partition("/")
+    settle, _, term = rest.partition(":")[2].partition("-")
+    if not settle:
+        return {}
+    shape = "inverse" if is_inverse(symbol) else "linear"
+    found: dict[str, JsonValue] = {"kind": f"{shape}_perpetual", "base": base, "settle": settle}
+    if len(term) == len("260626") and term.isdigit():
+        found["kind"] = f"{shape}_future"
+        found["expiry"] = f"20{term[:2]}-{term[2:4]}-{term[4:]}T08:00:00Z"
+    worth = row.positive("contractSize")
+    if shape == "inverse" and worth is not None:
+        found["contract_size"] = plain(worth)
+    return found
+
+
+def _is_tiers(content: object) -> bool:
+    rows = next(iter(content.values()), None) if isinstance(content, Mapping) else None
+    first = rows[0] if isinstance(rows, list) and rows else None
+    return isinstance(first, Mapping) and {"minNotional", "maintenanceMarginRate"} <= set(first)
+
+
+KINDS = (
+    PayloadKind(
+        alias="ccxt:balance",
+        call="ccxt fetch_balance",
+        venue=VENUE,
+        matches=is_ccxt_balance,
+        parts=frozenset({Unlearnt.COLLATERAL}),
+        read=read_balance,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="ccxt:positions",
+        call="ccxt fetch_positions",
+        venue=VENUE,
+        matches=lambda content: is_ccxt_rows(content, "contracts", "side", "entryPrice"),
+        parts=frozenset({Unlearnt.POSITIONS}),
+        read=read_positions,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="ccxt:orders",
+        call="ccxt fetch_open_orders",
+        venue=VENUE,
+        matches=lambda content: is_ccxt_rows(content, "remaining", "side", "amount"),
+        parts=frozenset({Unlearnt.ORDERS}),
+        read=read_orders,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="ccxt:tiers",
+        call="ccxt fetch_leverage_tiers",
+        venue=VENUE,
+        matches=_is_tiers,
+        parts=frozenset(),
+        read=read_tiers,
+        finish=finish,
+    ),
+)

@@ -1,0 +1,80 @@
+"""Bybit: margin modes, inverse contracts, options, older wallets."""
+
+from typing import Any
+
+import pytest
+
+from tests.accounts.importers.answers import BYBIT_POSITIONS, BYBIT_WALLET, bybit
+from tests.accounts.importers.reading import imported, refused, unknown
+
+ROW: dict[str, Any] = BYBIT_POSITIONS["result"]["list"][0]
+
+
+def info(mode: str) -> dict[str, Any]:
+    return {
+        "retCode": 0,
+        "retMsg": "OK",
+        "result": {
+            "marginMode": mode,
+            "updatedTime": "1697078946000",
+            "unifiedMarginStatus": 4,
+            "spotHedgingStatus": "OFF",
+        },
+        "time": 1760130000000,
+    }
+
+
+def wallet(**values: object) -> dict[str, Any]:
+    coin = {**BYBIT_WALLET["result"]["list"][0]["coin"][0], **values}
+    return bybit([{"accountType": "UNIFIED", "coin": [coin]}])
+
+
+def test_in_isolated_mode_every_position_is_margined_alone() -> None:
+    document = imported(BYBIT_WALLET, BYBIT_POSITIONS, info("ISOLATED_MARGIN"))
+    (row,) = document["positions"]
+    assert (row["margin_mode"], row["isolated_margin"]) == ("isolated", "3000")
+
+
+def test_in_isolated_mode_a_position_needs_its_margin() -> None:
+    positions = bybit([{**ROW, "positionBalance": ""}])
+    text = refused(BYBIT_WALLET, positions, info("ISOLATED_MARGIN"))
+    assert "ETHUSDT is isolated and has no positionBalance; save the answer whole" in text
+
+
+def test_portfolio_margin_leaves_the_whole_unknown() -> None:
+    document = imported(BYBIT_WALLET, BYBIT_POSITIONS, info("PORTFOLIO_MARGIN"))
+    assert "the account is in portfolio margin" in unknown(document)["collateral"]
+    assert len(document["positions"]) == 1
+
+
+def test_without_the_mode_cross_is_taken_and_said() -> None:
+    said = "no answer says the margin mode (account/info): cross is taken"
+    assert said in imported(BYBIT_WALLET, BYBIT_POSITIONS)["notes"]
+    assert said not in imported(BYBIT_WALLET, BYBIT_POSITIONS, info("REGULAR_MARGIN"))["notes"]
+
+
+def test_a_mode_nobody_knows_is_refused_with_the_nearest() -> None:
+    text = refused(BYBIT_WALLET, info("ISOLATED"))
+    assert "result.marginMode: found 'ISOLATED'; did you mean 'ISOLATED_MARGIN'" in text
+
+
+def test_sizes_of_inverse_contracts_are_dollars() -> None:
+    inverse = {**ROW, "symbol": "BTCUSD", "size": "6000", "positionIdx": 0}
+    document = imported(BYBIT_WALLET, bybit([inverse], category="inverse"))
+    (row,) = document["positions"]
+    assert row["size"] == "-6000"
+    spec = {"kind": "inverse_perpetual", "base": "BTC", "settle": "BTC", "contract_size": "1"}
+    assert row.get("spec", spec) == spec
+
+
+@pytest.mark.parametrize("symbol", ["BTC-29NOV24-100000-C", "BTC-29NOV24-100000-P-USDT"])
+def test_options_make_positions_unknown(symbol: str) -> None:
+    options = bybit([{**ROW, "symbol": symbol}], category="option")
+    assert f"{symbol} is an option" in unknown(imported(BYBIT_WALLET, options))["positions"]
+
+
+def test_what_an_older_wallet_borrowed_is_not_counted_twice() -> None:
+    values = {"spotBorrow": None, "walletBalance": "-100", "borrowAmount": "130", "equity": "-130"}
+    document = imported(wallet(**values, usdValue="-130"))
+    assert document["collateral"][0]["balance"] == "-100"
+    assert document["liabilities"] == [{"asset": "USDT", "amount": "30"}]
