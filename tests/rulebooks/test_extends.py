@@ -93,7 +93,7 @@ def test_of_several_files_the_later_counts(tmp_path: Path) -> None:
 def test_a_file_can_extend_a_built_in_rulebook_by_its_date(tmp_path: Path) -> None:
     own = OWN + 'extends = "binance-usdm@2025-10"\n[assets.USDT]\nquantum = "0.01"\n'
     found = load_rulebook(files(tmp_path, own=own))
-    assert found.extends == ("binance-usdm@2025-06", "parts/binance-usdm")
+    assert found.extends == ("binance-usdm@2025-06", "parts/binance-usdm", "parts/binance")
     assert found.model.asset("USDT").quantum == Decimal("0.01")
     assert "BTCUSDT" in found.model.instruments
 

@@ -207,6 +207,19 @@ class GuardDocument(_Document, frozen=True):
     notional_max: Decimal | None = None
 
 
+class AutoExchangeDocument(SourcedDocument, frozen=True):
+    """`[auto_exchange]`: when a venue sells collateral although nothing is liquidated.
+
+    Attributes:
+        thresholds: Balance of an asset below which it is bought, negative, in the asset.
+        idle_ltv: Debt over collateral from which an account without positions and orders is
+            exchanged.
+    """
+
+    thresholds: dict[str, Decimal] = {}
+    idle_ltv: Decimal | None = None
+
+
 class LiquidationDocument(SourcedDocument, frozen=True):
     """`[liquidation]`."""
 
@@ -269,4 +282,5 @@ class RulebookDocument(_Document, frozen=True):
     instruments: dict[str, InstrumentDocument] = {}
     profit: dict[MarginPurpose, ProfitDocument] = {}
     liquidation: LiquidationDocument = LiquidationDocument()
+    auto_exchange: AutoExchangeDocument | None = None
     not_covered: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ IDENTITY = ("name", "date", "until", "source", "read")
 GROUPS = ("assets", "tables", "instruments", "profit")
 """Sections whose entries each have a source."""
 
-SINGLE_GROUPS = ("defaults", "default_asset", "liquidation")
+SINGLE_GROUPS = ("defaults", "default_asset", "liquidation", "auto_exchange")
 """Sections that have one source themselves."""
 
 
