@@ -305,12 +305,14 @@ def situations(draw: st.DrawFn, shape: Shape = ANY) -> Situation:
     settles = sorted({terms.instrument.settle for terms, _, _ in drawn})
     names = settles[:1] or ["USDT"] if single else [*settles, "USD", "XRP"]
     valuation = names[0] if single else "USD"
+    levels = [Decimal(1), Decimal(1), Decimal("1.05")] if shape.loans else [Decimal(1)]
     model = MarginModel(
         name="drawn",
         instruments={terms.instrument.symbol: terms for terms, _, _ in drawn},
         assets={name: draw(assets(name, Decimal(1000), plain=name == valuation)) for name in names},
         valuation=valuation,
         trigger=draw(st.sampled_from(Trigger)),
+        trigger_level=draw(st.sampled_from(levels)),
         liquidation_end=draw(st.sampled_from([Decimal(1), Decimal("1.2")])),
         profit=draw(_profits(shape)),
         single_asset=single,

@@ -133,7 +133,8 @@ def excess(unit: MarginUnit, market: Market, model: MarginModel, level: int = 1)
         asset_price = (
             Fraction(market.asset_prices[asset]) if model.reads_price_of(asset) else Fraction(1)
         )
-        total += asset_price * (worth - level * (margin.get(asset, Fraction(0)) + loan))
+        times = level * Fraction(model.trigger_level)
+        total += asset_price * (worth - times * (margin.get(asset, Fraction(0)) + loan))
     return total
 
 

@@ -103,6 +103,9 @@ def test_the_bound_of_a_point_is_the_excess_there(situation: Situation) -> None:
     found = reference.excess(unit, market, model)
     on_an_edge = any(
         price_of_factor(f, market, model) in edges_of(situation, f) for f in reads(unit, model)
+    ) or any(
+        abs(p.cost) in maintenance_rule(p, model.instruments[p.instrument]).breakpoints(abs(p.size))
+        for p in unit.positions
     )
     room = reference.scale(unit, market, model) * TINY
     assert Fraction(bound) <= found + room

@@ -95,7 +95,7 @@ def test_a_loan_costs_its_rate_at_every_level_and_nothing_else(situation: Situat
             less = maintenance_excess(bare, market, model, level)
             found = maintenance_excess(unit, market, model, level)
             scale = abs(less) + abs(asked) + ONE
-            assert abs(less - found - level * asked) <= scale * D("1e-45")
+            assert abs(less - found - level * model.trigger_level * asked) <= scale * D("1e-45")
 
 
 @given(situations(HELD), on_grid(1, 100_000, "0.01"))
@@ -108,7 +108,7 @@ def test_a_loan_moves_the_liquidation_price_as_so_much_less_cash(
     model = replace(situation.model, assets={**situation.model.assets, name: terms})
     unit = replace(situation.unit, loans={**situation.unit.loans, name: loan})
     with exact():
-        cash = unit.balances.get(name, D(0)) - loan * D("0.1")
+        cash = unit.balances.get(name, D(0)) - loan * D("0.1") * model.trigger_level
     poorer = replace(unit, balances={**unit.balances, name: cash}, loans={**unit.loans, name: D(0)})
     symbol = unit.positions[0].instrument
     one = liquidation_prices(unit, symbol, situation.market, model)

@@ -56,7 +56,8 @@ def test_the_excess_is_the_one_counted_slice_by_slice(situation: Situation) -> N
 def test_the_lean_excess_is_the_one_of_the_report(situation: Situation, level: Decimal) -> None:
     report = margin_report(*parts(situation))
     with exact():
-        whole = report.equity - level * report.maintenance_margin
+        times = level * situation.model.trigger_level
+        whole = report.equity - times * report.maintenance_margin
     assert maintenance_excess(*parts(situation), level) == whole
 
 

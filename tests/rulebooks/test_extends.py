@@ -127,3 +127,17 @@ def test_what_is_no_name_cannot_be_extended(tmp_path: Path, extends: str) -> Non
 def test_a_part_is_no_rulebook_by_itself() -> None:
     with pytest.raises(UnknownRulebook):
         load_rulebook("parts/binance-usdm")
+
+
+def test_what_a_file_removes_is_not_inherited(tmp_path: Path) -> None:
+    own = OWN + 'extends = "base.toml"\nremoves = ["assets.BTC", "not_covered"]\n'
+    found = load_rulebook(files(tmp_path, base=BASE, own=own))
+    assert set(found.model.assets) == {"USDT"}
+    assert found.document.not_covered == ()
+
+
+@pytest.mark.parametrize("place", ["assets.ETH", "asets.BTC", "assets.BTC.weights.0", "trigger.a"])
+def test_what_is_not_there_cannot_be_removed(tmp_path: Path, place: str) -> None:
+    own = OWN + f'extends = "base.toml"\nremoves = "{place}"\n'
+    with pytest.raises(InvalidDocument, match="cannot be removed"):
+        load_rulebook(files(tmp_path, base=BASE, own=own))

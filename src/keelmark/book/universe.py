@@ -27,7 +27,7 @@ from keelmark.core.model import (
     MarginPurpose,
     OpenInterestInitial,
 )
-from keelmark.core.numbers import ZERO, exact, to_units
+from keelmark.core.numbers import ONE, ZERO, exact, to_units
 from keelmark.core.rules import RuleParameters
 
 Rows = npt.NDArray[np.void]
@@ -257,6 +257,12 @@ class _Prices(Mapping[str, Decimal]):
 
 def _require_columns(model: MarginModel) -> None:
     """Refuse a model whose requirements read what no column holds."""
+    if model.trigger_level != ONE:
+        msg = (
+            f"rulebook {model.name} liquidates at {model.trigger_level} times maintenance; the "
+            "kernels know one time only, so an engine cannot run it: use it for account documents"
+        )
+        raise InvalidInput(msg)
     if model.margins_gross_loans:
         names = [
             name

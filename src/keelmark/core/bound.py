@@ -148,7 +148,8 @@ def excess_bound(
     with exact():
         total = ZERO
         for asset in _assets(unit, model):
-            worst = _asset_bound(asset, unit, _Sides(box, market, model, level))
+            sides = _Sides(box, market, model, level * model.trigger_level)
+            worst = _asset_bound(asset, unit, sides)
             if worst is None:
                 return None
             total += worst

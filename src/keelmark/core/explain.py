@@ -204,7 +204,7 @@ def _excess(scene: _Scene, purpose: MarginPurpose) -> Working:
     raw = {
         MarginPurpose.INITIAL: report.equity_initial - report.initial_margin,
         MarginPurpose.LIQUIDATION_END: report.equity - report.liquidation_end_margin,
-        MarginPurpose.MAINTENANCE: report.equity - report.maintenance_margin,
+        MarginPurpose.MAINTENANCE: report.equity - report.trigger_level * report.maintenance_margin,
     }[purpose]
     note = _trigger_note(scene.model.trigger) if purpose is MarginPurpose.MAINTENANCE else ""
     if value != raw:
@@ -219,8 +219,14 @@ def _excess(scene: _Scene, purpose: MarginPurpose) -> Working:
         else _requirement(scene, initial=initial)
     )
     name = "excess" if purpose is MarginPurpose.MAINTENANCE else f"excess:{purpose.value}"
-    base = _total(scene, name, value, f"equity - {requirement.name}")
-    return replace(base, note=note, parts=(_equity(scene, initial=initial), requirement))
+    level = ""
+    inputs: tuple[tuple[str, Decimal], ...] = ()
+    if purpose is MarginPurpose.MAINTENANCE and report.trigger_level != ONE:
+        level, inputs = "trigger_level * ", (("trigger_level", report.trigger_level),)
+    base = _total(scene, name, value, f"equity - {level}{requirement.name}")
+    return replace(
+        base, note=note, inputs=inputs, parts=(_equity(scene, initial=initial), requirement)
+    )
 
 
 def _trigger_note(trigger: Trigger) -> str:

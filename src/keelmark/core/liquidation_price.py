@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from keelmark.core.coin_rule import is_curved
 from keelmark.core.errors import InvalidMark, MissingNumber, UnknownInstrument, nearest
-from keelmark.core.excess import close_fee_amount, counted_profit, maintenance_rule
+from keelmark.core.excess import close_fee_amount, counted_profit, loan_margin, maintenance_rule
 from keelmark.core.found_price import LEAST_SHARE, LiquidationPrices, PriceStatus
 from keelmark.core.instrument import Instrument
 from keelmark.core.line import SAME, Line, apart, parabola_roots
@@ -120,6 +120,7 @@ class _Slice:
     asset: AssetMargin
     terms: AssetTerms
     weight: Decimal
+    level: Decimal
     fixed_value: Decimal
     fixed_profit: Decimal
     fixed_margin: Decimal
@@ -140,8 +141,12 @@ class _Slice:
             asset=asset,
             terms=model.asset(asset.asset),
             weight=weight,
+            level=model.trigger_level,
             fixed_value=sum(
-                ((a.collateral_value - a.maintenance_margin) * a.price for a in others),
+                (
+                    (a.collateral_value - model.trigger_level * a.maintenance_margin) * a.price
+                    for a in others
+                ),
                 ZERO,
             ),
             fixed_profit=sum((p.counted(weight) for p in still), ZERO),
@@ -186,11 +191,13 @@ class _Slice:
         """Return the excess of the unit, valuation currency."""
         schedule = self.terms.schedule
         if self.terms.haircut_base is HaircutBase.BALANCE:
-            cash = self.asset.balance - self.asset.accrued_interest
-            value = schedule.value(cash) + self.profit(t)
+            based = self.asset.balance - self.asset.accrued_interest
+            value = schedule.value(based) + self.profit(t)
         else:
-            value = schedule.value(self.counted(t))
-        return self.fixed_value + self.asset.price * (value - self.margin(t))
+            based = self.counted(t)
+            value = schedule.value(based)
+        value -= (self.level - ONE) * loan_margin(schedule, based)  # once is in the debt line
+        return self.fixed_value + self.asset.price * (value - self.level * self.margin(t))
 
     def ratio(self, held: PositionMargin) -> Decimal:
         """Return notional at the margin price over notional at the mark."""

@@ -172,6 +172,7 @@ class MarginReport:
         withdraws_profit: Whether the venue lets it leave.
         margin_to_stay: What must stay when money leaves, beside initial margin: the venue's share
             of the total notional.
+        trigger_level: Multiple of maintenance at which the trigger holds.
     """
 
     unit: MarginUnit
@@ -191,6 +192,7 @@ class MarginReport:
     profit: Decimal = ZERO
     withdraws_profit: bool = False
     margin_to_stay: Decimal = ZERO
+    trigger_level: Decimal = ONE
 
     @property
     def is_liquidatable(self) -> bool:
@@ -207,7 +209,7 @@ class MarginReport:
         raw numbers break the order, the smaller excess is used and `explain` says so.
         """
         with exact():
-            maintenance = self.equity - self.maintenance_margin
+            maintenance = self.equity - self.trigger_level * self.maintenance_margin
             if purpose is MarginPurpose.MAINTENANCE:
                 return maintenance
             end = min(self.equity - self.liquidation_end_margin, maintenance)
@@ -217,12 +219,12 @@ class MarginReport:
 
     @property
     def maintenance_excess(self) -> Decimal:
-        """Equity minus maintenance margin."""
+        """Equity minus the maintenance margin, times the venue's trigger level."""
         return self.excess(MarginPurpose.MAINTENANCE)
 
     @property
     def margin_ratio(self) -> Ratio:
-        """Maintenance margin over equity: liquidation at one."""
+        """Maintenance margin over equity: liquidation at one over the trigger level."""
         return self._over_equity(self.maintenance_margin)
 
     @property
@@ -242,7 +244,7 @@ class MarginReport:
 
     @property
     def health(self) -> Ratio:
-        """Equity over maintenance margin: liquidation at one."""
+        """Equity over maintenance margin: liquidation at the trigger level."""
         if self.maintenance_margin <= ZERO:
             return Ratio(value=None, reason="no maintenance margin is required")
         with exact():
@@ -323,6 +325,7 @@ def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
             assets=assets,
             groups=groups,
             profit=max(ZERO, profit - cut),
+            trigger_level=model.trigger_level,
             withdraws_profit=model.withdraw_profit,
             margin_to_stay=model.withdraw_notional * _notional(positions, assets)
             if model.withdraw_notional
@@ -338,7 +341,8 @@ def maintenance_excess(
 ) -> Decimal:
     """Return equity minus `level` times the maintenance margin, in the valuation currency.
 
-    The number every decision of the engine turns on. `level` above one watches for a warning.
+    The number every decision of the engine turns on, below zero where the unit is liquidatable: the
+    model's `trigger_level` is part of the level. `level` above one watches for a warning.
     Equal to the report's to the last digit and a third of its work.
     Raises as `margin_report`.
     """
@@ -346,9 +350,9 @@ def maintenance_excess(
     with exact():
         is_plain = not capped and model.group is None
         if is_plain and not (model.orders_in_maintenance and unit.orders):
-            return plain_excess(unit, market, model, level)
+            return plain_excess(unit, market, model, level * model.trigger_level)
         report = margin_report(unit, market, model)
-        return report.equity - level * report.maintenance_margin
+        return report.equity - level * model.trigger_level * report.maintenance_margin
 
 
 def position_facts(

@@ -308,6 +308,8 @@ class MarginModel:
         assets: Terms by asset.
         valuation: Currency totals are in. An asset of this name has price one.
         trigger: When a unit is liquidatable.
+        trigger_level: Multiple of maintenance at which the trigger holds, at least one (1.05 of
+            uniMMR under Binance portfolio margin).
         liquidation_end: Multiple of maintenance at which a liquidation stops, at least one.
         profit: Terms of positive profit by purpose; a purpose left out counts it in full.
         orders_in_maintenance: Whether open orders enlarge the maintenance requirement too.
@@ -326,6 +328,7 @@ class MarginModel:
     assets: Mapping[str, AssetTerms]
     valuation: str = "USD"
     trigger: Trigger = Trigger.BELOW
+    trigger_level: Decimal = ONE
     liquidation_end: Decimal = ONE
     profit: Mapping[MarginPurpose, ProfitTerms] = field(default_factory=dict)
     orders_in_maintenance: bool = False
@@ -341,9 +344,10 @@ class MarginModel:
                 f"{self.name}: withdraw_notional is {self.withdraw_notional}; give a share of 0 up"
             )
             raise InvalidInput(msg)
-        if self.liquidation_end < ONE:
-            msg = f"{self.name}: liquidation_end is {self.liquidation_end}; it must be at least 1"
-            raise InvalidInput(msg)
+        for key in ("trigger_level", "liquidation_end"):
+            if getattr(self, key) < ONE:
+                msg = f"{self.name}: {key} is {getattr(self, key)}; it must be at least 1"
+                raise InvalidInput(msg)
 
     def instrument(self, symbol: str) -> InstrumentTerms:
         """Return the terms of an instrument.

@@ -266,6 +266,7 @@ class RulebookDocument(_Document, frozen=True):
     valuation: str = "USD"
     trigger: Trigger = Trigger.BELOW
     edge_owner: str = "lower"
+    trigger_level: Decimal = Decimal(1)
     liquidation_end: Decimal = Decimal(1)
     orders_in_maintenance: bool = False
     single_asset: bool = False

@@ -53,12 +53,13 @@ class Merged:
 def merged(origin: Origin) -> Merged:
     """Return a file merged over what it extends, in the order named, later ones over earlier.
 
-    Tables are merged key by key, anything else is replaced. An entry that a file changes takes
-    that file's source, unless the entry names its own; name, date, source and read day are never
-    inherited.
+    Tables are merged key by key, anything else is replaced; what a file `removes` (`default_asset`,
+    `assets.ETH`) is taken from what it extends. An entry that a file changes takes that file's
+    source, unless the entry names its own; name, date, source and read day are never inherited.
 
     Raises:
-        InvalidDocument: A file extends itself, or `extends` is neither a name nor a list of them.
+        InvalidDocument: A file extends itself, `extends` is neither a name nor a list of them, or
+            what it removes is not there.
         UnknownRulebook: A file it extends is not there.
     """
     return _merged(origin, ())
@@ -68,7 +69,7 @@ def _merged(origin: Origin, trail: tuple[str, ...]) -> Merged:
     trail = (*trail, origin.name)
     base: Raw = {}
     names: list[str] = []
-    for reference in _references(origin):
+    for reference in _texts(origin, "extends"):
         parent = origin.find(reference)
         if parent.name in trail:
             way = " -> ".join((*trail, parent.name))
@@ -77,20 +78,36 @@ def _merged(origin: Origin, trail: tuple[str, ...]) -> Merged:
         found = _merged(parent, trail)
         base = _over(base, found.content)
         names += [parent.name, *found.names]
-    kept = {key: value for key, value in base.items() if key not in IDENTITY}
-    own = {key: value for key, value in origin.content.items() if key != "extends"}
+    kept: Raw = {key: value for key, value in base.items() if key not in IDENTITY}
+    for place in _texts(origin, "removes"):
+        kept = _without(kept, place.split("."), f"{origin.name}: removes {place!r}")
+    own = {k: value for k, value in origin.content.items() if k not in {"extends", "removes"}}
     told = _with_sources(own, {**kept.get("sources", {}), **own.get("sources", {})})
     return Merged(_over(kept, told), tuple(dict.fromkeys(names)))
 
 
-def _references(origin: Origin) -> Iterator[str]:
-    named = origin.content.get("extends", [])
-    for reference in named if isinstance(named, list) else [named]:
-        if not isinstance(reference, str):
-            problem = f'extends: found {reference!r}; write "venue@YYYY-MM", or a list of such'
+def _texts(origin: Origin, key: str) -> Iterator[str]:
+    """Return a text, or each of a list of texts."""
+    named = origin.content.get(key, [])
+    for text in named if isinstance(named, list) else [named]:
+        if not isinstance(text, str):
             title = f"rulebook {origin.name}"
-            raise InvalidDocument(title, [problem])
-        yield reference
+            raise InvalidDocument(
+                title, [f"{key}: found {text!r}; write a text, or a list of texts"]
+            )
+        yield text
+
+
+def _without(content: Raw, path: list[str], where: str) -> Raw:
+    """Return a table without the entry at a path."""
+    key, *rest = path
+    inner = content.get(key)
+    if inner is None or (rest and not isinstance(inner, Mapping)):
+        title = f"rulebook {where}"
+        raise InvalidDocument(title, [f"nothing is called {key!r} there; it cannot be removed"])
+    if rest:
+        return {**content, key: _without(inner, rest, where)}
+    return {name: value for name, value in content.items() if name != key}
 
 
 def _over(base: Raw, own: Raw) -> Raw:
