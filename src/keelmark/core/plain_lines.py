@@ -279,8 +279,9 @@ def _first_root(
 
 
 def _counts_in_full(model: MarginModel, settle: str) -> bool:
-    """Whether profit settled in an asset changes the excess one for one."""
+    """Whether profit and requirements in a settle asset change the excess one for one."""
     terms = model.asset(settle)
-    if model.profit_terms(MarginPurpose.MAINTENANCE).weight != ONE:
+    weight = model.profit_terms(MarginPurpose.MAINTENANCE).weight
+    if weight != ONE or model.trigger_level != ONE:
         return False
     return terms.haircut_base is HaircutBase.BALANCE or terms.schedule.is_identity
