@@ -1,6 +1,7 @@
 """Surfaces: exact at every point, and a contour with the trigger on one side only."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -11,10 +12,14 @@ from hypothesis import strategies as st
 
 import keelmark as km
 from keelmark.accounts import Account, read_account
+from keelmark.accounts.document import AccountDocument
 from keelmark.core.errors import InvalidInput
 from keelmark.core.margin import margin_report
 from keelmark.risk.surfaces import surface
+from keelmark.risk.volatility import NO_OPTIONS
 from keelmark.risk.what_if import whatif
+from keelmark.rulebooks import load_rulebook
+from tests.option_books import held, market_at, model_of, option, perpetual, unit_of
 from tests.risk.test_ladders import book
 
 STEP = Decimal("1e-7")
@@ -107,6 +112,52 @@ def test_a_coin_held_as_collateral_moves_on_its_own_axis() -> None:
     )
     found = surface(account, "SOL", "BTC", steps=3)
     assert found.margins[0][2].equity - found.margins[0][0].equity == 300 * 150 * Decimal("0.9")
+
+
+def test_volatility_changes_nothing_of_a_linear_book_and_that_is_said() -> None:
+    found = surface(account_of(*LONG), "BTC", "volatility", steps=3)
+    assert found.notes == (NO_OPTIONS,)
+    assert len({row[0].equity for row in found.margins}) == 1
+
+
+def option_account(size: str, mark_of: str = "0.6") -> Account:
+    """A put on a coin that stands at 50 000, and a perpetual that hedges nothing."""
+    put, perp = option("put", "48000", counts_value=True), perpetual()
+    positions = (held(put, size, "1500"), held(perp, "0.01", "50000"))
+    return Account(
+        document=AccountDocument(venue="options"),
+        rulebook=replace(load_rulebook("generic"), model=model_of(put, perp)),
+        as_of=None,
+        units=(unit_of("12000", *positions),),
+        market=market_at("50000", put, perp, volatility=mark_of),
+        reported={},
+        notes=(),
+    )
+
+
+def test_a_short_option_falls_in_price_and_in_volatility() -> None:
+    account = option_account("-1")
+    found = surface(account, "BTC", "volatility", steps=5)
+    assert found.notes == ()
+    middle = len(found.moves_x) // 2
+    by_volatility = [row[middle].equity for row in found.margins]
+    assert by_volatility == sorted(by_volatility, reverse=True)
+    assert len(set(by_volatility)) == len(by_volatility)
+    assert found.now == found.margins[middle][middle]
+    assert found.contour
+    assert found.x.reference == 50000  # the perpetual's mark, not the premium of the option
+    unit = account.units[0]
+    report = margin_report(unit, account.market, account.model)
+    assert found.now.equity == report.equity
+
+
+def test_a_volatility_moved_is_the_margin_at_marks_of_that_volatility() -> None:
+    found = surface(option_account("-1"), "BTC", "volatility", steps=3)
+    dear = option_account("-1", mark_of="0.9")  # half as much again
+    (unit,) = dear.units
+    report = margin_report(unit, dear.market, dear.model)
+    # marks are on a grid of a hundredth, so the two differ by the rounding of today's
+    assert abs(found.margins[2][1].equity - report.equity) <= Decimal("0.01")
 
 
 def test_two_axes_that_move_one_price_are_refused() -> None:

@@ -8,6 +8,7 @@ from importlib import import_module
 _HOMES = {
     "Action": "keelmark.risk.rescues",
     "Add": "keelmark.risk.edits",
+    "BetaMove": "keelmark.risk.beta_move",
     "Close": "keelmark.risk.edits",
     "Ladder": "keelmark.risk.ladders",
     "Surface": "keelmark.risk.surfaces",
@@ -18,6 +19,7 @@ _HOMES = {
     "MovePrice": "keelmark.risk.edits",
     "Rescue": "keelmark.risk.rescues",
     "RescueOptions": "keelmark.risk.rescues",
+    "NearestMove": "keelmark.risk.nearest_move",
     "Resize": "keelmark.risk.edits",
     "SetLeverage": "keelmark.risk.edits",
     "SetMarginMode": "keelmark.risk.edits",
@@ -27,8 +29,11 @@ _HOMES = {
     "WhatIf": "keelmark.risk.what_if",
     "Withdraw": "keelmark.risk.edits",
     "ladder": "keelmark.risk.ladders",
+    "find_beta_move": "keelmark.risk.beta_move",
+    "find_nearest_move": "keelmark.risk.nearest_move",
     "parse_edit": "keelmark.risk.edit_text",
     "rescue": "keelmark.risk.rescues",
+    "read_returns": "keelmark.risk.returns",
     "surface": "keelmark.risk.surfaces",
     "whatif": "keelmark.risk.what_if",
 }

@@ -1,6 +1,6 @@
 """Along what prices move: one mark, a coin with everything on it, all coins, or a given vector."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -41,6 +41,32 @@ class Axis:
         """Return the margin after a move."""
         with exact():
             return MarginAt.of(self.path.unit, self.path.at(move), self.path.model)
+
+    @property
+    def moved(self) -> frozenset[tuple[str, str]]:
+        """Kind and name of every price it moves."""
+        return frozenset((factor.kind.value, factor.name) for factor in self.path.slopes)
+
+    def shift(self, move: Decimal) -> Callable[[Market], Market]:
+        """Return what a move makes of a market in which other prices may have moved already."""
+        with exact():
+            own = self.path.at(move)
+        moved = self.moved
+        marks = {name: price for name, price in own.marks.items() if ("mark", name) in moved}
+        indices = {name: price for name, price in own.indices.items() if ("index", name) in moved}
+        assets = {n: price for n, price in own.asset_prices.items() if ("asset", n) in moved}
+        forwards = {name: own.forwards[name] for name in self.path.options}
+
+        def shifted(market: Market) -> Market:
+            return replace(
+                market,
+                marks={**market.marks, **marks},
+                indices={**market.indices, **indices},
+                asset_prices={**market.asset_prices, **assets},
+                forwards={**market.forwards, **forwards},
+            )
+
+        return shifted
 
     def excess(self, move: Decimal) -> Decimal:
         """Return the maintenance excess after a move."""
@@ -116,13 +142,12 @@ def axis_of(account: Account, unit: MarginUnit, name: str) -> Axis:
     if name == ALL:
         return Axis(name="all prices", path=_along(account, unit, symbols), reference=None)
     if on_it:
-        first = on_it[0]
-        return Axis(name=name, path=_along(account, unit, on_it), reference=market.mark(first))
+        return Axis(name=name, path=_along(account, unit, on_it), reference=_price(on_it, account))
     if name in symbols:
         path = _along(account, unit, [name])
         slopes = {f: s for f, s in path.slopes.items() if f.kind is not FactorKind.ASSET}
         alone = replace(path, slopes=slopes)
-        return Axis(name=name, path=alone, reference=market.mark(name))
+        return Axis(name=name, path=alone, reference=_price([name], account))
     asset = Factor(FactorKind.ASSET, name)
     if asset in reads(unit, model):
         path = PricePath(unit, market, model, {}, {asset: ONE})
@@ -161,6 +186,13 @@ def direction_of(
         msg = "a joint move needs at least one instrument with a non-zero change"
         raise InvalidInput(msg)
     return found
+
+
+def _price(symbols: list[str], account: Account) -> Decimal:
+    """Return the price of what these contracts are on: a mark, or what options have as forward."""
+    terms = {symbol: account.model.instrument(symbol) for symbol in symbols}
+    marked = [symbol for symbol in symbols if terms[symbol].option is None]
+    return account.market.mark(marked[0]) if marked else account.market.forward(symbols[0])
 
 
 def _along(account: Account, unit: MarginUnit, symbols: list[str]) -> PricePath:

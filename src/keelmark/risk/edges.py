@@ -73,6 +73,8 @@ def _of_positions(axis: Axis) -> list[Edge]:
     found: list[Edge] = []
     for position in path.unit.positions:
         terms = path.model.instrument(position.instrument)
+        if terms.option is not None:
+            continue  # its value bends everywhere
         symbol = position.instrument
         value, notional = value_and_notional(position, terms, path.market)
         rule = maintenance_rule(position, terms)

@@ -14,6 +14,7 @@ from keelmark.core.numbers import ZERO
 from keelmark.risk.axes import Axis, MarginAt
 from keelmark.risk.ladders import Ladder, Rung, rung_words, stretch_words, stretches
 from keelmark.risk.surfaces import Point, Surface
+from keelmark.risk.volatility import VolatilityAxis
 
 try:
     from matplotlib.axes import Axes
@@ -150,7 +151,7 @@ def _mark(axes: Axes, rung: Rung, scale: float) -> None:
         ha="left" if is_left else "right",
         color=WORD,
         fontsize=10,
-        bbox={"boxstyle": "round,pad=0.15", "facecolor": PAPER, "edgecolor": "none"},
+        bbox={"boxstyle": "round,pad=0.1", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.75},
     )
 
 
@@ -275,7 +276,7 @@ def _depth(margin: MarginAt) -> float:
     return max(past, 1e-9) if margin.is_liquidatable else min(past, -1e-9)
 
 
-def _ticks(axis: Axis) -> FuncFormatter:
+def _ticks(axis: Axis | VolatilityAxis) -> FuncFormatter:
     """Return axis labels: the move, and below it the price it comes to."""
 
     def text(move: float, _: int | None = None) -> str:

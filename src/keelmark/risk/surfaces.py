@@ -14,9 +14,11 @@ from keelmark.core.errors import InvalidInput
 from keelmark.core.margin import maintenance_excess
 from keelmark.core.market import Market
 from keelmark.core.numbers import ZERO, exact
+from keelmark.core.unit import MarginUnit
 from keelmark.risk.axes import Axis, MarginAt, axis_of, unit_for
 from keelmark.risk.crossing import crossing
 from keelmark.risk.ladders import SPAN, STEPS, currency_of, grid, margin_document
+from keelmark.risk.volatility import NO_OPTIONS, VOLATILITY, VolatilityAxis
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,7 +48,7 @@ class Surface:
     unit_id: str
     currency: str
     x: Axis
-    y: Axis
+    y: Axis | VolatilityAxis
     moves_x: tuple[Decimal, ...]
     moves_y: tuple[Decimal, ...]
     margins: tuple[tuple[MarginAt, ...], ...]
@@ -61,7 +63,7 @@ class Surface:
     def market(self, move_x: Decimal, move_y: Decimal) -> Market:
         """Return the market after both moves."""
         with exact():
-            return joined(self.x, self.y, self.x.path.at(move_x), self.y.path.at(move_y))
+            return self.y.shift(move_y)(self.x.path.at(move_x))
 
     def at(self, move_x: Decimal, move_y: Decimal) -> MarginAt:
         """Return the margin after both moves."""
@@ -143,7 +145,7 @@ def surface(
     Args:
         account: From `load_account`.
         x: What moves across: an instrument, a coin, or an asset, as in `ladder`.
-        y: What moves up.
+        y: What moves up; `volatility` for every implied volatility alike.
         unit_id: Margin unit; the one that holds both where left out.
         span: Largest relative move either way, below 1.
         steps: Columns, and rows.
@@ -155,12 +157,14 @@ def surface(
     Source: docs/model.md, "Ladder and surface".
     """
     unit = unit_for(account, x, unit_id)
-    across, up = axis_of(account, unit, x), axis_of(account, unit, y)
-    shared = sorted(str(f.name) for f in across.path.slopes.keys() & up.path.slopes.keys())
+    across, up = axis_of(account, unit, x), _up(account, unit, y)
+    shared = sorted({name for _, name in across.moved & up.moved})
     if shared:
         msg = f"{x} and {y} both move {', '.join(shared)}; choose two prices that move apart"
         raise InvalidInput(msg)
-    moves_x, moves_y = grid(across, -span, span, steps), grid(up, -span, span, steps)
+    moves_x = grid(across, -span, span, steps)
+    moves_y = grid(up, -span, span, steps) if isinstance(up, Axis) else moves_x
+    still = isinstance(up, VolatilityAxis) and not up.options
     empty = Surface(
         rulebook=account.rulebook.name,
         unit_id=unit.unit_id,
@@ -171,24 +175,17 @@ def surface(
         moves_y=tuple(moves_y),
         margins=(),
         contour=(),
+        notes=(NO_OPTIONS,) if still else (),
     )
     filled = replace(empty, margins=_margins(empty))
     return replace(filled, contour=_contour(filled))
 
 
-def joined(x: Axis, y: Axis, across: Market, up: Market) -> Market:
-    """Return the market in which two axes that move different prices have both moved."""
-    moved = {(factor.kind.value, factor.name) for factor in y.path.slopes}
-    marks = {name: price for name, price in up.marks.items() if ("mark", name) in moved}
-    indices = {name: price for name, price in up.indices.items() if ("index", name) in moved}
-    assets = {name: price for name, price in up.asset_prices.items() if ("asset", name) in moved}
-    return replace(
-        across,
-        marks={**across.marks, **marks},
-        indices={**across.indices, **indices},
-        asset_prices={**across.asset_prices, **assets},
-        snapshot_id=f"{x.path.market.snapshot_id} with {x.name} and {y.name} moved",
-    )
+def _up(account: Account, unit: MarginUnit, name: str) -> Axis | VolatilityAxis:
+    """Return what moves up: prices, or the volatility of every option."""
+    if name == VOLATILITY:
+        return VolatilityAxis.of(unit, account.market, account.model)
+    return axis_of(account, unit, name)
 
 
 def _margins(empty: Surface) -> tuple[tuple[MarginAt, ...], ...]:
@@ -196,13 +193,10 @@ def _margins(empty: Surface) -> tuple[tuple[MarginAt, ...], ...]:
     path = empty.x.path
     with exact():
         across = [path.at(move) for move in empty.moves_x]
-        up = [empty.y.path.at(move) for move in empty.moves_y]
+        up = [empty.y.shift(move) for move in empty.moves_y]
         return tuple(
-            tuple(
-                MarginAt.of(path.unit, joined(empty.x, empty.y, column, row), path.model)
-                for column in across
-            )
-            for row in up
+            tuple(MarginAt.of(path.unit, shift(market), path.model) for market in across)
+            for shift in up
         )
 
 

@@ -1,0 +1,72 @@
+"""The joint move in which every coin follows the market by its historical beta."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from keelmark.accounts.account import Account
+from keelmark.accounts.check_document import JsonTable, decimal_text, joint_move_document
+from keelmark.core.joint_move import JointMove, joint_move
+from keelmark.core.numbers import exact
+from keelmark.risk.axes import direction_of, unit_for
+from keelmark.risk.returns import Returns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BetaMove:
+    """How far the market can move before a unit is liquidatable, its coins following.
+
+    Attributes:
+        unit_id: The margin unit.
+        market: The coin whose move is counted.
+        betas: Least-squares slope of each coin on it.
+        down: The market falling; its size is the market's fall.
+        up: The market rising.
+    """
+
+    unit_id: str
+    market: str
+    betas: Mapping[str, Decimal]
+    down: JointMove
+    up: JointMove
+
+    def document(self) -> JsonTable:
+        """Return the moves as JSON."""
+        return {
+            "unit": self.unit_id,
+            "market": self.market,
+            "betas": {coin: decimal_text(beta) for coin, beta in self.betas.items()},
+            "down": joint_move_document(self.down),
+            "up": joint_move_document(self.up),
+        }
+
+
+def find_beta_move(
+    account: Account, returns: Returns, *, market: str = "BTC", unit_id: str | None = None
+) -> BetaMove:
+    """Return how far the market can fall and rise, every coin moving its beta times as much.
+
+    Args:
+        account: From `load_account`.
+        returns: From `read_returns`; of the market and of every coin held.
+        market: The coin that leads.
+        unit_id: Margin unit; the first with positions where left out.
+
+    Raises:
+        InvalidInput: A coin has no returns.
+
+    Source: docs/model.md, "Nearest joint move".
+    """
+    unit = unit_for(account, None, unit_id)
+    held = [account.model.instrument(p.instrument).instrument.base for p in unit.positions]
+    betas = returns.betas(market, tuple(dict.fromkeys(held)))
+    direction = direction_of(unit, betas, account.model)
+    with exact():
+        fall = {symbol: -step for symbol, step in direction.items()}
+    return BetaMove(
+        unit_id=unit.unit_id,
+        market=market,
+        betas=betas,
+        down=joint_move(unit, fall, account.market, account.model),
+        up=joint_move(unit, direction, account.market, account.model),
+    )

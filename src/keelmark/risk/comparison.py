@@ -1,0 +1,278 @@
+"""The same book side by side: under every venue's rules, and cross against isolated."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from keelmark.accounts.account import Account
+from keelmark.accounts.check import AccountCheck, UnitCheck, Verdict
+from keelmark.accounts.check import check as check_account
+from keelmark.accounts.check_document import JsonTable, decimal_text, price_document
+from keelmark.accounts.document import MarginMode
+from keelmark.accounts.levels import WARN_DISTANCE
+from keelmark.accounts.table import Table
+from keelmark.core.errors import KeelmarkError
+from keelmark.core.liquidation_price import LiquidationPrices
+from keelmark.core.numbers import ZERO, exact
+from keelmark.risk.apply import applied
+from keelmark.risk.draft import Draft
+from keelmark.risk.edits import ALL, SetMarginMode, SetVenue
+from keelmark.risk.symbols import DOLLARS
+from keelmark.risk.terms_edits import set_margin_mode
+from keelmark.risk.trades import moved_margin
+from keelmark.rulebooks import rulebook_names
+
+if TYPE_CHECKING:
+    import polars as pl
+
+AS_IT_IS = "as it is"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """The book in one form.
+
+    Attributes:
+        name: The rulebook, or how collateral is shared.
+        check: What it comes to; `None` where it cannot be had at all.
+        reason: Why a total is unknown.
+        notes: What was converted or assumed.
+    """
+
+    name: str
+    check: AccountCheck | None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it comes to in a word."""
+        return Verdict.UNKNOWN if self.check is None else self.check.verdict
+
+    @property
+    def holders(self) -> tuple[UnitCheck, ...]:
+        """The units that hold positions."""
+        units = () if self.check is None else self.check.units
+        return tuple(unit for unit in units if unit.unit.positions)
+
+    @property
+    def currency(self) -> str | None:
+        """What totals are in; `None` where units do not add up."""
+        names = {unit.currency for unit in self.holders}
+        if len(names) == 1:
+            return next(iter(names))
+        return "USD" if names and names <= set(DOLLARS) else None
+
+    def total(self, name: str) -> Decimal | None:
+        """Return a total over the units that hold positions; `None` where one is unknown."""
+        amounts = [unit.total(name) for unit in self.holders]
+        if self.reason is not None or self.currency is None or None in amounts:
+            return None
+        with exact():
+            return sum((amount for amount in amounts if amount is not None), ZERO)
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether its totals are known, and in dollars."""
+        in_dollars = self.currency in DOLLARS
+        return in_dollars and self.total("initial_margin") is not None
+
+    @property
+    def distance(self) -> Decimal | None:
+        """The nearest liquidating move, unsigned."""
+        return None if self.check is None or self.reason else self.check.distance
+
+    @property
+    def at_stake(self) -> Decimal | None:
+        """The equity of the unit that is nearest to its end: what goes with it."""
+        nearest = None if self.check is None else self.check.nearest_unit
+        return None if nearest is None or self.reason else nearest.total("equity")
+
+    @property
+    def prices(self) -> Mapping[str, LiquidationPrices]:
+        """Liquidation prices by leg."""
+        rows = () if self.check is None else tuple(self.check.positions)
+        return {
+            f"{p.held.position.instrument} {'long' if p.held.position.size > 0 else 'short'}": (
+                p.liquidation
+            )
+            for p in rows
+        }
+
+    def document(self) -> JsonTable:
+        """Return the alternative as JSON."""
+        totals = ("equity", "initial_margin", "maintenance_margin")
+        return {
+            "name": self.name,
+            "verdict": self.verdict.value,
+            "currency": self.currency,
+            **{name: decimal_text(self.total(name)) for name in totals},
+            "distance": decimal_text(self.distance),
+            "at_stake": decimal_text(self.at_stake),
+            "liquidation_prices": {leg: price_document(p) for leg, p in self.prices.items()},
+            "reason": self.reason,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Alternatives side by side; the first is the account as it is.
+
+    Attributes:
+        title: What is compared.
+        alternatives: In the order they were asked for.
+    """
+
+    title: str
+    alternatives: tuple[Alternative, ...]
+
+    @property
+    def cheapest(self) -> Mapping[str, str]:
+        """The name with the least initial margin, the least maintenance, and the most distance."""
+        known = [a for a in self.alternatives if a.is_comparable]
+        found: dict[str, str] = {}
+        for name in ("initial_margin", "maintenance_margin"):
+            totals = [(total, a.name) for a in known if (total := a.total(name)) is not None]
+            if totals:
+                found[name] = min(totals, key=lambda pair: pair[0])[1]
+        far = [(a.distance, a.name) for a in known if a.distance is not None]
+        if far:
+            found["distance"] = max(far, key=lambda pair: pair[0])[1]
+        return found
+
+    @property
+    def table(self) -> Table:
+        """One alternative a row."""
+        names = ("name", "verdict", "currency", "equity", "initial_margin", "maintenance_margin")
+        rows = [
+            (
+                a.name,
+                a.verdict.value,
+                a.currency or "",
+                *(a.total(name) for name in names[3:]),
+                a.distance,
+                a.at_stake,
+                a.reason or "",
+            )
+            for a in self.alternatives
+        ]
+        return Table.of(self.title, (*names, "distance", "at_stake", "reason"), rows)
+
+    def to_polars(self) -> "pl.DataFrame":
+        """Return `table` as a frame; numbers are float64."""
+        return self.table.to_polars()
+
+    def document(self) -> JsonTable:
+        """Return the comparison as JSON."""
+        return {
+            "title": self.title,
+            "alternatives": [a.document() for a in self.alternatives],
+            "cheapest": dict(self.cheapest),
+        }
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
+
+
+def compare_venues(
+    account: Account,
+    venues: Sequence[str] | None = None,
+    *,
+    warn_distance: Decimal = WARN_DISTANCE,
+) -> Comparison:
+    """Return the book as it is and under other rulebooks.
+
+    Args:
+        account: From `load_account`.
+        venues: References of rulebooks; every built-in venue where left out.
+        warn_distance: Distance below which a verdict is a warning.
+
+    Source: docs/model.md, "Comparison".
+    """
+    present = account.rulebook.document.name
+    wanted = [v for v in venue_names() if v != present] if venues is None else list(venues)
+    here = _alternative(account.rulebook.name, account, warn_distance)
+    others = [_elsewhere(account, venue, warn_distance) for venue in wanted]
+    return Comparison(title="the same book by venue", alternatives=(here, *others))
+
+
+def venue_names() -> tuple[str, ...]:
+    """Return the built-in venues, without their dates."""
+    return tuple(dict.fromkeys(name.partition("@")[0] for name in rulebook_names()))
+
+
+def compare_modes(account: Account, *, warn_distance: Decimal = WARN_DISTANCE) -> Comparison:
+    """Return the book as it is, all cross, isolated at initial margin, and with all of it split.
+
+    "Isolated" gives every leg its initial margin and what it has lost, and leaves the rest aside;
+    "split" divides the rest among the legs by maintenance margin.
+
+    Args:
+        account: From `load_account`.
+        warn_distance: Distance below which a verdict is a warning.
+
+    Source: docs/model.md, "Comparison".
+    """
+    rows = [_alternative(AS_IT_IS, account, warn_distance)]
+    start = applied(account, ())
+    shared = set_margin_mode(start, SetMarginMode(leg=ALL, mode=MarginMode.CROSS))
+    rows.append(_alternative("cross", shared.account, warn_distance))
+    for name, form in (("isolated", _isolated), ("split", _split)):
+        try:
+            rows.append(_alternative(name, form(shared).account, warn_distance))
+        except KeelmarkError as error:
+            rows.append(Alternative(name=name, check=None, reason=str(error)))
+    return Comparison(title="cross against isolated", alternatives=tuple(rows))
+
+
+def _isolated(shared: Draft) -> Draft:
+    return set_margin_mode(shared, SetMarginMode(leg=ALL, mode=MarginMode.ISOLATED))
+
+
+def _split(shared: Draft) -> Draft:
+    """Return every leg isolated, with what is left of its settle asset divided by maintenance."""
+    draft = _isolated(shared)
+    needs = {
+        p.held.position.instrument + ("/l" if p.held.position.size > 0 else "/s"): p.held
+        for p in check_account(draft.account).positions
+    }
+    by_asset: dict[str, Decimal] = {}
+    with exact():
+        for held in needs.values():
+            by_asset[held.settle] = by_asset.get(held.settle, ZERO) + held.maintenance_margin
+    left = {asset: draft.document.collateral.get(asset, ZERO) for asset in by_asset}
+    for row in draft.document.positions:
+        held = needs[row.instrument + ("/l" if row.size > 0 else "/s")]
+        if left[held.settle] <= ZERO or not by_asset[held.settle]:
+            continue
+        with exact():
+            share = left[held.settle] * held.maintenance_margin / by_asset[held.settle]
+        rest = draft.document.collateral[held.settle]
+        draft = moved_margin(draft, row.path, min(share, rest))
+    return draft
+
+
+def _elsewhere(account: Account, venue: str, warn_distance: Decimal) -> Alternative:
+    """Return the book under another rulebook; what it cannot margin is unknown, with the reason."""
+    try:
+        draft = applied(account, (SetVenue(reference=venue),))
+        found = _alternative(draft.account.rulebook.name, draft.account, warn_distance)
+    except KeelmarkError as error:
+        return Alternative(name=venue, check=None, reason=str(error))
+    return replace(found, notes=draft.notes)
+
+
+def _alternative(name: str, account: Account, warn_distance: Decimal) -> Alternative:
+    found = check_account(account, warn_distance=warn_distance)
+    reasons = dict.fromkeys(_reasons(found))
+    return Alternative(name=name, check=found, reason="; ".join(reasons) or None)
+
+
+def _reasons(found: AccountCheck) -> Iterable[str]:
+    """Return why totals are unknown: what could not be mapped first."""
+    if found.account.unlearnt is not None:
+        return (found.account.unlearnt,)
+    return (unit.reason for unit in found.units if unit.reason and unit.unit.positions)
+
