@@ -90,6 +90,14 @@ def test_sizes_are_told_in_the_contracts_of_the_venue(contracts: str) -> None:
     }
 
 
+def test_a_dollar_that_is_priced_there_is_one_and_said(contracts: str) -> None:
+    found = whatif(account_of(), f"venue {contracts}")
+    assert found.after.account.market.asset_prices["USDT"] == 1
+    assert "USDT is one USD there" in found.notes
+    priced = whatif(account_of(prices={"USDT": "0.98"}), f"venue {contracts}")
+    assert priced.after.account.market.asset_prices["USDT"] == Decimal("0.98")
+
+
 def test_there_and_back_is_the_same_book(contracts: str) -> None:
     there = whatif(account_of(), f"venue {contracts}").after.account
     back = whatif(there, "venue generic")

@@ -11,10 +11,11 @@ from keelmark.accounts.check import check as check_account
 from keelmark.accounts.check_document import JsonTable, decimal_text, price_document
 from keelmark.accounts.document import MarginMode
 from keelmark.accounts.levels import WARN_DISTANCE
+from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.table import Table
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.liquidation_price import LiquidationPrices
-from keelmark.core.numbers import ZERO, exact
+from keelmark.core.numbers import ZERO, exact, round_to
 from keelmark.risk.apply import applied
 from keelmark.risk.draft import Draft
 from keelmark.risk.edits import ALL, SetMarginMode, SetVenue
@@ -93,12 +94,7 @@ class Alternative:
     def prices(self) -> Mapping[str, LiquidationPrices]:
         """Liquidation prices by leg."""
         rows = () if self.check is None else tuple(self.check.positions)
-        return {
-            f"{p.held.position.instrument} {'long' if p.held.position.size > 0 else 'short'}": (
-                p.liquidation
-            )
-            for p in rows
-        }
+        return {_leg(p): p.liquidation for p in rows}
 
     def document(self) -> JsonTable:
         """Return the alternative as JSON."""
@@ -129,18 +125,14 @@ class Comparison:
     alternatives: tuple[Alternative, ...]
 
     @property
-    def cheapest(self) -> Mapping[str, str]:
-        """The name with the least initial margin, the least maintenance, and the most distance."""
+    def cheapest(self) -> Mapping[str, tuple[str, ...]]:
+        """The names with the least initial margin, the least maintenance, the most distance."""
         known = [a for a in self.alternatives if a.is_comparable]
-        found: dict[str, str] = {}
-        for name in ("initial_margin", "maintenance_margin"):
-            totals = [(total, a.name) for a in known if (total := a.total(name)) is not None]
-            if totals:
-                found[name] = min(totals, key=lambda pair: pair[0])[1]
-        far = [(a.distance, a.name) for a in known if a.distance is not None]
-        if far:
-            found["distance"] = max(far, key=lambda pair: pair[0])[1]
-        return found
+        least = {name: _least(known, name) for name in ("initial_margin", "maintenance_margin")}
+        far = max((a.distance for a in known if a.distance is not None), default=None)
+        farthest = tuple(a.name for a in known if far is not None and a.distance == far)
+        found = {**least, "distance": farthest}
+        return {name: names for name, names in found.items() if names}
 
     @property
     def table(self) -> Table:
@@ -169,11 +161,17 @@ class Comparison:
         return {
             "title": self.title,
             "alternatives": [a.document() for a in self.alternatives],
-            "cheapest": dict(self.cheapest),
+            "cheapest": {name: list(names) for name, names in self.cheapest.items()},
         }
 
     def _repr_html_(self) -> str:
         return self.table._repr_html_()
+
+
+def _least(known: Sequence[Alternative], name: str) -> tuple[str, ...]:
+    """Return the names that ask least."""
+    least = min((a.total(name) or ZERO for a in known), default=None)
+    return tuple(a.name for a in known if a.total(name) == least)
 
 
 def compare_venues(
@@ -207,7 +205,7 @@ def compare_modes(account: Account, *, warn_distance: Decimal = WARN_DISTANCE) -
     """Return the book as it is, all cross, isolated at initial margin, and with all of it split.
 
     "Isolated" gives every leg its initial margin and what it has lost, and leaves the rest aside;
-    "split" divides the rest among the legs by maintenance margin.
+    "split" divides the rest among the legs by maintenance margin, rounded down to the quantum.
 
     Args:
         account: From `load_account`.
@@ -227,6 +225,11 @@ def compare_modes(account: Account, *, warn_distance: Decimal = WARN_DISTANCE) -
     return Comparison(title="cross against isolated", alternatives=tuple(rows))
 
 
+def _leg(position: PositionCheck) -> str:
+    held = position.held.position
+    return f"{held.instrument} {'long' if held.size > ZERO else 'short'}"
+
+
 def _isolated(shared: Draft) -> Draft:
     return set_margin_mode(shared, SetMarginMode(leg=ALL, mode=MarginMode.ISOLATED))
 
@@ -234,23 +237,20 @@ def _isolated(shared: Draft) -> Draft:
 def _split(shared: Draft) -> Draft:
     """Return every leg isolated, with what is left of its settle asset divided by maintenance."""
     draft = _isolated(shared)
-    needs = {
-        p.held.position.instrument + ("/l" if p.held.position.size > 0 else "/s"): p.held
-        for p in check_account(draft.account).positions
-    }
+    needs = {_leg(p): p.held for p in check_account(draft.account).positions}
     by_asset: dict[str, Decimal] = {}
     with exact():
         for held in needs.values():
             by_asset[held.settle] = by_asset.get(held.settle, ZERO) + held.maintenance_margin
     left = {asset: draft.document.collateral.get(asset, ZERO) for asset in by_asset}
     for row in draft.document.positions:
-        held = needs[row.instrument + ("/l" if row.size > 0 else "/s")]
+        held = needs[f"{row.instrument} {'long' if row.size > ZERO else 'short'}"]
         if left[held.settle] <= ZERO or not by_asset[held.settle]:
             continue
         with exact():
             share = left[held.settle] * held.maintenance_margin / by_asset[held.settle]
-        rest = draft.document.collateral[held.settle]
-        draft = moved_margin(draft, row.path, min(share, rest))
+        quantum = draft.account.model.asset(held.settle).quantum
+        draft = moved_margin(draft, row.path, round_to(share, quantum, up=False))
     return draft
 
 
@@ -275,4 +275,3 @@ def _reasons(found: AccountCheck) -> Iterable[str]:
     if found.account.unlearnt is not None:
         return (found.account.unlearnt,)
     return (unit.reason for unit in found.units if unit.reason and unit.unit.positions)
-

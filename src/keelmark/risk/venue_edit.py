@@ -15,7 +15,7 @@ from keelmark.accounts.document import (
 )
 from keelmark.core.errors import UnknownRulebook
 from keelmark.core.instrument import Instrument
-from keelmark.core.numbers import ZERO, exact
+from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.risk.draft import Draft, renumbered
 from keelmark.risk.edits import SetVenue
 from keelmark.risk.symbols import DOLLARS, Counterpart, counterpart
@@ -74,6 +74,7 @@ class _Mapping:
     converted: dict[str, str] = field(default_factory=dict)
     dropped: list[UnknownRow] = field(default_factory=list)
     own_rows: list[str] = field(default_factory=list)
+    at_par: list[str] = field(default_factory=list)
 
     def document(self, document: AccountDocument) -> AccountDocument:
         """Return the document in the words of the target."""
@@ -90,12 +91,29 @@ class _Mapping:
             open_interest={},
             venue_reported={},
         )
-        return replace(mapped, unknown=(*document.unknown, *dict.fromkeys(self.dropped)))
+        unknown = (*document.unknown, *dict.fromkeys(self.dropped))
+        return replace(mapped, unknown=unknown, prices=self._with_dollars(mapped))
+
+    def _with_dollars(self, mapped: AccountDocument) -> dict[str, Decimal]:
+        """Return the prices with one for every dollar the target prices and nobody does."""
+        own = [row.spec.settle for row in mapped.positions if row.spec and row.spec.settle]
+        known = [row.instrument for row in mapped.positions if row.spec is None]
+        settles = [*own, *(self.target.terms_for(name).instrument.settle for name in known)]
+        held = dict.fromkeys((*mapped.collateral, *mapped.liabilities, *settles))
+        self.at_par = [
+            asset
+            for asset in held
+            if asset in DOLLARS
+            and asset not in mapped.prices
+            and self.target.model.reads_price_of(asset)
+        ]
+        return {**mapped.prices, **dict.fromkeys(self.at_par, ONE)}
 
     def notes(self) -> list[str]:
         """Return what was done, in words."""
         found = [f"{old} is {new} there" for old, new in self.renamed.items()]
         found += [f"{old} counts one to one as {new}" for old, new in self.converted.items()]
+        found += [f"{name} is one {self.target.model.valuation} there" for name in self.at_par]
         if self.own_rows:
             names = ", ".join(dict.fromkeys(self.own_rows))
             found.append(f"the venue's own tier of {names} is left out: the table there applies")

@@ -1,0 +1,180 @@
+"""The terminal view of a comparison: one form of the book a line, the cheapest named."""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from shlex import quote
+
+import click
+
+from keelmark.accounts.check import Verdict
+from keelmark.accounts.figures import compact, percent
+from keelmark.accounts.levels import Level
+from keelmark.cli.painting import GAP, INDENT, painted, say, wrapped
+from keelmark.core.liquidation_price import LiquidationPrices
+from keelmark.risk.comparison import Alternative, Comparison
+
+WIDTH = 80
+BILLION = 10**9
+FAR = Decimal(10)
+"""Distances beyond this are only said to be beyond it."""
+WORDS = {"initial_margin": "initial margin", "maintenance_margin": "maintenance"}
+MODES = {
+    "as it is": "as it is",
+    "cross": "all cross",
+    "isolated": "isolated, initial",
+    "split": "isolated, all split",
+}
+
+MODE_WORDS = (
+    "isolated, initial: each leg has its initial margin and what it lost, the rest stays aside; "
+    "all split: the rest is divided by maintenance; at stake: equity of the nearest unit"
+)
+
+Row = tuple[str, ...]
+
+
+def print_comparison(by_venue: Comparison, by_mode: Comparison, file: str) -> None:
+    """Print both comparisons; colours are left out where the output is no terminal."""
+    for line in comparison_lines(by_venue, by_mode, file):
+        say(line)
+
+
+def comparison_lines(by_venue: Comparison, by_mode: Comparison, file: str) -> Iterator[str]:
+    """Return the view line by line, within eighty columns."""
+    yield by_venue.title
+    yield from _table(by_venue.alternatives, "rulebook", lambda a: a.name)
+    yield ""
+    yield from wrapped(_cheapest(by_venue), WIDTH)
+    yield from _prices(by_venue)
+    yield ""
+    currency = by_mode.alternatives[0].currency
+    yield by_mode.title + ("" if currency is None else f", in {currency}")
+    yield from _table(
+        by_mode.alternatives, "collateral", lambda a: MODES.get(a.name, a.name), at_stake=True
+    )
+    yield from wrapped(MODE_WORDS, WIDTH)
+    yield ""
+    for note in _notes((by_venue, by_mode)):
+        yield from wrapped(note, WIDTH)
+    command = f"keelmark whatif {quote(file)} --venue NAME"
+    yield click.style(f"{INDENT}next: `{command}`", dim=True)
+
+
+def _table(
+    rows: Sequence[Alternative],
+    heading: str,
+    name: Callable[[Alternative], str],
+    *,
+    at_stake: bool = False,
+) -> Iterator[str]:
+    heads = (heading, "verdict", "initial", "maint.", "nearest", "at stake", "in")
+    cells = [
+        (
+            name(a),
+            _verdict(a),
+            _money(a.total("initial_margin")),
+            _money(a.total("maintenance_margin")),
+            _distance(a),
+            _money(a.at_stake),
+            a.currency or "",
+        )
+        for a in rows
+    ]
+    kept = [0, 1, 2, 3, 4, 5 if at_stake else 6]
+    yield from _aligned([tuple(row[i] for i in kept) for row in (heads, *cells)])
+
+
+def _aligned(rows: Sequence[Row]) -> Iterator[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lefts = {0, 1} | ({len(widths) - 1} if rows[0][-1] == "in" else set())
+    for row in rows:
+        cells = [
+            painted(cell.ljust(size) if i in lefts else cell.rjust(size), cell)
+            for i, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield f"{INDENT}{GAP.join(cells)}".rstrip()
+
+
+def _verdict(alternative: Alternative) -> str:
+    """Return the word of the unit that is nearest to its end."""
+    check = alternative.check
+    if check is None or check.verdict is Verdict.UNKNOWN:
+        return Level.UNKNOWN.value
+    if check.is_liquidatable:
+        return Level.LIQUIDATABLE.value
+    return check.levels.of_distance(check.distance).value
+
+
+def _money(amount: Decimal | None) -> str:
+    if amount is None:
+        return "unknown"
+    if abs(amount) >= BILLION:
+        return f"{amount / BILLION:,.2f} B"
+    return compact(amount, digits=5)
+
+
+def _distance(alternative: Alternative) -> str:
+    if alternative.distance is None:
+        return "unknown" if alternative.verdict is Verdict.UNKNOWN else "none"
+    far = alternative.distance
+    return f"> {percent(FAR)}" if far > FAR else percent(far)
+
+
+def _cheapest(found: Comparison) -> str:
+    """Say which is cheapest; where all are alike there is none."""
+    best = found.cheapest
+    known = [a.name for a in found.alternatives if a.is_comparable]
+    parts = [
+        f"least {word}: {'all alike' if list(best[name]) == known else ', '.join(best[name])}"
+        for name, word in WORDS.items()
+        if name in best
+    ]
+    if "distance" in best:
+        parts.append(f"farthest from liquidation: {', '.join(best['distance'])}")
+    return "; ".join(parts) or "no venue is known to margin this book"
+
+
+def _prices(found: Comparison) -> Iterator[str]:
+    """Return the liquidation price of each leg at each venue, as many legs as fit."""
+    known = [a for a in found.alternatives if a.check is not None and a.reason is None]
+    legs = list(known[0].prices) if known else []
+    rows = [("liquidation price of", *legs)]
+    rows += [(a.name, *(_price(price) for price in a.prices.values())) for a in known]
+    if not legs or any(len(row) != len(rows[0]) for row in rows):
+        return
+    width = max(len(row[0]) for row in rows) + len(INDENT)
+    shown = 1
+    for i in range(1, len(rows[0])):
+        width += max(len(row[i]) for row in rows) + len(GAP)
+        shown += width <= WIDTH
+    yield ""
+    yield from _right([row[:shown] for row in rows])
+    if shown < len(rows[0]):
+        yield f"{INDENT}{len(rows[0]) - shown} more legs: --json"
+
+
+def _right(rows: Sequence[Row]) -> Iterator[str]:
+    """Return rows with all but the first cell flush right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(size) for cell, size in zip(row[1:], widths[1:], strict=True)]
+        yield f"{INDENT}{GAP.join(cells)}".rstrip()
+
+
+def _price(price: LiquidationPrices) -> str:
+    return price.status.value if price.value is None else compact(price.value)
+
+
+def _notes(found: Sequence[Comparison]) -> Iterator[str]:
+    """Say why a total is unknown, and what was converted: each once, with where."""
+    said: dict[str, list[str]] = {}
+    for a in (a for comparison in found for a in comparison.alternatives):
+        if a.reason is not None:
+            said.setdefault(f"unknown: {a.reason}", []).append(MODES.get(a.name, a.name))
+        for note in a.notes:
+            if " is " not in note or not note.endswith(" there") or " is one " in note:
+                said.setdefault(note, []).append(a.name)
+    for note, names in said.items():
+        where = "" if all(name in note for name in names) else f" ({', '.join(names)})"
+        yield f"note: {note}{where}"

@@ -1,0 +1,128 @@
+"""The same book by venue, and cross against isolated."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from keelmark.accounts import Account, check, read_account
+from keelmark.accounts.check import Verdict
+from keelmark.risk.comparison import Comparison, compare_modes, compare_venues, venue_names
+from tests.risk.strategies import documents
+from tests.risk.test_ladders import book
+from tests.risk.venues import CONTRACTS, PERPS
+
+ROWS = (("BTCUSDT", "1", "61000"), ("ETHUSDT", "-10", "2900"))
+
+
+def account_of(**changes: object) -> Account:
+    return read_account(json.dumps({**book(*ROWS), **changes}))
+
+
+def by_name(found: Comparison) -> dict[str, Any]:
+    return {a.name: a for a in found.alternatives}
+
+
+@pytest.fixture
+def venues(tmp_path: Path) -> list[str]:
+    paths = [tmp_path / "perps.toml", tmp_path / "contracts.toml"]
+    for path, text in zip(paths, (PERPS, CONTRACTS), strict=True):
+        path.write_text(text)
+    return [str(path) for path in paths]
+
+
+def test_the_cheapest_venue_is_named(venues: list[str]) -> None:
+    found = compare_venues(account_of(), venues)
+    rows = by_name(found)
+    assert list(rows) == ["generic@2025-10", "perps@2025-06", "contracts@2025-06"]
+    # 60000 and 30000 at 0.5 %, at 2 %, at 0.4 %
+    totals = [a.total("maintenance_margin") for a in rows.values()]
+    assert totals == [Decimal(450), Decimal(1800), Decimal(360)]
+    assert found.cheapest["maintenance_margin"] == ("contracts@2025-06",)
+    assert found.cheapest["initial_margin"] == ("generic@2025-10", "contracts@2025-06")
+    assert found.cheapest["distance"] == ("contracts@2025-06",)
+
+
+def test_prices_of_other_venues_are_those_of_a_check_there(venues: list[str]) -> None:
+    (_, perps, _) = compare_venues(account_of(), venues).alternatives
+    assert perps.check is not None
+    again = check(perps.check.account)
+    assert [p.liquidation for p in again.positions] == list(perps.prices.values())
+    assert list(perps.prices) == ["BTC long", "ETH short"]
+
+
+def test_what_a_venue_cannot_margin_is_unknown_and_never_cheapest(venues: list[str]) -> None:
+    inverse = {"instrument": "BTCUSD", "size": "1", "entry_price": "5", "mark_price": "5"}
+    content = book(*ROWS)
+    content["positions"].append(inverse)
+    found = compare_venues(read_account(json.dumps(content)), [*venues, "nowhere"])
+    rows = by_name(found)
+    for name in ("perps@2025-06", "contracts@2025-06"):
+        assert rows[name].verdict is Verdict.UNKNOWN
+        assert rows[name].total("initial_margin") is None
+        assert "has no BTC inverse perpetual for BTCUSD" in rows[name].reason
+    assert "no rulebook 'nowhere'" in rows["nowhere"].reason
+    assert set().union(*found.cheapest.values()) == {"generic@2025-10"}
+
+
+def test_every_built_in_venue_is_asked_once() -> None:
+    found = compare_venues(account_of())
+    names = [a.name.partition("@")[0] for a in found.alternatives]
+    assert sorted(names) == sorted(venue_names())
+
+
+def test_isolated_legs_get_their_initial_margin_or_all_of_it() -> None:
+    rows = by_name(compare_modes(account_of()))
+    assert list(rows) == ["as it is", "cross", "isolated", "split"]
+    isolated = {p.instrument: p for p in rows["isolated"].check.account.document.positions}
+    # largest leverage of the tier, and the losses of 1000 and of 1000
+    assert isolated["BTCUSDT"].isolated_margin == 60000 / Decimal(100) + 1000
+    assert isolated["ETHUSDT"].isolated_margin == 30000 / Decimal(100) + 1000
+    split = [p.isolated_margin for p in rows["split"].check.account.document.positions]
+    assert sum(split) == 20000
+    rest = 20000 - 1600 - 1300
+    assert split[0] == 1600 + (Decimal(rest) * 300 / 450).quantize(
+        Decimal("0.000001"), "ROUND_DOWN"
+    )
+    assert rows["split"].at_stake < rows["cross"].at_stake == 18000
+    assert rows["isolated"].distance < rows["split"].distance < rows["cross"].distance
+
+
+def test_an_isolated_book_is_compared_from_shared_collateral() -> None:
+    content = book(*ROWS)
+    content["positions"][0] |= {"margin_mode": "isolated", "isolated_margin": "5000"}
+    rows = by_name(compare_modes(read_account(json.dumps(content))))
+    assert rows["as it is"].total("equity") == rows["cross"].total("equity")
+    assert len(rows["cross"].holders) == 1
+
+
+def test_collateral_that_no_leg_settles_in_cannot_be_split() -> None:
+    found = compare_modes(account_of(collateral=[{"asset": "BTC", "balance": "1"}]))
+    rows = by_name(found)
+    assert rows["cross"].verdict is Verdict.HEALTHY
+    assert "deposit USDT first" in rows["split"].reason
+    assert rows["split"].total("equity") is None
+
+
+@settings(max_examples=20)
+@given(content=documents(inverse=False))
+def test_requirements_of_cross_and_isolated_are_alike(content: dict[str, Any]) -> None:
+    rows = by_name(compare_modes(read_account(json.dumps(content))))
+    totals = {
+        rows[name].total("maintenance_margin")
+        for name in ("cross", "isolated", "split")
+        if rows[name].reason is None
+    }
+    assert len(totals) == 1
+
+
+def test_a_frame_and_a_document_hold_every_alternative(venues: list[str]) -> None:
+    found = compare_venues(account_of(), venues)
+    assert found.to_polars().height == 3
+    document: Any = found.document()
+    assert document["alternatives"][1]["maintenance_margin"] == "1800"
+    assert document["cheapest"]["maintenance_margin"] == ["contracts@2025-06"]
+    assert "perps@2025-06" in found._repr_html_()
