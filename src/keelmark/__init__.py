@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keelmark.accounts import load_account as load_account
     from keelmark.accounts import margin_table as margin_table
     from keelmark.accounts import read_account as read_account
+    from keelmark.accounts.bulk import check_many as check_many
     from keelmark.core.bankruptcy import bankruptcy_price as bankruptcy_price
     from keelmark.core.explain import explain as explain
     from keelmark.core.joint_move import joint_move as joint_move
@@ -48,6 +49,7 @@ _HOMES = {
     "Table": "keelmark.accounts",
     "bankruptcy_price": "keelmark.core.bankruptcy",
     "check": "keelmark.accounts",
+    "check_many": "keelmark.accounts.bulk",
     "explain": "keelmark.core.explain",
     "joint_move": "keelmark.core.joint_move",
     "lab": "",

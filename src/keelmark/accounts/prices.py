@@ -84,6 +84,8 @@ def without_empty(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
         and not unit.accrued_interest.get(name)
         and not unit.loans.get(name)
     ]
+    if not empty:
+        return unit
     return replace(
         unit,
         balances={a: x for a, x in unit.balances.items() if a not in empty},

@@ -7,7 +7,7 @@ import click
 
 from keelmark.accounts.check import AccountCheck, Verdict
 from keelmark.accounts.check import check as check_account
-from keelmark.accounts.levels import WARN_DISTANCE
+from keelmark.accounts.levels import WARN_DISTANCE, Levels
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.options import (
     account_argument,
@@ -47,6 +47,11 @@ CODES = {
     show_envvar=True,
     help="Amber below this distance.",
 )
+@click.option(
+    "--bulk",
+    is_flag=True,
+    help="FILE is a folder of documents, or a file with one a line; JSON is one result a line.",
+)
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -56,17 +61,30 @@ def check(
     rulebook: str | None,
     warn: Decimal,
     amber: Decimal | None,
+    bulk: bool,
 ) -> None:
     """Say how far the account in FILE (JSON or TOML, `-` for standard input) is from liquidation.
 
     Exit code 0 when healthy, 1 inside the warning distance, 2 liquidatable, 3 unknown.
     """
+    if bulk:
+        ctx.exit(_bulk(file, Levels.of(warn, amber), rulebook, as_json=as_json))
     found = check_account(account_of(file, rulebook), warn_distance=warn, amber_distance=amber)
     if as_json:
         _print_json(found)
     else:
         _print_table(found, file)
     ctx.exit(CODES[found.verdict])
+
+
+def _bulk(path: str, levels: Levels, rulebook: str | None, *, as_json: bool) -> ExitCode:
+    """Check many documents; each names its own rulebook."""
+    from keelmark.cli.check_bulk import check_bulk  # noqa: PLC0415 only many need it
+
+    if rulebook is not None:
+        msg = "--rulebook is for one account; with --bulk every document names its own"
+        raise click.UsageError(msg)
+    return check_bulk(path, levels, as_json=as_json)
 
 
 def _print_json(found: AccountCheck) -> None:

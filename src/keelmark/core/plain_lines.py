@@ -103,13 +103,14 @@ def plain_prices(
     instrument = held.terms.instrument
     value = held.value / held.position.size  # rising with the price, negative for inverse ones
     now = abs(value)
+    excess = report.equity - report.maintenance_margin
     line = _Chain(
         rows=rows,
-        rest=report.maintenance_excess / asset.price - held.value + rows.now,
+        rest=excess / asset.price - held.value + rows.now,
         rising=held.value / now,
         per_t=held.notional / now,
     )
-    found = line.roots(held.notional, report.maintenance_excess)
+    found = line.roots(held.notional, excess)
     if found is None or any(t < now * FOLLOWED for t in found):
         return None
     size = instrument.contract_size
@@ -205,7 +206,7 @@ def plain_move(
         The size in a tuple, or a tuple of `None` where no size up to `stop` does it; `None` where
         the terms are not plain.
     """
-    start = report.maintenance_excess
+    start = report.equity - report.maintenance_margin
     prices = {asset.asset: asset.price for asset in report.assets}
     slope = _coin_slope(report.assets, coins)
     if start <= ZERO or not all(_counts_in_full(model, p.settle) for p in report.positions):
