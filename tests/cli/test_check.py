@@ -112,7 +112,7 @@ def test_the_table_is_the_one_of_the_guide() -> None:
         "  residual against the venue's own figures: none (2 of 2 match)\n"
         "  naive, without the others' maintenance: BTCUSDT -28.1 %, in truth -17.7 %;\n"
         "    ETHUSDT -15.2 %, in truth -13.6 %\n"
-        "  next: `keelmark explain - maintenance`\n"
+        "  next: `keelmark explain - maintenance`  -  `keelmark rescue -`\n"
     )
 
 
@@ -407,3 +407,11 @@ def test_another_rulebook_can_be_named(tmp_path: Path) -> None:
     assert done.exit_code == ExitCode.WARNING
     refused = invoke(EXAMPLE, "--rulebook", str(tmp_path / "none.toml"))
     assert refused.exit_code == ExitCode.BAD_INPUT
+
+
+def test_next_commands_that_do_not_fit_stand_below_each_other() -> None:
+    name = "accounts/of/a/desk/with/long/names/account.json"
+    found = check(read_account(json.dumps(EXAMPLE)))
+    *_, first, second = [click.unstyle(line) for line in check_lines(found, name, 80)]
+    assert first == f"  next: `keelmark explain {name} maintenance`"
+    assert second == f"        `keelmark rescue {name}`"

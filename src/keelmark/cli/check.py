@@ -52,9 +52,7 @@ CODES = {
     is_flag=True,
     help="FILE is a folder of documents, or a file with one a line; JSON is one result a line.",
 )
-@click.pass_context
 def check(
-    ctx: click.Context,
     *,
     file: str,
     as_json: bool,
@@ -67,6 +65,7 @@ def check(
 
     Exit code 0 when healthy, 1 inside the warning distance, 2 liquidatable, 3 unknown.
     """
+    ctx = click.get_current_context()
     if bulk:
         ctx.exit(_bulk(file, Levels.of(warn, amber), rulebook, as_json=as_json))
     found = check_account(account_of(file, rulebook), warn_distance=warn, amber_distance=amber)

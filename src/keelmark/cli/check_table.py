@@ -25,6 +25,9 @@ BARS = (10, 6, 0)
 """Lengths of the distance bar, the longest that fits is taken; nothing where none does."""
 
 
+JOINER = "  -  "
+"""Stands between two commands on one line."""
+
 SAME_DIGITS = 4
 """Digits of a difference."""
 
@@ -62,7 +65,8 @@ def check_lines(found: AccountCheck, file: str, width: int = WIDTH) -> Iterator[
     yield from _naive_lines(found, width)
     for note in (*found.account.notes, *_leg_notes(found)):
         yield from wrapped(f"note: {note}", width)
-    yield click.style(INDENT + next_command(found, file), dim=True)
+    for line in next_lines(found, file, width):
+        yield click.style(line, dim=True)
 
 
 def _leg_notes(found: AccountCheck) -> Iterator[str]:
@@ -240,7 +244,16 @@ def next_command(found: AccountCheck, file: str) -> str:
     commands = [f"keelmark explain {name}{_worth_explaining(found)}"]
     if is_available("rescue"):
         commands.append(f"keelmark rescue {name}")
-    return "next: " + "  -  ".join(f"`{command}`" for command in commands)
+    return "next: " + JOINER.join(f"`{command}`" for command in commands)
+
+
+def next_lines(found: AccountCheck, file: str, width: int) -> list[str]:
+    """Return the next commands on one line, or each on its own where that is too wide."""
+    line = INDENT + next_command(found, file)
+    if len(line) <= width or JOINER not in line:
+        return [line]
+    first, *others = line.split(JOINER)
+    return [first, *(" " * line.index("`") + other for other in others)]
 
 
 def _worth_explaining(found: AccountCheck) -> str:
