@@ -193,11 +193,8 @@ def _close_fee(row: CloseFeeDocument) -> CloseFee:
 
 
 def _index(name: str | None, contract: "_Contract") -> str | None:
-    """Return an index by name; `{base}` and `{quote}` in it stand for the contract's own."""
-    if name is None or "{" not in name:
-        return name
-    quote = "usd" if contract.kind.is_inverse else contract.settle.lower()
-    return name.format(base=contract.base.lower(), quote=quote)
+    """Return an index by name; `{base}` in it stands for the contract's own."""
+    return None if name is None else name.replace("{base}", contract.base)
 
 
 def maintenance_rule(
