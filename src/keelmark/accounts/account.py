@@ -197,6 +197,9 @@ def _with_document(rules: Rulebook, document: AccountDocument, problems: Problem
             terms[symbol] = rules.terms_for(symbol, _spec_document(spec))
         except KeelmarkError as error:
             problems.add(f"{path}.instrument", str(error))
+    for row in document.positions:
+        if row.instrument in terms:
+            _check_option(row, terms[row.instrument], problems)
     assets = _named_assets(document)
     known = rules.with_terms(*terms.values(), assets=tuple(filter(None, assets.values())))
     known = known.with_weights(document.weights)
@@ -205,6 +208,21 @@ def _with_document(rules: Rulebook, document: AccountDocument, problems: Problem
             hint = nearest(asset, known.model.assets)
             problems.add(path, f"rulebook {rules.name} has no asset {asset!r}; {hint}")
     return known
+
+
+def _check_option(row: PositionRow, terms: InstrumentTerms, problems: Problems) -> None:
+    """Refuse what only options may say of a position that is none, and the other way round."""
+    if terms.option is not None:
+        if row.tier is not None:
+            text = "an option has none: it is margined by the venue's option rule"
+            problems.add(f"{row.path}.tier", text)
+        return
+    for key in ("entry_price", "mark_price"):
+        if getattr(row, key) == ZERO and not problems.touch(f"{row.path}.{key}"):
+            problems.add(f"{row.path}.{key}", "found 0; it must be above 0")
+    for key in ("implied_volatility", "underlying_price"):
+        if getattr(row, key) is not None:
+            problems.add(f"{row.path}.{key}", f"{row.instrument} is no option")
 
 
 def _named_assets(document: AccountDocument) -> dict[str, str]:
@@ -351,17 +369,22 @@ class _Builder:
         rows = [r for r in self.document.positions if r.instrument == symbol]
         return bool(rows) and all(r.margin_mode is MarginMode.ISOLATED for r in rows)
 
+    def _is_option(self, symbol: str) -> bool:
+        return self.model.instrument(symbol).instrument.is_option
+
     def _settle(self, symbol: str) -> str:
         return self.model.instrument(symbol).instrument.settle
 
     def _position(self, row: PositionRow) -> Position:
         instrument = self.model.instrument(row.instrument).instrument
+        if instrument.is_option and row.leverage is not None:
+            self.notes.append(f"leverage of {row.instrument} means nothing: it is an option")
         return Position(
             instrument=row.instrument,
             size=row.size,
             cost=instrument.value(row.size, row.entry_price),
             leg=self.legs[row.path],
-            leverage=row.leverage,
+            leverage=None if instrument.is_option else row.leverage,
             tier=row.tier,
         )
 
@@ -392,7 +415,8 @@ class _Builder:
         )
 
     def _note_leverage(self) -> None:
-        missing = [row.instrument for row in self.document.positions if row.leverage is None]
+        rows = [r for r in self.document.positions if not self._is_option(r.instrument)]
+        missing = [row.instrument for row in rows if row.leverage is None]
         if missing:
             symbols = ", ".join(dict.fromkeys(missing))
             text = "initial margin is taken at the largest leverage of the tier"

@@ -13,7 +13,7 @@ from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
 from keelmark.accounts.table import POSITION_COLUMNS, REQUIREMENTS, Table, position_cells
-from keelmark.core.bankruptcy import bankruptcy_price, held_maintenance_price
+from keelmark.core.bankruptcy import bankruptcy_prices, held_maintenance_price
 from keelmark.core.codes import UnitKind
 from keelmark.core.errors import MissingNumber
 from keelmark.core.joint_move import JointMove, all_together, joint_moves, nearest_joint_move
@@ -335,7 +335,7 @@ def _position_check(held: PositionMargin, report: MarginReport, account: Account
         unit_id=unit.unit_id,
         held=held,
         liquidation=liquidation_prices(unit, symbol, account.market, account.model, report=report),
-        bankruptcy=bankruptcy_price(report, symbol),
+        bankruptcy=bankruptcy_prices(report, symbol, account.market, account.model),
         shown=_shown(report, symbol, account.model),
         naive=_naive_price(report, symbol),
     )

@@ -8,6 +8,7 @@ from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.residuals import Residual
 from keelmark.core.joint_move import JointMove
 from keelmark.core.liquidation_price import LiquidationPrices
+from keelmark.core.margin import PositionMargin
 
 JsonValue = None | bool | str | list["JsonValue"] | dict[str, "JsonValue"]
 JsonTable = dict[str, JsonValue]
@@ -123,7 +124,8 @@ def position_document(position: PositionCheck) -> JsonTable:
         "size": decimal_text(held.position.size),
         "settle": held.settle,
         "mark_price": decimal_text(held.mark_price),
-        "notional": decimal_text(held.notional),
+        "notional": decimal_text(held.exposure),
+        **_option_figures(held),
         "entry_value": decimal_text(abs(held.position.cost)),
         "unrealized_pnl": decimal_text(held.unrealized_pnl),
         "return_on_margin": decimal_text(position.return_on_margin),
@@ -142,13 +144,32 @@ def position_document(position: PositionCheck) -> JsonTable:
     }
 
 
+def _option_figures(held: PositionMargin) -> JsonTable:
+    """Return what only an option has: its value, and the prices of its underlying."""
+    facts = held.option
+    if facts is None:
+        return {}
+    instrument = held.terms.instrument
+    payoff = instrument.payoff
+    return {
+        "value": decimal_text(held.value),
+        "strike": None if payoff is None else decimal_text(payoff.strike),
+        "right": None if payoff is None else payoff.right.value,
+        "expiry": f"{instrument.expiry:%Y-%m-%dT%H:%M:%SZ}",
+        "underlying_price": decimal_text(facts.forward),
+        "index_price": decimal_text(facts.index),
+    }
+
+
 def price_document(price: LiquidationPrices) -> JsonTable:
     """Return a three-state price."""
+    underlying = {} if price.underlying is None else {"of": "underlying"}
     return {
         "status": price.status.value,
         "value": decimal_text(price.value),
         "others": [decimal_text(other) for other in price.others],
         "reason": price.reason,
+        **underlying,
     }
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from keelmark.accounts.decode import Problems, Table
 from keelmark.core.instrument import InstrumentKind
+from keelmark.core.payoff import Right
 from keelmark.core.unit import TierRow
 
 
@@ -37,11 +38,19 @@ class InstrumentSpec:
     price_unit: Decimal | None = None
     index: str | None = None
     expiry: datetime | None = None
+    strike: Decimal | None = None
+    right: Right | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionRow:
-    """`positions[]`; `path` is where it stands in the document."""
+    """`positions[]`; `path` is where it stands in the document.
+
+    Attributes:
+        implied_volatility: Of an option, annual fraction; else implied by its mark.
+        underlying_price: Of an option, the price of its underlying for its expiry; else that of a
+            future of the expiry, else the index.
+    """
 
     path: str
     instrument: str
@@ -53,6 +62,8 @@ class PositionRow:
     isolated_margin: Decimal | None = None
     tier: TierRow | None = None
     spec: InstrumentSpec | None = None
+    implied_volatility: Decimal | None = None
+    underlying_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,16 +242,26 @@ def _position(table: Table) -> PositionRow:
         path=table.path,
         instrument=table.text("instrument", required=True) or "",
         size=size or Decimal(0),
-        entry_price=table.number("entry_price", required=True, above=0),
-        mark_price=table.number("mark_price", required=True, above=0),
+        entry_price=_premium(table, "entry_price"),
+        mark_price=_premium(table, "mark_price"),
         leverage=table.maybe_number("leverage", above=0),
         margin_mode=MarginMode(mode),
         isolated_margin=isolated,
         tier=_tier(table),
         spec=_spec(table),
+        implied_volatility=table.maybe_number("implied_volatility", above=0),
+        underlying_price=table.maybe_number("underlying_price", above=0),
     )
     table.finish()
     return row
+
+
+def _premium(table: Table, key: str) -> Decimal:
+    """Return a price; zero is read, for an option may be worth nothing."""
+    price = table.number(key, required=True)
+    if price < 0:
+        table.refuse(key, f"found {price}; it must be above 0")
+    return price
 
 
 def _tier(table: Table) -> TierRow | None:
@@ -262,8 +283,7 @@ def _spec(table: Table) -> InstrumentSpec | None:
     if inner is None:
         return None
     kind = inner.choice("kind", list(InstrumentKind))
-    if inner.get("strike") is not None:
-        inner.refuse("strike", "options are not margined by this version; leave the position out")
+    right = inner.choice("right", list(Right))
     spec = InstrumentSpec(
         kind=None if kind is None else InstrumentKind(kind),
         base=inner.text("base"),
@@ -273,6 +293,8 @@ def _spec(table: Table) -> InstrumentSpec | None:
         price_unit=inner.maybe_number("price_unit", above=0),
         index=inner.text("index"),
         expiry=inner.time("expiry"),
+        strike=inner.maybe_number("strike", above=0),
+        right=None if right is None else Right(right),
     )
     inner.finish()
     return spec

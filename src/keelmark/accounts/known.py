@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from keelmark.accounts.prices import unpriced
-from keelmark.core.errors import MissingNumber, MissingTable
+from keelmark.core.errors import MissingMarkPrice, MissingNumber, MissingTable
 from keelmark.core.margin import (
     AssetMargin,
     MarginReport,
@@ -15,6 +15,7 @@ from keelmark.core.margin import (
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.option_rules import NothingAsked
 from keelmark.core.unit import MarginUnit, Position, TierRow
 
 
@@ -56,13 +57,20 @@ class KnownPosition:
 
 
 def known_position(position: Position, market: Market, model: MarginModel) -> KnownPosition:
-    """Return a position's margin, or what is known of it without its bracket table."""
+    """Return a position's margin, or what is known of it without its table or a price of it."""
     try:
         return KnownPosition(margin=position_margin(position, market, model))
     except MissingTable as error:
         bare = replace(position, tier=TierRow(maintenance_rate=ZERO), leverage=None)
         margin = replace(position_margin(bare, market, model), position=position)
         return KnownPosition(margin=margin, missing=str(error))
+    except MissingMarkPrice as error:
+        terms = model.instrument(position.instrument)
+        if terms.option is None:
+            raise
+        free = replace(terms, option=replace(terms.option, rule=NothingAsked()))
+        known = replace(model, instruments={**model.instruments, position.instrument: free})
+        return KnownPosition(margin=position_margin(position, market, known), missing=str(error))
 
 
 def known_margin(unit: MarginUnit, market: Market, model: MarginModel) -> KnownMargin:

@@ -56,8 +56,9 @@ class PositionCheck:
 
     @property
     def distance(self) -> Decimal | None:
-        """Liquidation price over mark, less one."""
-        return distance_of(self.liquidation.value, self.held.mark_price)
+        """Liquidation price over what it is a price of, less one: the mark, or the underlying."""
+        now = self.liquidation.underlying or self.held.mark_price
+        return distance_of(self.liquidation.value, now)
 
     @property
     def naive_distance(self) -> Decimal | None:

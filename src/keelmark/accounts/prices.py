@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from keelmark.accounts.decode import Problems
 from keelmark.accounts.document import AccountDocument
+from keelmark.accounts.option_prices import option_prices
 from keelmark.core.bound import FactorKind, reads
 from keelmark.core.market import Market
-from keelmark.core.model import MarginModel, MarginPrice, OpenInterestInitial
+from keelmark.core.model import InstrumentTerms, MarginModel, MarginPrice, OpenInterestInitial
 from keelmark.core.numbers import ONE, ZERO
 from keelmark.core.unit import MarginUnit
 
@@ -31,14 +32,18 @@ def market_of(
     said.
     """
     marks = _marks(document, problems)
+    options = option_prices(document, model, notes)
     as_of = document.as_of
     return Market(
         marks=marks,
-        indices=_indices(document, model, marks, notes),
+        indices={**options.indices, **_indices(document, model, marks, notes)},
         asset_prices=_at_par(
             _asset_prices(document, model, marks, notes), document, model, notes, par
         ),
         open_interest=_open_interest(document, model, marks, notes),
+        forwards=options.forwards,
+        volatilities=options.volatilities,
+        time=as_of,
         snapshot_id=AS_GIVEN if as_of is None else f"{as_of:%Y-%m-%dT%H:%M:%SZ}",
         advice=advice_for("{name}", quote=model.valuation),
     )
@@ -150,6 +155,11 @@ def _indices(
     return found
 
 
+def _is_price_of(asset: str, terms: InstrumentTerms) -> bool:
+    """Whether the mark of a contract is a price of an asset; an option's is a premium."""
+    return terms.instrument.base == asset and terms.option is None
+
+
 def _at_par(
     prices: dict[str, Decimal],
     document: AccountDocument,
@@ -204,7 +214,7 @@ def _asset_prices(
             continue
         price = document.prices.get(asset)
         symbol = next(
-            (s for s in sorted(marks, key=len) if model.instrument(s).instrument.base == asset),
+            (s for s in sorted(marks, key=len) if _is_price_of(asset, model.instrument(s))),
             None,
         )
         if price is not None:

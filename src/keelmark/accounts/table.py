@@ -119,7 +119,7 @@ def position_cells(held: PositionMargin) -> tuple[Cell, ...]:
         position.size,
         held.mark_price,
         held.settle,
-        held.notional,
+        held.exposure,
         held.unrealized_pnl,
         held.initial_margin,
         held.maintenance_margin,

@@ -63,7 +63,7 @@ def check_lines(found: AccountCheck, file: str, width: int = WIDTH) -> Iterator[
         yield from wrapped(f"({number}) {reason}", width)
     yield from _residual_lines(found, width)
     yield from _naive_lines(found, width)
-    for note in (*found.account.notes, *_leg_notes(found)):
+    for note in (*found.account.notes, *_leg_notes(found), *_option_notes(found)):
         yield from wrapped(f"note: {note}", width)
     for line in next_lines(found, file, width):
         yield click.style(line, dim=True)
@@ -75,6 +75,19 @@ def _leg_notes(found: AccountCheck) -> Iterator[str]:
         symbols = [p.held.position.instrument for p in unit.positions]
         for symbol in dict.fromkeys(s for s in symbols if symbols.count(s) > 1):
             yield f"both legs of {symbol} move with one mark and share one liquidation price"
+
+
+def _option_notes(found: AccountCheck) -> Iterator[str]:
+    """Say what the price of an option is a price of, and what moves with it."""
+    bases = dict.fromkeys(
+        p.held.terms.instrument.base for p in found.positions if p.held.option is not None
+    )
+    if bases:
+        names = ", ".join(bases)
+        yield (
+            f"liquidation prices of options on {names} are prices of the underlying; everything on "
+            "it moves with it, implied volatilities stay"
+        )
 
 
 def _unit_lines(
@@ -119,7 +132,7 @@ def _columns(
         Column("instrument", _name, right=False),
         Column("side", lambda p: "long" if p.held.position.size > 0 else "short", right=False),
         *([asset] if is_mixed else []),
-        Column("notional", lambda p: money(p.held.notional)),
+        Column("notional", lambda p: _notional_cell(p, money)),
         Column("uPnL", lambda p: money(p.held.unrealized_pnl, signed=True)),
         Column("maint.", lambda p: _maintenance_cell(p, money)),
         Column("liq. price", lambda p: _price_cell(p, unit, reasons)),
@@ -171,6 +184,11 @@ def _shared(position: PositionCheck, unit: UnitCheck) -> str:
         if len(symbols) > 1
         else reason
     )
+
+
+def _notional_cell(position: PositionCheck, money: Callable[..., str]) -> str:
+    amount = position.held.exposure
+    return "unknown" if amount is None else money(amount)
 
 
 def _maintenance_cell(position: PositionCheck, money: Callable[..., str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from keelmark.core.bankruptcy import bankruptcy_price
+from keelmark.core.bankruptcy import bankruptcy_prices
 from keelmark.core.errors import InvalidInput, nearest
 from keelmark.core.joint_move import joint_moves, moved_market, nearest_joint_move
 from keelmark.core.liquidation_price import LiquidationPrices, liquidation_prices
@@ -16,11 +16,13 @@ from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPrice, MarginPurpose, Trigger
 from keelmark.core.naive import distance_of, naive_price
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.underlying_price import REACH, market_there, moves_together
 from keelmark.core.unit import MarginUnit
 from keelmark.core.working import (
     POSITION_WORKINGS,
     Working,
     collateral_working,
+    group_working,
     initial_working,
     leg_name,
     maintenance_working,
@@ -128,6 +130,7 @@ def _requirement(scene: _Scene, *, initial: bool) -> Working:
     report = scene.report
     work: Callable[[PositionMargin], Working] = initial_working if initial else maintenance_working
     loans = tuple(_loan_and_orders(scene, initial=initial))
+    groups = (group_working(g, scene.model.name, initial=initial) for g in report.groups)
     return replace(
         _total(
             scene,
@@ -137,7 +140,7 @@ def _requirement(scene: _Scene, *, initial: bool) -> Working:
         ),
         inputs=tuple((f"price of {asset.asset}", asset.price) for asset in report.assets),
         note=_order_note(report) if initial else "",
-        parts=(*(work(held) for held in report.positions), *loans),
+        parts=(*(work(held) for held in report.positions), *groups, *loans),
     )
 
 
@@ -157,7 +160,9 @@ def _loan_and_orders(scene: _Scene, *, initial: bool) -> list[Working]:
     found: list[Working] = []
     for asset in scene.report.assets:
         held = [p for p in scene.report.positions if p.settle == asset.asset]
-        own = (p.initial_margin if initial else p.maintenance_margin for p in held)
+        own = [p.initial_margin if initial else p.maintenance_margin for p in held]
+        groups = (g for g in scene.report.groups if g.settle == asset.asset)
+        own += [g.initial if initial else g.maintenance for g in groups]
         rest = (asset.initial_margin if initial else asset.maintenance_margin) - sum(own, ZERO)
         on_loan = asset.loan_margin_initial if initial else asset.loan_margin
         if on_loan:
@@ -367,6 +372,10 @@ def _at(scene: _Scene, market: Market) -> Working:
 
 def _with_price(scene: _Scene, symbol: str, price: Decimal) -> Market:
     """Return the market with one mark at another price, and its index in proportion."""
+    if moves_together(scene.unit, symbol, scene.model):
+        there = market_there(scene.unit, symbol, price, scene.market, scene.model)
+        base = scene.model.instrument(symbol).instrument.base
+        return replace(there, snapshot_id=f"{base} moved so that {symbol} is at {price:.10g}")
     terms = scene.model.instrument(symbol)
     indices = dict(scene.market.indices)
     if terms.margin_price is MarginPrice.INDEX and terms.instrument.index is not None:
@@ -387,6 +396,8 @@ def _liquidation_price(scene: _Scene, symbol: str) -> Working | None:
         f"price of {symbol} at which equity = maintenance_margin, all else held; on one row: "
         "(equity - size * mark - other maintenance + deduction) / (abs(size) * rate - size)"
     )
+    if moves_together(scene.unit, symbol, scene.model):
+        formula = _together(scene, symbol, "equity = maintenance_margin")
     work = _price(scene, f"liquidation_price:{symbol}", found, formula)
     if found.value is None:
         return work
@@ -397,15 +408,31 @@ def _bankruptcy_price(scene: _Scene, symbol: str) -> Working | None:
     if not _holds(scene, symbol):
         return None
     formula = f"price of {symbol} at which collateral at market plus profit = 0, all else held"
-    found = bankruptcy_price(scene.report, symbol)
+    if moves_together(scene.unit, symbol, scene.model):
+        formula = _together(scene, symbol, "what the unit is worth = 0")
+    found = bankruptcy_prices(scene.report, symbol, scene.market, scene.model)
     work = _price(scene, f"bankruptcy_price:{symbol}", found, formula)
     return replace(work, inputs=(("worth now", scene.report.equity_raw), *work.inputs))
 
 
+def _together(scene: _Scene, symbol: str, what: str) -> str:
+    """Return the formula of a price along an underlying."""
+    instrument = scene.model.instrument(symbol).instrument
+    name = f"the underlying of {symbol}" if instrument.is_option else symbol
+    return (
+        f"price of {name} at which {what}, everything on {instrument.base} moving with it, implied "
+        f"volatilities and other prices held; searched {REACH}"
+    )
+
+
 def _price(scene: _Scene, name: str, found: LiquidationPrices, formula: str) -> Working:
     symbol = name.partition(":")[2]
-    mark = scene.market.mark(symbol)
-    inputs = [("mark", mark), *((f"other price {i}", p) for i, p in enumerate(found.others, 1))]
+    is_option = scene.model.instrument(symbol).instrument.is_option
+    mark = found.underlying
+    if mark is None:
+        mark = scene.market.premium(symbol) if is_option else scene.market.mark(symbol)
+    word = "mark" if found.underlying is None else "underlying"
+    inputs = [(word, mark), *((f"other price {i}", p) for i, p in enumerate(found.others, 1))]
     if found.value is not None:
         inputs.append(("distance", found.value / mark - ONE))
     return replace(

@@ -236,6 +236,27 @@ class OptionTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NothingAsked:
+    """A rule that asks nothing: what is known of an option while a price of its own rule lacks."""
+
+    def maintenance(self, facts: OptionFacts) -> Requirement:  # noqa: ARG002 protocol
+        """Return nothing."""
+        return _nothing()
+
+    def initial(self, facts: OptionFacts) -> Requirement:  # noqa: ARG002 protocol
+        """Return nothing."""
+        return _nothing()
+
+    def reads_index(self, instrument: Instrument) -> bool:  # noqa: ARG002 protocol
+        """Return no: nothing is read."""
+        return False
+
+    def formula(self, facts: OptionFacts, *, initial: bool) -> str:  # noqa: ARG002 protocol
+        """Return that it is unknown."""
+        return "unknown: a price it reads is missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoTable:
     """Stands where an option's terms have no table of notionals; its kernel face is `CORE_ONLY`."""
 

@@ -82,6 +82,16 @@ def underlying_bankruptcy(
     return _found(_Along(unit, symbol, market, model), worth, Trigger.BELOW, text)
 
 
+def market_there(
+    unit: MarginUnit, symbol: str, price: Decimal, market: Market, model: MarginModel
+) -> Market:
+    """Return the market with the underlying of `symbol` moved to a price that was found."""
+    with exact():
+        along = _Along(unit, symbol, market, model)
+        path = along.path()
+        return path.at(price / along.price(path)[0] - ONE)
+
+
 class _Along:
     """What a search along an underlying is given."""
 

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from keelmark.core.coin_rule import CoinScaledRule
+from keelmark.core.groups import GroupMargin
 from keelmark.core.margin import AssetMargin, PositionMargin
 from keelmark.core.model import AssetTerms, CloseFeeBasis, HaircutBase
 from keelmark.core.numbers import ZERO, exact
+from keelmark.core.option_rules import OptionFacts
+from keelmark.core.option_working import (
+    exposure_formula,
+    group_name,
+    option_formula,
+    option_inputs,
+)
 from keelmark.core.quantum_rule import QuantumRule
 from keelmark.core.rules import SizeScaledRule, SizeTierRule, Tier, TieredRule, WholeNotionalRule
 
@@ -112,7 +120,17 @@ def value_working(held: PositionMargin) -> Working:
 
 
 def notional_working(held: PositionMargin) -> Working:
-    """Return how a position's notional came about."""
+    """Return how a position's notional came about; of an option, its underlying's."""
+    if held.option is not None:
+        formula, inputs = exposure_formula(held.option)
+        return Working(
+            name=f"position:{leg_name(held)}.notional",
+            value=held.exposure,
+            unit=held.settle,
+            formula=formula,
+            inputs=inputs,
+            source=held.terms.source,
+        )
     price = held.terms.margin_price.value
     return Working(
         name=f"position:{leg_name(held)}.notional",
@@ -143,6 +161,8 @@ def profit_working(held: PositionMargin) -> Working:
 
 def maintenance_working(held: PositionMargin) -> Working:
     """Return how a position's maintenance margin came about."""
+    if held.option is not None:
+        return _option_requirement(held, held.option, initial=False)
     rule = held.terms.maintenance
     formula = "notional * rate - deduction"
     note = ""
@@ -175,6 +195,8 @@ def maintenance_working(held: PositionMargin) -> Working:
 
 def initial_working(held: PositionMargin) -> Working:
     """Return how a position's initial margin came about."""
+    if held.option is not None:
+        return _option_requirement(held, held.option, initial=True)
     leverage = held.position.leverage
     rate = held.initial.rate
     formula, inputs = "notional * rate", (("rate", rate),)
@@ -193,6 +215,30 @@ def initial_working(held: PositionMargin) -> Working:
         source=held.terms.source,
         note=note,
         parts=(notional_working(held), *(_fee_parts(held) if held.close_fee_initial else ())),
+    )
+
+
+def _option_requirement(held: PositionMargin, facts: OptionFacts, *, initial: bool) -> Working:
+    """Return how a requirement of an option came about."""
+    return Working(
+        name=f"position:{leg_name(held)}.{'initial' if initial else 'maintenance'}",
+        value=held.initial_margin if initial else held.maintenance_margin,
+        unit=held.settle,
+        formula=option_formula(held, facts, initial=initial),
+        inputs=option_inputs(held, facts),
+        source=held.terms.source,
+    )
+
+
+def group_working(group: GroupMargin, source: str, *, initial: bool) -> Working:
+    """Return how what options together change came about."""
+    return Working(
+        name=group_name(group, initial=initial),
+        value=group.initial if initial else group.maintenance,
+        unit=group.settle,
+        formula=group.formula,
+        inputs=group.inputs,
+        source=source,
     )
 
 
@@ -240,6 +286,7 @@ def collateral_working(asset: AssetMargin, terms: AssetTerms, *, initial: bool) 
             ("balance", asset.balance),
             ("accrued_interest", asset.accrued_interest),
             ("unrealized_pnl", asset.unrealized_pnl),
+            *((("option_value", asset.option_value),) if asset.option_value else ()),
             ("counted", asset.counted),
             ("weighted value", value),
         ),

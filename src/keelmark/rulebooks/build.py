@@ -29,6 +29,7 @@ from keelmark.core.model import (
     RuleInitial,
 )
 from keelmark.core.numbers import exact
+from keelmark.core.payoff import Right, Vanilla
 from keelmark.core.process import (
     GuardRules,
     InsuranceRules,
@@ -61,6 +62,7 @@ from keelmark.rulebooks.document import (
     TierRow,
     WeightRow,
 )
+from keelmark.rulebooks.options import group_rule, named_right, named_strike, option_terms
 
 RULES = ("tiered", "whole_notional", "size_tiers", "size_scaled", "coin_scaled", "whole_quanta")
 INITIAL_RULES = ("leverage", "table", "open_interest")
@@ -100,6 +102,7 @@ def margin_model(document: RulebookDocument) -> MarginModel:
         withdraw_profit=document.withdraw_profit,
         withdraw_notional=document.withdraw_notional,
         liquidation_price_form=document.liquidation_price_form,
+        group=group_rule(document),
     )
 
 
@@ -162,23 +165,17 @@ def instrument_terms(
         InvalidDocument: It names a table that does not exist.
     """
     contract = _contract(symbol, row, document)
-    defaults = document.defaults
+    kind = document.kinds.get(contract.kind, InstrumentDocument())
+    if contract.kind.is_option:
+        row = filled(row, kind)
+        row = msgspec.structs.replace(row, index=row.index or document.defaults.index)
+        return option_terms(_instrument(symbol, contract, row), row.option, document)
+    defaults = filled(kind, document.defaults)
     fee = row.close_fee or defaults.close_fee
     table = document.tables.get(row.table or defaults.table or "")
     origin = table or (row if row.source else defaults)
-    instrument = Instrument(
-        symbol=symbol,
-        kind=contract.kind,
-        base=contract.base,
-        settle=contract.settle,
-        contract_size=row.contract_size or defaults.contract_size or Decimal(1),
-        lot=row.lot or defaults.lot or Decimal("0.001"),
-        price_unit=row.price_unit or defaults.price_unit or Decimal("0.01"),
-        index=_index(row.index or defaults.index, contract),
-        expiry=contract.expiry,
-    )
     return InstrumentTerms(
-        instrument=instrument,
+        instrument=_instrument(symbol, contract, filled(row, defaults)),
         maintenance=maintenance_rule(row.table or defaults.table, document, where=symbol),
         initial=_initial(row.initial or defaults.initial or InitialDocument(), document, symbol),
         margin_price=row.margin_price or defaults.margin_price or MarginPrice.MARK,
@@ -192,9 +189,37 @@ def _close_fee(row: CloseFeeDocument) -> CloseFee:
     return CloseFee(rate=row.rate, basis=row.basis, in_initial=row.in_initial)
 
 
-def _index(name: str | None, contract: "_Contract") -> str | None:
+def _index(name: str | None, contract: "Contract") -> str | None:
     """Return an index by name; `{base}` in it stands for the contract's own."""
     return None if name is None else name.replace("{base}", contract.base)
+
+
+def filled(row: InstrumentDocument, fallback: InstrumentDocument) -> InstrumentDocument:
+    """Return a row with the keys it leaves out taken from another; its source stays with it."""
+    names = [name for name in row.__struct_fields__ if name not in {"source", "read"}]
+    missing = {name: getattr(fallback, name) for name in names if getattr(row, name) is None}
+    origin = {} if row.source else {"source": fallback.source, "read": fallback.read}
+    return msgspec.structs.replace(row, **missing, **origin)
+
+
+def _instrument(symbol: str, contract: "Contract", row: InstrumentDocument) -> Instrument:
+    """Return the contract; of an option, with its payoff and the index of its underlying."""
+    is_option = contract.kind.is_option
+    payoff = None
+    if is_option and contract.strike is not None and contract.right is not None:
+        payoff = Vanilla(right=contract.right, strike=contract.strike)
+    return Instrument(
+        symbol=symbol,
+        kind=contract.kind,
+        base=contract.base,
+        settle=contract.settle,
+        contract_size=row.contract_size or Decimal(1),
+        lot=row.lot or Decimal("0.001"),
+        price_unit=row.price_unit or Decimal("0.01"),
+        index=_index(row.index, contract) or (contract.base if is_option else None),
+        expiry=contract.expiry,
+        payoff=payoff,
+    )
 
 
 def maintenance_rule(
@@ -300,37 +325,54 @@ def _initial(row: InitialDocument, document: RulebookDocument, where: str) -> In
     raise _refused(document.name, f"instruments.{where}.initial.rule {row.rule!r}; {hint}")
 
 
-class _Contract(NamedTuple):
+class Contract(NamedTuple):
     """What a symbol stands for."""
 
     kind: InstrumentKind
     base: str
     settle: str
     expiry: datetime | None
+    strike: Decimal | None
+    right: Right | None
 
 
 def _contract(
     symbol: str,
     row: InstrumentDocument,
     document: RulebookDocument,
-) -> _Contract:
+) -> Contract:
     """Return what a symbol stands for, from its row or from the venue's naming pattern."""
-    if row.kind and row.base and row.settle:
-        return _Contract(row.kind, row.base, row.settle, row.expiry)
+    matched = None if row.kind and row.base and row.settle else _named(symbol, document)
+    kind, parts = matched or (row.kind, {})
+    base = row.base or parts.get("base")
+    own = document.kinds.get(kind) if kind else None
+    usual = (own.settle if own else None) or document.defaults.settle
+    settle = row.settle or parts.get("settle") or usual or parts.get("base")
+    if kind is None or base is None or settle is None:
+        msg = (
+            f"rulebook {document.name}: {symbol} fits none of its naming patterns; "
+            "give it a `spec` with kind, base and settle"
+        )
+        raise UnknownInstrument(msg)
+    return Contract(
+        kind=row.kind or kind,
+        base=base,
+        settle=settle,
+        expiry=row.expiry or _expiry(parts.get("expiry")),
+        strike=row.strike or named_strike(parts.get("strike")),
+        right=row.right or named_right(parts.get("right")),
+    )
+
+
+def _named(
+    symbol: str, document: RulebookDocument
+) -> tuple[InstrumentKind, dict[str, str | None]] | None:
+    """Return the kind of the first naming pattern a symbol fits, with its groups."""
     for kind, pattern in document.symbols.items():
         match = re.fullmatch(pattern, symbol)
         if match:
-            parts = match.groupdict()
-            usual = parts.get("settle") or document.defaults.settle or parts["base"]
-            expiry = row.expiry or _expiry(parts.get("expiry"))
-            return _Contract(
-                row.kind or kind, row.base or parts["base"], row.settle or usual, expiry
-            )
-    msg = (
-        f"rulebook {document.name}: {symbol} fits none of its naming patterns; "
-        "give it a `spec` with kind, base and settle"
-    )
-    raise UnknownInstrument(msg)
+            return kind, match.groupdict()
+    return None
 
 
 def _expiry(text: str | None) -> datetime | None:

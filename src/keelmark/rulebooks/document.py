@@ -17,6 +17,8 @@ from keelmark.core.model import (
     MarginPurpose,
     Trigger,
 )
+from keelmark.core.option_rules import UnderlyingPrice
+from keelmark.core.payoff import Right
 from keelmark.core.process import FeeCap, Stage, UnitOrder
 
 
@@ -121,7 +123,11 @@ class CloseFeeDocument(_Document, frozen=True):
 
 
 class InstrumentDocument(SourcedDocument, frozen=True):
-    """`[instruments.SYMBOL]`; every key may be left to `[defaults]`."""
+    """`[instruments.SYMBOL]`; every key may be left to `[kinds.KIND]` and to `[defaults]`.
+
+    Attributes:
+        option: Name of the `[options.NAME]` that margins it, of an option.
+    """
 
     kind: InstrumentKind | None = None
     base: str | None = None
@@ -131,10 +137,64 @@ class InstrumentDocument(SourcedDocument, frozen=True):
     price_unit: Decimal | None = None
     index: str | None = None
     expiry: datetime | None = None
+    strike: Decimal | None = None
+    right: Right | None = None
+    option: str | None = None
     table: str | None = None
     initial: InitialDocument | None = None
     margin_price: MarginPrice | None = None
     close_fee: CloseFeeDocument | None = None
+
+
+class FactorRow(_Document, frozen=True):
+    """A row of `factors`: above `floor` contracts the shares are multiplied by `factor`."""
+
+    floor: Decimal
+    factor: Decimal
+
+
+class OptionDocument(SourcedDocument, frozen=True, kw_only=True):
+    """`[options.NAME]`: what is asked of short options, by themselves; long ones have paid.
+
+    Attributes:
+        rule: `short_option`.
+        initial: Share of the underlying, less how far the option is out of the money.
+        initial_floor: Least share of the underlying.
+        maintenance: Share of the underlying.
+        put_mark: Share of the mark, where that is more; puts only.
+        fee: Liquidation fee inside maintenance, share of the underlying.
+        price: `forward` or `index`: which says how far out of the money.
+        at_least: Multiple of maintenance that the initial requirement is at least, by right.
+        counts_entry: Whether initial margin takes the larger of mark and entry premium.
+        factors: Multiples of the shares by size.
+        value: `counted` in equity, or `apart` from it.
+    """
+
+    rule: str = "short_option"
+    initial: Decimal
+    initial_floor: Decimal
+    maintenance: Decimal
+    put_mark: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    price: UnderlyingPrice = UnderlyingPrice.FORWARD
+    at_least: dict[Right, Decimal] = {}
+    counts_entry: bool = False
+    factors: tuple[FactorRow, ...] = ()
+    value: str = "counted"
+
+
+class GroupDocument(SourcedDocument, frozen=True, kw_only=True):
+    """`[group]`: margin of options together.
+
+    Attributes:
+        rule: `expiry_offset`.
+        naked_initial: Multiple of the forward for a short call no long one covers, initial margin.
+        naked_maintenance: The same for maintenance margin.
+    """
+
+    rule: str
+    naked_initial: Decimal
+    naked_maintenance: Decimal
 
 
 class ProfitDocument(SourcedDocument, frozen=True):
@@ -251,10 +311,13 @@ class RulebookDocument(_Document, frozen=True):
         sources: Sources that entries name by key.
         whole_quanta: Whether the venue computes in whole quanta: the value of a position is cut to
             one towards zero.
-        par: Assets that stand for one unit of the valuation currency where an account document
+            par: Assets that stand for one unit of the valuation currency where an account document
             gives no price; that is said.
-        symbols: Patterns with groups `base` and `settle` that give unknown symbols a contract.
-        not_covered: What the venue does and this rulebook does not, in plain words.
+        symbols: Patterns with groups `base` and `settle` that give unknown symbols a contract;
+            of dated ones also `expiry`, of options `strike` (a `d` in it is its decimal point) and
+            `right` (`C` or `P`).
+        kinds: What contracts of a kind have where their rows leave it out.
+            not_covered: What the venue does and this rulebook does not, in plain words.
     """
 
     name: str
@@ -276,11 +339,14 @@ class RulebookDocument(_Document, frozen=True):
     withdraw_notional: Decimal = Decimal(0)
     liquidation_price_form: LiquidationPriceForm = LiquidationPriceForm.EXACT
     symbols: dict[InstrumentKind, str] = {}
+    kinds: dict[InstrumentKind, InstrumentDocument] = {}
     defaults: InstrumentDocument = InstrumentDocument()
     default_asset: AssetDocument | None = None
     assets: dict[str, AssetDocument] = {}
     tables: dict[str, TableDocument] = {}
     instruments: dict[str, InstrumentDocument] = {}
+    options: dict[str, OptionDocument] = {}
+    group: GroupDocument | None = None
     profit: dict[MarginPurpose, ProfitDocument] = {}
     liquidation: LiquidationDocument = LiquidationDocument()
     auto_exchange: AutoExchangeDocument | None = None

@@ -15,10 +15,10 @@ Raw = Mapping[str, Any]
 IDENTITY = ("name", "date", "until", "source", "read")
 """What a file says of itself alone: never inherited."""
 
-GROUPS = ("assets", "tables", "instruments", "profit")
+GROUPS = ("assets", "tables", "instruments", "profit", "options", "kinds")
 """Sections whose entries each have a source."""
 
-SINGLE_GROUPS = ("defaults", "default_asset", "liquidation", "auto_exchange")
+SINGLE_GROUPS = ("defaults", "default_asset", "liquidation", "auto_exchange", "group")
 """Sections that have one source themselves."""
 
 
