@@ -76,7 +76,7 @@ def _turned(look: Look, left: Looked, middle: Looked, right: Looked) -> Looked |
     for _ in range(_VALLEY_STEPS):
         wide = best.at - low.at > high.at - best.at
         step = (low.at - best.at if wide else high.at - best.at) * _GOLDEN
-        if abs(step) <= PRECISION * (1 + abs(best.at)):
+        if abs(step) <= PRECISION * abs(best.at):
             return None
         probe = look(best.at + step)
         if probe.holds != middle.holds:
@@ -99,7 +99,7 @@ def _closed_in(look: Look, low: Looked, high: Looked) -> Decimal:
     halve = False
     for _ in range(_STEPS_MAX):
         width = high.at - low.at
-        if width <= PRECISION * (1 + abs(high.at)):
+        if width <= PRECISION * abs(high.at):
             break
         probe = look(low.at + width / 2 if halve else _secant(low, high))
         low, high = (low, probe) if probe.holds == high.holds else (probe, high)
@@ -112,5 +112,5 @@ def _secant(low: Looked, high: Looked) -> Decimal:
     width = high.at - low.at
     rise = high.value - low.value
     share = -low.value / rise if rise else Decimal("0.5")
-    margin = min(PRECISION * (1 + abs(high.at)) / (2 * width), Decimal("0.5"))
+    margin = min(PRECISION * abs(high.at) / (2 * width), Decimal("0.5"))
     return low.at + width * min(max(share, margin), 1 - margin)

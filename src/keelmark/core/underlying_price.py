@@ -35,7 +35,7 @@ _DEVIATIONS = tuple(Decimal(k) / 2 for k in range(-8, 9))
 """Where the grid is finer, around each strike, in standard deviations to expiry."""
 
 _BESIDE = Decimal("1e-11")
-"""Distance on both sides of a point at which a requirement may jump."""
+"""Relative distance on both sides of a price at which a requirement may jump."""
 
 
 def moves_together(unit: MarginUnit, symbol: str, model: MarginModel) -> bool:
@@ -126,13 +126,14 @@ def _found(
             path = along.path()
             now, underlying = along.price(path)
 
-            def look(size: Decimal) -> Looked:
-                found = value(path.at(size))
-                return Looked(size, found, trigger.holds(excess=found))
+            def look(share: Decimal) -> Looked:
+                found = value(path.at(share - ONE))
+                return Looked(share, found, trigger.holds(excess=found))
 
-            sizes = changes(look, path_nodes(path, LEAST_SHARE - ONE, REACH_MAX))
-            values = tuple(now * (ONE + size) for size in sorted(sizes, key=abs))
-            always = not sizes and look(ZERO).holds
+            nodes = path_nodes(path, LEAST_SHARE - ONE, REACH_MAX)
+            shares = changes(look, [ONE + node for node in nodes])
+            values = tuple(now * share for share in sorted(shares, key=lambda s: abs(s - ONE)))
+            always = not shares and look(ONE).holds
     except (InvalidMark, MissingNumber) as error:
         return LiquidationPrices(status=PriceStatus.UNKNOWN, reason=str(error))
     if values:
@@ -165,8 +166,7 @@ def path_nodes(path: PricePath, low: Decimal, high: Decimal) -> list[Decimal]:
                     )
                 )
                 points.add((share - ONE) / slope)
-    for jump in _formula_changes(path):
-        points |= {jump - _BESIDE, jump + _BESIDE}
+    points |= _beside_jumps(path)
     return sorted(point for point in points if low <= point <= high)
 
 
@@ -177,9 +177,9 @@ def _plain_grid() -> Sequence[Decimal]:
     return [Decimal.from_float(share) for share in (*far, *near)]  # noqa: FURB164 trapped
 
 
-def _formula_changes(path: PricePath) -> list[Decimal]:
-    """Return the sizes at which a table of a position that moves changes its row."""
-    found: list[Decimal] = []
+def _beside_jumps(path: PricePath) -> set[Decimal]:
+    """Return sizes on both sides of where a table of a position that moves changes its row."""
+    found: set[Decimal] = set()
     for position in path.unit.positions:
         terms = path.model.instrument(position.instrument)
         slope = path.slopes.get(Factor(FactorKind.MARK, position.instrument), ZERO)
@@ -189,5 +189,5 @@ def _formula_changes(path: PricePath) -> list[Decimal]:
         for floor in maintenance_rule(position, terms).breakpoints(abs(position.size)):
             share = floor / notional
             reached = ONE / share if terms.instrument.is_inverse else share
-            found.append((reached - ONE) / slope)
+            found |= {(reached * side - ONE) / slope for side in (ONE - _BESIDE, ONE + _BESIDE)}
     return found
