@@ -142,9 +142,9 @@ REJECTIONS = [
         ["positions[0].size: found 0; leave flat positions out"],
     ),
     (
-        "mark of zero",
-        {"positions": [position(mark_price="0")]},
-        ["positions[0].mark_price: found '0'; it must be above 0"],
+        "mark below zero",
+        {"positions": [position(mark_price="-0.5")]},
+        ["positions[0].mark_price: found '-0.5'; it must be above 0"],
     ),
     (
         "two things at once",
@@ -207,14 +207,9 @@ REJECTIONS = [
         ],
     ),
     (
-        "option",
-        {"positions": [position(spec={"kind": "linear_perpetual", "strike": "60000"})]},
-        [
-            (
-                "positions[0].spec.strike: options are not margined by this version; "
-                "leave the position out"
-            ),
-        ],
+        "right of an option misspelt",
+        {"positions": [position(spec={"kind": "linear_option", "right": "cal"})]},
+        ["positions[0].spec.right: found 'cal'; did you mean 'call'?"],
     ),
     (
         "kind of a contract misspelt",

@@ -226,7 +226,11 @@ def test_a_given_volatility_far_from_the_mark_is_said() -> None:
         ),
         ({**PERP, "mark_price": "0"}, "positions[0].mark_price: found 0; it must be above 0"),
         ({**PERP, "entry_price": "0"}, "positions[0].entry_price: found 0; it must be above 0"),
-        (row(mark_price="-1"), "positions[0].mark_price: found -1; it must be above 0"),
+        (row(mark_price="-1"), "positions[0].mark_price: found '-1'; it must be above 0"),
+        (
+            {**PERP, "spec": {"kind": "inverse_perpetual", "strike": "60000"}},
+            "positions[0].spec.strike: BTC-PERPETUAL is no option",
+        ),
         (row(implied_volatility="0"), "positions[0].implied_volatility: found '0'"),
         (
             row("BTC-27DEC24-60000-X"),

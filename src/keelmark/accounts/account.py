@@ -223,6 +223,9 @@ def _check_option(row: PositionRow, terms: InstrumentTerms, problems: Problems) 
     for key in ("implied_volatility", "underlying_price"):
         if getattr(row, key) is not None:
             problems.add(f"{row.path}.{key}", f"{row.instrument} is no option")
+    for key in ("strike", "right"):
+        if row.spec is not None and getattr(row.spec, key) is not None:
+            problems.add(f"{row.path}.spec.{key}", f"{row.instrument} is no option")
 
 
 def _named_assets(document: AccountDocument) -> dict[str, str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from keelmark.accounts.decode import Problems, Table
+from keelmark.accounts.decode import Problems, Table, shown
 from keelmark.core.instrument import InstrumentKind
 from keelmark.core.payoff import Right
 from keelmark.core.unit import TierRow
@@ -260,7 +260,7 @@ def _premium(table: Table, key: str) -> Decimal:
     """Return a price; zero is read, for an option may be worth nothing."""
     price = table.number(key, required=True)
     if price < 0:
-        table.refuse(key, f"found {price}; it must be above 0")
+        table.refuse(key, f"found {shown(table.content[key])}; it must be above 0")
     return price
 
 

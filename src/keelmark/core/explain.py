@@ -87,9 +87,11 @@ def named(number: str) -> str:
 def explainable(report: MarginReport) -> tuple[str, ...]:
     """Return every number of a report that can be explained."""
     symbols = dict.fromkeys(p.position.instrument for p in report.positions)
+    has_options = any(p.option is not None for p in report.positions)
+    prices = [kind for kind in PRICES if not (has_options and kind == "naive_price")]
     return (
         *TOTALS,
-        *(f"{kind}:{symbol}" for kind in PRICES for symbol in symbols),
+        *(f"{kind}:{symbol}" for kind in prices for symbol in symbols),
         *(f"position:{leg_name(p)}.{part}" for p in report.positions for part in POSITION_WORKINGS),
         *(f"asset:{asset.asset}.collateral_value" for asset in report.assets),
     )
@@ -325,12 +327,12 @@ def _distance(scene: _Scene, symbol: str) -> Working | None:
     work = _liquidation_price(scene, symbol)
     if work is None:
         return None
-    mark = scene.market.mark(symbol)
+    word, now = work.inputs[0]  # the mark, or of an option its underlying
     return replace(
-        _total(scene, f"distance:{symbol}", distance_of(work.value, mark), ""),
+        _total(scene, f"distance:{symbol}", distance_of(work.value, now), ""),
         unit=FRACTION,
-        formula="liquidation_price / mark - 1",
-        inputs=(("mark", mark),),
+        formula=f"liquidation_price / {word} - 1",
+        inputs=((word, now),),
         note=work.note,
         parts=(work,),
     )

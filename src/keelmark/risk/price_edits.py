@@ -11,6 +11,7 @@ from keelmark.core.model import MarginPrice
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.risk.draft import Draft
 from keelmark.risk.edits import ALL, Change, MovePrice
+from keelmark.risk.option_marks import with_options_moved
 
 
 def move_price(draft: Draft, edit: MovePrice) -> Draft:
@@ -81,7 +82,12 @@ def _factor(edit: MovePrice, present: Decimal | None) -> Decimal:
 def _reference(draft: Draft, on_it: list[Instrument]) -> Decimal:
     """Return the present price of a coin: as given, else the mark of its shortest symbol."""
     given = draft.document.prices.get(on_it[0].base)
-    return _mark(draft, on_it[0].symbol) if given is None else given
+    if given is not None:
+        return given
+    plain = next((c for c in on_it if not c.is_option), None)
+    if plain is None:  # an option's mark is a premium
+        return draft.account.market.forward(on_it[0].symbol)
+    return _mark(draft, plain.symbol)
 
 
 def _moved(draft: Draft, moving: Iterable[Instrument], coins: list[str], factor: Decimal) -> Draft:
@@ -89,7 +95,9 @@ def _moved(draft: Draft, moving: Iterable[Instrument], coins: list[str], factor:
     moving = list(moving)
     symbols = {instrument.symbol for instrument in moving}
     indices = {instrument.index for instrument in moving if instrument.index is not None}
-    return draft.with_document(_scaled(draft.document, symbols, {*coins, *indices}, factor))
+    priced = with_options_moved(draft, moving, factor)
+    plain = symbols - {instrument.symbol for instrument in moving if instrument.is_option}
+    return draft.with_document(_scaled(priced, plain, {*coins, *indices}, factor))
 
 
 def _scaled(

@@ -2,7 +2,7 @@
 
 A fill at price `p` moves equity by its fee alone when `p` is the mark: what a closed part has won
 or lost leaves profit and enters cash. In an isolated leg that cash stays with the leg until the
-last of it is closed.
+last of it is closed. An option's premium is cash, paid or received whole with the fill.
 """
 
 from dataclasses import replace
@@ -65,6 +65,8 @@ def filled(draft: Draft, row: PositionRow, size: Decimal, price: Decimal) -> Dra
         else:
             left, realised = _reduced(row, size, price, instrument)
             cash = realised - fee
+        if instrument.is_option:  # a premium is paid or received whole
+            cash = -instrument.value(size, price) - fee
     paid = draft.paying(instrument.settle, fee)
     if row.margin_mode is MarginMode.CROSS:
         return paid.with_rows({row.path: left}).with_cash(instrument.settle, cash)
@@ -104,12 +106,13 @@ def _opened(draft: Draft, edit: Add) -> Draft:
     price = edit.price or mark
     with exact():
         fee = draft.fee * abs(instrument.value(edit.size, price))
+        premium = instrument.value(edit.size, price) if instrument.is_option else ZERO
     row = PositionRow(
         path="", instrument=symbol, size=edit.size, entry_price=price, mark_price=mark
     )
     rows = (*draft.document.positions, row)
     opened = draft.with_document(replace(draft.document, positions=rows))
-    return opened.paying(instrument.settle, fee).with_cash(instrument.settle, -fee)
+    return opened.paying(instrument.settle, fee).with_cash(instrument.settle, -fee - premium)
 
 
 def _known_mark(draft: Draft, symbol: str) -> list[Decimal]:
