@@ -73,8 +73,9 @@ class Repricer:
         """Return the mark at another forward, unrounded; never below zero."""
         if forward == self.forward:
             return self.mark
-        model = model_price(self.instrument, forward, self.volatility, self.years)
-        return max(ZERO, model + self.difference)
+        with exact():
+            model = model_price(self.instrument, forward, self.volatility, self.years)
+            return max(ZERO, model + self.difference)
 
 
 def model_price(
