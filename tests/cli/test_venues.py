@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from keelmark.cli.venues import venues
-from keelmark.core.errors import InvalidDocument, UnknownRulebook
+from keelmark.core.errors import InvalidDocument, InvalidInput, UnknownRulebook
 from keelmark.rulebooks import load_rulebook
 
 
@@ -83,3 +84,79 @@ def test_a_rulebook_that_names_no_such_table_is_refused_by_path(tmp_path: Path) 
     )
     with pytest.raises(InvalidDocument, match="did you mean 'all'"):
         shown(str(path))
+
+
+def test_a_page_names_dates_formulas_sources_and_what_it_is_made_from() -> None:
+    page = shown("binance-usdm@2025-12")
+    assert "binance-usdm@2023-08, binance-usdm@2025-06" in page
+    assert "  made from: binance-usdm@2025-06, parts/binance-usdm, parts/binance\n" in page
+    assert "  maintenance: notional * rate - amount by bracket\n" in page
+    assert "  units: one per settle asset\n" in page
+    assert "  engine: can run it\n" in page
+    assert "in force in December 2025 (read 2026-11-21): tables (15)" in page
+    facts = json.loads(shown("binance-usdm@2025-12", "--json"))
+    assert facts == json.loads(shown("--json", "binance-usdm@2025-12"))
+    assert {"source", "read", "entries"} == set(facts["sources"][0])
+
+
+def test_a_page_says_why_an_engine_cannot_run_a_rulebook() -> None:
+    page = shown("binance-pm")
+    assert "liquidates at_or_below 1.05 times maintenance" in page
+    assert "  loans: margin on all that is borrowed\n" in page
+    assert "so an engine cannot run it" in page
+
+
+def test_thresholds_of_the_auto_exchange_are_shown() -> None:
+    assert "auto-exchange below: -5000 USDT, -5000 USDC, -0.1 BTC" in shown("binance-usdm-multi")
+
+
+BRACKETS = [
+    {
+        "symbol": "NEWUSDT",
+        "brackets": [
+            {"notionalFloor": 0, "maintMarginRatio": 0.01, "cum": 0, "initialLeverage": 50},
+            {"notionalFloor": 1000, "maintMarginRatio": 0.02, "cum": 10, "initialLeverage": 25},
+        ],
+    }
+]
+
+
+def imports(folder: Path, content: object, *options: str) -> tuple[int, str]:
+    file = folder / "brackets.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    args = ["import", str(file), "--venue", "binance-usdm", "--date", "2025-06", *options]
+    result = CliRunner().invoke(venues, args, standalone_mode=False, catch_exceptions=False)
+    return result.return_value, result.output
+
+
+def test_a_full_table_is_imported_and_used(tmp_path: Path) -> None:
+    out = tmp_path / "my.toml"
+    code, said = imports(tmp_path, BRACKETS, "--out", str(out), "--read", "2025-06-30")
+    assert code == 0
+    assert "contracts 1, tables 1, rows read 2" in said
+    assert "NEWUSDT" in load_rulebook(str(out)).model.instruments
+    assert "(read 2025-06-30)" in shown(str(out))
+
+
+def test_a_row_that_does_not_continue_is_named_and_its_contract_left_out(tmp_path: Path) -> None:
+    broken = json.loads(json.dumps(BRACKETS))
+    broken[0]["brackets"][1]["cum"] = 11
+    out = tmp_path / "my.toml"
+    code, said = imports(tmp_path, broken, "--out", str(out))
+    assert code == 64
+    assert "left out: NEWUSDT: row 2: amount 11; floors and rates give 10" in said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("out", ["my.json", "taken.toml"])
+def test_a_file_is_never_written_over(tmp_path: Path, out: str) -> None:
+    (tmp_path / "taken.toml").write_text("mine")
+    with pytest.raises(InvalidInput, match="not taken"):
+        imports(tmp_path, BRACKETS, "--out", str(tmp_path / out))
+    assert (tmp_path / "taken.toml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("option", [("--date", "2025-6"), ("--read", "June")])
+def test_a_day_of_another_form_is_refused(tmp_path: Path, option: tuple[str, str]) -> None:
+    with pytest.raises(click.BadParameter, match="not of the form"):
+        imports(tmp_path, BRACKETS, "--out", str(tmp_path / "my.toml"), *option)
