@@ -42,7 +42,7 @@ def import_files(
         click.echo(found.text, nl=False)
         return
     out.write_text(found.text, encoding="utf-8")
-    _say(found, out)
+    say(found, out)
 
 
 def payload_of(file: str) -> Payload:
@@ -60,7 +60,7 @@ def _price(text: str) -> tuple[str, Decimal]:
     return name, price
 
 
-def _say(found: ImportedAccount, out: Path) -> None:
+def say(found: ImportedAccount, out: Path) -> None:
     """Say what was read, what is unknown, and what to do next."""
     for kind in found.kinds:
         click.echo(f"read {kind.alias} ({kind.call})")

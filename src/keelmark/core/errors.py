@@ -21,6 +21,7 @@ KeelmarkError
 │   ├── PositionConflict    the journal has moved on: someone else appended
 │   ├── NewerFormat         a file written by a newer release
 │   └── OtherTerms          a journal or snapshot that was begun under other rules
+├── VenueUnavailable        a venue that cannot be reached, or that refuses to answer
 ├── StorageFailed           the disk or its lock said no: nothing was half applied
 │   └── JournalLocked       another process is writing
 ├── Rejected                a rule said no: carries a `RejectionReason`, is journaled
@@ -134,6 +135,10 @@ class NewerFormat(InvalidInput):
 
 class OtherTerms(InvalidInput):
     """A journal or snapshot that belongs to another rulebook, or to other terms of the same one."""
+
+
+class VenueUnavailable(KeelmarkError):
+    """A venue that cannot be reached or refuses; the message says what to do and holds no key."""
 
 
 class StorageFailed(KeelmarkError):

@@ -82,6 +82,7 @@ def import_account(
     *,
     venue: str | None = None,
     prices: Mapping[str, Decimal] | None = None,
+    notes: Sequence[str] = (),
 ) -> ImportedAccount:
     """Return the account document of a venue's answers.
 
@@ -89,6 +90,7 @@ def import_account(
         payloads: Answers of one account at one instant; a table of answers is taken apart.
         venue: Rulebook to margin it by; by default the one of the venue that answered.
         prices: Prices the answers lack, by asset, index or instrument.
+        notes: What the reader of the document should know beside what the answers say.
 
     Raises:
         InvalidDocument: An answer is of no known kind, is an error of the venue's, or cannot be
@@ -112,6 +114,8 @@ def import_account(
     _say_missing(draft, found)
     draft.check_times()
     draft.prices = {**draft.prices, **(prices or {})}
+    for note in notes:
+        draft.say(note)
     draft.check_positions(_price_advice(found))
     problems.raise_any("import")
     draft.venue = venue or draft.venue
@@ -133,6 +137,10 @@ def _told(payload: Payload, problems: Problems) -> Iterable[tuple[Payload, Paylo
 def _named(payload: Payload, problems: Problems) -> list[tuple[Payload, PayloadKind]]:
     aliases = {kind.alias: kind for kind in _KINDS}
     kind = aliases.get(payload.kind or "")
+    error = _error_in(payload.content)
+    if error is not None:
+        problems.add(payload.title, error)
+        return []
     if kind is None:
         problems.add(payload.title, f"kind {payload.kind!r}; {nearest(str(payload.kind), aliases)}")
         return []
@@ -166,13 +174,25 @@ def _raw(payload: Payload) -> Iterator[list[tuple[Payload, PayloadKind]]]:
             yield [(Payload(title=title, content=c), k) for c, k in pairs if k is not None]
 
 
+def _error_in(content: object) -> str | None:
+    """Return what a venue says went wrong, where it says that."""
+    if not isinstance(content, Mapping):
+        return None
+    code = content.get("code", content.get("retCode"))
+    text = content.get("msg", content.get("retMsg"))
+    inner = content.get("error")
+    if isinstance(inner, Mapping):
+        code, text = inner.get("code"), inner.get("message")
+    if text is None or str(code) in {"None", "0"}:
+        return None
+    return f"the venue answered with an error: {code} {text}"
+
+
 def _why_untold(content: object) -> str:
     """Say what is wrong with content of no known kind; a venue's own error is repeated."""
-    if isinstance(content, Mapping):
-        code = content.get("code", content.get("retCode"))
-        text = content.get("msg", content.get("retMsg"))
-        if text is not None and str(code) not in {"None", "0"}:
-            return f"the venue answered with an error: {code} {text}"
+    error = _error_in(content)
+    if error is not None:
+        return error
     if content in ([], {}):
         example = _KINDS[0].alias
         return f"is empty and tells nothing of itself; name its kind, such as {example}=FILE"
