@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import ccxt
 import pytest
 from click.testing import CliRunner
 
@@ -22,6 +21,7 @@ from tests.accounts.importers.answers import bybit
 from tests.accounts.importers.other_answers import okx
 from tests.accounts.live.venue_answers import ANSWERS, answer_to
 
+ccxt = pytest.importorskip("ccxt")
 SECRETS = {"KEY": "k-4f1c9e77aa", "SECRET": "s-0b5d2266cc", "PASSWORD": "p-91aa4477ee"}
 WALLET = "0x92ae000000000000000000000000000000000086a8"
 KEYS = Credentials(values={**SECRETS, "WALLET": WALLET})

@@ -16,6 +16,7 @@ from keelmark.accounts.fetch_plans import PLANS
 from keelmark.core.errors import VenueUnavailable
 from tests.accounts.live.venue_answers import ANSWERS, answer_to
 
+pytest.importorskip("ccxt")
 KEYS = {"KEY": "k-4f1c9e77aa", "SECRET": "s-0b5d2266cc", "PASSWORD": "p-91aa4477ee"}
 WALLET = "0x92ae000000000000000000000000000000000086a8"
 PATHS = {
