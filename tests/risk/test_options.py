@@ -45,6 +45,13 @@ def test_buying_a_short_option_back_costs_its_premium() -> None:
     assert [row.size for row in after.positions if row.instrument == CALL] == [D(-2)]
 
 
+def test_the_fee_of_an_option_is_left_out_and_said() -> None:
+    found = whatif(account(), f"close {CALL}=1", f"add {CALL}=-1")
+    assert found.fees == {}
+    assert f"no fee is counted for {CALL}: fees of options are not in the rulebook" in found.notes
+    assert found.document.collateral["BTC"] == D(1)
+
+
 def test_what_the_unit_is_worth_does_not_change_by_a_fill_at_the_mark() -> None:
     found = whatif(account(), f"add {CALL}=-2", fee_rate=D(0))
     (now,), (after,) = found.now.units, found.after.units

@@ -77,6 +77,8 @@ def _of_positions(axis: Axis) -> list[Edge]:
             continue  # its value bends everywhere
         symbol = position.instrument
         value, notional = value_and_notional(position, terms, path.market)
+        if not (value and notional):
+            continue  # so little that the venue rounds it to nothing
         rule = maintenance_rule(position, terms)
         floors = () if is_fixed(terms) else rule.breakpoints(abs(position.size))
         shares = [

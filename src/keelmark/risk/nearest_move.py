@@ -21,13 +21,15 @@ import numpy.typing as npt
 
 from keelmark.accounts.account import Account
 from keelmark.accounts.check_document import JsonTable, decimal_text
+from keelmark.core.coin_rule import is_curved
 from keelmark.core.errors import InvalidInput
 from keelmark.core.joint_move import JointMove, joint_move
 from keelmark.core.liquidation_price import PriceStatus
 from keelmark.core.margin import maintenance_excess
-from keelmark.core.model import MarginPurpose
+from keelmark.core.model import InstrumentTerms, MarginPurpose
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.price_path import PricePath
+from keelmark.core.quantum_rule import QuantumRule
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.axes import axis_of, direction_of, unit_for
 from keelmark.risk.edges import edges
@@ -35,7 +37,7 @@ from keelmark.risk.returns import Returns
 
 Array = npt.NDArray[np.float64]
 
-_STEP = Decimal("1e-9")
+_STEP = Decimal("1e-6")
 _ROUNDS = 25
 _STILL = 1e-12
 _CORNERS_MAX = 12
@@ -206,17 +208,25 @@ class _Search:
 
     def on_ray(self, point: Array) -> _Found | None:
         """Return the exact crossing along a direction."""
-        length = self.length(point)
-        if not length > 0.0:
+        if not self.length(point) > 0.0:
             return None
-        unit_ray = point / length
-        vector = {c: _decimal(x) for c, x in zip(self.coins, unit_ray, strict=True)}
+        move = self.move_along(point)
+        return None if move.size is None else _Found(self.length(self.point_of(move)), move)
+
+    def move_along(self, point: Array) -> JointMove:
+        """Return what the core says of the direction of a point."""
+        ray = point / self.length(point)
+        vector = {c: _decimal(x) for c, x in zip(self.coins, ray, strict=True)}
         direction = direction_of(self.unit, vector, self.account.model)
-        move = joint_move(self.unit, direction, self.account.market, self.account.model)
-        if move.size is None:
-            return None
-        moves = np.array([float(vector[c] * move.size) for c in self.coins])
-        return _Found(self.length(moves), move)
+        return joint_move(self.unit, direction, self.account.market, self.account.model)
+
+    def tried(self) -> Iterator[JointMove]:
+        """Return the directions of the coins alone that are unknown."""
+        for side in np.eye(len(self.coins)):
+            for point in (side, -side):
+                move = self.move_along(point)
+                if move.status is PriceStatus.UNKNOWN:
+                    yield move
 
     def nearest(self, horizon: str) -> NearestMove:
         """Return the best of all starts, with what is proved of it."""
@@ -361,14 +371,23 @@ class _Search:
         """Whether the excess is a sum of functions of one coin each, straight between edges."""
         model, unit = self.account.model, self.unit
         terms = [model.instrument(p.instrument) for p in unit.positions]
-        plain = all(not t.instrument.is_inverse and t.option is None for t in terms)
+        plain = all(_is_straight(t) for t in terms) and model.group is None
         settles = {t.instrument.settle for t in terms}
         whole = all(model.asset(settle).schedule.is_identity for settle in settles)
         coins = set(self.coins)
-        still = not coins & (set(unit.balances) | set(unit.accrued_interest) | settles)
+        held = {*unit.balances, *unit.accrued_interest, *unit.loans}
+        still = not coins & (held | settles)
         in_full = model.profit_terms(MarginPurpose.MAINTENANCE).cap is None
         orders = not (model.orders_in_maintenance and unit.orders)
         return plain and whole and still and in_full and orders
+
+
+def _is_straight(terms: InstrumentTerms) -> bool:
+    """Whether a position's part is straight between its edges: no option, no curve, no rounding."""
+    rule = terms.maintenance
+    is_rounded = terms.whole_quanta is not None or isinstance(rule, QuantumRule)
+    bends = terms.instrument.is_inverse or terms.option is not None or is_curved(rule)
+    return not bends and not is_rounded
 
 
 def _decimal(value: float) -> Decimal:

@@ -10,7 +10,7 @@ from pathlib import Path
 from keelmark.accounts.figures import figure as figure_text
 from keelmark.accounts.figures import percent
 from keelmark.core.errors import MissingExtra
-from keelmark.core.numbers import ZERO
+from keelmark.core.numbers import ZERO, exact
 from keelmark.risk.axes import Axis, MarginAt
 from keelmark.risk.ladders import Ladder, Rung, rung_words, stretch_words, stretches
 from keelmark.risk.surfaces import Point, Surface
@@ -111,11 +111,13 @@ def draw_ladder(found: Ladder) -> Figure:
 def _lines(found: Ladder, scale: float) -> list[_Line]:
     """Return what is drawn along the price."""
     margins = [rung.margin for rung in found.rungs]
-    needed = [float(margin.maintenance_margin) / scale for margin in margins]
+    with exact():  # where the venue's trigger is a multiple of maintenance, that is the line
+        needed = [float(margin.equity - margin.excess) / scale for margin in margins]
+        is_raised = any(m.equity - m.excess != m.maintenance_margin for m in margins)
     initial = [float(margin.initial_margin) / scale for margin in margins]
     return [
         _Line("initial margin", initial, MUTED, 1.2, dashed=True),
-        _Line("maintenance", needed, DEFICIT, 1.8),
+        _Line("liquidation" if is_raised else "maintenance", needed, DEFICIT, 1.8),
         _Line("equity", [float(margin.equity) / scale for margin in margins], COLLATERAL, 2.6),
     ]
 
@@ -199,8 +201,10 @@ def draw_surface(found: Surface) -> Figure:
     colours = ListedColormap(USED)
     axes.contourf(across, up, used, levels=BANDS, cmap=colours, extend="max")
     fallen = [[_depth(margin) for margin in row] for row in found.margins]
-    if any(value > 0 for row in fallen for value in row):
-        red = axes.contourf(across, up, fallen, levels=[0.0, 2.0], colors=[LOST], hatches=["//"])
+    deepest = max(value for row in fallen for value in row)
+    if deepest > 0.0:
+        levels = [0.0, deepest * 1.01]
+        red = axes.contourf(across, up, fallen, levels=levels, colors=[LOST], hatches=["//"])
         red.set_edgecolor(HATCH)
         red.set_linewidth(0.0)
     inner = axes.contour(
@@ -271,9 +275,7 @@ def _band(margin: MarginAt) -> float:
 
 def _depth(margin: MarginAt) -> float:
     """Return how far past the trigger a point is: positive where it is liquidatable."""
-    used = margin.usage
-    past = 1.0 if used is None else min(float(used) - 1.0, 1.0)
-    return max(past, 1e-9) if margin.is_liquidatable else min(past, -1e-9)
+    return -float(margin.excess)
 
 
 def _ticks(axis: Axis | VolatilityAxis) -> FuncFormatter:

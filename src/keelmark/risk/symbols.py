@@ -83,7 +83,8 @@ def _dollars_like(settle: str) -> tuple[str, ...]:
 def _pays_alike(one: Instrument, other: Instrument) -> bool:
     """Whether two contracts are of one coin and one payoff, dated alike."""
     same_coin = coin_of(one.base)[0] == coin_of(other.base)[0]
-    return same_coin and one.kind is other.kind and one.expiry == other.expiry
+    same_payoff = one.kind is other.kind and one.payoff == other.payoff
+    return same_coin and same_payoff and one.expiry == other.expiry
 
 
 def _symbols(instrument: Instrument, settle: str, rulebook: Rulebook) -> list[str]:

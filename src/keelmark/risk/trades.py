@@ -58,7 +58,7 @@ def filled(draft: Draft, row: PositionRow, size: Decimal, price: Decimal) -> Dra
     """Return the draft after a fill of a row that is held."""
     instrument = draft.instrument(row.instrument)
     with exact():
-        fee = draft.fee * abs(instrument.value(size, price))
+        fee = _fee(draft, instrument, size, price)
         if (size > ZERO) == (row.size > ZERO):
             left: PositionRow | None = _enlarged(row, size, price, instrument)
             cash = -fee
@@ -67,7 +67,7 @@ def filled(draft: Draft, row: PositionRow, size: Decimal, price: Decimal) -> Dra
             cash = realised - fee
         if instrument.is_option:  # a premium is paid or received whole
             cash = -instrument.value(size, price) - fee
-    paid = draft.paying(instrument.settle, fee)
+    paid = _feeless(draft, instrument).paying(instrument.settle, fee)
     if row.margin_mode is MarginMode.CROSS:
         return paid.with_rows({row.path: left}).with_cash(instrument.settle, cash)
     return _isolated(paid, row, left, cash)
@@ -105,14 +105,28 @@ def _opened(draft: Draft, edit: Add) -> Draft:
         raise InvalidInput(msg)
     price = edit.price or mark
     with exact():
-        fee = draft.fee * abs(instrument.value(edit.size, price))
+        fee = _fee(draft, instrument, edit.size, price)
         premium = instrument.value(edit.size, price) if instrument.is_option else ZERO
     row = PositionRow(
         path="", instrument=symbol, size=edit.size, entry_price=price, mark_price=mark
     )
     rows = (*draft.document.positions, row)
     opened = draft.with_document(replace(draft.document, positions=rows))
-    return opened.paying(instrument.settle, fee).with_cash(instrument.settle, -fee - premium)
+    paid = _feeless(opened, instrument).paying(instrument.settle, fee)
+    return paid.with_cash(instrument.settle, -fee - premium)
+
+
+def _fee(draft: Draft, instrument: Instrument, size: Decimal, price: Decimal) -> Decimal:
+    """Return what a fill costs; venues charge options by the underlying, which no rulebook has."""
+    return ZERO if instrument.is_option else draft.fee * abs(instrument.value(size, price))
+
+
+def _feeless(draft: Draft, instrument: Instrument) -> Draft:
+    """Return the draft, saying that the fee of an option is not counted."""
+    if not instrument.is_option or not draft.fee:
+        return draft
+    text = f"no fee is counted for {instrument.symbol}: fees of options are not in the rulebook"
+    return draft.noting(text)
 
 
 def _known_mark(draft: Draft, symbol: str) -> list[Decimal]:

@@ -75,6 +75,7 @@ class _Mapping:
     dropped: list[UnknownRow] = field(default_factory=list)
     own_rows: list[str] = field(default_factory=list)
     at_par: list[str] = field(default_factory=list)
+    left_behind: bool = False
 
     def document(self, document: AccountDocument) -> AccountDocument:
         """Return the document in the words of the target."""
@@ -91,6 +92,9 @@ class _Mapping:
             open_interest={},
             venue_reported={},
         )
+        if self.present.document.name != self.target.document.name:
+            mapped = replace(mapped, weights={}, open_interest={})  # the venue's own figures
+            self.left_behind = bool(document.weights or document.open_interest)
         unknown = (*document.unknown, *dict.fromkeys(self.dropped))
         return replace(mapped, unknown=unknown, prices=self._with_dollars(mapped))
 
@@ -114,6 +118,8 @@ class _Mapping:
         found = [f"{old} is {new} there" for old, new in self.renamed.items()]
         found += [f"{old} counts one to one as {new}" for old, new in self.converted.items()]
         found += [f"{name} is one {self.target.model.valuation} there" for name in self.at_par]
+        if self.left_behind:
+            found.append("weights and open interest that the document gives are left out there")
         if self.own_rows:
             names = ", ".join(dict.fromkeys(self.own_rows))
             found.append(f"the venue's own tier of {names} is left out: the table there applies")
