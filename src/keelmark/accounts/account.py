@@ -128,6 +128,7 @@ def _build(
     rules = rulebook or _rulebook(document, problems, title)
     rules = _with_document(rules, document, problems)
     document = _readable(document, problems)
+    _check_modes(document, rules, problems)
     notes = list(document.notes)
     build = _Builder(document, rules.model, problems, notes)
     with exact():
@@ -146,6 +147,14 @@ def _build(
         reported=document.venue_reported,
         notes=tuple(notes),
     )
+
+
+def _check_modes(document: AccountDocument, rules: Rulebook, problems: Problems) -> None:
+    """Refuse isolated positions where the venue's mode has none."""
+    for row in document.positions:
+        if row.margin_mode is MarginMode.ISOLATED and not rules.document.isolated:
+            text = f'found "isolated"; {rules.name} is cross only: name the rulebook of its mode'
+            problems.add(f"{row.path}.margin_mode", text)
 
 
 def _rulebook(document: AccountDocument, problems: Problems, title: str) -> Rulebook:

@@ -309,6 +309,7 @@ class RulebookDocument(_Document, frozen=True):
         until: Last month the numbers are known to have been in force, YYYY-MM; a later date does
             not find them. Left out, they hold until the venue's next table.
         sources: Sources that entries name by key.
+        isolated: Whether the mode knows isolated positions.
         whole_quanta: Whether the venue computes in whole quanta: the value of a position is cut to
             one towards zero.
             par: Assets that stand for one unit of the valuation currency where an account document
@@ -333,6 +334,7 @@ class RulebookDocument(_Document, frozen=True):
     liquidation_end: Decimal = Decimal(1)
     orders_in_maintenance: bool = False
     single_asset: bool = False
+    isolated: bool = True
     withdraw_profit: bool = False
     whole_quanta: bool = False
     par: tuple[str, ...] = ()
