@@ -188,7 +188,7 @@ def to_target(legs: Legs, shortfall: Shortfall) -> ReducePlan:
 
 
 @SIZING.register("tier_drop")
-def tier_drop(legs: Legs, shortfall: Shortfall, *, tiers: int = 1) -> ReducePlan:
+def tier_drop(legs: Legs, shortfall: Shortfall, *, tiers: Setting = 1) -> ReducePlan:
     """Bring the first leg that can down by `tiers` brackets (Bybit, Binance 1; OKX 2).
 
     A leg in one of the lowest `tiers` brackets cannot go down that far: it is left to the next
@@ -197,7 +197,7 @@ def tier_drop(legs: Legs, shortfall: Shortfall, *, tiers: int = 1) -> ReducePlan
     for leg in legs:
         if shortfall.missing <= 0:
             break
-        target = leg.tier_of(leg.size) - tiers
+        target = leg.tier_of(leg.size) - int(tiers)  # settings of rulebooks are decimals
         if target < 0:
             continue
         lots = leg.size - leg.lots_within(target)
