@@ -106,6 +106,10 @@ def numbers(value: object) -> list[Fraction]:
     return [abs(Fraction(str(value)))]
 
 
+def test_every_case_of_the_list_has_a_row() -> None:
+    assert sorted(set(listed()) - set(cases())) == []
+
+
 def test_figures_and_tolerances_are_those_of_the_list() -> None:
     wanted_cases = listed()
     for row_id, parts in cases().items():
