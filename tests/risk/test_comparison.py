@@ -10,7 +10,13 @@ from hypothesis import given, settings
 
 from keelmark.accounts import Account, check, read_account
 from keelmark.accounts.check import Verdict
-from keelmark.risk.comparison import Comparison, compare_modes, compare_venues, venue_names
+from keelmark.risk.comparison import (
+    Alternative,
+    Comparison,
+    compare_modes,
+    compare_venues,
+    venue_names,
+)
 from tests.risk.strategies import documents
 from tests.risk.test_ladders import book
 from tests.risk.venues import CONTRACTS, PERPS
@@ -63,9 +69,21 @@ def test_what_a_venue_cannot_margin_is_unknown_and_never_cheapest(venues: list[s
     for name in ("perps@2025-06", "contracts@2025-06"):
         assert rows[name].verdict is Verdict.UNKNOWN
         assert rows[name].total("initial_margin") is None
-        assert "has no BTC inverse perpetual for BTCUSD" in rows[name].reason
+        assert "has no BTC inverse perpetual in BTC for BTCUSD" in rows[name].reason
     assert "no rulebook 'nowhere'" in rows["nowhere"].reason
     assert set().union(*found.cheapest.values()) == {"generic@2025-10"}
+
+
+def test_a_long_reason_is_told_in_short() -> None:
+    reason = "positions: a has no X; positions: a has no Y; collateral: a has no asset Z"
+    row = Alternative(name="a", check=None, reason=reason)
+    assert row.reason_in_short == "positions: a has no X, and 2 more"
+    lacking = "no bracket table for X; give a row; no bracket table for Y; give a row"
+    assert (
+        Alternative(name="a", check=None, reason=lacking).reason_in_short
+        == "no bracket table for X, and 1 more"
+    )
+    assert Alternative(name="a", check=None).reason_in_short is None
 
 
 def test_every_built_in_venue_is_asked_once() -> None:

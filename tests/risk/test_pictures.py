@@ -64,7 +64,7 @@ def test_an_account_far_away_or_gone_is_drawn_too(tmp_path: Path, usdt: str, tit
 
     account = read_account(json.dumps(book(*ROWS, usdt=usdt)))
     found = surface(account, "BTC", "ETH", steps=5)
-    assert draw_surface(found).get_suptitle() == title
+    assert draw_surface(found).get_suptitle().startswith(title)
     assert found.plot_surface(tmp_path / "far.png").stat().st_size > 0
     along = ladder(account, "all", low=Decimal("-0.2"), steps=5)
     assert along.plot_ladder(tmp_path / "far.svg").stat().st_size > 0

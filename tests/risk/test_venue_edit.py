@@ -115,9 +115,26 @@ def test_what_has_no_counterpart_is_named_and_makes_the_account_unknown(perps: s
     found = whatif(book, f"venue {perps}")
     assert found.after.verdict is Verdict.UNKNOWN
     assert found.after.units[0].reason == (
-        "positions: perps@2025-06 has no BTC inverse perpetual for BTCUSD; "
+        "positions: perps@2025-06 has no BTC inverse perpetual in BTC for BTCUSD; "
         "collateral: perps@2025-06 has no asset SOL"
     )
+
+
+def test_all_contracts_of_a_dollar_move_to_one_dollar_the_one_with_the_tables() -> None:
+    rows = [
+        {"instrument": symbol, "size": "1", "entry_price": "9", "mark_price": "9"}
+        for symbol in ("BTC", "ETH", "SOL", "XRP")
+    ]
+    book = account_of(
+        venue="hyperliquid@2026-07",
+        positions=rows,
+        collateral=[{"asset": "USDC", "balance": "100"}],
+    )
+    found = whatif(book, "venue binance-usdm@2026-05")
+    symbols = [row.instrument for row in found.document.positions]
+    assert symbols == ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"]
+    assert found.document.collateral == {"USDT": Decimal(100)}
+    assert found.after.units[0].report is not None
 
 
 def test_orders_move_along(contracts: str) -> None:
@@ -165,5 +182,6 @@ def test_a_dated_future_is_never_mapped_to_a_perpetual() -> None:
     perpetual = generic.terms_for("BTCUSDT").instrument
     coin = Instrument(symbol="BTC", kind=InstrumentKind.INVERSE_PERPETUAL, base="BTC", settle="BTC")
     rulebook = read_rulebook(PERPS, title="perps")
-    assert counterpart(perpetual, rulebook) is not None
-    assert counterpart(coin, rulebook) is None
+    assert counterpart(perpetual, rulebook, "USDC") is not None
+    assert counterpart(perpetual, rulebook, "USDT") is None
+    assert counterpart(coin, rulebook, "BTC") is None

@@ -170,11 +170,13 @@ def _notes(found: Sequence[Comparison]) -> Iterator[str]:
     """Say why a total is unknown, and what was converted: each once, with where."""
     said: dict[str, list[str]] = {}
     for a in (a for comparison in found for a in comparison.alternatives):
-        if a.reason is not None:
-            said.setdefault(f"unknown: {a.reason}", []).append(MODES.get(a.name, a.name))
+        if a.reason_in_short is not None:
+            said.setdefault(f"unknown: {a.reason_in_short}", []).append(MODES.get(a.name, a.name))
         for note in a.notes:
             if " is " not in note or not note.endswith(" there") or " is one " in note:
                 said.setdefault(note, []).append(a.name)
+    if any(a.reason != a.reason_in_short for c in found for a in c.alternatives):
+        said["what is unknown is listed whole, with what to do, by --json"] = []
     for note, names in said.items():
         where = "" if all(name in note for name in names) else f" ({', '.join(names)})"
         yield f"note: {note}{where}"

@@ -12,6 +12,7 @@ from keelmark.core.numbers import ONE
 from keelmark.risk.ladders import LIQUIDATION, NOW, Ladder, Rung, stretch_words
 
 ROWS = 21
+EDGES_MAX = 5
 BAR_MIN, BAR_MAX = 4, 20
 _WORDS = len("100.0 %") + len("<- liquidation") + 2 * len(GAP)
 WIDTH = 80
@@ -102,8 +103,9 @@ def _edges(found: Ladder) -> Iterator[str]:
         for what in rung.what
         if what not in special
     ]
+    more = f", and {len(texts) - EDGES_MAX} more: --json" if len(texts) > EDGES_MAX else ""
     if texts:
-        yield f"formulas change: {', '.join(texts)}"
+        yield f"formulas change: {', '.join(texts[:EDGES_MAX])}{more}"
 
 
 def _next(picture: Path | None) -> str:

@@ -52,6 +52,16 @@ class Alternative:
         return Verdict.UNKNOWN if self.check is None else self.check.verdict
 
     @property
+    def reason_in_short(self) -> str | None:
+        """The first thing that is missing, and how many more are."""
+        if self.reason is None:
+            return None
+        first, *_ = self.reason.split("; ")
+        count = len(self.reason.split("; no bracket table")) + self.reason.count("; positions:")
+        count += self.reason.count("; collateral:")
+        return first if count == 1 else f"{first}, and {count - 1} more"
+
+    @property
     def holders(self) -> tuple[UnitCheck, ...]:
         """The units that hold positions."""
         units = () if self.check is None else self.check.units

@@ -35,6 +35,7 @@ USED = ("#f2f7fb", "#d3e5f2", "#a6cbe4", "#6fabd2")
 BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _DPI = 160
 _CROWDED = 0.06
+_SAME = Decimal("1e-20")
 
 
 def write(drawing: Figure, result: Ladder | Surface, path: Path) -> Path:
@@ -101,10 +102,11 @@ def draw_ladder(found: Ladder) -> Figure:
     axes.set_xlim(moves[0], moves[-1])
     axes.set_ylabel(f"{unit}{found.currency}", color=MUTED)
     axes.xaxis.set_major_formatter(_ticks(found.axis))
-    axes.set_xlabel(f"{found.axis.name} moves by", color=MUTED)
+    verb = "move" if found.axis.reference is None else "moves"
+    axes.set_xlabel(f"{found.axis.name} {verb} by", color=MUTED)
     _quiet(axes)
     title = f"{found.axis.name}: {stretch_words(found)}"
-    _titles(drawing, title, f"{found.rulebook}, {found.unit_id}, all else held")
+    _titles(drawing, title, f"{found.rulebook}, {found.unit_id}")
     return drawing
 
 
@@ -113,7 +115,9 @@ def _lines(found: Ladder, scale: float) -> list[_Line]:
     margins = [rung.margin for rung in found.rungs]
     with exact():  # where the venue's trigger is a multiple of maintenance, that is the line
         needed = [float(margin.equity - margin.excess) / scale for margin in margins]
-        is_raised = any(m.equity - m.excess != m.maintenance_margin for m in margins)
+        is_raised = any(
+            abs(m.equity - m.excess - m.maintenance_margin) > _SAME * abs(m.equity) for m in margins
+        )
     initial = [float(margin.initial_margin) / scale for margin in margins]
     return [
         _Line("initial margin", initial, MUTED, 1.2, dashed=True),
@@ -233,7 +237,9 @@ def _surface_words(found: Surface) -> str:
     if found.now.is_liquidatable:
         return "Liquidatable at present prices"
     if not found.contour:
-        return "Nothing here liquidates"
+        used = found.now.usage
+        now = "" if used is None else f", {percent(used)} of equity is used now"
+        return f"Nothing here liquidates{now}"
     alone = [
         f"{axis.name} {percent(move, signed=True)}"
         for axis, move in ((found.x, _nearest(found, across=True)), (found.y, _nearest(found)))

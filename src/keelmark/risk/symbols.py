@@ -1,12 +1,15 @@
 """The same contract at another venue: found by what it is, not by how it is called."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.instrument import Instrument
-from keelmark.core.numbers import ONE
+from keelmark.core.model import InstrumentTerms
+from keelmark.core.numbers import ONE, exact
+from keelmark.core.rules import UnknownRule
 from keelmark.rulebooks import Rulebook
 
 DOLLARS = ("USDT", "USDC", "USD", "FDUSD", "USDE", "DAI")
@@ -42,10 +45,12 @@ class Counterpart:
     Attributes:
         instrument: The contract.
         bundle: Its coins per coin of the present contract: 1/1000 where it is of a thousand.
+        has_table: Whether the rulebook knows its maintenance.
     """
 
     instrument: Instrument
     bundle: Decimal
+    has_table: bool = True
 
 
 def coin_of(base: str) -> tuple[str, Decimal]:
@@ -58,26 +63,47 @@ def coin_of(base: str) -> tuple[str, Decimal]:
     return found["coin"], Decimal(1_000_000 if found["mega"] else 1_000)
 
 
-def counterpart(instrument: Instrument, rulebook: Rulebook) -> Counterpart | None:
-    """Return the contract of a rulebook that pays like `instrument`; `None` without one.
+def counterpart(instrument: Instrument, rulebook: Rulebook, settle: str) -> Counterpart | None:
+    """Return the contract of a rulebook that pays like `instrument`, in a settle asset.
 
-    The same settle asset before another dollar, what is listed before what a pattern reads.
+    One with a known table before one without, what is listed before what a pattern reads.
     """
-    settles = dict.fromkeys((instrument.settle, *_dollars_like(instrument.settle)))
-    for settle in settles:
-        for symbol in _symbols(instrument, settle, rulebook):
-            try:
-                known = rulebook.terms_for(symbol).instrument
-            except KeelmarkError:
-                continue
-            if known.settle == settle and _pays_alike(known, instrument):
-                bundle = coin_of(instrument.base)[1] / coin_of(known.base)[1]
-                return Counterpart(instrument=known, bundle=bundle)
-    return None
+    without_table: Counterpart | None = None
+    for symbol in _symbols(instrument, settle, rulebook):
+        try:
+            terms = rulebook.terms_for(symbol)
+        except KeelmarkError:
+            continue
+        known = terms.instrument
+        if known.settle != settle or not _pays_alike(known, instrument):
+            continue
+        with exact():
+            bundle = coin_of(instrument.base)[1] / coin_of(known.base)[1]
+        found = Counterpart(instrument=known, bundle=bundle, has_table=_has_table(terms))
+        if found.has_table:
+            return found
+        without_table = without_table or found
+    return without_table
 
 
-def _dollars_like(settle: str) -> tuple[str, ...]:
-    return DOLLARS if settle in DOLLARS else ()
+def settle_there(instruments: Sequence[Instrument], rulebook: Rulebook, settle: str) -> str:
+    """Return the asset in which a rulebook has most of these contracts, with their tables.
+
+    The asset itself where none has more; then another dollar, since dollars count one to one.
+    """
+    dollars = DOLLARS if settle in DOLLARS else ()
+    names: list[str] = list(dict.fromkeys((settle, *dollars)))
+
+    def score(name: str) -> tuple[int, int]:
+        found = [counterpart(instrument, rulebook, name) for instrument in instruments]
+        there = [other for other in found if other is not None]
+        return sum(other.has_table for other in there), len(there)
+
+    return max(names, key=score)  # the first of equals
+
+
+def _has_table(terms: InstrumentTerms) -> bool:
+    return terms.option is not None or not isinstance(terms.maintenance, UnknownRule)
 
 
 def _pays_alike(one: Instrument, other: Instrument) -> bool:

@@ -18,7 +18,7 @@ from keelmark.core.instrument import Instrument
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.risk.draft import Draft, renumbered
 from keelmark.risk.edits import SetVenue
-from keelmark.risk.symbols import DOLLARS, Counterpart, counterpart
+from keelmark.risk.symbols import DOLLARS, Counterpart, counterpart, settle_there
 from keelmark.rulebooks import Rulebook, load_rulebook, rulebook_names
 
 
@@ -72,6 +72,7 @@ class _Mapping:
     target: Rulebook
     renamed: dict[str, str] = field(default_factory=dict)
     converted: dict[str, str] = field(default_factory=dict)
+    settles: dict[str, str] = field(default_factory=dict)
     dropped: list[UnknownRow] = field(default_factory=list)
     own_rows: list[str] = field(default_factory=list)
     at_par: list[str] = field(default_factory=list)
@@ -79,6 +80,7 @@ class _Mapping:
 
     def document(self, document: AccountDocument) -> AccountDocument:
         """Return the document in the words of the target."""
+        self._choose_settles(document)
         mapped = replace(
             document,
             positions=tuple(filter(None, map(self._position, document.positions))),
@@ -125,19 +127,29 @@ class _Mapping:
             found.append(f"the venue's own tier of {names} is left out: the table there applies")
         return found
 
+    def _choose_settles(self, document: AccountDocument) -> None:
+        """Choose one asset there for every asset that contracts settle in here."""
+        rows = [row.instrument for row in document.positions]
+        rows += [row.instrument for row in document.orders]
+        own = [self.present.terms_for(symbol).instrument for symbol in dict.fromkeys(rows)]
+        for settle in dict.fromkeys(instrument.settle for instrument in own):
+            held = [instrument for instrument in own if instrument.settle == settle]
+            self.settles[settle] = settle_there(held, self.target, settle)
+            if self.settles[settle] != settle:
+                self.converted[settle] = self.settles[settle]
+
     def _counterpart(self, symbol: str) -> tuple[Instrument, Counterpart] | None:
         """Return a contract and its counterpart; what has none is noted as unknown."""
         own = self.present.terms_for(symbol).instrument
-        found = counterpart(own, self.target)
+        settle = self.settles[own.settle]
+        found = counterpart(own, self.target, settle)
         if found is None:
             kind = own.kind.value.replace("_", " ")
-            why = f"{self.target.name} has no {own.base} {kind} for {symbol}"
+            why = f"{self.target.name} has no {own.base} {kind} in {settle} for {symbol}"
             self.dropped.append(UnknownRow(what=Unlearnt.POSITIONS, why=why))
             return None
         if found.instrument.symbol != symbol:
             self.renamed[symbol] = found.instrument.symbol
-        if found.instrument.settle != own.settle:
-            self.converted[own.settle] = found.instrument.settle
         return own, found
 
     def _position(self, row: PositionRow) -> PositionRow | None:
