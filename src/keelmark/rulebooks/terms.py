@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -18,7 +18,9 @@ def terms_digest(rulebook: Rulebook) -> str:
     """Return the digest of margin terms and liquidation process, as 32 hexadecimal figures.
 
     How a number is written and what is said about its source do not count; the order of
-    instruments and assets does, because it decides their rows.
+    instruments and assets does, because it decides their rows. A term that is at its default does
+    not count either, so that a release which knows one more term reads the journals of the last:
+    defaults are part of the format and are never changed.
     """
     with exact():
         terms = [plain(rulebook.model), plain(rulebook.liquidation)]
@@ -32,8 +34,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401 anything a rulebook holds
         TypeError: A term of a kind that has no plain form.
     """
     if is_dataclass(value):
-        parts = [plain(getattr(value, field.name)) for field in fields(value)]
-        return [type(value).__name__, *parts]
+        said = [field for field in fields(value) if not _is_default(value, field)]
+        return [type(value).__name__, {f.name: plain(getattr(value, f.name)) for f in said}]
     if isinstance(value, Decimal | datetime):
         return str(value.normalize() if isinstance(value, Decimal) else value)
     if isinstance(value, Mapping):
@@ -44,3 +46,13 @@ def plain(value: Any) -> Any:  # noqa: ANN401 anything a rulebook holds
         return value
     msg = f"a rulebook holds {value!r}; teach terms.plain about {type(value).__name__}"
     raise TypeError(msg)
+
+
+def _is_default(value: Any, field: Field[Any]) -> bool:  # noqa: ANN401 as above
+    """Whether a field says nothing: it is at its default, or tells where a number was read."""
+    if field.name == "source":
+        return True
+    found = getattr(value, field.name)
+    if field.default_factory is not MISSING:
+        return bool(found == field.default_factory())
+    return field.default is not MISSING and bool(found == field.default)
