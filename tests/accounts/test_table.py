@@ -74,14 +74,6 @@ def test_a_margin_report_is_a_table() -> None:
     assert frame["unrealized_pnl"].to_list() == [500.0]
 
 
-def test_a_notebook_shows_units_and_positions_with_the_verdict() -> None:
-    html = found(held())._repr_html_()
-    assert html.count("<table>") == 2
-    assert "generic@2025-10: healthy" in html
-    assert ">302.50<" in html
-    assert "<th>liquidation_price</th>" in html
-
-
 def test_a_notebook_shows_texts_and_never_runs_them() -> None:
     table = Table.of("<b>", ("<i>",), [("<script>",), (None,)])
     assert table._repr_html_() == (

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from keelmark.accounts.account import Account
+from keelmark.accounts.figures import percent
+from keelmark.accounts.gauge import Gauge, gauge_of
 from keelmark.accounts.known import KnownMargin, KnownPosition, known_margin, known_position
 from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
 from keelmark.accounts.position import PositionCheck
@@ -15,7 +17,7 @@ from keelmark.accounts.residuals import Residual, residuals_of
 from keelmark.accounts.table import POSITION_COLUMNS, REQUIREMENTS, Table, position_cells
 from keelmark.core.bankruptcy import bankruptcy_prices, held_maintenance_price
 from keelmark.core.codes import UnitKind
-from keelmark.core.errors import MissingNumber
+from keelmark.core.errors import InvalidInput, MissingNumber
 from keelmark.core.joint_move import JointMove, all_together, joint_moves, nearest_joint_move
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, liquidation_prices
 from keelmark.core.margin import MarginReport, PositionMargin, margin_report
@@ -26,6 +28,9 @@ from keelmark.core.unit import MarginUnit
 
 if TYPE_CHECKING:
     import polars as pl
+    from matplotlib.figure import Figure
+
+    from keelmark.accounts.notebook import Panel
 
 _TOTALS = ("equity", "initial_margin", "maintenance_margin", "maintenance_excess")
 
@@ -102,6 +107,18 @@ class UnitCheck:
         """Whether a move that could not be solved may be nearer than the nearest that was."""
         statuses = {p.liquidation.status for p in self.positions}
         return PriceStatus.UNKNOWN in statuses | {move.status for move in self.joint_moves}
+
+    @property
+    def headline(self) -> str:
+        """The nearest liquidating move in a few words."""
+        if self.report is None:
+            return self.reason or "unknown"
+        if self.report.is_liquidatable:
+            return "at these prices"
+        if self.nearest is None:
+            return "some move is unknown" if self.is_unsettled else "no move liquidates"
+        who = "all together" if self.nearest.instrument is None else self.nearest.instrument
+        return f"{who} {percent(self.nearest.distance, signed=True)} liquidates"
 
     def level(self, levels: Levels) -> Level:
         """Return the word for this unit: the same on every surface."""
@@ -215,9 +232,65 @@ class AccountCheck:
         """Return `positions_table` as a frame; numbers are float64."""
         return self.positions_table.to_polars()
 
+    def plot_distance(self) -> "Figure":
+        """Return a picture of how far each position is from its liquidation price.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        from keelmark.accounts.plots import draw_distance  # noqa: PLC0415 heavy, and optional
+
+        return draw_distance(list(self.positions), self.levels, self.account.rulebook.name)
+
+    def plot_gauge(self) -> "Figure":
+        """Return a picture of the hull of the main unit: its maintenance over its equity.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+            InvalidInput: The unit holds no position, or its margin is unknown.
+        """
+        from keelmark.accounts.plots import draw_gauge  # noqa: PLC0415 heavy, and optional
+
+        main = self.main
+        gauge = None if main is None else self.gauge(main)
+        if main is None or gauge is None:
+            msg = "no unit with a position and a known margin: there is no gauge to draw"
+            raise InvalidInput(msg)
+        title = f"{self.account.rulebook.name} {main.unit.unit_id}"
+        return draw_gauge(gauge, main.level(self.levels), title)
+
+    def gauge(self, unit: UnitCheck) -> Gauge | None:
+        """Return the gauge of a unit; `None` where it has none."""
+        return gauge_of(unit.report, self.account.rulebook.liquidation)
+
     def _repr_html_(self) -> str:
-        tables = (self.units_table, self.positions_table)
-        return "".join(table._repr_html_() for table in tables)
+        from keelmark.accounts.notebook import page  # noqa: PLC0415 only notebooks need it
+
+        return page([self._panel(unit) for unit in self.units], self.levels)
+
+    def _panel(self, unit: UnitCheck) -> "Panel":
+        from keelmark.accounts.notebook import Panel  # noqa: PLC0415 only notebooks need it
+
+        as_of = "" if self.account.as_of is None else f", {self.account.as_of:%Y-%m-%d %H:%M} UTC"
+        return Panel(
+            title=f"{self.account.rulebook.name}, {unit.unit.unit_id}{as_of}",
+            currency=unit.currency,
+            level=unit.level(self.levels),
+            headline=unit.headline,
+            report=unit.report,
+            gauge=self.gauge(unit),
+            positions=unit.positions,
+            notes=tuple(self._notes()) if unit is self.main else (),
+        )
+
+    def _notes(self) -> Iterator[str]:
+        """Yield what differs from the venue, with its reason, and what was assumed."""
+        for residual in self.residuals:
+            if not residual.matches:
+                yield f"{residual.number}: {residual.beside}. {residual.likely_reason}"
+        if self.residuals and all(residual.matches for residual in self.residuals):
+            yield f"all {len(self.residuals)} figures of the venue match to the printed digits"
+        yield from self.account.notes
 
     @property
     def main(self) -> UnitCheck | None:

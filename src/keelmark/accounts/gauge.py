@@ -5,11 +5,11 @@ the account is liquidated. Where the marks stand is worked out here once; the te
 the picture draw the same.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.process import LiquidationRules, Stage
@@ -46,13 +46,12 @@ class Gauge:
         return ONE if self.usage is None else min(ONE, max(ZERO, self.usage))
 
 
-def gauge_of(found: AccountCheck, unit: UnitCheck) -> Gauge | None:
-    """Return the gauge of a unit; `None` where its margin is unknown or it needs none."""
-    report = unit.report
+def gauge_of(report: MarginReport | None, rules: LiquidationRules) -> Gauge | None:
+    """Return the gauge of a unit; `None` where its margin is unknown or it holds no position."""
     if report is None or not report.positions:
         return None
     by_usage: dict[Decimal, list[str]] = {}
-    for mark in _marks(report, found.account.rulebook.liquidation):
+    for mark in _marks(report, rules):
         by_usage.setdefault(mark.usage, []).append(mark.name)
     rising = sorted(by_usage.items(), reverse=True)
     marks = tuple(GaugeMark(usage, ", ".join(names)) for usage, names in rising)
@@ -72,3 +71,21 @@ def _marks(report: MarginReport, rules: LiquidationRules) -> Iterator[GaugeMark]
             yield from (GaugeMark(level, "warning") for level in rules.warn.levels)
         if ZERO < needed < report.initial_margin:
             yield GaugeMark(needed / report.initial_margin, "initial margin")
+
+
+CURVE = (0.0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.21, 0.28, 0.35)
+"""Heights at which the curve of the hull below its straight sides is drawn."""
+
+STRAIGHT_FROM = CURVE[-1]
+
+
+def beam(height: float) -> float:
+    """Return half the width of the hull at a height, of one where its sides are straight."""
+    return min(1.0, math.pow(max(0.0, height) / STRAIGHT_FROM, 0.4))
+
+
+def outline(top: float) -> list[tuple[float, float]]:
+    """Return the corners of the hull filled up to a height: across from -1 to 1, up from 0 to 1."""
+    heights = [*(height for height in CURVE if height < top), top]
+    right = [(beam(height), height) for height in heights]
+    return [*right, *((-x, height) for x, height in reversed(right))]

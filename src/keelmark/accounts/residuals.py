@@ -6,12 +6,16 @@ from decimal import Decimal
 
 from keelmark.accounts.agreement import Likely, agrees
 from keelmark.accounts.document import TOTAL
+from keelmark.accounts.figures import figure
 from keelmark.accounts.known import KnownMargin
 from keelmark.accounts.position import PositionCheck
 from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ZERO, exact
 
 HELD_FORM = "the venue holds maintenance at the present mark; the report solves for the true price"
+
+SAME_DIGITS = 4
+"""Digits of a difference."""
 
 Checked = tuple[MarginReport | KnownMargin, Sequence[PositionCheck]]
 
@@ -51,6 +55,15 @@ class Residual:
         Venues print 0 where no price exists.
         """
         return agrees(self.reported, self.computed)
+
+    @property
+    def beside(self) -> str:
+        """The venue's figure beside ours, with the difference where both exist."""
+        theirs = f"venue {figure(self.reported)}"
+        if self.computed is None or self.difference is None:
+            return f"{theirs}, computed {self.reason}"
+        gap = figure(self.difference, signed=True, digits=SAME_DIGITS)
+        return f"{theirs}, computed {figure(self.computed)}, difference {gap}"
 
     @property
     def likely_reason(self) -> str:

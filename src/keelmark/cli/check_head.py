@@ -22,7 +22,7 @@ def head_lines(
 ) -> Iterator[str]:
     """Return the head of a unit: in full for the account's main one, in short for others."""
     word = unit.level(found.levels).value
-    gauge = gauge_of(found, unit)
+    gauge = gauge_of(unit.report, found.account.rulebook.liquidation)
     is_full = unit is found.main and gauge is not None
     yield from _identity(found, unit) if is_full else headlines(found, unit, width)
     first, *rest = wrapped(f"{word}  {nearest_text(unit, reasons)}", width)
@@ -59,7 +59,7 @@ def _totals(found: AccountCheck, unit: UnitCheck) -> list[str]:
         shown = "unknown" if needed is None else f"{figure(needed)} {unit.currency}"
         return ["equity unknown", f"maintenance {shown}"]
     ratio, leverage = report.margin_ratio.value, report.effective_leverage.value
-    gauge = gauge_of(found, unit)
+    gauge = gauge_of(unit.report, found.account.rulebook.liquidation)
     return [
         f"equity {figure(report.equity)} {unit.currency}",
         f"maintenance {figure(report.maintenance_margin)}"

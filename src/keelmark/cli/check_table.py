@@ -15,7 +15,6 @@ from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.figures import brief, figure, percent
 from keelmark.accounts.levels import Levels
 from keelmark.accounts.position import PositionCheck
-from keelmark.accounts.residuals import Residual
 from keelmark.cli.check_head import footnote, head_lines
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.cli.registry import is_available
@@ -27,9 +26,6 @@ BARS = (10, 6, 0)
 
 JOINER = "  -  "
 """Stands between two commands on one line."""
-
-SAME_DIGITS = 4
-"""Digits of a difference."""
 
 NAIVE_SHOWN = 2
 """Positions whose naive distance is named."""
@@ -220,19 +216,10 @@ def _residual_lines(found: AccountCheck, width: int) -> Iterator[str]:
     score = f"({total - len(wrong)} of {total} match)"
     yield from wrapped(f"residual against the venue's own figures: {told} {score}", width)
     for residual in wrong:
-        yield from wrapped(f"{residual.number}: {_beside(residual)}", width, 2)
+        yield from wrapped(f"{residual.number}: {residual.beside}", width, 2)
         yield from wrapped(residual.likely_reason, width, 3)
     for form in dict.fromkeys(r.form for r in found.residuals if r.form):
         yield from wrapped(f"liquidation prices: {form}", width, 2)
-
-
-def _beside(residual: Residual) -> str:
-    """Return the venue's figure beside ours, with the difference where both exist."""
-    theirs = f"venue {figure(residual.reported)}"
-    if residual.computed is None or residual.difference is None:
-        return f"{theirs}, computed {residual.reason}"
-    gap = figure(residual.difference, signed=True, digits=SAME_DIGITS)
-    return f"{theirs}, computed {figure(residual.computed)}, difference {gap}"
 
 
 def _naive_lines(found: AccountCheck, width: int) -> Iterator[str]:
