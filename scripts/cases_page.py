@@ -22,9 +22,8 @@ case goes through what users call: an account document that is read and checked,
 function.
 
 *Exact*: written with as many decimals as theirs, our figure is theirs. *Within tolerance*: it is
-not, and differs by no more than the tolerance stated for the case, which is never wider than what
-the source's own rounding explains. A residual is ours less theirs. Lists (tables, vectors) are one
-line with their largest residual.
+not, differs by no more than the tolerance stated for the case, and the second table says why. A
+residual is ours less theirs. Lists (tables, vectors) are one line with their largest residual.
 """
 VENUES = {
     "binance": "Binance",
@@ -45,7 +44,7 @@ Line = tuple[str, ...]
 def page(recorded: str) -> str:
     """Return the whole page with this part on recorded accounts."""
     outcomes = {case: [run(row) for row in parts] for case, parts in cases().items()}
-    sections = [HEAD, totals(outcomes.values())]
+    sections = [HEAD, totals(outcomes.values()), reasons(outcomes.values())]
     for venue, ids in groupby(sorted(outcomes), key=lambda case: case.partition("-")[0]):
         sections += section(VENUES[venue], [outcomes[case] for case in ids])
     return "\n".join([*sections, recorded])
@@ -57,6 +56,15 @@ def totals(outcomes: Iterable[Sequence[Outcome]]) -> str:
     names = ("exact", "within tolerance", "off", "not expressible")
     counts = [(name, str(verdicts.count(name))) for name in names]
     return table(("", "cases"), [("cases run", str(len(verdicts))), *counts])
+
+
+def reasons(outcomes: Iterable[Sequence[Outcome]]) -> str:
+    """Return why figures that are not exact are not."""
+    found = [part for parts in outcomes for part in parts if part.row.why]
+    rows = [
+        (f"`{part.row.id}`", part.row.what, largest(part.figures), part.row.why) for part in found
+    ]
+    return table(("not exact", "what", "residual", "why"), rows)
 
 
 def case_verdict(parts: Sequence[Outcome]) -> str:

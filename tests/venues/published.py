@@ -1,7 +1,7 @@
 """Runs the published cases: rows of `cases/*.toml` through what users call.
 
 A row gives what is known of a case (`id`, `what`, `source`, `provenance`, `tolerance`, `inferred`,
-`note`) and one way to run it:
+`note`, and `why` a figure of it is not exact) and one way to run it:
 
 - `account`: an account document, read and checked as `keelmark check --json` does it; `rulebook`
   names a file of `rulebooks/` to be used instead of the venue's own;
@@ -59,6 +59,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     expect: dict[str, Any]
     inferred: tuple[str, ...] = ()
     note: str = ""
+    why: str = ""
     account: dict[str, Any] | None = None
     rulebook: str | None = None
     call: str | None = None
@@ -115,6 +116,11 @@ class Outcome:
 
     row: Row
     figures: tuple[Figure, ...]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every figure is."""
+        return all(figure.is_exact for figure in self.figures)
 
     @property
     def off(self) -> list[Figure]:

@@ -43,6 +43,10 @@ def test_the_published_figures_are_ours(case: str) -> None:
     )
 
 
+def test_a_row_says_why_a_figure_is_not_exact_and_only_then() -> None:
+    assert [row.id for row in rows() if bool(row.why) is run(row).is_exact] == []
+
+
 def test_parts_of_a_case_are_different_rows() -> None:
     parts = Counter(
         (row.id, row.call, row.rulebook, str(row.account), str(row.arguments)) for row in rows()
