@@ -182,8 +182,7 @@ def meets(case: Case, unit: MarginUnit) -> bool:
     """Whether a unit is at the target, by the core's report."""
     report = margin_report(unit, case.account.market, case.account.model)
     with exact():
-        room = case.target.value * report.equity - report.maintenance_margin
-    return room >= ZERO and (report.equity > ZERO or not unit.positions)
+        return case.target.value * report.equity >= report.maintenance_margin
 
 
 def reaches_of(case: Case) -> list[int]:

@@ -41,7 +41,7 @@ def _demand(built: Formulation, scene: Scene) -> Sum:
             own = ZERO if move.row is None else scene.parts[move.row].margin
             required = built.requirement(row, scene.aim.market)
             margin[settle] = margin.get(settle, Sum()).plus(Sum(-own)).plus(required)
-    total = Sum()
+    total = Sum(-scene.aim.slack)
     for name, money in cash.items():
         price = price_of(name, scene.aim.market, scene.model)
         worth = _worth(built, scene, name, money, profit.get(name, Sum()))

@@ -1,7 +1,7 @@
 """The whole question: a unit, the demands on it and the moves there are; answers are counts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from keelmark.core.market import Market
@@ -65,23 +65,14 @@ class Problem:
 
     def with_scene(self, aim: Aim) -> "Problem":
         """Return the problem with one more demand."""
-        scenes = (*self.scenes, Scene(self.unit, aim, self.model))
-        return Problem(
-            unit=self.unit,
-            market=self.market,
-            model=self.model,
-            moves=self.moves,
-            scenes=scenes,
-            gap=self.gap,
-        )
+        return replace(self, scenes=(*self.scenes, Scene(self.unit, aim, self.model)))
+
+    def with_slack(self, slack: Decimal) -> "Problem":
+        """Return the problem with demands that leave room for last digits."""
+        aims = (replace(scene.aim, slack=slack) for scene in self.scenes)
+        scenes = tuple(Scene(self.unit, aim, self.model) for aim in aims)
+        return replace(self, scenes=scenes)
 
     def with_moves(self, moves: Sequence[Move]) -> "Problem":
         """Return the problem with other moves."""
-        return Problem(
-            unit=self.unit,
-            market=self.market,
-            model=self.model,
-            moves=moves,
-            scenes=self.scenes,
-            gap=self.gap,
-        )
+        return replace(self, moves=moves)

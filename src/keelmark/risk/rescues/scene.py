@@ -96,7 +96,7 @@ class Scene:
             self._add(part, self.profits, self.margins)
         names = asset_names(unit, self.profits, model)
         self.worth = {name: self._worth(name, ZERO, self.profits, self.margins) for name in names}
-        self.now = sum(self.worth.values(), ZERO)
+        self.now = sum(self.worth.values(), ZERO) - aim.slack
 
     def total(self, change: Change) -> Decimal:
         """Return what the demand comes to after a change."""
@@ -151,4 +151,4 @@ def is_separable(unit: MarginUnit, model: MarginModel) -> bool:
 def whole_total(unit: MarginUnit, aim: Aim, model: MarginModel) -> Decimal:
     """Return what a demand comes to by the core's own report."""
     report = margin_report(unit, aim.market, model)
-    return aim.equity_weight * report.equity - report.maintenance_margin
+    return aim.equity_weight * report.equity - report.maintenance_margin - aim.slack

@@ -16,6 +16,7 @@ from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.solver import Answer, Solver
 
 CUTS_MAX = 40
+WHOLE_CUTS_MAX = 6
 REPAIRS_MAX = 4
 CURVE_PRECISION = Decimal("1e-9")
 LAST_DIGITS = Decimal("1e-6")
@@ -47,17 +48,24 @@ def cheapest(problem: Problem, alone: Sequence[Alone]) -> Found:
     caps = [one.cap for one in alone]
     relaxed = _Relaxed(problem, caps)
     answer = relaxed.solve()
-    if not answer.is_feasible:
-        return _nearest(problem, caps)
     bound = relaxed.bound(answer)
-    found = _best(problem, [_rounded(problem, relaxed, answer, caps), *_singles(alone)])
-    if found is None or _is_wide(problem, found, bound):
+    plans = [_rounded(problem, relaxed, answer, caps), *_singles(alone)]
+    if not answer.is_feasible:
+        plans.append(_everything(problem, caps))
+    found = _best(problem, plans)
+    if answer.is_feasible and (found is None or _is_wide(problem, found, bound)):
         whole = _Relaxed(problem, caps, is_whole=True)
         searched = _rounded(problem, whole, whole.solve(), caps)
         found = _best(problem, [found, searched])
     if found is None:
         return _nearest(problem, caps)
     return Found(counts=found, reaches=True, bound=bound)
+
+
+def _everything(problem: Problem, caps: Sequence[int]) -> dict[int, int] | None:
+    """Return every step of every move, less those that are not needed, if that reaches."""
+    counts = dict(enumerate(caps))
+    return _trimmed(problem, counts) if problem.reaches(counts) else None
 
 
 def _singles(alone: Sequence[Alone]) -> list[dict[int, int]]:
@@ -90,7 +98,7 @@ class _Relaxed:
     def solve(self) -> Answer:
         """Solve, adding chords until the curves are held where the answer stands."""
         answer = self.solver.solve()
-        for _ in range(CUTS_MAX):
+        for _ in range(WHOLE_CUTS_MAX if self.solver.is_whole else CUTS_MAX):
             if not answer.is_feasible or not self._tightened(answer):
                 break
             answer = self.solver.solve()
@@ -114,8 +122,10 @@ class _Relaxed:
         return min(max(total, ZERO), known.reach)
 
     def bound(self, answer: Answer) -> Decimal | None:
-        """Return the proven bound; `None` where a rule's form is not known."""
-        return max(ZERO, self.built.program.bound(answer.duals)) if self.built.is_proof else None
+        """Return the proven bound; `None` where a rule's form is not known or nothing is proven."""
+        if not (self.built.is_proof and answer.duals):
+            return None
+        return max(ZERO, self.built.program.bound(answer.duals))
 
     def demand_more(self, row: int, amount: Decimal) -> None:
         """Ask of a demand that it exceed nothing by an amount."""

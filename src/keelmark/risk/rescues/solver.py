@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from keelmark.core.errors import InvariantViolated, MissingExtra
+from keelmark.core.errors import MissingExtra
 from keelmark.risk.rescues.program import Program, Row
 
 if TYPE_CHECKING:
     import highspy
 
-NODES_MAX = 20_000
+NODES_MAX = 2_000
+FEASIBLE = 2
+"""HiGHS's word for a point that meets every row."""
 TOLERANCE = 1e-9
 
 
@@ -23,7 +25,7 @@ class Answer:
     """What the solver says.
 
     Attributes:
-        values: Of the columns; empty where no point meets every row.
+        values: Of the columns; empty without an answer.
         duals: Of the rows; empty for whole-number programs.
         bound: The solver's own lower bound.
     """
@@ -34,7 +36,7 @@ class Answer:
 
     @property
     def is_feasible(self) -> bool:
-        """Whether any point meets every row."""
+        """Whether there is a point that meets every row."""
         return bool(self.values)
 
 
@@ -50,6 +52,9 @@ def require_solver() -> Any:  # noqa: ANN401 a module
         msg = "plans that weigh several costs need the solver HiGHS: `pip install 'keelmark[plan]'`"
         raise MissingExtra(msg) from error
     return highspy
+
+
+NO_ANSWER = Answer(values=(), duals=(), bound=0.0)
 
 
 class Solver:
@@ -80,21 +85,14 @@ class Solver:
     def solve(self) -> Answer:
         """Solve the program as it stands, rows added since included.
 
-        Raises:
-            InvariantViolated: The solver ends in a way that programs of this form cannot.
+        No answer means that nothing meets every row, or that the solver gave up: at its limits, or
+        on numbers too far apart for floats. It is no proof of either.
         """
         self._add_rows()
         self._highs.run()
-        status = self._highs.getModelStatus()
-        known = self._library.HighsModelStatus
-        if status in {known.kInfeasible, known.kUnboundedOrInfeasible}:
-            return Answer(values=(), duals=(), bound=0.0)
         solution, info = self._highs.getSolution(), self._highs.getInfo()
-        if not solution.value_valid:
-            if status == known.kSolutionLimit:
-                return Answer(values=(), duals=(), bound=0.0)
-            msg = f"the solver ended with {status} and no values"
-            raise InvariantViolated(msg)
+        if not (solution.value_valid and info.primal_solution_status == FEASIBLE):
+            return NO_ANSWER
         duals = () if self.is_whole else tuple(solution.row_dual)
         return Answer(
             values=tuple(solution.col_value),

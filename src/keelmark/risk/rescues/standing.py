@@ -6,7 +6,7 @@ from decimal import Decimal
 from keelmark.accounts import Account, check
 from keelmark.accounts.check import UnitCheck
 from keelmark.core.margin import margin_report
-from keelmark.core.numbers import ZERO, exact
+from keelmark.core.numbers import exact
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.rescues.target import Target, TargetKind
 
@@ -45,8 +45,7 @@ class Standing:
         """Whether the unit is at a target or beyond it."""
         if target.kind is TargetKind.RATIO:
             with exact():
-                has_room = target.value * self.equity >= self.maintenance
-            return has_room and (self.equity > ZERO or not self.holds)
+                return target.value * self.equity >= self.maintenance
         if self.is_liquidatable or not self.is_settled:
             return False
         return self.distance is None or self.distance >= target.value

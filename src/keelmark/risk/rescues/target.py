@@ -60,17 +60,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """One demand: `equity_weight * equity - maintenance >= 0` at a market.
+    """One demand: `equity_weight * equity - maintenance - slack >= 0` at a market.
 
     Attributes:
         name: Names the market in words.
         market: The prices.
         equity_weight: The target ratio; one where the unit must only not be liquidatable.
+        slack: Asked beyond nothing: room for the last digits where sums are rounded.
     """
 
     name: str
     market: Market
     equity_weight: Decimal = ONE
+    slack: Decimal = ZERO
 
 
 def aims_of(target: Target, unit: MarginUnit, market: Market, model: MarginModel) -> list[Aim]:
