@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -48,7 +48,7 @@ PROVENANCE = (
 )
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True):
     """One way to run one case."""
 
     id: str
@@ -148,6 +148,7 @@ def rows_of(file: Path) -> tuple[Row, ...]:
     return tuple(msgspec.convert(row, Row, strict=False) for row in content["case"])
 
 
+@cache
 def run(row: Row) -> Outcome:
     """Return what a row gives; nothing where it cannot be run."""
     if row.cannot:
