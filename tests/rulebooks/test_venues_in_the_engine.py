@@ -24,6 +24,11 @@ def venue_of(rulebook: Rulebook) -> Venue:
     return venue
 
 
+def set_prices(venue: Venue, prices: dict[str, float], *, after_ms: int = 1000) -> None:
+    """Set prices at one instant, as `Venue.marks` does, of names that no keyword can have."""
+    venue.stream([prices], after_ms=after_ms)
+
+
 def crashed(
     name: str, symbol: str, price: float, *, size: str, side: int, leverage: int, assets: list[str]
 ) -> tuple[Venue, int]:
@@ -37,7 +42,7 @@ def crashed(
     prices = {symbol: price, **{f"asset_{asset}": 1.0 for asset in assets}}
     if terms.margin_price.value == "index":
         prices[f"index_{instrument.index}"] = price
-    venue.marks(**prices)
+    set_prices(venue, prices)
     quantum = rulebook.model.asset(instrument.settle).quantum
     worth = abs(instrument.value(Decimal(size), Decimal(str(price))))
     units = {}
@@ -51,7 +56,7 @@ def crashed(
         now = {symbol: moved}
         if terms.margin_price.value == "index":
             now[f"index_{instrument.index}"] = moved
-        venue.marks(**now, after_ms=20_000)
+        set_prices(venue, now, after_ms=20_000)
         venue.check()
     for _ in range(30):
         venue.wait(10)

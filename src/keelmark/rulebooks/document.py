@@ -312,13 +312,13 @@ class RulebookDocument(_Document, frozen=True):
         isolated: Whether the mode knows isolated positions.
         whole_quanta: Whether the venue computes in whole quanta: the value of a position is cut to
             one towards zero.
-            par: Assets that stand for one unit of the valuation currency where an account document
+        par: Assets that stand for one unit of the valuation currency where an account document
             gives no price; that is said.
         symbols: Patterns with groups `base` and `settle` that give unknown symbols a contract;
             of dated ones also `expiry`, of options `strike` (a `d` in it is its decimal point) and
             `right` (`C` or `P`).
         kinds: What contracts of a kind have where their rows leave it out.
-            not_covered: What the venue does and this rulebook does not, in plain words.
+        not_covered: What the venue does and this rulebook does not, in plain words.
     """
 
     name: str
