@@ -76,11 +76,22 @@ def missing_collateral(question: Question) -> Iterator[Trial]:
         if share is None or not -SPENT_MAX <= share <= MISSING_MAX:
             continue
         with exact():
-            amount = figure(abs(share * size / asset.price))
-        text = f"{amount} {asset.asset} more would do: does a balance elsewhere (spot) count?"
-        if share < ZERO:
-            text = f"{amount} {asset.asset} less would do: fees, funding or orders left out?"
-        yield Trial(code="missing_collateral", text=text, scene=with_more(share), change=abs(share))
+            more = share * size / asset.price
+        code, text = _told(more, asset.asset, scene)
+        yield Trial(code=code, text=text, scene=with_more(share), change=abs(share))
+
+
+def _told(more: Decimal, asset: str, scene: Scene) -> tuple[str, str]:
+    """Return what a missing amount is and what to say of it: a quantum a position is rounding."""
+    quantum = scene.model.asset(asset).quantum
+    if abs(more) <= quantum * len(scene.unit.positions):
+        return "rounding", f"the venue rounds its amounts to {quantum:f} {asset}"
+    amount = figure(abs(more))
+    if more < ZERO:
+        text = f"{amount} {asset} less would do: fees, funding or orders left out?"
+    else:
+        text = f"{amount} {asset} more would do: does a balance elsewhere (spot) count?"
+    return "missing_collateral", text
 
 
 def _cash_assets(question: Question) -> set[str]:
