@@ -23,14 +23,14 @@ DERIBIT = ShortOptionRule(
     initial_share=D("0.15"),
     initial_floor=D("0.10"),
     maintenance_share=D("0.075"),
-    put_mark_share=D("0.075"),
+    mark_shares={Right.PUT: D("0.075")},
     at_least={Right.PUT: D(1)},
 )
 BYBIT = ShortOptionRule(
     initial_share=D("0.15"),
     initial_floor=D("0.10"),
     maintenance_share=D("0.03"),
-    put_mark_share=D("0.03"),
+    mark_shares={Right.CALL: D("0.03"), Right.PUT: D("0.03")},
     fee=D("0.002"),
     price=UnderlyingPrice.INDEX,
     at_least={Right.CALL: D(1), Right.PUT: D(1)},
@@ -40,7 +40,7 @@ DERIVE = ShortOptionRule(
     initial_share=D("0.15"),
     initial_floor=D("0.13"),
     maintenance_share=D("0.09"),
-    put_mark_share=D("0.09"),
+    mark_shares={Right.PUT: D("0.09")},
     price=UnderlyingPrice.INDEX,
     at_least={Right.PUT: D("1.05")},
 )

@@ -54,6 +54,15 @@ def test_a_short_put_asks_what_bybit_prints() -> None:
     assert report.initial_margin == D(2315)
 
 
+def test_a_short_call_asks_what_bybit_prints() -> None:
+    """Bybit, Initial and Maintenance Margin Calculation (Options), example 1: mark 300."""
+    call = option("call", "31000", rule=BYBIT)
+    unit = unit_of("10000", held(call, "-1", "300"))
+    report = margin_report(unit, marked({"31000-C": "300"}, index="30000"), model_of(call))
+    assert report.maintenance_margin == D(1260)
+    assert report.margin_ratio.value == D("0.126")
+
+
 def test_short_calls_ask_what_derive_prints() -> None:
     """Derive, Standard Margin, example 1: ETH at 1900, three short 1800 calls at 120."""
     call = option("call", "1800", rule=DERIVE)

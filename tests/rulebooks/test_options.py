@@ -50,7 +50,7 @@ def test_a_kind_gives_what_a_symbol_leaves_out() -> None:
 
 def test_every_parameter_reaches_the_rule() -> None:
     more = (
-        'put_mark = "0.08"\nfee = "0.002"\nprice = "index"\ncounts_entry = true\nvalue = "apart"\n'
+        'mark = { put = "0.08" }\nfee = "0.002"\nprice = "index"\ncounts_entry = true\nvalue = "apart"\n'
         'at_least = { put = "1.05" }\nfactors = [{ floor = "0", factor = "1.5" }]\n'
         '[group]\nrule = "expiry_offset"\nnaked_initial = "1.2"\nnaked_maintenance = "1.1"\n'
     )
@@ -59,7 +59,7 @@ def test_every_parameter_reaches_the_rule() -> None:
     assert option is not None
     rule = option.rule
     assert isinstance(rule, ShortOptionRule)
-    assert (rule.put_mark_share, rule.fee, rule.price) == (
+    assert (rule.mark_shares[Right.PUT], rule.fee, rule.price) == (
         D("0.08"),
         D("0.002"),
         UnderlyingPrice.INDEX,

@@ -6,7 +6,7 @@ is in that asset: 1 for options that settle in their coin, the index for those t
     initial     = max(initial - OTM / P, floor) * U * factor + mark
     maintenance = max(maintenance * U, of_mark * mark) * factor + mark + fee * U
 
-`P` is the forward or the index, `of_mark` counts for puts, and the initial requirement is at least
+`P` is the forward or the index, `of_mark` is by right, and the initial requirement is at least
 a multiple of the maintenance requirement where a venue says so. A long option has paid in full.
 
 Source: docs/model.md, "Options": Deribit, OKX, Bybit and Derive with their own numbers.
@@ -127,7 +127,7 @@ class ShortOptionRule:
         initial_share: Of the underlying, less how far the option is out of the money.
         initial_floor: Least share of the underlying.
         maintenance_share: Of the underlying.
-        put_mark_share: Of the mark, where that is more; puts only.
+        mark_shares: Of the mark, where that is more, by right.
         fee: Liquidation fee inside maintenance, share of the underlying.
         price: Which price says how far out of the money.
         at_least: Multiple of maintenance that the initial requirement is at least, by right.
@@ -138,7 +138,7 @@ class ShortOptionRule:
     initial_share: Decimal
     initial_floor: Decimal
     maintenance_share: Decimal
-    put_mark_share: Decimal = ZERO
+    mark_shares: Mapping[Right, Decimal] = field(default_factory=dict)
     fee: Decimal = ZERO
     price: UnderlyingPrice = UnderlyingPrice.FORWARD
     at_least: Mapping[Right, Decimal] = field(default_factory=dict)
@@ -146,7 +146,7 @@ class ShortOptionRule:
     factors: tuple[SizeFactor, ...] = ()
 
     def __post_init__(self) -> None:
-        names = ("initial_share", "initial_floor", "maintenance_share", "put_mark_share", "fee")
+        names = ("initial_share", "initial_floor", "maintenance_share", "fee")
         wrong = [name for name in names if not getattr(self, name) >= ZERO]
         if wrong:
             msg = f"option rule: {', '.join(wrong)} must be a fraction of at least 0"
@@ -158,7 +158,7 @@ class ShortOptionRule:
         return linear or self.price is UnderlyingPrice.INDEX
 
     def maintenance(self, facts: OptionFacts) -> Requirement:
-        """Return `max(share * U, put_mark_share * mark) * factor + mark + fee * U` of a short."""
+        """Return `max(share * U, mark share * mark) * factor + mark + fee * U` of a short."""
         if facts.size > ZERO:
             return _nothing()
         return _requirement(facts, self._maintenance(facts))
@@ -189,8 +189,9 @@ class ShortOptionRule:
         factor = f" * {self.factor(facts):f}" if self.factors else ""
         if not initial:
             share = f"{self.maintenance_share:f}{unit}"
-            if _right(facts) is Right.PUT and self.put_mark_share:
-                share = f"max({share}, {self.put_mark_share:f} * mark)"
+            of_mark = self.mark_shares.get(_right(facts), ZERO)
+            if of_mark:
+                share = f"max({share}, {of_mark:f} * mark)"
             fee = f" + {self.fee:f}{unit}" if self.fee else ""
             return f"units * ({share}{factor} + mark{fee})"
         share = f"max({self.initial_share:f} - OTM / {self.price.value}, {self.initial_floor:f})"
@@ -202,9 +203,8 @@ class ShortOptionRule:
     def _maintenance(self, facts: OptionFacts) -> Decimal:
         """Return the maintenance of one short unit of the underlying."""
         unit = facts.unit_value
-        share = self.maintenance_share * unit
-        if _right(facts) is Right.PUT:
-            share = max(share, self.put_mark_share * facts.mark)
+        of_mark = self.mark_shares.get(_right(facts), ZERO)
+        share = max(self.maintenance_share * unit, of_mark * facts.mark)
         return share * self.factor(facts) + facts.mark + self.fee * unit
 
 

@@ -14,7 +14,7 @@ from keelmark.core.black76 import implied_volatility
 from keelmark.core.errors import CannotReprice, InvalidInput
 from keelmark.core.instrument import Instrument, InstrumentKind
 from keelmark.core.market import Market
-from keelmark.core.numbers import ZERO, exact, round_half_even
+from keelmark.core.numbers import ONE, ZERO, exact, round_half_even
 from keelmark.core.payoff import Vanilla
 
 YEAR_S = 365 * 86_400
@@ -115,6 +115,12 @@ def years_to_expiry(instrument: Instrument, market: Market) -> float:
     return (instrument.expiry - market.time).total_seconds() / YEAR_S
 
 
+def _digit(mark: Decimal, unit: Decimal) -> Decimal:
+    """Return the last digit of a mark: venues mark finer than orders may be priced."""
+    exponent = mark.as_tuple().exponent
+    return min(unit, ONE.scaleb(exponent)) if mark and isinstance(exponent, int) else unit
+
+
 def volatility_of(instrument: Instrument, market: Market, years: float) -> float:
     """Return the volatility the market gives, else the one that the mark implies.
 
@@ -128,7 +134,7 @@ def volatility_of(instrument: Instrument, market: Market, years: float) -> float
     forward, mark = market.forward(symbol), market.premium(symbol)
     in_coin = instrument.kind is InstrumentKind.INVERSE_OPTION
     with exact():
-        tick = instrument.price_unit * (forward if in_coin else 1)
+        tick = _digit(mark, instrument.price_unit) * (forward if in_coin else 1)
         price = mark * (forward if in_coin else 1)
         intrinsic = instrument.payoff.intrinsic(forward) if instrument.payoff else ZERO
         shows_time = price - intrinsic >= tick / 2

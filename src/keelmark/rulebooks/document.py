@@ -161,7 +161,7 @@ class OptionDocument(SourcedDocument, frozen=True, kw_only=True):
         initial: Share of the underlying, less how far the option is out of the money.
         initial_floor: Least share of the underlying.
         maintenance: Share of the underlying.
-        put_mark: Share of the mark, where that is more; puts only.
+        mark: Share of the mark, where that is more, by right.
         fee: Liquidation fee inside maintenance, share of the underlying.
         price: `forward` or `index`: which says how far out of the money.
         at_least: Multiple of maintenance that the initial requirement is at least, by right.
@@ -174,7 +174,7 @@ class OptionDocument(SourcedDocument, frozen=True, kw_only=True):
     initial: Decimal
     initial_floor: Decimal
     maintenance: Decimal
-    put_mark: Decimal = Decimal(0)
+    mark: dict[Right, Decimal] = {}
     fee: Decimal = Decimal(0)
     price: UnderlyingPrice = UnderlyingPrice.FORWARD
     at_least: dict[Right, Decimal] = {}

@@ -45,7 +45,7 @@ def _rule(table: OptionDocument, document: RulebookDocument) -> ShortOptionRule:
         initial_share=table.initial,
         initial_floor=table.initial_floor,
         maintenance_share=table.maintenance,
-        put_mark_share=table.put_mark,
+        mark_shares=table.mark,
         fee=table.fee,
         price=table.price,
         at_least=table.at_least,
