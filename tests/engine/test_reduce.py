@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from itertools import product
 
 import pytest
@@ -448,3 +449,14 @@ def test_prices_without_meaning_are_refused() -> None:
     with pytest.raises(InvalidInput, match="has no setting 'slip'"):
         price_policy("bounded_slippage", slip=Decimal(1))
     assert list(PRICE) == ["bankruptcy", "bounded_slippage", "fillable", "no_limit", "zero_loss"]
+
+
+@pytest.mark.parametrize("name", ["tier_drop", "fraction_then_cooldown"])
+def test_a_setting_that_counts_is_taken_from_a_decimal_and_must_be_whole(name: str) -> None:
+    setting = {"tier_drop": "tiers", "fraction_then_cooldown": "cooldown_seconds"}[name]
+    policy = sizing_policy(name, **{setting: Decimal(2)})
+    assert isinstance(policy, partial)
+    assert policy.keywords == {setting: 2}
+    assert isinstance(policy.keywords[setting], int)
+    with pytest.raises(InvalidInput, match="whole number"):
+        sizing_policy(name, **{setting: Decimal("1.5")})

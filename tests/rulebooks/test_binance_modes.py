@@ -192,6 +192,20 @@ def test_portfolio_margin_liquidates_at_a_unimmr_of_105_percent() -> None:
         assert check(found).is_liquidatable is is_due
 
 
-def test_an_asset_whose_ratio_is_in_no_source_is_refused_by_name() -> None:
-    with pytest.raises(InvalidDocument, match="no asset 'ETH'"):
-        account("binance-pm", collateral=[{"asset": "ETH", "balance": "1"}])
+@pytest.mark.parametrize("asset", ["ETH", "BNB"])
+def test_a_credit_whose_ratio_is_in_no_source_is_unknown_until_it_is_given(asset: str) -> None:
+    row = {"asset": asset, "balance": "2"}
+    found = check(account("binance-pm", collateral=[row], prices={asset: "1000"}))
+    assert found.verdict is Verdict.UNKNOWN
+    given = check(
+        account("binance-pm", collateral=[{**row, "weight": "0.9"}], prices={asset: "1000"})
+    )
+    report = given.units[0].report
+    assert report is not None
+    assert report.equity == 1800
+
+
+def test_coin_margined_contracts_keep_their_size_under_portfolio_margin() -> None:
+    model = load_rulebook("binance-pm")
+    sizes = [model.terms_for(s).instrument.contract_size for s in ("ETHUSD_PERP", "NEWUSDT")]
+    assert sizes == [10, 1]

@@ -29,15 +29,28 @@ def sizing_policy(name: str, **settings: Setting) -> SizingPolicy:
     """Return the sizing policy called `name` with its settings.
 
     Raises:
-        InvalidInput: No such policy, or it has no such setting; the message names the nearest.
+        InvalidInput: No such policy, or it has no such setting, with the nearest named; or a
+            setting that counts is not whole.
     """
     rule = SIZING[name]
-    known = list(inspect.signature(rule).parameters)[2:]
+    known = dict(list(inspect.signature(rule).parameters.items())[2:])
     for setting in settings:
         if setting not in known:
             msg = f"sizing policy {name!r} has no setting {setting!r}; {nearest(setting, known)}"
             raise InvalidInput(msg)
-    return partial(rule, **settings)
+    counts = {key for key, row in known.items() if isinstance(row.default, int)}
+    return partial(
+        rule,
+        **{key: _whole(name, key, x) if key in counts else x for key, x in settings.items()},
+    )
+
+
+def _whole(name: str, setting: str, value: Setting) -> int:
+    """Return a setting that counts; a rulebook writes every number as a decimal."""
+    if value != int(value):
+        msg = f"sizing policy {name!r}: {setting} is {value}; give a whole number"
+        raise InvalidInput(msg)
+    return int(value)
 
 
 # --- One leg --------------------------------------------------------------------------------
