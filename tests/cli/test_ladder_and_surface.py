@@ -49,7 +49,7 @@ def test_a_ladder_says_first_where_it_ends() -> None:
 
 
 def test_a_surface_is_a_grid_of_shares() -> None:
-    done = invoke("surface", "BTC", "ETH", "--steps", "5", "--span", "0.5")
+    done = invoke("surface", "BTC", "ETH", "--steps", "5", "--from", "-50%", "--to", "0.5")
     assert done.exit_code == ExitCode.OK
     assert done.output == (
         "generic@2025-10  cross over BTC (across) and ETH (up), in USDT\n"
@@ -113,6 +113,7 @@ def test_the_json_has_every_rung_and_point() -> None:
         (("ladder", "BTC", "--plot", "x.gif"), 64, "end it with .png, .svg, .html"),
         (("surface", "BTC", "BTCUSDT"), 64, "choose two prices that move apart"),
         (("surface", "BTC"), 64, "Missing argument 'Y'"),
+        (("surface", "BTC", "ETH", "--from", "1"), 64, "must be below the upper one"),
     ],
 )
 def test_bad_usage_is_named(args: tuple[str, ...], code: int, message: str) -> None:

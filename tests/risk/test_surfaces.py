@@ -97,6 +97,13 @@ def test_a_surface_through_now_meets_the_liquidation_prices() -> None:
     assert abs(move - price.distance) < Decimal("1e-12")
 
 
+def test_a_span_may_reach_farther_up_than_down() -> None:
+    found = surface(account_of(*LONG), "BTC", "ETH", span=(Decimal("-0.9"), Decimal(4)), steps=8)
+    assert (found.moves_x[0], found.moves_y[-1]) == (Decimal("-0.9"), Decimal(4))
+    now = found.moves_x.index(Decimal(0))
+    assert found.margins[now][now] == found.now
+
+
 def test_mirrored_books_have_mirrored_equity() -> None:
     turned = tuple((symbol, f"-{size}", entry) for symbol, size, entry in LONG)
     long = surface(account_of(*LONG), "BTC", "ETH", steps=5)

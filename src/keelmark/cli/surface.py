@@ -22,7 +22,8 @@ class _Options(TypedDict):
     as_json: bool
     rulebook: str | None
     unit_id: str | None
-    span: Decimal
+    low: Decimal
+    high: Decimal
     steps: int
     plot: Path | None
 
@@ -34,9 +35,8 @@ class _Options(TypedDict):
 @json_option
 @rulebook_option
 @unit_option
-@click.option(
-    "--span", callback=move, default="50%", show_default=True, help="Largest move either way."
-)
+@click.option("--from", "low", callback=move, default="-50%", show_default=True, help="Lowest.")
+@click.option("--to", "high", callback=move, default="50%", show_default=True, help="Highest.")
 @click.option("--steps", type=int, default=STEPS, show_default=True, help="Columns, and rows.")
 @plot_option
 def surface(**options: Unpack[_Options]) -> None:
@@ -50,7 +50,7 @@ def surface(**options: Unpack[_Options]) -> None:
         options["x"],
         options["y"],
         unit_id=options["unit_id"],
-        span=options["span"],
+        span=(options["low"], options["high"]),
         steps=options["steps"],
     )
     save_picture(found.plot_surface, options["plot"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 from keelmark.accounts.figures import figure as figure_text
@@ -19,7 +20,6 @@ from keelmark.risk.volatility import VolatilityAxis
 try:
     from matplotlib.axes import Axes
     from matplotlib.collections import LineCollection
-    from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 except ModuleNotFoundError as error:
@@ -105,7 +105,8 @@ def draw_ladder(found: Ladder) -> Figure:
     verb = "move" if found.axis.reference is None else "moves"
     axes.set_xlabel(f"{found.axis.name} {verb} by", color=MUTED)
     _quiet(axes)
-    title = f"{found.axis.name}: {stretch_words(found)}"
+    name = found.axis.name
+    title = f"{name[:1].upper()}{name[1:]}: {stretch_words(found)}"
     _titles(drawing, title, f"{found.rulebook}, {found.unit_id}")
     return drawing
 
@@ -201,9 +202,10 @@ def draw_surface(found: Surface) -> Figure:
     drawing = Figure(figsize=(8.2, 6.8), layout="constrained", facecolor=PAPER)
     axes = drawing.add_subplot()
     across, up = [float(m) for m in found.moves_x], [float(m) for m in found.moves_y]
-    used = [[_band(margin) for margin in row] for row in found.margins]
-    colours = ListedColormap(USED)
-    axes.contourf(across, up, used, levels=BANDS, cmap=colours, extend="max")
+    axes.set_facecolor(USED[0])
+    labelled = _roomy([[_band(margin) for margin in row] for row in found.margins])
+    for level, colour in zip(BANDS[1:-1], USED[1:], strict=True):
+        _shade_level(axes, found, (level, colour), is_labelled=level in labelled)
     fallen = [[_depth(margin) for margin in row] for row in found.margins]
     deepest = max(value for row in fallen for value in row)
     if deepest > 0.0:
@@ -211,10 +213,6 @@ def draw_surface(found: Surface) -> Figure:
         red = axes.contourf(across, up, fallen, levels=levels, colors=[LOST], hatches=["//"])
         red.set_edgecolor(HATCH)
         red.set_linewidth(0.0)
-    inner = axes.contour(
-        across, up, used, levels=BANDS[1:-1], colors=[MUTED], linewidths=0.6, linestyles=":"
-    )
-    axes.clabel(inner, fmt=lambda level: f"{level:.0%} used", fontsize=8)
     segments = [[(float(x), float(y)) for x, y in segment] for segment in found.contour]
     axes.add_collection(LineCollection(segments, colors=[DEFICIT], linewidths=2.6))
     axes.plot([0], [0], "o", color=INK, markersize=7)
@@ -230,6 +228,40 @@ def draw_surface(found: Surface) -> Figure:
     under = f"{found.rulebook}, {found.unit_id}; shades: share of equity that maintenance takes"
     _titles(drawing, _surface_words(found), under)
     return drawing
+
+
+def _shade_level(axes: Axes, found: Surface, band: tuple[float, str], *, is_labelled: bool) -> None:
+    """Shade where more than a share of equity is used.
+
+    Its edge is where maintenance less that share of equity is nothing: straight where both are.
+    """
+    level, colour = band
+    across, up = [float(m) for m in found.moves_x], [float(m) for m in found.moves_y]
+    over = [
+        [float(m.maintenance_margin) - level * float(m.equity) for m in row]
+        for row in found.margins
+    ]
+    cells = [value for row in over for value in row]
+    if max(cells) <= 0.0:
+        return
+    axes.contourf(across, up, over, levels=[0.0, max(cells) * 1.01], colors=[colour])
+    if min(cells) >= 0.0:
+        return
+    line = axes.contour(
+        across, up, over, levels=[0.0], colors=[MUTED], linewidths=0.6, linestyles=":"
+    )
+    if is_labelled:
+        axes.clabel(line, fmt={0.0: f"{level:.0%} used"}, fontsize=8)
+
+
+def _roomy(used: Sequence[Sequence[float]]) -> list[float]:
+    """Return the levels between bands that are both wide enough for a label between them."""
+    cells = [value for row in used for value in row]
+    shares = [
+        sum(low <= value < high for value in cells) / len(cells) for low, high in pairwise(BANDS)
+    ]
+    wide = [share >= _CROWDED / 2 for share in shares]
+    return [BANDS[i + 1] for i in range(len(wide) - 1) if wide[i] and wide[i + 1]]
 
 
 def _surface_words(found: Surface) -> str:

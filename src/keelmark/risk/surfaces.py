@@ -137,7 +137,7 @@ def surface(
     y: str,
     *,
     unit_id: str | None = None,
-    span: Decimal = SPAN,
+    span: Decimal | tuple[Decimal, Decimal] = SPAN,
     steps: int = STEPS,
 ) -> Surface:
     """Return the margin of a unit over two prices, exact at every point.
@@ -147,8 +147,8 @@ def surface(
         x: What moves across: an instrument, a coin, or an asset, as in `ladder`.
         y: What moves up; `volatility` for every implied volatility alike.
         unit_id: Margin unit; the one that holds both where left out.
-        span: Largest relative move either way, below 1.
-        steps: Columns, and rows.
+        span: Largest relative move either way, or the lowest and the highest; above -1.
+        steps: Columns, and rows; present prices are added where the grid leaves them out.
 
     Raises:
         InvalidInput: A name moves nothing of the unit, or both move the same price.
@@ -162,8 +162,9 @@ def surface(
     if shared:
         msg = f"{x} and {y} both move {', '.join(shared)}; choose two prices that move apart"
         raise InvalidInput(msg)
-    moves_x = grid(across, -span, span, steps)
-    moves_y = grid(up, -span, span, steps) if isinstance(up, Axis) else moves_x
+    low, high = span if isinstance(span, tuple) else (-span, span)
+    moves_x = _with_now(grid(across, low, high, steps))
+    moves_y = _with_now(grid(up, low, high, steps)) if isinstance(up, Axis) else moves_x
     still = isinstance(up, VolatilityAxis) and not up.options
     empty = Surface(
         rulebook=account.rulebook.name,
@@ -179,6 +180,12 @@ def surface(
     )
     filled = replace(empty, margins=_margins(empty))
     return replace(filled, contour=_contour(filled))
+
+
+def _with_now(moves: list[Decimal]) -> list[Decimal]:
+    """Return the moves with the one of nothing among them, where it lies between them."""
+    inside = moves[0] < ZERO < moves[-1] and ZERO not in moves
+    return sorted([*moves, ZERO]) if inside else moves
 
 
 def _up(account: Account, unit: MarginUnit, name: str) -> Axis | VolatilityAxis:
