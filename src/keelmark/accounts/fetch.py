@@ -7,7 +7,7 @@ it is shown, and what ccxt raised is not chained, so that no traceback carries i
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
@@ -127,8 +127,16 @@ class _Reader:
     notes: list[str]
 
     def answers(self, plan: Plan) -> Iterator[Payload]:
-        """Return every answer of a plan."""
-        for call in plan.calls:
+        """Return every answer of a plan, and of what is asked once those are known."""
+        known: list[Payload] = []
+        for answer in self.of(plan.calls):
+            known.append(answer)
+            yield answer
+        yield from self.of(plan.after(known))
+
+    def of(self, calls: Iterable[Call]) -> Iterator[Payload]:
+        """Return the answers of calls."""
+        for call in calls:
             params = {name: self.fill.get(text, text) for name, text in call.params.items()}
             try:
                 content = self.whole(call, params)

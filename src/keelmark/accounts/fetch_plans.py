@@ -4,9 +4,12 @@ Every call is one that reads: a GET, or the one POST by which Hyperliquid is ask
 are read by the importers, under the kind named here: an empty list then says what it is empty of.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
+
+from keelmark.accounts.importers import Payload
 
 ADDRESS = "{wallet}"
 SUBACCOUNT = "{subaccount}"
@@ -48,11 +51,13 @@ class Plan:
         exchange: Name of the ccxt class.
         needs: Credentials, by field.
         calls: In this order, as close together as the venue's limits allow.
+        after: What is asked next, given those answers: tables of what is held.
     """
 
     exchange: str
     needs: tuple[str, ...]
     calls: tuple[Call, ...]
+    after: Callable[[Sequence[Payload]], Iterator[Call]] = lambda _: iter(())
 
 
 _KEYS = ("KEY", "SECRET")
@@ -71,6 +76,58 @@ def _bybit(kind: str, method: str) -> tuple[Call, ...]:
         Call(kind=kind, method=method, params=scope | pages, paging=Paging.CURSOR)
         for scope in scopes
     )
+
+
+def _bybit_limits(answers: Sequence[Payload]) -> Iterator[Call]:
+    """Return one call for the risk limits of each instrument held."""
+    for row, category in _bybit_rows(answers):
+        symbol = row.get("symbol")
+        if isinstance(symbol, str) and category in {"linear", "inverse"}:
+            yield Call(
+                kind="bybit:limits",
+                method="publicGetV5MarketRiskLimit",
+                params={"category": category, "symbol": symbol},
+                paging=Paging.CURSOR,
+                optional=True,
+            )
+
+
+def _bybit_rows(answers: Sequence[Payload]) -> Iterator[tuple[Mapping[str, object], str]]:
+    for answer in answers:
+        content = answer.content if answer.kind == "bybit:positions" else None
+        result = content.get("result") if isinstance(content, Mapping) else None
+        rows = result.get("list") if isinstance(result, Mapping) else None
+        category = str(result.get("category", "")) if isinstance(result, Mapping) else ""
+        for row in rows if isinstance(rows, list) else []:
+            if isinstance(row, Mapping) and _is_held(row.get("size")):
+                yield row, category
+
+
+def _okx_tiers(answers: Sequence[Payload]) -> Iterator[Call]:
+    """Return one call for the tiers of each family held, as its margin mode has them."""
+    asked: set[tuple[str, ...]] = set()
+    for answer in answers:
+        content = answer.content if answer.kind == "okx:positions" else None
+        rows = content.get("data") if isinstance(content, Mapping) else None
+        for row in rows if isinstance(rows, list) else []:
+            if not isinstance(row, Mapping) or not _is_held(row.get("pos")):
+                continue
+            family = "-".join(str(row.get("instId", "")).split("-")[:2])
+            kind, mode = str(row.get("instType", "")), str(row.get("mgnMode", "cross"))
+            if kind not in {"SWAP", "FUTURES"} or (kind, mode, family) in asked:
+                continue
+            asked.add((kind, mode, family))
+            yield Call(
+                kind="okx:tiers",
+                method="publicGetPublicPositionTiers",
+                params={"instType": kind, "tdMode": mode, "instFamily": family},
+                optional=True,
+            )
+
+
+def _is_held(size: object) -> bool:
+    """Whether a size is one: neither empty nor zero."""
+    return isinstance(size, str | int | Decimal) and str(size).strip("-0. ") != ""
 
 
 def _hyperliquid(kind: str, question: str, **more: str) -> Call:
@@ -137,6 +194,7 @@ PLANS: Mapping[str, Plan] = {
             *_bybit("bybit:orders", "privateGetV5OrderRealtime"),
             Call(kind="bybit:info", method="privateGetV5AccountInfo"),
         ),
+        after=_bybit_limits,
     ),
     "okx": Plan(
         exchange="okx",
@@ -162,6 +220,7 @@ PLANS: Mapping[str, Plan] = {
                 params={"instType": "FUTURES"},
             ),
         ),
+        after=_okx_tiers,
     ),
     "deribit": Plan(
         exchange="deribit",

@@ -109,6 +109,11 @@ class UnknownWeights(CollateralSchedule):
 
     why: str = ""
 
+    @property
+    def is_identity(self) -> bool:
+        """No: what counts is not known."""
+        return False
+
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """Raise: no column can hold what is not known."""

@@ -144,7 +144,7 @@ PM_ACCOUNT: dict[str, Any] = {
     "virtualMaxWithdrawAmount": "1627523.32459208",
     "totalAvailableBalance": "",
     "totalMarginOpenLoss": "",
-    "updateTime": 1760130000000,
+    "updateTime": 1770130000000,
 }
 
 PM_BALANCE: list[dict[str, Any]] = [
@@ -164,7 +164,7 @@ PM_BALANCE: list[dict[str, Any]] = [
         "negativeBalance": "0",
     },
     {
-        "asset": "ETH",
+        "asset": "BTC",
         "totalWalletBalance": "2.5",
         "crossMarginAsset": "2",
         "crossMarginBorrowed": "1.5",
@@ -178,7 +178,7 @@ PM_BALANCE: list[dict[str, Any]] = [
         "updateTime": 1760130000000,
         "negativeBalance": "0",
     },
-    {"asset": "BTC", "totalWalletBalance": "0", "crossMarginFree": "0", "umWalletBalance": "0"},
+    {"asset": "ETH", "totalWalletBalance": "0", "crossMarginFree": "0", "umWalletBalance": "0"},
 ]
 
 PM_UM: list[dict[str, Any]] = [

@@ -41,16 +41,20 @@ OKX_ETH: dict[str, Any] = {
     "stgyEq": "0",
     "upl": "0",
 }
+OKX_BTC: dict[str, Any] = {
+    "cashBal": "0", "ccy": "BTC", "eq": "0.00986339", "eqUsd": "601.667", "disEq": "571.58365",
+    "isoEq": "0.00986339", "upl": "-0.00013661", "stgyEq": "0", "interest": "0",
+}
 OKX_BALANCE = okx(
     {
         "adjEq": "55415.624719833286",
-        "details": [OKX_USDT, OKX_ETH, {"ccy": "OKB", "cashBal": "0", "upl": "0"}],
+        "details": [OKX_USDT, OKX_ETH, OKX_BTC, {"ccy": "OKB", "cashBal": "0", "upl": "0"}],
         "imr": "8.57068529",
         "isoEq": "0",
         "mgnRatio": "143682.59776662575",
         "mmr": "0.3428274116",
         "totalEq": "55837.43556134779",
-        "uTime": "1705474164160",
+        "uTime": "1760130000000",
     },
 )
 OKX_CONFIG = okx({"acctLv": "3", "posMode": "net_mode", "autoLoan": False, "uid": "1"})
@@ -117,6 +121,26 @@ OKX_INSTRUMENTS = okx(
         "ctValCcy": "USD",
         "settleCcy": "BTC",
     },
+)
+OKX_TIERS = okx(
+    *(
+        {
+            "baseMaxLoan": "",
+            "imr": "0.01",
+            "instFamily": family,
+            "instId": "",
+            "maxLever": "100",
+            "optMgnFactor": "0",
+            "quoteMaxLoan": "",
+            "uly": family,
+            "tier": tier,
+            "minSz": smallest,
+            "maxSz": largest,
+            "mmr": rate,
+        }
+        for family in ("BTC-USDT", "BTC-USD")
+        for tier, smallest, largest, rate in (("2", "9", "90", "0.0052"), ("1", "0", "8", "0.0041"))
+    ),
 )
 OKX_ORDERS = okx(
     {

@@ -47,6 +47,7 @@ ACCOUNTS: dict[str, list[Any]] = {
         answers.BYBIT_WALLET,
         answers.BYBIT_POSITIONS,
         test_bybit_modes.info("ISOLATED_MARGIN"),
+        test_bybit_modes.BYBIT_LIMITS,
     ],
     "ccxt": [
         test_ccxt.balance({}, USDT=test_ccxt.USDT),
@@ -69,6 +70,7 @@ ACCOUNTS: dict[str, list[Any]] = {
         other_answers.OKX_POSITIONS,
         other_answers.OKX_INSTRUMENTS,
         other_answers.OKX_ORDERS,
+        other_answers.OKX_TIERS,
     ],
     "deribit": [
         other_answers.DERIBIT_SUMMARY,

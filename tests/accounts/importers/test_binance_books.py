@@ -148,14 +148,14 @@ def test_a_portfolio_margin_account_adds_wallets_and_debts() -> None:
     assert document["venue"] == "binance-pm"
     assert document["collateral"] == [
         {"asset": "USDT", "balance": "1300.5"},
-        {"asset": "ETH", "balance": "2.5"},
+        {"asset": "BTC", "balance": "2.5"},
     ]
-    assert document["liabilities"] == [{"asset": "ETH", "amount": "1.5"}]
-    assert document["accrued_interest"] == {"ETH": "0.001"}
+    assert document["liabilities"] == [{"asset": "BTC", "amount": "1.5"}]
+    assert document["accrued_interest"] == {"BTC": "0.001"}
     assert document["venue_reported"]["health"] == "5.16792171"
     assert [row["instrument"] for row in document["positions"]] == ["BTCUSDT", "BTCUSD_PERP"]
     assert list(unknown(document)) == ["orders"]
-    note = "the parts of the ETH wallet do not add up to its total 2.5: the total is taken"
+    note = "the parts of the BTC wallet do not add up to its total 2.5: the total is taken"
     assert note in document["notes"]
 
 

@@ -10,6 +10,30 @@ from tests.accounts.importers.reading import imported, refused, unknown
 ROW: dict[str, Any] = BYBIT_POSITIONS["result"]["list"][0]
 
 
+def limit(value: str, rate: object, **more: object) -> dict[str, Any]:
+    return {
+        "id": 1,
+        "symbol": "ETHUSDT",
+        "riskLimitValue": value,
+        "maintenanceMargin": rate,
+        "initialMargin": "0.01",
+        "isLowestRisk": 1,
+        "maxLeverage": "100",
+        "mmDeduction": "",
+        **more,
+    }
+
+
+BYBIT_LIMITS = bybit(
+    [
+        limit("20000", "0.008", mmDeduction="30", isLowestRisk=0, maxLeverage="50"),
+        limit("10000", "0.005"),
+    ],
+    category="linear",
+    nextPageCursor="",
+)
+
+
 def info(mode: str) -> dict[str, Any]:
     return {
         "retCode": 0,
@@ -78,3 +102,25 @@ def test_what_an_older_wallet_borrowed_is_not_counted_twice() -> None:
     document = imported(wallet(**values, usdValue="-130"))
     assert document["collateral"][0]["balance"] == "-100"
     assert document["liabilities"] == [{"asset": "USDT", "amount": "30"}]
+
+
+def test_risk_limits_give_the_row_of_the_value() -> None:
+    (row,) = imported(BYBIT_WALLET, BYBIT_POSITIONS, BYBIT_LIMITS)["positions"]
+    assert row["tier"] == {"maintenance_rate": "0.008", "maintenance_amount": "30"}
+
+
+def test_amounts_that_risk_limits_leave_out_are_worked_out() -> None:
+    bare = bybit([limit("10000", "0.005"), limit("20000", "0.008", maxLeverage="50")])
+    (row,) = imported(BYBIT_WALLET, BYBIT_POSITIONS, bare)["positions"]
+    assert row["tier"] == {"maintenance_rate": "0.008", "maintenance_amount": "30"}
+
+
+def test_risk_limits_in_percent_are_recognised() -> None:
+    old = bybit([limit("1000000", 0.5)])
+    (row,) = imported(BYBIT_WALLET, BYBIT_POSITIONS, old)["positions"]
+    assert row["tier"] == {"maintenance_rate": "0.005"}
+
+
+def test_risk_limits_whose_rates_fall_are_refused() -> None:
+    falling = bybit([limit("10000", "0.008"), limit("20000", "0.005")])
+    assert "risk limits of ETHUSDT" in refused(BYBIT_WALLET, BYBIT_POSITIONS, falling)

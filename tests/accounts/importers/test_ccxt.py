@@ -163,6 +163,12 @@ def test_tiers_give_the_row_of_the_notional() -> None:
     assert position["tier"] == {"maintenance_rate": "0.005", "maintenance_amount": "0.1"}
 
 
+def test_tiers_whose_rates_fall_are_refused() -> None:
+    falling = {"BTC/USDT:USDT": [TIERS["BTC/USDT:USDT"][0], {**TIERS["BTC/USDT:USDT"][1]}]}
+    falling["BTC/USDT:USDT"][1]["maintenanceMarginRate"] = 0.003
+    assert "a rate falls with the notional" in refused([PLAIN], falling)
+
+
 def test_orders_and_debts_are_read() -> None:
     order = {
         "info": {"contract": "BTC_USDT"},

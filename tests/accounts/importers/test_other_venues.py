@@ -21,6 +21,7 @@ from tests.accounts.importers.other_answers import (
     OKX_INSTRUMENTS,
     OKX_ORDERS,
     OKX_POSITIONS,
+    OKX_TIERS,
     OKX_USDT,
     deribit,
     okx,
@@ -47,6 +48,7 @@ def test_an_okx_account_counts_cash_debts_and_units() -> None:
     assert document["collateral"] == [
         {"asset": "USDT", "balance": "4850.435693622894"},
         {"asset": "ETH", "balance": "-1.5"},
+        {"asset": "BTC", "balance": "0", "weight": "0.95"},
     ]
     assert document["accrued_interest"] == {"ETH": "0.001"}
     assert document["prices"]["USDT"] == "0.99973"
@@ -80,6 +82,22 @@ def test_a_contract_value_that_cannot_be_told_is_refused() -> None:
     text = refused(OKX_BALANCE, odd)
     assert "what a contract of BTC-USDT-SWAP is worth is not known" in text
     assert "GET /api/v5/public/instruments" in text
+
+
+def test_position_tiers_are_over_contracts() -> None:
+    document = imported(OKX_CONFIG, OKX_BALANCE, OKX_POSITIONS, OKX_TIERS)
+    linear, inverse = document["positions"]
+    assert linear["tier"] == {"maintenance_rate": "0.0052"}  # 10 contracts
+    assert inverse["tier"] == {"maintenance_rate": "0.0041"}  # 5
+
+
+def test_a_currency_the_rulebook_does_not_weigh_counts_as_the_venue_counted_it() -> None:
+    account = copy.deepcopy(OKX_BALANCE)
+    other = {"ccy": "ZZZ", "cashBal": "10", "eq": "10", "eqUsd": "200", "disEq": "170", "upl": "0"}
+    account["data"][0]["details"].append(other)
+    document = imported(OKX_CONFIG, account, OKX_POSITIONS)
+    assert document["collateral"][-1] == {"asset": "ZZZ", "balance": "10", "weight": "0.85"}
+    assert "weight" not in document["collateral"][0]
 
 
 def test_long_and_short_mode_is_unsigned() -> None:

@@ -50,6 +50,8 @@ PATHS = {
     "/api/v2/private/get_account_summaries": "privateGetGetAccountSummaries",
     "/api/v2/private/get_positions": "privateGetGetPositions",
     "/api/v2/private/get_open_orders": "privateGetGetOpenOrders",
+    "/v5/market/risk-limit": "publicGetV5MarketRiskLimit",
+    "/api/v5/public/position-tiers": "publicGetPublicPositionTiers",
     "/info": "publicPostInfo",
     f"/v4/addresses/{WALLET}/subaccountNumber/0": (
         "indexerGetAddressesAddressSubaccountNumberSubaccountNumber"

@@ -31,10 +31,11 @@ from tests.accounts.importers.other_answers import (
     OKX_INSTRUMENTS,
     OKX_ORDERS,
     OKX_POSITIONS,
+    OKX_TIERS,
     deribit,
     okx,
 )
-from tests.accounts.importers.test_bybit_modes import info
+from tests.accounts.importers.test_bybit_modes import BYBIT_LIMITS, info
 
 RISK_V3 = [
     {
@@ -54,6 +55,13 @@ RISK_V3 = [
         "maintMargin": "49",
         "updateTime": 1760130000000,
     },
+]
+INDICES = [
+    *ASSET_INDEX,
+    *(
+        {**ASSET_INDEX[0], "symbol": f"{asset}USD", "index": index, "time": 1770130000000}
+        for asset, index in (("USDT", "0.9998"), ("BTC", "61005"))
+    ),
 ]
 BUILDER = {**MIXED, "assetPositions": []}
 
@@ -81,13 +89,14 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "papiGetCmPositionRisk": PM_CM,
         "papiGetUmOpenOrders": [],
         "papiGetCmOpenOrders": [],
-        "fapiPublicGetAssetIndex": ASSET_INDEX,
+        "fapiPublicGetAssetIndex": INDICES,
     },
     "bybit": {
         "privateGetV5AccountWalletBalance": BYBIT_WALLET,
         "privateGetV5PositionList": {"linear USDT": BYBIT_POSITIONS},
         "privateGetV5OrderRealtime": {},
         "privateGetV5AccountInfo": info("REGULAR_MARGIN"),
+        "publicGetV5MarketRiskLimit": BYBIT_LIMITS,
     },
     "okx": {
         "privateGetAccountBalance": OKX_BALANCE,
@@ -95,6 +104,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "privateGetTradeOrdersPending": OKX_ORDERS,
         "privateGetAccountConfig": OKX_CONFIG,
         "publicGetPublicInstruments": {"SWAP": OKX_INSTRUMENTS, "FUTURES": okx()},
+        "publicGetPublicPositionTiers": OKX_TIERS,
     },
     "deribit": {
         "privateGetGetAccountSummaries": DERIBIT_SUMMARY,

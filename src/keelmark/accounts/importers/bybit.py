@@ -14,8 +14,10 @@ from decimal import Decimal
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided
 from keelmark.accounts.importers.kind import PayloadKind
-from keelmark.accounts.importers.listed import listed_terms
+from keelmark.accounts.importers.listed import listed_terms, note_row
 from keelmark.accounts.importers.payload import Payload, Row
+from keelmark.core.numbers import exact
+from keelmark.core.rules import with_deductions
 
 VENUE = "bybit-uta"
 _SIGNS = {"Buy": 1, "Sell": -1}
@@ -39,6 +41,15 @@ _FIGURES = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskLimit:
+    """One row of `market/risk-limit`: up to this value, this rate, less this amount."""
+
+    value_max: Decimal
+    rate: Decimal
+    amount: Decimal | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Working:
     """What is kept until every answer was read.
@@ -47,11 +58,13 @@ class Working:
         mode: `marginMode` of the account.
         inverse: Instruments of the inverse category.
         margins: Margin of each position, by instrument and side.
+        limits: Risk limits by instrument.
     """
 
     mode: str | None = None
     inverse: set[str] = field(default_factory=set)
     margins: dict[tuple[str, str], Decimal | None] = field(default_factory=dict)
+    limits: dict[str, list[RiskLimit]] = field(default_factory=dict)
 
 
 def read_info(payload: Payload, draft: Draft) -> None:
@@ -60,6 +73,47 @@ def read_info(payload: Payload, draft: Draft) -> None:
     result = Row(content, payload.title, draft.problems).inner("result")
     mode = None if result is None else result.choice("marginMode", _MODES)
     draft.working(Working).mode = mode
+
+
+def read_limits(payload: Payload, draft: Draft) -> None:
+    """Note `GET /v5/market/risk-limit`.
+
+    Rates are fractions now and were percent: one above the initial rate of its own leverage can
+    only be percent.
+    """
+    for row in _list(payload, draft):
+        symbol = row.text("symbol", required=True)
+        value = row.maybe_number("riskLimitValue", required=True)
+        rate = row.maybe_number("maintenanceMargin", required=True)
+        if symbol is None or value is None or rate is None or rate < 0:
+            continue
+        leverage = row.positive("maxLeverage")
+        if leverage is not None and rate * leverage > 1:
+            rate /= 100
+        limit = RiskLimit(value_max=value, rate=rate, amount=row.maybe_number("mmDeduction"))
+        draft.working(Working).limits.setdefault(symbol, []).append(limit)
+
+
+def _note_limit(position: PositionDraft, draft: Draft, working: Working) -> None:
+    """Note the row of a position's value where the built-in table has another or none."""
+    limits = sorted(working.limits.get(position.instrument, []), key=lambda row: row.value_max)
+    mark = position.mark_price
+    if not limits or mark is None:
+        return
+    with exact():
+        is_inverse = position.instrument in working.inverse
+        value = abs(position.size) / mark if is_inverse else abs(position.size) * mark
+        floors = [_ZERO, *(row.value_max for row in limits[:-1])]
+        rates = [row.rate for row in limits]
+        if rates != sorted(rates):
+            text = f"risk limits of {position.instrument}: a rate falls with the value"
+            draft.problems.add(position.path, f"{text}; save the answer whole")
+            return
+        told = with_deductions(zip(floors, rates, strict=True))
+    number = next((n for n, row in enumerate(limits) if value <= row.value_max), len(limits) - 1)
+    amount = limits[number].amount
+    amount = told[number].deduction if amount is None else amount
+    note_row(position, draft, notional=value, rate=limits[number].rate, amount=amount)
 
 
 def finish(draft: Draft) -> None:
@@ -83,6 +137,7 @@ def finish(draft: Draft) -> None:
                 draft.problems.add(position.path, f"{text}; save the answer whole")
         if key[0] in working.inverse and listed_terms(draft, key[0], VENUE) is None:
             position.spec = _inverse_spec(key[0])
+        _note_limit(position, draft, working)
 
 
 def _inverse_spec(symbol: str) -> dict[str, JsonValue]:
@@ -247,6 +302,15 @@ def _is_info(content: object) -> bool:
 
 
 KINDS = (
+    PayloadKind(
+        alias="bybit:limits",
+        call="GET /v5/market/risk-limit",
+        venue=VENUE,
+        matches=_answers("symbol", "riskLimitValue", "maintenanceMargin"),
+        parts=frozenset(),
+        read=read_limits,
+        finish=finish,
+    ),
     PayloadKind(
         alias="bybit:wallet",
         call="GET /v5/account/wallet-balance",

@@ -14,7 +14,6 @@ from keelmark.accounts.importers.ccxt_raw import is_ccxt_balance, is_ccxt_rows, 
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided, plain
 from keelmark.accounts.importers.kind import PayloadKind, rows_of, table_of
 from keelmark.accounts.importers.payload import Payload, Row
-from keelmark.core.errors import InvalidInput
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.rules import Tier, with_deductions
 
@@ -112,13 +111,12 @@ def read_tiers(payload: Payload, draft: Draft) -> None:
             floor, rate = row.amount("minNotional"), row.maybe_number("maintenanceMarginRate")
             if rate is not None and rate >= 0:
                 rows.append((floor, rate))
-        try:
-            with exact():
-                tiers = with_deductions(sorted(rows)) if rows else ()
-        except InvalidInput as error:
-            root.refuse(symbol, str(error))
+        rows.sort()
+        if [rate for _, rate in rows] != sorted(rate for _, rate in rows):
+            root.refuse(symbol, "a rate falls with the notional; save the answer whole")
             continue
-        draft.working(Working).tiers[symbol] = tuple(tiers)
+        with exact():
+            draft.working(Working).tiers[symbol] = tuple(with_deductions(rows))
 
 
 def finish(draft: Draft) -> None:

@@ -103,6 +103,7 @@ class Draft:
         as_of: When the venue answered, UTC.
         account_mode: One-way or hedge, where it is known.
         collateral: Balance by asset.
+        weights: Fraction of a balance that counts, by asset, as the venue counted it.
         liabilities: Owed by asset.
         accrued_interest: Owed by asset and not yet posted.
         prices: By asset, index or instrument.
@@ -122,6 +123,7 @@ class Draft:
     as_of: datetime | None = None
     account_mode: AccountMode | None = None
     collateral: dict[str, Decimal] = field(default_factory=dict)
+    weights: dict[str, Decimal] = field(default_factory=dict)
     liabilities: dict[str, Decimal] = field(default_factory=dict)
     accrued_interest: dict[str, Decimal] = field(default_factory=dict)
     prices: dict[str, Decimal] = field(default_factory=dict)
@@ -235,7 +237,7 @@ class Draft:
             rows["as_of"] = f"{self.as_of:%Y-%m-%dT%H:%M:%SZ}"
         if self.account_mode is not None:
             rows["account_mode"] = self.account_mode.value
-        rows["collateral"] = _amounts(self.collateral, "balance")
+        rows["collateral"] = [self._balance_row(asset) for asset in self.collateral]
         rows |= {"liabilities": _amounts(self.liabilities, "amount")} if self.liabilities else {}
         for key in ("prices", "accrued_interest"):
             figures: dict[str, Decimal] = getattr(self, key)
@@ -245,6 +247,10 @@ class Draft:
         rows |= {"venue_reported": _reported(self.reported)} if self.reported else {}
         rows |= {"unknown": self._unknown()} if self._unknown() else {}
         return rows | ({"notes": [*self.notes]} if self.notes else {})
+
+    def _balance_row(self, asset: str) -> JsonValue:
+        row: dict[str, JsonValue] = {"asset": asset, "balance": plain(self.collateral[asset])}
+        return row | ({"weight": plain(self.weights[asset])} if asset in self.weights else {})
 
     def _unknown(self) -> list[JsonValue]:
         return [

@@ -1,7 +1,8 @@
 """OKX v5: account balance, positions, configuration, instruments and pending orders.
 
 Source: www.okx.com/docs-v5, trading account (`account/balance`, `account/positions`,
-`account/config`), order book trading (`trade/orders-pending`), public data (`public/instruments`).
+`account/config`), order book trading (`trade/orders-pending`), public data (`public/instruments`,
+`public/position-tiers`, whose sizes are contracts).
 Equity of a currency is `cashBal + upl + stgyEq` and what isolated positions hold; cross margin
 begins from `cashBal`, which is negative where a currency is owed. Sizes are contracts: of a linear
 one, contracts times contract value are units of the base. In long and short mode `pos` is unsigned.
@@ -14,7 +15,7 @@ from decimal import Decimal
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, divided, plain
 from keelmark.accounts.importers.kind import PayloadKind
-from keelmark.accounts.importers.listed import listed_terms
+from keelmark.accounts.importers.listed import listed_terms, note_row, rulebook_of
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.core.numbers import exact
 
@@ -41,6 +42,14 @@ class Contract:
     settle: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeTier:
+    """One row of `public/position-tiers`: the rate of positions up to so many contracts."""
+
+    contracts_max: Decimal
+    rate: Decimal
+
+
 @dataclass(slots=True, kw_only=True)
 class Working:
     """What is kept until every answer was read.
@@ -48,12 +57,18 @@ class Working:
     Attributes:
         level: Account mode, `acctLv`.
         contracts: By instrument, from `public/instruments`.
+        tiers: By instrument family, from `public/position-tiers`.
+        counts: Contracts held, by instrument.
+        discounted: Fraction of each currency that counts, as the venue counted it.
         held: Rows of positions.
         orders: Rows of pending orders.
     """
 
     level: str | None = None
     contracts: dict[str, Contract] = field(default_factory=dict)
+    tiers: dict[str, list[SizeTier]] = field(default_factory=dict)
+    counts: dict[str, Decimal] = field(default_factory=dict)
+    discounted: dict[str, Decimal] = field(default_factory=dict)
     held: list[Row] = field(default_factory=list)
     orders: list[Row] = field(default_factory=list)
 
@@ -85,6 +100,17 @@ def read_instruments(payload: Payload, draft: Draft) -> None:
         draft.working(Working).contracts[name] = contract
 
 
+def read_tiers(payload: Payload, draft: Draft) -> None:
+    """Note maintenance rates by size: `GET /api/v5/public/position-tiers`."""
+    for row in _data(payload, draft):
+        family = row.text("instFamily") or row.text("uly") or row.text("instId")
+        largest, rate = row.maybe_number("maxSz"), row.maybe_number("mmr", required=True)
+        if family is None or rate is None or rate < 0:
+            continue
+        tier = SizeTier(contracts_max=largest or Decimal("Infinity"), rate=rate)
+        draft.working(Working).tiers.setdefault(family, []).append(tier)
+
+
 def read_balance(payload: Payload, draft: Draft) -> None:
     """Note `GET /api/v5/account/balance`."""
     for account in _data(payload, draft):
@@ -113,7 +139,34 @@ def finish(draft: Draft) -> None:
             _read_position(row, draft, working)
         for row in working.orders:
             _read_order(row, draft, working)
+        _note_tiers(draft, working)
+        _note_weights(draft, working)
     _note_level(draft, working.level)
+
+
+def _note_tiers(draft: Draft, working: Working) -> None:
+    """Note the rate of each position's size where the built-in table has another or none."""
+    for position in draft.positions.values():
+        rows = working.tiers.get(_index(position.instrument), [])
+        count, mark = working.counts.get(position.instrument), position.mark_price
+        if not rows or count is None or mark is None:
+            continue
+        rows = sorted(rows, key=lambda row: row.contracts_max)
+        row = next((row for row in rows if abs(count) <= row.contracts_max), rows[-1])
+        inverse = working.contracts[position.instrument].is_inverse
+        worth = working.contracts[position.instrument].value
+        notional = abs(count) * worth / mark if inverse else abs(position.size) * mark
+        note_row(position, draft, notional=notional, rate=row.rate, amount=Decimal(0))
+
+
+def _note_weights(draft: Draft, working: Working) -> None:
+    """Note what part of a currency counts, where the rulebook has no discount for it."""
+    rulebook = rulebook_of(draft, VENUE)
+    for asset, weight in working.discounted.items():
+        if rulebook is None or asset in rulebook.model.assets or asset not in draft.collateral:
+            continue
+        draft.weights[asset] = weight
+        draft.say(f"{asset} counts by {plain(weight)}, as the venue counted its present balance")
 
 
 def _note_level(draft: Draft, level: str | None) -> None:
@@ -143,7 +196,7 @@ def _read_currency(row: Row, draft: Draft) -> None:
     if asset is None or cash is None:
         return
     interest = row.amount("interest")
-    if not (cash or interest or row.amount("upl")):
+    if not (cash or interest or row.amount("upl") or row.amount("isoEq")):
         return
     draft.balance(row.at("cashBal"), asset, cash)
     if interest > 0:
@@ -154,6 +207,9 @@ def _read_currency(row: Row, draft: Draft) -> None:
         price = divided(worth, equity)
     if price is not None and price > 0:
         draft.prices.setdefault(asset, price)
+    discounted = row.amount("disEq")
+    if worth > 0 and 0 <= discounted <= worth:
+        draft.working(Working).discounted[asset] = divided(discounted, worth)
     apart = row.amount("stgyEq") + row.amount("spotIsoBal")
     if apart:
         draft.say(f"{plain(apart)} {asset} belongs to strategies and does not back positions")
@@ -179,6 +235,7 @@ def _read_position(row: Row, draft: Draft, working: Working) -> None:
     if contract is None:
         return
     size = count if contract.is_inverse else count * contract.value
+    working.counts[symbol] = count
     found = draft.position(row.path, symbol, "" if side == "net" else side, size)
     found.note(
         entry_price=row.positive("avgPx"),
@@ -336,6 +393,15 @@ KINDS = (
         matches=_holds("instId", "ctVal", "settleCcy"),
         parts=frozenset(),
         read=read_instruments,
+        finish=finish,
+    ),
+    PayloadKind(
+        alias="okx:tiers",
+        call="GET /api/v5/public/position-tiers",
+        venue=VENUE,
+        matches=_holds("tier", "mmr", "minSz", "maxSz"),
+        parts=frozenset(),
+        read=read_tiers,
         finish=finish,
     ),
     PayloadKind(
