@@ -25,7 +25,7 @@ from keelmark.core.errors import (
     RejectionReason,
 )
 
-HEAVY = {"numpy", "numba", "polars", "scipy", "fastapi", "pydantic", "rich"}
+HEAVY = {"numpy", "numba", "polars", "scipy", "fastapi", "pydantic", "rich", "matplotlib"}
 ACCOUNT = """{"venue": "generic", "collateral": [{"asset": "USDT", "balance": "100000"}],
  "positions": [{"instrument": "BTCUSDT", "size": "1", "entry_price": "60000",
                 "mark_price": "60000"}]}"""
@@ -141,7 +141,15 @@ def test_listing_commands_imports_none_of_them() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["check"], ["check", "--json"], ["explain"], ["whatif"], ["whatif", "--json"], ["ladder"]],
+    [
+        ["check"],
+        ["check", "--json"],
+        ["explain"],
+        ["whatif"],
+        ["whatif", "--json"],
+        ["ladder"],
+        ["compare"],
+    ],
 )
 def test_reading_an_account_imports_nothing_heavy(command: list[str], account: str) -> None:
     loaded = run_python(f"from keelmark.cli import main; main({[*command, account]!r})")
