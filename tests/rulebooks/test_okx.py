@@ -28,7 +28,7 @@ def account(venue: str = "okx-multi", balance: str = "1000", **changes: object) 
         "tier": {"maintenance_rate": "0.01"},
         **changes,
     }
-    settle = "ETH" if "USD-SWAP" in str(row["instrument"]) else "USDT"
+    settle = "BTC" if "-USD-" in str(row["instrument"]) else "USDT"
     content = {
         "venue": venue,
         "collateral": [{"asset": settle, "balance": balance, "weight": "1"}],
@@ -66,26 +66,19 @@ def test_usdt_counts_by_its_discount_tiers(held: str, worth: str) -> None:
 @pytest.mark.parametrize(
     ("contracts", "rate", "leverage"),
     [
-        ("1500", "0.004", "125"),
-        ("1501", "0.005", "100"),
-        ("75000", "0.01", "66.66"),
-        ("225000", "0.02", "40"),
-        ("225001", "0.025", "33.33"),
+        ("500", "0.004", "125"),
+        ("501", "0.005", "100"),
+        ("12000", "0.01", "66.66"),
+        ("36000", "0.02", "40"),
+        ("36001", "0.025", "33.33"),
     ],
 )
 def test_a_tier_of_contracts_takes_its_rate_on_the_whole_notional(
     contracts: str, rate: str, leverage: str
 ) -> None:
-    found = account(
-        "okx-multi@2022-09",
-        "10000",
-        instrument="ETH-USD-SWAP",
-        size=contracts,
-        leverage=None,
-        tier=None,
-    )
-    (held,) = report_of(found).positions
-    assert held.notional == D(contracts) * 10 / 1000  # 10 USD each, at 1,000
+    changes = {"instrument": "BTC-USD-230331", "size": contracts, "leverage": None, "tier": None}
+    (held,) = report_of(account("okx-multi@2022-12", "10000", **changes)).positions
+    assert held.notional == D(contracts) * 100 / 1000  # 100 USD each, at 1,000
     assert held.maintenance.amount == held.notional * D(rate)
     rule = held.terms.maintenance
     assert rule.leverage_max(D(contracts), held.notional) == D(leverage)
@@ -102,5 +95,5 @@ def test_a_partial_liquidation_drops_two_tiers_and_a_ratio_of_one_liquidates() -
 
 
 def test_a_table_of_one_month_is_not_used_for_the_next() -> None:
-    assert load_rulebook("okx-multi@2022-09").name == "okx-multi@2022-09"
+    assert load_rulebook("okx-multi@2022-12").name == "okx-multi@2022-12"
     assert load_rulebook("okx-multi@2025-01").name == "okx-multi@2024-09"
