@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from keelmark.core.bound import Factor, FactorKind, excess_bound, reads
 from keelmark.core.errors import InvalidInput, InvalidMark, InvariantViolated, MissingMarkPrice
+from keelmark.core.excess import worth
 from keelmark.core.groups import ExpiryOffset
 from keelmark.core.instrument import Instrument, InstrumentKind
 from keelmark.core.margin import maintenance_excess, margin_report
@@ -32,6 +33,7 @@ from tests.option_books import (
     perpetual,
     unit_of,
 )
+from tests.strategies import Situation, situations
 
 D = Decimal
 OFFSET = ExpiryOffset(naked_initial=D("1.2"), naked_maintenance=D("1.1"))
@@ -314,3 +316,21 @@ def test_an_option_needs_its_payoff_and_its_rule_and_nothing_else_has_one() -> N
 def test_an_option_is_never_margined_by_a_table() -> None:
     with pytest.raises(InvariantViolated, match="margined by a table"):
         NoTable().amount(D(1), D(100))
+
+
+@given(situations())
+def test_what_a_unit_is_worth_needs_no_report(situation: Situation) -> None:
+    unit, market, model = situation.unit, situation.market, situation.model
+    with exact():
+        alone = worth(unit, market, model)
+        report = margin_report(unit, market, model)
+        terms = ((abs(a.balance) + abs(a.unrealized_pnl)) * a.price for a in report.assets)
+        assert abs(alone - report.equity_raw) <= D("1e-50") * sum(terms, D(1))
+
+
+def test_the_worth_of_a_unit_counts_its_options() -> None:
+    call, perp = option("call", "50000"), perpetual()
+    unit = unit_of("20000", held(call, "-2", "3000"), held(perp, "1", "48000"))
+    market, model = market_at("50000", call, perp), model_of(call, perp)
+    with exact():
+        assert worth(unit, market, model) == margin_report(unit, market, model).equity_raw

@@ -24,6 +24,7 @@ from keelmark.core.margin import MarginReport, PositionMargin, margin_report
 from keelmark.core.model import LiquidationPriceForm, MarginModel
 from keelmark.core.naive import naive_price
 from keelmark.core.numbers import ZERO, exact
+from keelmark.core.underlying_price import Underlying, underlyings
 from keelmark.core.unit import MarginUnit
 
 if TYPE_CHECKING:
@@ -369,7 +370,11 @@ def _currency(unit: MarginUnit, model: MarginModel) -> str:
 
 def _known_check(report: MarginReport, account: Account) -> UnitCheck:
     model, market, unit = account.model, account.market, report.unit
-    positions = tuple(_position_check(p, report, account) for p in report.positions)
+    searched = underlyings(unit, market, model)
+    positions = tuple(
+        _position_check(p, report, account, searched.get(p.terms.instrument.base))
+        for p in report.positions
+    )
     moves = joint_moves(unit, market, model, report=report)
     return UnitCheck(
         unit=unit,
@@ -402,13 +407,16 @@ def _nearest_move(
     return min(moves, key=lambda move: abs(move.distance), default=None)
 
 
-def _position_check(held: PositionMargin, report: MarginReport, account: Account) -> PositionCheck:
+def _position_check(
+    held: PositionMargin, report: MarginReport, account: Account, along: Underlying | None
+) -> PositionCheck:
     unit, symbol = report.unit, held.position.instrument
+    market, model = account.market, account.model
     return PositionCheck(
         unit_id=unit.unit_id,
         held=held,
-        liquidation=liquidation_prices(unit, symbol, account.market, account.model, report=report),
-        bankruptcy=bankruptcy_prices(report, symbol, account.market, account.model),
+        liquidation=liquidation_prices(unit, symbol, market, model, report=report, along=along),
+        bankruptcy=bankruptcy_prices(report, symbol, market, model, along),
         shown=_shown(report, symbol, account.model),
         naive=_naive_price(report, symbol),
     )

@@ -20,7 +20,7 @@ from keelmark.core.margin import MarginReport, PositionMargin
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, ZERO, exact
-from keelmark.core.underlying_price import underlying_bankruptcy
+from keelmark.core.underlying_price import Underlying, underlying_bankruptcy
 
 
 def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
@@ -40,14 +40,27 @@ def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
 
 
 def bankruptcy_prices(
-    report: MarginReport, symbol: str, market: Market, model: MarginModel
+    report: MarginReport,
+    symbol: str,
+    market: Market,
+    model: MarginModel,
+    along: Underlying | None = None,
 ) -> LiquidationPrices:
     """Return `bankruptcy_price`, or with options on the same underlying, that of the underlying.
+
+    Args:
+        report: The unit's margin.
+        symbol: A held instrument.
+        market: The snapshot of the report.
+        model: The venue's terms.
+        along: The underlying of its options, where it was searched before.
 
     Raises:
         UnknownInstrument: The unit does not hold `symbol`.
     """
     if _has_options(report, symbol):
+        if along is not None:
+            return along.bankruptcy(symbol)
         return underlying_bankruptcy(report.unit, symbol, market, model)
     return bankruptcy_price(report, symbol)
 

@@ -48,11 +48,31 @@ def plain_excess(unit: MarginUnit, market: Market, model: MarginModel, level: De
         price = price_of(name, market, model)
         terms_of = model.asset(name)
         cash = cash_of(unit, name)
-        worth, loan = collateral(terms_of.schedule, terms_of, cash, profits.get(name, ZERO))
-        equity += worth * price
+        counted, loan = collateral(terms_of.schedule, terms_of, cash, profits.get(name, ZERO))
+        equity += counted * price
         gross = gross_loan_margin(unit, terms_of)
         required += (margins.get(name, ZERO) + loan + gross) * price
     return equity - level * required
+
+
+def worth(unit: MarginUnit, market: Market, model: MarginModel) -> Decimal:
+    """Return what a unit is worth at the marks, valuation currency: no haircut, no weight, no cap.
+
+    `MarginReport.equity_raw` without a report. The caller has entered core's decimal context.
+    """
+    totals: dict[str, Decimal] = {}
+    for position in unit.positions:
+        terms = model.instrument(position.instrument)
+        settle = terms.instrument.settle
+        value, _ = value_and_notional(position, terms, market)
+        gain = value if terms.option is not None else value - position.cost
+        totals[settle] = totals.get(settle, ZERO) + gain
+    names = asset_names(unit, totals, model)
+    held = (
+        (cash_of(unit, name) + totals.get(name, ZERO)) * price_of(name, market, model)
+        for name in names
+    )
+    return sum(held, ZERO)
 
 
 def counted_and_required(

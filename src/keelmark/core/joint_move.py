@@ -227,8 +227,8 @@ def _first_seen(path: PricePath, stop: Decimal) -> Decimal | None:
     """Return the first liquidatable size of a path with options, looked for on a grid."""
 
     def look(size: Decimal) -> Looked:
-        report = margin_report(path.unit, path.at(size), path.model)
-        return Looked(size, report.maintenance_excess, report.is_liquidatable)
+        excess = path.excess(size)
+        return Looked(size, excess, path.model.trigger.holds(excess=excess))
 
     return first_change(look, path_nodes(path, ZERO, stop))
 

@@ -39,7 +39,7 @@ from keelmark.core.model import (
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.plain_lines import plain_prices
 from keelmark.core.quantum_rule import unrounded
-from keelmark.core.underlying_price import moves_together, underlying_liquidation
+from keelmark.core.underlying_price import Underlying, moves_together
 from keelmark.core.unit import MarginUnit
 
 __all__ = ["LEAST_SHARE", "LiquidationPrices", "PriceStatus", "liquidation_prices", "reach_of"]
@@ -52,6 +52,7 @@ def liquidation_prices(
     model: MarginModel,
     *,
     report: MarginReport | None = None,
+    along: Underlying | None = None,
 ) -> LiquidationPrices:
     """Return every mark price of `symbol` at which `unit` reaches maintenance margin.
 
@@ -64,6 +65,7 @@ def liquidation_prices(
         market: Snapshot; all other prices stay as given.
         model: The venue's terms.
         report: The unit's margin there, where it is at hand.
+        along: The underlying of its options, where it was searched before.
 
     Returns:
         Prices in quote per base, unrounded, nearest first; or `none`; or `unknown` with the
@@ -80,7 +82,8 @@ def liquidation_prices(
     if model.orders_in_maintenance and unit.orders:
         return _unknown("open orders are part of maintenance here: cancel or fill them first")
     if moves_together(unit, symbol, model):
-        return underlying_liquidation(unit, symbol, market, model)
+        own = along or Underlying(unit, model.instrument(symbol).instrument.base, market, model)
+        return own.liquidation(symbol)
     try:
         found = report or margin_report(unit, market, model)
     except (MissingNumber, InvalidMark) as error:

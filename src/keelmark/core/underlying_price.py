@@ -11,13 +11,15 @@ Source: docs/model.md, "Options".
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from keelmark.core.bound import Factor, FactorKind, options_of
 from keelmark.core.errors import InvalidMark, MissingNumber
-from keelmark.core.excess import maintenance_rule, value_and_notional
+from keelmark.core.excess import maintenance_rule, value_and_notional, worth
 from keelmark.core.found_price import LEAST_SHARE, LiquidationPrices, PriceStatus
-from keelmark.core.margin import maintenance_excess, margin_report
+from keelmark.core.margin import maintenance_excess
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPrice, Trigger
 from keelmark.core.numbers import ONE, ZERO, exact
@@ -31,7 +33,7 @@ REACH = f"down to a billionth and up to +{REACH_MAX * 100:,} % of its present pr
 _GRID = Decimal("0.05")
 """Step of the grid in the logarithm of the price, between a tenth and eleven times it."""
 
-_DEVIATIONS = tuple(Decimal(k) / 2 for k in range(-8, 9))
+_DEVIATIONS = tuple(k / 2 for k in range(-8, 9))
 """Where the grid is finer, around each strike, in standard deviations to expiry."""
 
 _BESIDE = Decimal("1e-11")
@@ -58,13 +60,8 @@ def underlying_liquidation(
     Returns:
         Prices to `scan.PRECISION`, nearest first; or `none`; or `unknown` with the reason.
     """
-    trigger = model.trigger
-
-    def excess(there: Market) -> Decimal:
-        return maintenance_excess(unit, there, model)
-
-    text = "brings the unit to its maintenance margin"
-    return _found(_Along(unit, symbol, market, model), excess, trigger, text)
+    base = model.instrument(symbol).instrument.base
+    return Underlying(unit, base, market, model).liquidation(symbol)
 
 
 def underlying_bankruptcy(
@@ -74,12 +71,8 @@ def underlying_bankruptcy(
 
     Arguments and result as `underlying_liquidation`.
     """
-
-    def worth(there: Market) -> Decimal:
-        return margin_report(unit, there, model).equity_raw
-
-    text = "makes the unit worthless"
-    return _found(_Along(unit, symbol, market, model), worth, Trigger.BELOW, text)
+    base = model.instrument(symbol).instrument.base
+    return Underlying(unit, base, market, model).bankruptcy(symbol)
 
 
 def market_there(
@@ -87,20 +80,34 @@ def market_there(
 ) -> Market:
     """Return the market with the underlying of `symbol` moved to a price that was found."""
     with exact():
-        along = _Along(unit, symbol, market, model)
-        path = along.path()
-        return path.at(price / along.price(path)[0] - ONE)
+        base = model.instrument(symbol).instrument.base
+        along = Underlying(unit, base, market, model)
+        return along.path.at(price / along.present(symbol) - ONE)
 
 
-class _Along:
-    """What a search along an underlying is given."""
+def underlyings(unit: MarginUnit, market: Market, model: MarginModel) -> "dict[str, Underlying]":
+    """Return, by name, each underlying of a unit that it holds options on."""
+    bases = dict.fromkeys(terms.instrument.base for terms in options_of(unit, model))
+    return {base: Underlying(unit, base, market, model) for base in bases}
 
-    def __init__(self, unit: MarginUnit, symbol: str, market: Market, model: MarginModel) -> None:
-        self.unit, self.symbol, self.market, self.model = unit, symbol, market, model
-        self.base = model.instrument(symbol).instrument.base
 
+class Underlying:
+    """An underlying and everything a unit holds on it: searched once, asked by each instrument."""
+
+    def __init__(self, unit: MarginUnit, base: str, market: Market, model: MarginModel) -> None:
+        self.unit, self.base, self.market, self.model = unit, base, market, model
+
+    def liquidation(self, symbol: str) -> LiquidationPrices:
+        """Return the prices of a held instrument at which the unit reaches maintenance."""
+        return self._told(symbol, self._liquidation, "brings the unit to its maintenance margin")
+
+    def bankruptcy(self, symbol: str) -> LiquidationPrices:
+        """Return the prices of a held instrument at which the unit is worth nothing."""
+        return self._told(symbol, self._bankruptcy, "makes the unit worthless")
+
+    @cached_property
     def path(self) -> PricePath:
-        """Return the path of the underlying: every instrument on it by +100 %, no coin."""
+        """The path of the underlying: every instrument on it by +100 %, no coin."""
         step = {
             p.instrument: ONE
             for p in self.unit.positions
@@ -110,37 +117,61 @@ class _Along:
         moving = {f: s for f, s in path.slopes.items() if f.kind is not FactorKind.ASSET}
         return PricePath(self.unit, self.market, self.model, step, moving, path.options)
 
-    def price(self, path: PricePath) -> tuple[Decimal, Decimal | None]:
-        """Return the present price that found ones are prices of; of options twice."""
-        if self.symbol in path.options:
-            forward = path.options[self.symbol].forward
-            return forward, forward
-        return self.market.mark(self.symbol), None
+    def present(self, symbol: str) -> Decimal:
+        """Return the present price that found ones are prices of: an option's underlying's."""
+        if symbol in self.path.options:
+            return self.path.options[symbol].forward
+        return self.market.mark(symbol)
+
+    @cached_property
+    def _liquidation(self) -> "_Searched":
+        return self._searched(
+            lambda there: maintenance_excess(self.unit, there, self.model), self.model.trigger
+        )
+
+    @cached_property
+    def _bankruptcy(self) -> "_Searched":
+        return self._searched(lambda there: worth(self.unit, there, self.model), Trigger.BELOW)
+
+    def _searched(self, value: Callable[[Market], Decimal], trigger: Trigger) -> "_Searched":
+        """Return the shares of the present price at which the trigger changes its answer."""
+        try:
+            with exact():
+                path = self.path
+
+                def look(share: Decimal) -> Looked:
+                    found = value(path.at(share - ONE))
+                    return Looked(share, found, trigger.holds(excess=found))
+
+                nodes = path_nodes(path, LEAST_SHARE - ONE, REACH_MAX)
+                shares = changes(look, [ONE + node for node in nodes])
+                nearest = tuple(sorted(shares, key=lambda share: abs(share - ONE)))
+                return _Searched(shares=nearest, always=not shares and look(ONE).holds)
+        except (InvalidMark, MissingNumber) as error:
+            return _Searched(unknown=str(error))
+
+    def _told(self, symbol: str, searched: "_Searched", text: str) -> LiquidationPrices:
+        """Return what was found as prices of one instrument."""
+        if searched.unknown is not None:
+            return LiquidationPrices(status=PriceStatus.UNKNOWN, reason=searched.unknown)
+        now = self.present(symbol)
+        underlying = now if symbol in self.path.options else None
+        if searched.shares:
+            with exact():
+                values = tuple(now * share for share in searched.shares)
+            return LiquidationPrices(status=PriceStatus.PRICE, values=values, underlying=underlying)
+        word = "every price" if searched.always else "no price"
+        reason = f"{word} of {self.base}, {REACH}, {text}; volatilities held"
+        return LiquidationPrices(status=PriceStatus.NONE, reason=reason, underlying=underlying)
 
 
-def _found(
-    along: _Along, value: Callable[[Market], Decimal], trigger: Trigger, text: str
-) -> LiquidationPrices:
-    try:
-        with exact():
-            path = along.path()
-            now, underlying = along.price(path)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Searched:
+    """Shares of the present price, nearest first, or why there are none."""
 
-            def look(share: Decimal) -> Looked:
-                found = value(path.at(share - ONE))
-                return Looked(share, found, trigger.holds(excess=found))
-
-            nodes = path_nodes(path, LEAST_SHARE - ONE, REACH_MAX)
-            shares = changes(look, [ONE + node for node in nodes])
-            values = tuple(now * share for share in sorted(shares, key=lambda s: abs(s - ONE)))
-            always = not shares and look(ONE).holds
-    except (InvalidMark, MissingNumber) as error:
-        return LiquidationPrices(status=PriceStatus.UNKNOWN, reason=str(error))
-    if values:
-        return LiquidationPrices(status=PriceStatus.PRICE, values=values, underlying=underlying)
-    word = "every price" if always else "no price"
-    reason = f"{word} of {along.base}, {REACH}, {text}; volatilities held"
-    return LiquidationPrices(status=PriceStatus.NONE, reason=reason, underlying=underlying)
+    shares: tuple[Decimal, ...] = ()
+    always: bool = False
+    unknown: str | None = None
 
 
 def path_nodes(path: PricePath, low: Decimal, high: Decimal) -> list[Decimal]:
@@ -151,23 +182,30 @@ def path_nodes(path: PricePath, low: Decimal, high: Decimal) -> list[Decimal]:
         low: Smallest size.
         high: Largest size.
     """
-    slopes = set(path.slopes.values())
-    points = {low, high, ZERO, *((share - ONE) / s for s in slopes for share in _plain_grid())}
+    shares = {slope: set(_plain_grid()) for slope in path.slopes.values()}
+    finest = ONE
     for symbol, option in path.options.items():
-        slope = path.direction[symbol]
-        deviation = option.volatility * math.sqrt(max(0.0, option.years))
+        deviation = min(option.volatility * math.sqrt(max(0.0, option.years)), 2.0)
+        finest = min(finest, Decimal.from_float(deviation))  # noqa: FURB164 trapped
+        steps = [Decimal.from_float(math.exp(k * deviation)) for k in _DEVIATIONS]  # noqa: FURB164
         for strike in option.payoff.breakpoints():
-            for steps in _DEVIATIONS:
-                share = (
-                    strike
-                    / option.forward
-                    * Decimal.from_float(  # noqa: FURB164 trapped
-                        math.exp(float(steps) * min(deviation, 2.0))
-                    )
-                )
-                points.add((share - ONE) / slope)
-    points |= _beside_jumps(path)
-    return sorted(point for point in points if low <= point <= high)
+            shares[path.direction[symbol]] |= {strike / option.forward * step for step in steps}
+    kept = {low, high, ZERO, *_beside_jumps(path)}
+    for slope, rising in shares.items():
+        kept |= {(share - ONE) / slope for share in _thinned(rising, finest / 4)}
+    return sorted(point for point in kept if low <= point <= high)
+
+
+def _thinned(shares: set[Decimal], gap: Decimal) -> list[Decimal]:
+    """Return shares of a price that are apart: a quarter of the least deviation shows every turn.
+
+    Strikes close to one another need no grid each; near an expiry the gap is as small as its own.
+    """
+    kept: list[Decimal] = []
+    for share in sorted(shares):
+        if not kept or share - kept[-1] >= gap * share:
+            kept.append(share)
+    return kept
 
 
 def _plain_grid() -> Sequence[Decimal]:
