@@ -42,8 +42,15 @@ OKX_ETH: dict[str, Any] = {
     "upl": "0",
 }
 OKX_BTC: dict[str, Any] = {
-    "cashBal": "0", "ccy": "BTC", "eq": "0.00986339", "eqUsd": "601.667", "disEq": "571.58365",
-    "isoEq": "0.00986339", "upl": "-0.00013661", "stgyEq": "0", "interest": "0",
+    "cashBal": "0",
+    "ccy": "BTC",
+    "eq": "0.00986339",
+    "eqUsd": "601.667",
+    "disEq": "571.58365",
+    "isoEq": "0.00986339",
+    "upl": "-0.00013661",
+    "stgyEq": "0",
+    "interest": "0",
 }
 OKX_BALANCE = okx(
     {

@@ -18,6 +18,7 @@ from tests.accounts.importers import (
     other_answers,
     test_bybit_modes,
     test_ccxt,
+    test_other_venues,
 )
 from tests.accounts.importers.reading import as_payload
 
@@ -76,6 +77,10 @@ ACCOUNTS: dict[str, list[Any]] = {
         other_answers.DERIBIT_SUMMARY,
         other_answers.DERIBIT_POSITIONS,
         other_answers.DERIBIT_ORDERS,
+    ],
+    "deribit options": [
+        other_answers.DERIBIT_SUMMARY,
+        other_answers.deribit([test_other_venues.OPTION]),
     ],
     "dydx": [
         other_answers.DYDX_SUBACCOUNT,

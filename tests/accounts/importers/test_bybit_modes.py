@@ -91,8 +91,18 @@ def test_sizes_of_inverse_contracts_are_dollars() -> None:
     assert row.get("spec", spec) == spec
 
 
-@pytest.mark.parametrize("symbol", ["BTC-29NOV24-100000-C", "BTC-29NOV24-100000-P-USDT"])
-def test_options_make_positions_unknown(symbol: str) -> None:
+@pytest.mark.parametrize("symbol", ["BTC-27MAR26-100000-C", "BTC-27MAR26-100000-P-USDT"])
+def test_options_are_read_where_the_rulebook_margins_them(symbol: str) -> None:
+    option = {**ROW, "symbol": symbol, "size": "2", "markPrice": "950.5", "avgPrice": "1000"}
+    row = {**option, "leverage": "", "positionIdx": 0, "unrealisedPnl": "99"}
+    document = imported(BYBIT_WALLET, bybit([row], category="option"))
+    (position,) = document["positions"]
+    assert (position["instrument"], position["size"]) == (symbol, "-2")
+    assert (position["mark_price"], position["entry_price"]) == ("950.5", "1000")
+
+
+@pytest.mark.parametrize("symbol", ["BTC-SOON-100000-C", "?-P-USDT"])
+def test_options_nobody_can_tell_make_positions_unknown(symbol: str) -> None:
     options = bybit([{**ROW, "symbol": symbol}], category="option")
     assert f"{symbol} is an option" in unknown(imported(BYBIT_WALLET, options))["positions"]
 

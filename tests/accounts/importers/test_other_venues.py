@@ -156,7 +156,7 @@ def test_deribit_cash_is_equity_less_profit_since_entry() -> None:
     assert abs(profit - D("-0.01639344")) < D("1e-8")  # what the venue prints
     assert document["prices"] == {"BTC": "61010"}
     assert document["as_of"] == "2025-10-10T21:00:00Z"
-    assert "order BTC-2 (BTC-PERPETUAL) is not a priced order of a future" in str(document["notes"])
+    assert "order BTC-2 (BTC-PERPETUAL) is no order that can be margined" in str(document["notes"])
     assert "unknown" not in document
 
 
@@ -180,10 +180,52 @@ def test_deribit_scenario_models_are_not_the_rulebooks(model: str) -> None:
     assert f"margin model {model} is one of scenarios" in why
 
 
-def test_deribit_options_make_positions_unknown() -> None:
-    option = {**DERIBIT_POSITIONS["result"][0], "instrument_name": "BTC-26JUN26-100000-C"}
-    answer = deribit([{**option, "kind": "option"}])
-    assert "BTC-26JUN26-100000-C" in unknown(imported(DERIBIT_SUMMARY, answer))["positions"]
+OPTION: dict[str, Any] = {
+    "instrument_name": "BTC-26JUN26-100000-C",
+    "kind": "option",
+    "direction": "sell",
+    "size": -2.5,
+    "average_price": 0.012,
+    "mark_price": 0.0104,
+    "index_price": 61010,
+    "floating_profit_loss": 0.001,
+    "total_profit_loss": 0.004,
+    "initial_margin": 0.276,
+    "maintenance_margin": 0.2135,
+    "delta": -0.5,
+    "gamma": 0,
+    "vega": -50,
+    "theta": 12,
+}
+
+
+def test_a_deribit_option_is_worth_its_mark_and_no_cash() -> None:
+    summary = {**DERIBIT_BTC, "options_value": -0.026, "equity": 2.079, "margin_balance": 2.105}
+    positions = deribit([DERIBIT_POSITIONS["result"][0], OPTION])
+    document = imported(deribit(summary), positions)
+    future, option = document["positions"]
+    assert (option["instrument"], option["size"]) == ("BTC-26JUN26-100000-C", "-2.5")
+    assert (option["entry_price"], option["mark_price"]) == ("0.012", "0.0104")
+    assert "leverage" not in option
+    assert list(unknown(document)) == ["orders"]
+    found = import_account([as_payload(deribit(summary)), as_payload(positions)])
+    (equity,) = [r for r in check(found.account()).residuals if r.number == "equity"]
+    assert equity.reported == D("2.105")
+    assert equity.difference == 0
+    assert future["instrument"] == "BTC-PERPETUAL"
+
+
+def test_options_that_the_positions_lack_are_noticed() -> None:
+    summary = deribit({**DERIBIT_BTC, "options_value": -0.5})
+    why = unknown(imported(summary, DERIBIT_POSITIONS))["positions"]
+    assert "options listed are worth 0 BTC, the summary says -0.5" in why
+
+
+@pytest.mark.parametrize("symbol", ["DOGE-26JUN26-1-C", "BTC-FS-26JUN26_PERP"])
+def test_positions_the_rulebook_cannot_tell_make_positions_unknown(symbol: str) -> None:
+    kind = "option" if symbol.endswith("C") else "future_combo"
+    answer = deribit([{**OPTION, "instrument_name": symbol, "kind": kind}])
+    assert symbol in unknown(imported(DERIBIT_SUMMARY, answer))["positions"]
 
 
 def test_a_dated_deribit_future_is_what_its_name_says() -> None:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided
 from keelmark.accounts.importers.kind import PayloadKind
-from keelmark.accounts.importers.listed import listed_terms, note_row
+from keelmark.accounts.importers.listed import is_listed_option, listed_terms, note_row
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.core.numbers import exact
 from keelmark.core.rules import with_deductions
@@ -162,7 +162,7 @@ def read_wallet(payload: Payload, draft: Draft) -> None:
 
 
 def read_positions(payload: Payload, draft: Draft) -> None:
-    """Note `GET /v5/position/list`, category linear or inverse; options are not read."""
+    """Note `GET /v5/position/list`, of any category."""
     category = _category(payload)
     for row in _list(payload, draft):
         size = row.amount("size")
@@ -170,10 +170,11 @@ def read_positions(payload: Payload, draft: Draft) -> None:
         side = row.text("side")
         if not size or symbol is None:
             continue
-        if category == "option" or symbol.endswith(_OPTIONS):
+        is_option = category == "option" or symbol.endswith(_OPTIONS)
+        if is_option and not is_listed_option(draft, symbol, VENUE):
             draft.unlearn(
                 Unlearnt.POSITIONS,
-                f"{symbol} is an option, which importing does not read: requirements of the whole "
+                f"{symbol} is an option the rulebook does not margin; requirements of the whole "
                 "are not known",
             )
             continue

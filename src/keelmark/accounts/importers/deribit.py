@@ -3,8 +3,9 @@
 Source: docs.deribit.com, private/get_account_summary (and summaries), private/get_positions,
 private/get_open_orders. Futures settle into `balance` once a day, so `balance` alone is not what
 backs a position opened earlier: equity is `balance + session profit + options_value`, and cash is
-what equity leaves when the profit since entry is taken out. Sizes of inverse futures are in USD, of
-linear ones in the base coin; the direction gives the sign.
+what equity leaves when the profit of futures since entry and the value of options are taken out.
+Sizes of inverse futures are in USD, of linear ones and of options in the base coin; the direction
+gives the sign. Premiums of inverse options are in the coin.
 """
 
 import re
@@ -15,11 +16,12 @@ from decimal import Decimal
 from keelmark.accounts.document import Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, plain
 from keelmark.accounts.importers.kind import PayloadKind
-from keelmark.accounts.importers.listed import listed_terms
+from keelmark.accounts.importers.listed import is_listed_option, listed_terms
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.core.numbers import ONE, ZERO, exact
 
 VENUE = "deribit-sm"
+_DUST = Decimal("0.001")
 _STANDARD = ("segregated_sm", "cross_sm")
 _SIGNS = {"buy": 1, "sell": -1}
 _FUTURES = frozenset({"future", "linear_future"})
@@ -40,13 +42,17 @@ class Working:
     Attributes:
         equity: By currency.
         models: Margin models of the currencies.
-        profits: Profit since entry by settle currency, from entry and mark.
+        profits: Profit of futures since entry by settle currency, from entry and mark.
+        options: Value of options by currency, as the summary says.
+        valued: Value of the options listed, by settle currency.
         has_positions: Whether a list of positions was given.
     """
 
     equity: dict[str, Decimal] = field(default_factory=dict)
     models: set[str] = field(default_factory=set)
     profits: dict[str, Decimal] = field(default_factory=dict)
+    options: dict[str, Decimal] = field(default_factory=dict)
+    valued: dict[str, Decimal] = field(default_factory=dict)
     has_positions: bool = False
 
 
@@ -67,10 +73,11 @@ def read_summary(payload: Payload, draft: Draft) -> None:
             model = "segregated_pm" if row.flag("portfolio_margining_enabled") else "segregated_sm"
         working.models.add(model)
         working.equity[currency] = equity
-        if row.amount("options_value"):
-            _lose_options(draft, f"{currency} holds options")
+        working.options[currency] = row.amount("options_value")
         if len(summaries) == 1:
-            draft.report("equity", equity)
+            # standard margin compares requirements with equity less what options are worth
+            margin_balance = row.maybe_number("margin_balance")
+            draft.report("equity", equity if margin_balance is None else margin_balance)
             for number, key in _FIGURES.items():
                 draft.report(number, row.maybe_number(key))
 
@@ -88,14 +95,17 @@ def read_positions(payload: Payload, draft: Draft) -> None:
         kind = row.text("kind") or ("option" if symbol and _is_option(symbol) else "future")
         if symbol is None or not size:
             continue
-        if kind not in _FUTURES:
-            _lose_options(draft, f"{symbol} is a position in {kind}s")
+        if kind not in _FUTURES and not is_listed_option(draft, symbol, VENUE):
+            _lose_position(draft, f"{symbol} is a position in {kind}s")
             continue
         sign = _SIGNS.get(row.text("direction") or "", 0)
         if not sign:
             row.refuse("direction", 'must be "buy" or "sell" beside a size')
             continue
-        _read_future(row, draft, symbol, sign * abs(size))
+        if kind in _FUTURES:
+            _read_future(row, draft, symbol, sign * abs(size))
+        else:
+            _read_option(row, draft, symbol, sign * abs(size))
 
 
 def read_orders(payload: Payload, draft: Draft) -> None:
@@ -107,8 +117,9 @@ def read_orders(payload: Payload, draft: Draft) -> None:
         side = row.text("direction", required=True)
         if symbol is None or side is None or left <= 0:
             continue
-        if _is_option(symbol) or price is None or price <= 0 or side not in _SIGNS:
-            draft.say(f"order {number} ({symbol}) is not a priced order of a future: left out")
+        known = not _is_option(symbol) or is_listed_option(draft, symbol, VENUE)
+        if not known or price is None or price <= 0 or side not in _SIGNS:
+            draft.say(f"order {number} ({symbol}) is no order that can be margined: left out")
             continue
         draft.orders.append(
             {
@@ -126,7 +137,9 @@ def finish(draft: Draft) -> None:
     working = draft.working(Working)
     with exact():
         for currency, equity in working.equity.items():
-            cash = equity - working.profits.get(currency, ZERO)
+            worth = working.options.get(currency, ZERO)
+            _check_options(draft, working, currency, worth)
+            cash = equity - worth - working.profits.get(currency, ZERO)
             if cash or currency in working.profits:
                 draft.balance("equity", currency, cash)
     if working.equity and working.profits:
@@ -147,6 +160,17 @@ def finish(draft: Draft) -> None:
         draft.say("segregated margin: each currency backs what settles in it and nothing else")
 
 
+def _check_options(draft: Draft, working: Working, currency: str, worth: Decimal) -> None:
+    """Unlearn positions where the options listed are not worth what the summary says."""
+    listed = working.valued.get(currency, ZERO)
+    if working.has_positions and abs(listed - worth) > max(abs(worth) / 100, _DUST):
+        _lose_position(
+            draft,
+            f"options listed are worth {plain(listed)} {currency}, the summary says "
+            f"{plain(worth)}: some are missing or of another instant",
+        )
+
+
 def _read_future(row: Row, draft: Draft, symbol: str, amount: Decimal) -> None:
     """Note a future; `amount` is signed, in USD or base coins."""
     settle, is_inverse = settle_of(symbol)
@@ -164,11 +188,35 @@ def _read_future(row: Row, draft: Draft, symbol: str, amount: Decimal) -> None:
     index = row.positive("index_price")
     if index is not None:
         draft.prices.setdefault(symbol.partition("-")[0].partition("_")[0], index)
-    for number in ("initial_margin", "maintenance_margin"):
-        draft.report(number, row.positive(number), symbol)
+    _report(row, draft, symbol)
     draft.report("liquidation_price", row.some("estimated_liquidation_price"), symbol)
-    profit = row.maybe_number("total_profit_loss")
-    draft.report("unrealized_pnl", profit, symbol)
+
+
+def _read_option(row: Row, draft: Draft, symbol: str, size: Decimal) -> None:
+    """Note an option; what it is worth is not cash."""
+    mark = row.maybe_number("mark_price", required=True)
+    found = draft.position(row.path, symbol, "", size)
+    volatility = row.positive("mark_iv")
+    found.note(
+        entry_price=row.maybe_number("average_price"),
+        mark_price=mark,
+        underlying_price=row.positive("underlying_price"),
+        implied_volatility=None if volatility is None else volatility / 100,
+    )
+    settle = settle_of(symbol)[0]
+    working = draft.working(Working)
+    if mark is not None:
+        working.valued[settle] = working.valued.get(settle, ZERO) + size * mark
+    index = row.positive("index_price")
+    if index is not None:
+        draft.prices.setdefault(symbol.partition("-")[0].partition("_")[0], index)
+    _report(row, draft, symbol)
+
+
+def _report(row: Row, draft: Draft, symbol: str) -> None:
+    for number in ("initial_margin", "maintenance_margin"):
+        draft.report(number, row.some(number), symbol)
+    draft.report("unrealized_pnl", row.maybe_number("total_profit_loss"), symbol)
 
 
 def settle_of(symbol: str) -> tuple[str, bool]:
@@ -180,7 +228,7 @@ def settle_of(symbol: str) -> tuple[str, bool]:
 
 def _worth(draft: Draft, symbol: str) -> Decimal:
     """Return the USD of one contract as the rulebook counts them; 1 for linear futures."""
-    if not settle_of(symbol)[1]:
+    if _is_option(symbol) or not settle_of(symbol)[1]:
         return ONE
     terms = listed_terms(draft, symbol, VENUE)
     return ONE if terms is None else terms.instrument.contract_size
@@ -209,11 +257,8 @@ def _is_option(symbol: str) -> bool:
     return symbol.endswith(("-C", "-P"))
 
 
-def _lose_options(draft: Draft, what: str) -> None:
-    draft.unlearn(
-        Unlearnt.POSITIONS,
-        f"{what}, which importing does not read: requirements of the whole are not known",
-    )
+def _lose_position(draft: Draft, what: str) -> None:
+    draft.unlearn(Unlearnt.POSITIONS, f"{what}; requirements of the whole are not known")
 
 
 def _result(payload: Payload) -> object:

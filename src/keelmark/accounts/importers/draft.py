@@ -34,7 +34,8 @@ class PositionDraft:
         instrument: Symbol.
         size: Signed, units or contracts as the account document has it.
         figures: `entry_price`, `mark_price`, `leverage`, `isolated_margin`, `unrealized_pnl` and
-            `notional` (signed as the venue signs it), by name.
+            `notional` (signed as the venue signs it), by name; of an option also
+            `implied_volatility` and `underlying_price`.
         margin_mode: Cross or isolated.
         spec: What the contract is, where the venue says it.
         tier: The venue's own row.
@@ -85,8 +86,9 @@ class PositionDraft:
             "entry_price": plain(self.entry_price),
             "mark_price": plain(self.mark_price),
         }
-        if "leverage" in self.figures:
-            row["leverage"] = plain(self.figures["leverage"])
+        for name in ("leverage", "implied_volatility", "underlying_price"):
+            if name in self.figures:
+                row[name] = plain(self.figures[name])
         row["margin_mode"] = self.margin_mode.value
         if self.margin_mode is MarginMode.ISOLATED:
             row["isolated_margin"] = plain(self.figures.get("isolated_margin"))

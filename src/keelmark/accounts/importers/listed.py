@@ -31,6 +31,12 @@ def listed_terms(draft: Draft, symbol: str, venue: str | None = None) -> Instrum
         return None
 
 
+def is_listed_option(draft: Draft, symbol: str, venue: str | None = None) -> bool:
+    """Whether the built-in rules can tell an option by its name and margin it."""
+    terms = listed_terms(draft, symbol, venue)
+    return terms is not None and terms.option is not None
+
+
 def note_row(
     position: PositionDraft,
     draft: Draft,
