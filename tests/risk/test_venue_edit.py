@@ -151,6 +151,17 @@ def test_a_book_older_than_every_table_takes_the_nearest_and_says_so() -> None:
     assert "no generic table of 2023-01 is known: generic@2025-10 is used" in found.notes
 
 
+@pytest.mark.parametrize(
+    ("month", "chosen"),
+    [("2023-05", "hyperliquid@2023-03"), ("2025-10", "hyperliquid@2026-07")],
+)
+def test_between_a_table_that_ended_and_the_next_the_nearer_is_taken_and_said(
+    month: str, chosen: str
+) -> None:
+    found = whatif(account_of(as_of=f"{month}-05T00:00:00Z"), "venue hyperliquid")
+    assert f"no hyperliquid table of {month} is known: {chosen} is used" in found.notes
+
+
 def test_another_date_keeps_the_venues_own_contracts() -> None:
     spec = {"kind": "linear_perpetual", "base": "X", "settle": "USDT", "contract_size": "10"}
     row = {"instrument": "ODD", "size": "3", "entry_price": "2", "mark_price": "2", "spec": spec}

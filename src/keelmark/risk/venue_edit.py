@@ -59,9 +59,20 @@ def _rulebook(draft: Draft, reference: str) -> tuple[Rulebook, tuple[str, ...]]:
         dated = [name for name in rulebook_names() if name.partition("@")[0] == venue]
         if not dated:
             raise
-        earlier = [name for name in dated if name.partition("@")[2] <= month]
-        chosen = earlier[-1] if earlier else dated[0]
+        chosen = min(dated, key=lambda name: _months_from(load_rulebook(name), month))
         return load_rulebook(chosen), (f"no {venue} table of {month} is known: {chosen} is used",)
+
+
+def _months_from(rulebook: Rulebook, month: str) -> int:
+    """Return how many months a table lies from one; it is in force until its end, if it has one."""
+    first, last = rulebook.document.date, rulebook.document.until
+    near = first if month < first or last is None else min(last, month)
+    return abs(_months(near) - _months(month))
+
+
+def _months(month: str) -> int:
+    year, _, number = month.partition("-")
+    return 12 * int(year) + int(number)
 
 
 @dataclass(slots=True)
