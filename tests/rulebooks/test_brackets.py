@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from keelmark.core.errors import UnknownRulebook, UnreadableData
+from keelmark.core.errors import MissingTable, UnknownRulebook, UnreadableData
 from keelmark.core.rules import TieredRule
 from keelmark.rulebooks import load_rulebook
 from keelmark.rulebooks.brackets import Imported, import_brackets, read_brackets, venue_symbol
@@ -126,6 +126,8 @@ def test_the_file_extends_the_built_in_one_and_says_where_it_is_from(tmp_path: P
     assert book.extends[0] == "binance-usdm@2025-06"
     assert "brackets.json" in book.document.tables["full_NEWUSDT"].source
     assert book.document.tables["full_NEWUSDT"].read == "2025-06-30"
+    with pytest.raises(MissingTable, match="--venue binance-usdm --date 2025-10"):
+        book.terms_for("OTHERUSDT").maintenance.parameters()
     own = load_rulebook("binance-usdm@2025-06")
     assert book.document.tables["BTCUSDT"] == own.document.tables["BTCUSDT"]
 

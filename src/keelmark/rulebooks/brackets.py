@@ -18,6 +18,7 @@ from typing import Any
 from keelmark.core.errors import UnknownInstrument, UnreadableData
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.rules import with_deductions
+from keelmark.rulebooks.build import IMPORTED
 from keelmark.rulebooks.load import Rulebook, load_rulebook
 
 CENT = Decimal("0.01")
@@ -246,7 +247,7 @@ def _rulebook_text(
 ) -> str:
     told = f"{path.name}: full brackets of {base.document.name} in force in {date}"
     lines = [
-        f'name = "{base.document.name}-imported"',
+        f'name = "{base.document.name}{IMPORTED}"',
         f'date = "{date}"',
         f'extends = "{base.name}"',
         f"source = {json.dumps(told, ensure_ascii=False)}",

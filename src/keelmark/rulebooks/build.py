@@ -67,6 +67,9 @@ from keelmark.rulebooks.options import group_rule, named_right, named_strike, op
 RULES = ("tiered", "whole_notional", "size_tiers", "size_scaled", "coin_scaled", "whole_quanta")
 INITIAL_RULES = ("leverage", "table", "open_interest")
 EDGE_OWNERS = ("lower", "upper")
+IMPORTED = "-imported"
+"""Ending of the name of a rulebook made from a venue's full bracket table."""
+
 EXPIRY_FORMS = ("%y%m%d", "%Y%m%d", "%d%b%y")
 
 T = TypeVar("T")
@@ -240,10 +243,11 @@ def maintenance_rule(
 
 def _no_table(symbol: str, document: RulebookDocument) -> str:
     """Return which table is missing and the two ways to give it."""
+    venue = document.name.removesuffix(IMPORTED)
     return (
         f"no bracket table for {symbol} in {document.name}@{document.date}; give its position the "
         'venue\'s own row, "tier": {"maintenance_rate": "...", "maintenance_amount": "..."}, or '
-        f"load the venue's full table: keelmark venues import FILE --venue {document.name} "
+        f"load the venue's full table: keelmark venues import FILE --venue {venue} "
         f"--date {document.date} --out my.toml"
     )
 
