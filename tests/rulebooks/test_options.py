@@ -8,7 +8,7 @@ from keelmark.core.errors import InvalidDocument
 from keelmark.core.groups import ExpiryOffset
 from keelmark.core.option_rules import ShortOptionRule, UnderlyingPrice
 from keelmark.core.payoff import Right
-from keelmark.rulebooks import Rulebook
+from keelmark.rulebooks import Rulebook, load_rulebook
 from keelmark.rulebooks.load import read_rulebook
 from keelmark.rulebooks.options import named_right, named_strike
 
@@ -50,7 +50,8 @@ def test_a_kind_gives_what_a_symbol_leaves_out() -> None:
 
 def test_every_parameter_reaches_the_rule() -> None:
     more = (
-        'mark = { put = "0.08" }\nfee = "0.002"\nprice = "index"\ncounts_entry = true\nvalue = "apart"\n'
+        'mark = { put = "0.08" }\nfee = "0.002"\nprice = "index"\n'
+        'counts_entry = true\nvalue = "apart"\n'
         'at_least = { put = "1.05" }\nfactors = [{ floor = "0", factor = "1.5" }]\n'
         '[group]\nrule = "expiry_offset"\nnaked_initial = "1.2"\nnaked_maintenance = "1.1"\n'
     )
@@ -109,3 +110,49 @@ def test_a_strike_is_read_with_its_own_decimal_point(text: str | None, strike: s
 )
 def test_a_right_is_read_by_its_first_letter(text: str | None, right: Right | None) -> None:
     assert named_right(text) is right
+
+
+@pytest.mark.parametrize(
+    ("venue", "symbol", "settle", "day"),
+    [
+        ("deribit-sm", "BTC-27DEC24-50000-C", "BTC", "2024-12-27"),
+        ("deribit-sm", "XRP_USDC-3JAN25-2d35-P", "USDC", "2025-01-03"),
+        ("bybit-uta", "BTC-27DEC24-50000-C-USDT", "USDT", "2024-12-27"),
+        ("bybit-uta", "BTC-27DEC24-50000-P", "USDC", "2024-12-27"),
+        ("derive-sm", "ETH-20241227-3500-P", "USDC", "2024-12-27"),
+    ],
+)
+def test_a_venue_s_own_names_are_understood(venue: str, symbol: str, settle: str, day: str) -> None:
+    terms = load_rulebook(venue).terms_for(symbol)
+    instrument = terms.instrument
+    assert instrument.is_option
+    assert instrument.settle == settle
+    assert f"{instrument.expiry:%Y-%m-%d %H:%M}" == f"{day} 08:00"
+    assert instrument.index == instrument.base
+    assert terms.option is not None
+    assert not terms.option.counts_value
+    assert terms.source
+
+
+@pytest.mark.parametrize(
+    ("pattern", "symbol"),
+    [
+        (
+            r"(?P<base>[A-Z]+)-(?P<settle>USD)-(?P<expiry>\d{6})-(?P<strike>\d+)-(?P<right>[CP])",
+            "BTC-USD-241227-50000-C",
+        ),
+        (
+            r"(?P<base>[A-Z]+)-(?P<expiry>\d{6})-(?P<strike>\d+)-(?P<right>[CP])",
+            "BTC-241227-50000-C",
+        ),
+    ],
+    ids=["OKX", "Binance"],
+)
+def test_a_pattern_with_its_groups_reads_any_venue_s_names(pattern: str, symbol: str) -> None:
+    lines = HEAD.splitlines()
+    own = next(line for line in lines if line.startswith("linear_option = "))
+    text = HEAD.replace(own, f"linear_option = '{pattern}'")
+    instrument = read_rulebook(text, title="test").terms_for(symbol).instrument
+    assert instrument.payoff is not None
+    assert (instrument.payoff.strike, instrument.payoff.right) == (D(50000), Right.CALL)
+    assert f"{instrument.expiry:%Y-%m-%d}" == "2024-12-27"

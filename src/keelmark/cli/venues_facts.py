@@ -8,7 +8,7 @@ from keelmark.core.codes import RuleKind
 from keelmark.core.errors import InvalidInput, MissingTable
 from keelmark.core.model import MarginPrice
 from keelmark.rulebooks import Rulebook, rulebook_names
-from keelmark.rulebooks.document import SourcedDocument
+from keelmark.rulebooks.document import OptionDocument, SourcedDocument
 from keelmark.rulebooks.extend import GROUPS, SINGLE_GROUPS
 
 RULES = {
@@ -83,10 +83,24 @@ def _formulas(book: Rulebook) -> Iterator[tuple[str, str]]:
         yield "haircuts on", ", ".join(base.value for base in bases)
     if model.margins_gross_loans:
         yield "loans", "margin on all that is borrowed"
+    for name, table in document.options.items():
+        yield f"options {name}", _option_words(table)
+    if document.group is not None:
+        yield "options of one expiry", "the smaller of their sum and their largest loss together"
     if document.auto_exchange is not None:
         limits = document.auto_exchange.thresholds
         shown = ", ".join(f"{amount} {asset}" for asset, amount in limits.items())
         yield "auto-exchange below", shown
+
+
+def _option_words(table: OptionDocument) -> str:
+    """Return what a short option is asked, and whether its value counts; core alone decides it."""
+    unit = f"max({table.initial:f} - OTM / {table.price.value}, {table.initial_floor:f})"
+    value = "values count in equity" if table.value == "counted" else "values stand apart"
+    return (
+        f"short: initial {unit} of the underlying + mark, maintenance "
+        f"{table.maintenance:f} + mark; {value}; core alone, no engine"
+    )
 
 
 def _kernel_face(book: Rulebook, table: str) -> str:
