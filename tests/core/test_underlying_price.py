@@ -235,3 +235,22 @@ def test_a_scan_finds_every_change_its_grid_can_show(roots: list[int]) -> None:
     nodes = [D(k) / 2 + D("0.25") for k in range(-200, 201)]
     found = changes(look, nodes)
     assert [round(x) for x in found] == sorted(roots)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_an_instrument_on_another_underlying_is_solved_exactly_beside_options(
+    counts: bool,  # noqa: FBT001 a case
+) -> None:
+    call = option("call", "60000", counts_value=counts)
+    contract = replace(PERP.instrument, symbol="ETH-PERP", base="ETH")
+    eth = replace(PERP, instrument=contract)
+    model, market = model_of(call, eth), market_at("50000", call)
+    market = replace(market, marks={**market.marks, "ETH-PERP": D(3000)})
+    unit = unit_of("12000", held(call, "-1", "700"), held(eth, "3", "3000"))
+    found = liquidation_prices(unit, "ETH-PERP", market, model)
+    assert found.value is not None
+    there = replace(market, marks={**market.marks, "ETH-PERP": found.value})
+    assert abs(maintenance_excess(unit, there, model)) < D("1e-50")
+    move = joint_move(unit, {"ETH-PERP": D(-1)}, market, model)
+    assert move.size is not None
+    assert abs(move.size - (1 - found.value / 3000)) < D("1e-11")
