@@ -8,6 +8,7 @@ import pytest
 
 from keelmark.accounts.account import Account, read_account
 from keelmark.accounts.check import Verdict, check
+from keelmark.accounts.gauge import gauge_of
 from keelmark.book.universe import Universe
 from keelmark.core.errors import InvalidDocument, InvalidInput
 from keelmark.core.margin import margin_report
@@ -190,6 +191,15 @@ def test_portfolio_margin_liquidates_at_a_unimmr_of_105_percent() -> None:
             ],
         )
         assert check(found).is_liquidatable is is_due
+
+
+def test_the_gauge_of_portfolio_margin_has_the_bands_of_the_unimmr() -> None:
+    (unit,) = check(account("binance-pm", **PM)).units
+    gauge = gauge_of(unit.report, load_rulebook("binance-pm").liquidation)
+    assert gauge is not None
+    bands = {mark.name: round(1 / mark.usage, 3) for mark in gauge.marks}
+    assert bands.pop("initial margin") > 2
+    assert bands == {"liquidation": D("1.05"), "margin call": D("1.2"), "warning": D("1.5")}
 
 
 @pytest.mark.parametrize("asset", ["ETH", "BNB"])

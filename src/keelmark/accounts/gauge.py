@@ -60,10 +60,10 @@ def gauge_of(report: MarginReport | None, rules: LiquidationRules) -> Gauge | No
 
 def _marks(report: MarginReport, rules: LiquidationRules) -> Iterator[GaugeMark]:
     """Return every line, the load line first."""
-    yield GaugeMark(ONE, "liquidation")
     needed = report.maintenance_margin
     with exact():
-        if ZERO < needed < report.liquidation_end_margin:
+        yield GaugeMark(ONE / report.trigger_level, "liquidation")
+        if ZERO < needed * report.trigger_level < report.liquidation_end_margin:
             yield GaugeMark(needed / report.liquidation_end_margin, "liquidation ends")
         if Stage.MARGIN_CALL in rules.stages and rules.margin_call.usage < ONE:
             yield GaugeMark(rules.margin_call.usage, "margin call")
