@@ -3,7 +3,8 @@
 Source: developers.binance.com, COIN-M futures, account and trade endpoints (`/dapi/v1`). Amounts of
 positions are contracts of a fixed worth in USD; balances, profit, `notionalValue` and maintenance
 are in the coin. An account overview has no mark, and profit of an inverse contract gives none
-without its size: position risk has it.
+without its size: position risk has it. `updateTime` says when something last changed, not when the
+venue answered.
 """
 
 import re
@@ -29,7 +30,6 @@ _DAY = re.compile(r"(\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 def read_account(payload: Payload, draft: Draft) -> None:
     """Note an account overview: `GET /dapi/v1/account`."""
     root = table_of(payload, draft)
-    draft.seen(payload.title, root.milliseconds("updateTime"))
     for row in root.rows("assets"):
         read_asset(row, draft, "walletBalance")
     for row in root.rows("positions"):

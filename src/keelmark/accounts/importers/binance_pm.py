@@ -28,7 +28,6 @@ _SPAN = "PM_3"
 def read_account(payload: Payload, draft: Draft) -> None:
     """Note the venue's totals: `GET /papi/v1/account`."""
     root = table_of(payload, draft)
-    draft.seen(payload.title, root.milliseconds("updateTime"))
     if root.text("accountType") == _SPAN:
         draft.unlearn(
             Unlearnt.COLLATERAL,

@@ -2,7 +2,8 @@
 
 Source: docs.ccxt.com, Manual (balance, position, order and leverage tiers structures). Fields are
 left empty or filled by ccxt's own guesses, so what is taken is said: `total` of a currency as its
-wallet, `contracts` as unsigned beside a side, an empty margin mode as cross.
+wallet, `contracts` as unsigned beside a side, an empty margin mode as cross. `timestamp` is when a
+position last changed at most venues, so it dates nothing here.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,6 @@ class Working:
 def read_balance(payload: Payload, draft: Draft) -> None:
     """Note `fetch_balance`."""
     root = table_of(payload, draft)
-    draft.seen(payload.title, root.milliseconds("timestamp"))
     for asset, value in root.content.items():
         if asset in _NO_CURRENCY or not isinstance(value, Mapping):
             continue
@@ -63,7 +63,6 @@ def read_positions(payload: Payload, draft: Draft) -> None:
         contracts = row.maybe_number("contracts", required=True)
         if symbol is None or not contracts:
             continue
-        draft.seen(f"{payload.title}: {symbol}", row.milliseconds("timestamp"))
         side = row.text("side")
         if side not in _SIGNS:
             row.refuse("side", f'found {side!r}; "long" or "short" is needed beside contracts')

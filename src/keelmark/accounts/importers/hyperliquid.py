@@ -4,11 +4,12 @@ Source: hyperliquid.gitbook.io/hyperliquid-docs, for-developers/api/info-endpoin
 and the page above them), as mirrored by dzmbs/hyperliquid-docs, read 2026-11-21; figures of live
 accounts in tests/accounts/importers. `positionValue` over `szi` is the mark, exactly. A cross
 balance is `totalRawUsd` plus the cost of the cross positions; `rawUsd` of an isolated position is
-its own cash less its cost, so it is negative for most longs and not the margin assigned.
+its own cash less its cost, so it is negative for most longs and not the margin assigned. `entryPx`
+is rounded to five figures; value and unrealised profit give it in full.
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from keelmark.accounts.document import MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, divided
@@ -28,6 +29,9 @@ from keelmark.core.numbers import ZERO, exact
 
 _USDC_TOKEN = 0
 _SIDES = {"B": "buy", "A": "sell"}
+_ENTRY_DIGITS = Context(prec=18)
+_ENTRY_ROUNDED = Decimal("0.0001")
+"""Entry prices are shown with five figures."""
 _UNTIERED_MAX = 50
 """Margin tables of an id up to this are one tier with that leverage."""
 
@@ -140,7 +144,7 @@ def _read_position(row: Row, draft: Draft) -> str | None:
     found = draft.position(held.path, coin, "", size)
     value = held.positive("positionValue")
     found.note(
-        entry_price=held.positive("entryPx"),
+        entry_price=_entry(held, size, value),
         mark_price=None if value is None else divided(value, size).copy_abs(),
         unrealized_pnl=held.maybe_number("unrealizedPnl"),
     )
@@ -162,6 +166,15 @@ def _read_position(row: Row, draft: Draft) -> str | None:
     if not is_isolated:
         draft.report("initial_margin", held.maybe_number("marginUsed"), coin)
     return coin
+
+
+def _entry(held: Row, size: Decimal, value: Decimal | None) -> Decimal | None:
+    """Return the entry price: `entryPx` is rounded, value and profit have it in full."""
+    shown, profit = held.positive("entryPx"), held.maybe_number("unrealizedPnl")
+    if shown is None or value is None or profit is None:
+        return shown
+    full = _ENTRY_DIGITS.divide(_ENTRY_DIGITS.subtract(value.copy_sign(size), profit), size)
+    return full if abs(full - shown) <= shown * _ENTRY_ROUNDED else shown
 
 
 def read_spot(payload: Payload, draft: Draft) -> None:
