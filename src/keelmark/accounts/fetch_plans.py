@@ -178,6 +178,8 @@ PLANS: Mapping[str, Plan] = {
             Call(kind="binance-pm:cm", method="papiGetCmPositionRisk"),
             Call(kind="binance-pm:um-orders", method="papiGetUmOpenOrders"),
             Call(kind="binance-pm:cm-orders", method="papiGetCmOpenOrders"),
+            Call(kind="binance-usdm:brackets", method="papiGetUmLeverageBracket", optional=True),
+            Call(kind="binance-usdm:brackets", method="papiGetCmLeverageBracket", optional=True),
             Call(kind="binance-usdm:asset-index", method="fapiPublicGetAssetIndex"),
         ),
     ),

@@ -38,6 +38,8 @@ PATHS = {
     "/papi/v1/cm/positionRisk": "papiGetCmPositionRisk",
     "/papi/v1/um/openOrders": "papiGetUmOpenOrders",
     "/papi/v1/cm/openOrders": "papiGetCmOpenOrders",
+    "/papi/v1/um/leverageBracket": "papiGetUmLeverageBracket",
+    "/papi/v1/cm/leverageBracket": "papiGetCmLeverageBracket",
     "/v5/account/wallet-balance": "privateGetV5AccountWalletBalance",
     "/v5/account/info": "privateGetV5AccountInfo",
     "/v5/position/list": "privateGetV5PositionList",

@@ -89,6 +89,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "papiGetCmPositionRisk": PM_CM,
         "papiGetUmOpenOrders": [],
         "papiGetCmOpenOrders": [],
+        "papiGetUmLeverageBracket": BRACKETS,
+        "papiGetCmLeverageBracket": COINM_BRACKETS,
         "fapiPublicGetAssetIndex": INDICES,
     },
     "bybit": {
