@@ -126,7 +126,8 @@ def test_a_missing_price_is_unknown() -> None:
     content = {**BOOK, "collateral": [{"asset": "SOL", "balance": "1"}]}
     done = invoke("ladder", "BTC", content=content)
     assert done.exit_code == ExitCode.UNKNOWN
-    assert "no asset price for SOL" in done.output
+    assert "no asset price for SOL in snapshot as given; add" in done.output
+    assert '"prices": {"SOL": "1.25"} to the document' in done.output
 
 
 def test_a_picture_is_drawn_where_asked(tmp_path: Path) -> None:

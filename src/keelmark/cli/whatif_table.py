@@ -19,6 +19,8 @@ _BAR = 30
 _FAR = Decimal(10)
 """Shares beyond this are only said to be beyond it."""
 _UNITS_MAX = 6
+_HUGE = 13
+"""Powers of ten from which amounts are told by them: longer ones leave no room."""
 _LABELS = {
     "equity": "equity",
     "initial_margin": "initial margin",
@@ -97,13 +99,17 @@ def _word(check: AccountCheck, unit_id: str) -> str:
 
 def _bar(when: str, used: Decimal | None, distance: Decimal | None, word: str) -> str:
     """Return how much of equity maintenance takes up, as a bar, with the verdict in words."""
-    far = f"{GAP}nearest {percent(distance)}" if distance else ""
+    far = f"{GAP}nearest {_far(distance)}" if distance else ""
     if used is None:
         return f"{INDENT}{when:<6}{painted(word, word)}{far}"
     filled = min(_BAR, max(0, int(used * _BAR)))
     bar = "#" * filled + "-" * (_BAR - filled)
     share = f"> {percent(_FAR)}" if used > _FAR else percent(used)
     return f"{INDENT}{when:<6}[{bar}] {share:>7}{GAP}{painted(word, word)}{far}"
+
+
+def _far(distance: Decimal) -> str:
+    return f"> {percent(_FAR)}" if distance > _FAR else percent(distance)
 
 
 def _row(pair: UnitPair, compared: Compared) -> Row:
@@ -127,7 +133,8 @@ def _cell(compared: Compared, value: Decimal | None, unit: UnitCheck | None) -> 
 
 def _number(compared: Compared, value: Decimal, *, signed: bool = False) -> str:
     if compared.name != "effective_leverage":
-        return figure(value, signed=signed)
+        is_huge = value.adjusted() >= _HUGE
+        return f"{value:{'+' if signed else ''}.4e}" if is_huge else figure(value, signed=signed)
     return f"{value:{'+' if signed else ''}.1f}x"
 
 

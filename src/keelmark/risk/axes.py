@@ -110,7 +110,14 @@ def unit_for(account: Account, name: str | None, unit_id: str | None) -> MarginU
 
     Raises:
         InvalidInput: There is no such unit, or none that holds a position.
+        MissingNumber: Its margin now is unknown; the message says what to add to the document.
     """
+    unit = _unit(account, name, unit_id)
+    margin_report(unit, account.market, account.model)
+    return unit
+
+
+def _unit(account: Account, name: str | None, unit_id: str | None) -> MarginUnit:
     units = {unit.unit_id: unit for unit in account.units if unit.positions}
     if not units:
         msg = "the account holds no position: no price liquidates it"
