@@ -15,11 +15,21 @@ from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
 from keelmark.accounts.table import POSITION_COLUMNS, REQUIREMENTS, Table, position_cells
-from keelmark.core.bankruptcy import bankruptcy_prices, held_maintenance_price
+from keelmark.core.bankruptcy import (
+    bankruptcy_price,
+    bankruptcy_prices,
+    held_maintenance_price,
+)
+from keelmark.core.bound import options_of
 from keelmark.core.codes import UnitKind
 from keelmark.core.errors import InvalidInput, MissingNumber
 from keelmark.core.joint_move import JointMove, all_together, joint_moves, nearest_joint_move
-from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, liquidation_prices
+from keelmark.core.liquidation_price import (
+    LiquidationPrices,
+    PriceStatus,
+    liquidation_prices,
+    straight_prices,
+)
 from keelmark.core.margin import MarginReport, PositionMargin, margin_report
 from keelmark.core.model import LiquidationPriceForm, MarginModel
 from keelmark.core.naive import naive_price
@@ -370,11 +380,7 @@ def _currency(unit: MarginUnit, model: MarginModel) -> str:
 
 def _known_check(report: MarginReport, account: Account) -> UnitCheck:
     model, market, unit = account.model, account.market, report.unit
-    searched = underlyings(unit, market, model)
-    positions = tuple(
-        _position_check(p, report, account, searched.get(p.terms.instrument.base))
-        for p in report.positions
-    )
+    positions = _positions(report, account)
     moves = joint_moves(unit, market, model, report=report)
     return UnitCheck(
         unit=unit,
@@ -385,6 +391,17 @@ def _known_check(report: MarginReport, account: Account) -> UnitCheck:
         positions=positions,
         joint_moves=moves,
         nearest=_nearest_move(report, positions, moves),
+    )
+
+
+def _positions(report: MarginReport, account: Account) -> tuple[PositionCheck, ...]:
+    unit, market, model = report.unit, account.market, account.model
+    if not options_of(unit, model):
+        return tuple(_straight_check(held, report, account) for held in report.positions)
+    searched = underlyings(unit, market, model)
+    return tuple(
+        _position_check(held, report, account, searched.get(held.terms.instrument.base))
+        for held in report.positions
     )
 
 
@@ -410,6 +427,7 @@ def _nearest_move(
 def _position_check(
     held: PositionMargin, report: MarginReport, account: Account, along: Underlying | None
 ) -> PositionCheck:
+    """Return a position of a book with options: what stands on one underlying moves together."""
     unit, symbol = report.unit, held.position.instrument
     market, model = account.market, account.model
     return PositionCheck(
@@ -417,6 +435,18 @@ def _position_check(
         held=held,
         liquidation=liquidation_prices(unit, symbol, market, model, report=report, along=along),
         bankruptcy=bankruptcy_prices(report, symbol, market, model, along),
+        shown=_shown(report, symbol, account.model),
+    )
+
+
+def _straight_check(held: PositionMargin, report: MarginReport, account: Account) -> PositionCheck:
+    """Return a position of a book without options."""
+    symbol = held.position.instrument
+    return PositionCheck(
+        unit_id=report.unit.unit_id,
+        held=held,
+        liquidation=straight_prices(report, symbol, account.model),
+        bankruptcy=bankruptcy_price(report, symbol),
         shown=_shown(report, symbol, account.model),
         naive=_naive_price(report, symbol),
     )
@@ -430,12 +460,7 @@ def _shown(report: MarginReport, symbol: str, model: MarginModel) -> Liquidation
 
 
 def _naive_price(report: MarginReport, symbol: str) -> Decimal | None:
-    """Return the naive price where other positions need margin too; alone it misleads nobody.
-
-    There is none of a book with options: their value is no straight line.
-    """
-    if any(p.terms.option is not None for p in report.positions):
-        return None
+    """Return the naive price where other positions need margin too; alone it misleads nobody."""
     others = (p for p in report.positions if p.position.instrument != symbol)
     return naive_price(report, symbol) if any(p.maintenance_margin for p in others) else None
 

@@ -42,7 +42,14 @@ from keelmark.core.quantum_rule import unrounded
 from keelmark.core.underlying_price import Underlying, moves_together
 from keelmark.core.unit import MarginUnit
 
-__all__ = ["LEAST_SHARE", "LiquidationPrices", "PriceStatus", "liquidation_prices", "reach_of"]
+__all__ = [
+    "LEAST_SHARE",
+    "LiquidationPrices",
+    "PriceStatus",
+    "liquidation_prices",
+    "reach_of",
+    "straight_prices",
+]
 
 
 def liquidation_prices(
@@ -77,10 +84,9 @@ def liquidation_prices(
     Source: docs/model.md, "Liquidation price".
     """
     _check_held(unit, symbol)
-    if model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None:
-        return _unknown("a cap on positive profit inside maintenance has no closed form")
-    if model.orders_in_maintenance and unit.orders:
-        return _unknown("open orders are part of maintenance here: cancel or fill them first")
+    unsolvable = _unsolvable(unit, model)
+    if unsolvable is not None:
+        return unsolvable
     if moves_together(unit, symbol, model):
         own = along or Underlying(unit, model.instrument(symbol).instrument.base, market, model)
         return own.liquidation(symbol)
@@ -88,11 +94,28 @@ def liquidation_prices(
         found = report or margin_report(unit, market, model)
     except (MissingNumber, InvalidMark) as error:
         return _unknown(str(error))
+    return straight_prices(found, symbol, model)
+
+
+def straight_prices(report: MarginReport, symbol: str, model: MarginModel) -> LiquidationPrices:
+    """Return `liquidation_prices` of a unit without options, from its margin; `symbol` is held."""
+    unsolvable = _unsolvable(report.unit, model)
+    if unsolvable is not None:
+        return unsolvable
     with exact():
-        plain = plain_prices(found, symbol, model)
+        plain = plain_prices(report, symbol, model)
         if plain is not None:
-            return _of_plain(plain, found, symbol)
-        return _solve(_Slice.of(found, symbol, model), found)
+            return _of_plain(plain, report, symbol)
+        return _solve(_Slice.of(report, symbol, model), report)
+
+
+def _unsolvable(unit: MarginUnit, model: MarginModel) -> LiquidationPrices | None:
+    """Return why the prices of a unit cannot be solved for; `None` where they can."""
+    if model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None:
+        return _unknown("a cap on positive profit inside maintenance has no closed form")
+    if model.orders_in_maintenance and unit.orders:
+        return _unknown("open orders are part of maintenance here: cancel or fill them first")
+    return None
 
 
 def _of_plain(prices: tuple[Decimal, ...], report: MarginReport, symbol: str) -> LiquidationPrices:

@@ -298,6 +298,10 @@ class ProfitTerms:
     cap: Decimal | None = None
 
 
+FULL_PROFIT = ProfitTerms()
+"""Every profit in full."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginModel:
     """Everything `core` needs to margin a unit.
@@ -389,4 +393,4 @@ class MarginModel:
 
     def profit_terms(self, purpose: MarginPurpose) -> ProfitTerms:
         """Return how positive profit counts for a purpose."""
-        return self.profit.get(purpose, ProfitTerms())
+        return self.profit.get(purpose, FULL_PROFIT)

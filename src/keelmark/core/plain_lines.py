@@ -209,7 +209,8 @@ def plain_move(
     start = report.equity - report.maintenance_margin
     prices = {asset.asset: asset.price for asset in report.assets}
     slope = _coin_slope(report.assets, coins)
-    if start <= ZERO or not all(_counts_in_full(model, p.settle) for p in report.positions):
+    settles = {held.settle for held in report.positions}
+    if start <= ZERO or not all(_counts_in_full(model, settle) for settle in settles):
         return None
     events: list[tuple[Decimal, Decimal]] = []
     gross = ZERO
