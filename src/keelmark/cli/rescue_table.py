@@ -184,7 +184,7 @@ def _single_lines(singles: Sequence[Single], width: int) -> Iterator[str]:
     yield from wrapped("one action alone:", width)
     shown = singles[:SINGLES_SHOWN]
     rows = [_single_row(single) for single in shown]
-    yield from _aligned(rows, width, left=4, depth=2)
+    yield from _aligned(rows, width, left=2, depth=2)
     hidden = len(singles) - len(shown)
     if hidden:
         reaching = sum(single.reaches for single in singles[SINGLES_SHOWN:])
@@ -195,8 +195,11 @@ def _single_lines(singles: Sequence[Single], width: int) -> Iterator[str]:
 def _single_row(single: Single) -> Row:
     what, amount = step_words(single.step)
     if not single.reaches:
-        return what.replace(", all", ""), single.step.name, single.reason or "", ""
-    return what.replace(", all", ""), amount, "reaches, cost", figure(single.step.cost.total)
+        return f"{what.replace(', all', '')} {single.step.name}", single.reason or ""
+    return (
+        f"{what.replace(', all', '')} {amount}",
+        f"reaches, costs {figure(single.step.cost.total)}",
+    )
 
 
 # --- Prices ---------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from keelmark.risk.rescues.moves import MoneyMove, TradeMove
 from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.program import Program
 from keelmark.risk.rescues.scene import part_of
-from keelmark.risk.rescues.stretches import Rows, rows_of, stretches
+from keelmark.risk.rescues.stretches import Rows, distinct, rows_of, stretches
 
 Terms = dict[int, Decimal]
 Function = Callable[[Decimal], Decimal]
@@ -93,8 +93,7 @@ class Formulation:
         self.curves: list[Curve] = []
         self.demands: list[int] = []
         self.is_proof = all(scene.is_separable for scene in problem.scenes)
-        markets = {id(s.aim.market): s.aim.market for s in problem.scenes}
-        self.markets = list(markets.values())
+        self.markets = [scene.aim.market for scene in problem.scenes]
         self.counts = [self._count(row, cap) for row, cap in enumerate(caps)]
         self.slippage = [self._slippage(row) for row in range(len(caps))]
         self._requirements: dict[tuple[int, Decimal, Decimal], Sum] = {}
@@ -153,7 +152,7 @@ class Formulation:
     def _is_convex(self, move: TradeMove, ends: list[tuple[Decimal, Decimal]]) -> bool:
         """Whether every requirement of a trade is convex in its count."""
         points = sorted({point for stretch in ends for point in stretch})
-        for market in self.markets:
+        for market in distinct(self.markets, move):
             values = [self._margin(move, point, market) for point in points]
             slopes = [
                 (after - before) / (high - low)

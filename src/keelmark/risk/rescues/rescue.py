@@ -123,7 +123,7 @@ def _answer(question: Question, standing: Standing) -> Rescue:
         status=_status(solved, after, target),
         plan=plan,
         without_money=_without_money(problem, plan, question),
-        singles=singles_of(prepared, problem, question),
+        singles=singles_of(prepared, problem, question, solved.alone),
         rescued=_rescued(account, question.unit, plan),
     )
 
@@ -199,6 +199,10 @@ def _notes(question: Question) -> list[str]:
     """Say what was assumed, and which other units miss the target as well."""
     account, target = question.account, question.target
     notes = list(account.notes)
+    rows = [p.instrument for p in question.unit.positions if p.tier is not None]
+    if rows:
+        names = ", ".join(dict.fromkeys(rows))
+        notes.append(f"the venue's own row of {names} is kept as a position shrinks")
     if any(account.model.instrument(p.instrument).option for p in question.unit.positions):
         notes.append("options are left as they are: plans close and open futures")
     for other in account.units:

@@ -46,7 +46,7 @@ def cheapest(problem: Problem, alone: Sequence[Alone]) -> Found:
             reach without the others.
     """
     caps = [one.cap for one in alone]
-    relaxed = _Relaxed(problem, caps)
+    relaxed = _Relaxed.of(problem, caps)
     answer = relaxed.solve()
     bound = relaxed.bound(answer)
     plans = [_rounded(problem, relaxed, answer, caps), *_singles(alone)]
@@ -54,7 +54,7 @@ def cheapest(problem: Problem, alone: Sequence[Alone]) -> Found:
         plans.append(_everything(problem, caps))
     found = _best(problem, plans)
     if answer.is_feasible and (found is None or _is_wide(problem, found, bound)):
-        whole = _Relaxed(problem, caps, is_whole=True)
+        whole = relaxed.in_whole_numbers(caps)
         searched = _rounded(problem, whole, whole.solve(), caps)
         found = _best(problem, [found, searched])
     if found is None:
@@ -89,11 +89,24 @@ def _is_wide(problem: Problem, counts: Mapping[int, int], bound: Decimal | None)
 class _Relaxed:
     """A problem's program held by a solver; whole numbers only where asked."""
 
-    def __init__(self, problem: Problem, caps: Sequence[int], *, is_whole: bool = False) -> None:
+    def __init__(self, problem: Problem, built: Formulation, *, is_whole: bool = False) -> None:
         self.problem = problem
-        self.built = Formulation(problem, caps)
-        add_demands(self.built)
-        self.solver = Solver(self.built.program, is_whole=is_whole, gap=problem.gap)
+        self.built = built
+        self.demanded = 0
+        self.solver = Solver(built.program, is_whole=is_whole, gap=problem.gap)
+
+    @classmethod
+    def of(cls, problem: Problem, caps: Sequence[int], *, is_whole: bool = False) -> "_Relaxed":
+        """Return the program of a problem."""
+        built = Formulation(problem, caps)
+        add_demands(built)
+        return cls(problem, built, is_whole=is_whole)
+
+    def in_whole_numbers(self, caps: Sequence[int]) -> "_Relaxed":
+        """Return the same program in whole numbers, unless more was asked of its demands."""
+        if self.demanded:
+            return _Relaxed.of(self.problem, caps, is_whole=True)
+        return _Relaxed(self.problem, self.built, is_whole=True)
 
     def solve(self) -> Answer:
         """Solve, adding chords until the curves are held where the answer stands."""
@@ -129,6 +142,7 @@ class _Relaxed:
 
     def demand_more(self, row: int, amount: Decimal) -> None:
         """Ask of a demand that it exceed nothing by an amount."""
+        self.demanded += 1
         old = self.built.program.rows[self.built.demands[row]]
         self.built.demands[row] = self.built.program.row(old.terms, old.low + amount)
 

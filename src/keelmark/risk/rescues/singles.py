@@ -1,12 +1,13 @@
 """Every action alone: its cost, or why it does not reach. The proof beside a plan."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from keelmark.accounts.figures import figure, percent
 from keelmark.core.bankruptcy import toxicity
 from keelmark.core.margin import margin_report
 from keelmark.core.numbers import ZERO
-from keelmark.risk.rescues.alone import fewest
+from keelmark.risk.rescues.alone import Alone, fewest
 from keelmark.risk.rescues.moves import MoneyMove, MoveKind, TradeMove
 from keelmark.risk.rescues.offers import Question
 from keelmark.risk.rescues.prepare import Prepared
@@ -17,21 +18,24 @@ from keelmark.risk.rescues.steps import step_of
 from keelmark.risk.rescues.target import TargetKind
 
 
-def singles_of(prepared: Prepared, problem: Problem, question: Question) -> tuple[Single, ...]:
+def singles_of(
+    prepared: Prepared, problem: Problem, question: Question, known: Mapping[int, Alone]
+) -> tuple[Single, ...]:
     """Return every action alone, those that reach first, cheapest first.
 
     Args:
         prepared: The moves, and those that were left out as toxic.
         problem: The same with every demand found since.
         question: Who asks for what.
+        known: What moves do alone, as far as the plan's search has found it.
     """
-    found = [_single(problem, row, question) for row in range(len(problem.moves))]
+    alone = [known.get(row) or fewest(problem, row, {}) for row in range(len(problem.moves))]
+    found = [_single(problem, row, one, question) for row, one in enumerate(alone)]
     found += [_toxic(problem, move, question) for move in prepared.toxic]
     return tuple(sorted(found, key=lambda s: (not s.reaches, s.step.cost.total)))
 
 
-def _single(problem: Problem, row: int, question: Question) -> Single:
-    one = fewest(problem, row, {})
+def _single(problem: Problem, row: int, one: Alone, question: Question) -> Single:
     step = step_of(problem, row, {row: one.best}, question.account)
     if one.count is not None:
         return Single(step=step, reaches=True)
@@ -59,7 +63,7 @@ def _amount_in_words(move: object, step: Step) -> str:
         return "all there is" if is_all else "however much"
     if not step.amount:
         return "any of it"
-    return "all of it" if step.is_whole else f"{figure(abs(step.amount))} of it, more is worse"
+    return "all of it" if step.is_whole else f"at best {figure(abs(step.amount))} of it"
 
 
 def _worst_scene(problem: Problem, row: int, step: Step) -> str:

@@ -5,7 +5,7 @@ anything with a cost; the least amount that then suffices is moved, in the order
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from keelmark.core.numbers import ZERO
@@ -17,11 +17,16 @@ from keelmark.risk.rescues.search import Found, cheapest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """Counts by move, whether they reach, and the bound of their cost."""
+    """Counts by move, whether they reach, and the bound of their cost.
+
+    Attributes:
+        alone: What each move does by itself, as far as that was found on the way.
+    """
 
     counts: Mapping[int, int]
     reaches: bool
     bound: Decimal | None
+    alone: Mapping[int, Alone] = field(default_factory=dict)
 
 
 def solve(problem: Problem) -> Solved:
@@ -37,12 +42,16 @@ def solve(problem: Problem) -> Solved:
                 counts=_least_money(problem, {**given, row: one.count}), reaches=True, bound=ZERO
             )
         given[row] = one.best
-    paid = [row for row in range(len(problem.moves)) if row not in free]
-    found = _paid(problem, given, paid)
-    counts = {**given, **{paid[row]: count for row, count in found.counts.items() if count}}
-    if found.reaches:
-        counts = _least_money(problem, counts)
-    return Solved(counts=counts, reaches=found.reaches, bound=found.bound)
+    rest = _after(problem, given)
+    alone = {row: fewest(rest, row, {}) for row in range(len(problem.moves)) if row not in free}
+    found = _paid(rest, alone)
+    counts = {**given, **{row: count for row, count in found.counts.items() if count}}
+    return Solved(
+        counts=_least_money(problem, counts) if found.reaches else counts,
+        reaches=found.reaches,
+        bound=found.bound,
+        alone=alone if rest is problem else {},
+    )
 
 
 def _least_money(problem: Problem, counts: Mapping[int, int]) -> dict[int, int]:
@@ -57,22 +66,23 @@ def _least_money(problem: Problem, counts: Mapping[int, int]) -> dict[int, int]:
     return {row: count for row, count in kept.items() if count}
 
 
-def _paid(problem: Problem, given: Mapping[int, int], paid: list[int]) -> Found:
-    """Return the cheapest counts of what costs something, the free money being in."""
-    rest = problem
-    if any(given.values()):
-        unit = problem.after(given)
-        scenes = tuple(Scene(unit, scene.aim, problem.model) for scene in problem.scenes)
-        rest = replace(problem, unit=unit, scenes=scenes)
-    rest = rest.with_moves([problem.moves[row] for row in paid])
-    alone = [fewest(rest, row, {}) for row in range(len(paid))]
-    helpful = [row for row, one in enumerate(alone) if one.most > 0]
-    if not helpful:
+def _after(problem: Problem, given: Mapping[int, int]) -> Problem:
+    """Return the problem that is left once money is in."""
+    if not any(given.values()):
+        return problem
+    unit = problem.after(given)
+    scenes = tuple(Scene(unit, scene.aim, problem.model) for scene in problem.scenes)
+    return replace(problem, unit=unit, scenes=scenes)
+
+
+def _paid(problem: Problem, alone: Mapping[int, Alone]) -> Found:
+    """Return the cheapest counts of the moves that cost something."""
+    rows = [row for row, one in alone.items() if one.most > 0]
+    if not rows:
         return Found(counts={}, reaches=False, bound=None)
-    rest = rest.with_moves([rest.moves[row] for row in helpful])
-    found = _found(rest, [alone[row] for row in helpful])
-    counts = {helpful[row]: count for row, count in found.counts.items()}
-    return replace(found, counts=counts)
+    own = problem.with_moves([problem.moves[row] for row in rows])
+    found = _found(own, [alone[row] for row in rows])
+    return replace(found, counts={rows[row]: count for row, count in found.counts.items()})
 
 
 def _found(problem: Problem, alone: list[Alone]) -> Found:

@@ -36,10 +36,20 @@ def stretches(
     """Return the whole counts `0..count_max` as stretches, first to last, both ends included."""
     starts = {0}
     if isinstance(move, TradeMove):
-        for market in markets:
+        for market in distinct(markets, move):
             starts |= {s for s in _starts(move, market, model) if 0 < s <= count_max}
     rising = sorted(starts)
     return list(zip(rising, [start - 1 for start in rising[1:]] + [count_max], strict=True))
+
+
+def distinct(markets: Iterable[Market], move: TradeMove) -> list[Market]:
+    """Return the markets that differ in what the requirement of a trade reads."""
+    instrument = move.terms.instrument
+    found: dict[tuple[Decimal, Decimal | None], Market] = {}
+    for market in markets:
+        index = market.indices.get(instrument.index or "")
+        found.setdefault((market.mark(instrument.symbol), index), market)
+    return list(found.values())
 
 
 def rows_of(move: TradeMove) -> Rows:
