@@ -3,9 +3,11 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from keelmark.accounts import Account
+from keelmark.accounts.document import AccountDocument
 from keelmark.core.allocation import LeastCost, Reducible, ReliefPiece, least_cost
 from keelmark.core.margin import margin_report
 from keelmark.core.numbers import ONE, ZERO, exact
@@ -24,10 +26,11 @@ from keelmark.risk.rescues.formulation import Formulation
 from keelmark.risk.rescues.offers import Question
 from keelmark.risk.rescues.prepare import prepare
 from keelmark.risk.rescues.scene import Change, Scene, whole_total
-from keelmark.risk.rescues.target import Aim
+from keelmark.risk.rescues.target import Aim, TargetKind
 from keelmark.risk.what_if import whatif
+from keelmark.rulebooks import load_rulebook
 from tests.risk.rescue_cases import SYMBOLS, Case, account_of, cases, meets, rulebook
-from tests.strategies import Situation, situations
+from tests.strategies import HELD, Situation, situations
 
 TOLERANCE = Decimal("1e-6")
 """Relative: what the solver may leave between its answer and the cheapest."""
@@ -62,6 +65,60 @@ def test_a_scene_after_any_change_is_what_the_core_says(
         report = margin_report(change.after(unit), market, model)
         size = abs(report.equity) + report.maintenance_margin + ONE
         assert abs(found - told) <= Decimal("1e-45") * size
+
+
+MEANS = (
+    RescueOptions(),
+    RescueOptions(actions=frozenset({Action.CLOSE})),
+    RescueOptions(deposit_cost=Decimal("0.01")),
+    RescueOptions(deposit_max=ONE),
+    RescueOptions(actions=frozenset({Action.CLOSE}), fee=Decimal("0.01")),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(
+    situations(HELD),
+    st.sampled_from([Target.ratio(ONE), Target.ratio(ONE / 2), Target.distance(ONE / 10)]),
+    st.sampled_from(MEANS),
+    st.sampled_from([Impact(), Impact(linear=Decimal("1e-9"), root=Decimal("1e-6"))]),
+)
+def test_any_unit_at_all_is_answered_and_what_is_answered_holds_by_the_core(
+    situation: Situation, target: Target, means: RescueOptions, impact: Impact
+) -> None:
+    """Hedge legs, inverse contracts, haircuts, debts, loans, own rows, numbers of every size."""
+    account = account_with(situation)
+    impacts = {p.instrument: impact for p in situation.unit.positions}
+    found = rescue(account, target, options=replace(means, impacts=impacts))
+    if found.status is not RescueStatus.PLAN:
+        return
+    plan, single = found.plan, found.cheapest_single
+    assert plan is not None
+    report = margin_report(plan.unit, situation.market, situation.model)
+    with exact():
+        room = target.value * report.equity - report.maintenance_margin
+    assert target.kind is TargetKind.DISTANCE or room >= ZERO
+    assert (
+        target.kind is TargetKind.RATIO
+        or plan.after.distance is None
+        or (plan.after.distance >= target.value)
+    )
+    assert single is None or plan.cost.total <= single.step.cost.total
+    assert plan.bound is None or plan.bound <= plan.cost.total * (1 + TOLERANCE)
+
+
+def account_with(situation: Situation) -> Account:
+    """Return an account that holds a drawn unit alone, under its drawn terms."""
+    rules = replace(load_rulebook("generic"), model=situation.model)
+    return Account(
+        document=AccountDocument(venue="generic"),
+        rulebook=rules,
+        as_of=None,
+        units=(situation.unit,),
+        market=situation.market,
+        reported={},
+        notes=(),
+    )
 
 
 @given(cases(impact=True))

@@ -64,7 +64,7 @@ def bar_line(when: str, standing: Standing, unit: UnitCheck) -> str:
     """Return how much of equity maintenance takes up, as a bar, with the nearest move."""
     used = standing.ratio
     shown = "no equity" if used is None else percent(used)
-    filled = BAR if used is None else min(BAR, max(0, int(used * BAR)))
+    filled = BAR if used is None else min(BAR, max(0, round(used * BAR)))
     bar = "#" * filled + "-" * (BAR - filled)
     far = "" if unit.distance is None else f"{GAP}nearest {percent(unit.distance)}"
     equity = f"equity {compact(standing.equity)} {unit.currency}"
