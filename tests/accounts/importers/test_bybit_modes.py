@@ -82,6 +82,17 @@ def test_a_mode_nobody_knows_is_refused_with_the_nearest() -> None:
     assert "result.marginMode: found 'ISOLATED'; did you mean 'ISOLATED_MARGIN'" in text
 
 
+def test_figures_of_two_legs_are_added_up_and_the_first_legs_price_is_kept() -> None:
+    short = {**ROW, "positionIdx": 2, "liqPrice": "3900"}
+    long = {**ROW, "positionIdx": 1, "side": "Buy", "positionIM": "1000.5", "liqPrice": "2000"}
+    reported = imported(BYBIT_WALLET, bybit([short, long]))["venue_reported"]
+    assert reported["initial_margin"] == {"ETHUSDT": "4000.5"}
+    assert reported["liquidation_price"] == {"ETHUSDT": "3900"}
+    bare = {**long, "positionIM": ""}
+    half = imported(BYBIT_WALLET, bybit([short, bare]))["venue_reported"]
+    assert half["initial_margin"] == "3100"  # the account's own: one leg has none
+
+
 def test_sizes_of_inverse_contracts_are_dollars() -> None:
     inverse = {**ROW, "symbol": "BTCUSD", "size": "6000", "positionIdx": 0}
     document = imported(BYBIT_WALLET, bybit([inverse], category="inverse"))

@@ -49,8 +49,8 @@ def read_position_risk(payload: Payload, draft: Draft) -> None:
         if found is None:
             continue
         found.note(mark_price=row.positive("markPrice"))
-        draft.report("unrealized_pnl", row.maybe_number("unRealizedProfit"), found.instrument)
-        draft.report("liquidation_price", row.some("liquidationPrice"), found.instrument)
+        found.report("unrealized_pnl", row.maybe_number("unRealizedProfit"))
+        found.report("liquidation_price", row.some("liquidationPrice"))
         _check_worth(row, draft, found)
 
 
@@ -86,7 +86,7 @@ def read_position(row: Row, draft: Draft) -> PositionDraft | None:
             found.note(isolated_margin=margin - profit)
     for number, key in (("initial_margin", "initialMargin"), ("maintenance_margin", "maintMargin")):
         if row.positive(key):
-            draft.report(number, row.maybe_number(key), symbol)
+            found.report(number, row.maybe_number(key))
     return found
 
 

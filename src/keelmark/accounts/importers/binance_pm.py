@@ -81,7 +81,7 @@ def read_um(payload: Payload, draft: Draft) -> None:
             notional=row.maybe_number("notional") or None,
             unrealized_pnl=row.maybe_number("unRealizedProfit"),
         )
-        draft.report("liquidation_price", row.some("liquidationPrice"), symbol)
+        found.report("liquidation_price", row.some("liquidationPrice"))
 
 
 def finish(draft: Draft) -> None:

@@ -118,7 +118,7 @@ def read_position_risk(payload: Payload, draft: Draft) -> None:
             mark_price=row.positive("markPrice"),
             unrealized_pnl=row.maybe_number("unRealizedProfit"),
         )
-        draft.report("liquidation_price", row.some("liquidationPrice"), found.instrument)
+        found.report("liquidation_price", row.some("liquidationPrice"))
 
 
 def read_orders(payload: Payload, draft: Draft) -> None:
@@ -173,7 +173,7 @@ def _read_position(row: Row, draft: Draft) -> PositionDraft | None:
         _read_isolated(row, found, wallet)
     for number, key in (("initial_margin", "initialMargin"), ("maintenance_margin", "maintMargin")):
         if row.positive(key):
-            draft.report(number, row.maybe_number(key), symbol)
+            found.report(number, row.maybe_number(key))
     return found
 
 

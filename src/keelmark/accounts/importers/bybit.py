@@ -189,7 +189,7 @@ def read_positions(payload: Payload, draft: Draft) -> None:
         working.margins[symbol, leg] = row.maybe_number("positionBalance")
         if category == "inverse":
             working.inverse.add(symbol)
-        _read_figures(row, draft, draft.position(row.path, symbol, leg, _SIGNS[side] * abs(size)))
+        _read_figures(row, draft.position(row.path, symbol, leg, _SIGNS[side] * abs(size)))
 
 
 def read_orders(payload: Payload, draft: Draft) -> None:
@@ -253,7 +253,7 @@ def _category(payload: Payload) -> str:
     return str(result.get("category", "")) if isinstance(result, Mapping) else ""
 
 
-def _read_figures(row: Row, draft: Draft, found: PositionDraft) -> None:
+def _read_figures(row: Row, found: PositionDraft) -> None:
     found.note(
         entry_price=row.positive("avgPrice"),
         mark_price=row.positive("markPrice"),
@@ -264,7 +264,7 @@ def _read_figures(row: Row, draft: Draft, found: PositionDraft) -> None:
         found.margin_mode = MarginMode.ISOLATED
         found.note(isolated_margin=row.maybe_number("positionBalance", required=True))
     for number, key in _FIGURES.items():
-        draft.report(number, row.some(key), found.instrument)
+        found.report(number, row.some(key))
 
 
 def _list(payload: Payload, draft: Draft) -> list[Row]:

@@ -163,10 +163,10 @@ def _read_figures(row: Row, draft: Draft, found: PositionDraft, symbol: str) -> 
         if collateral is not None:
             found.note(isolated_margin=collateral - (profit or ZERO))
             draft.say(f"margin of {symbol} is ccxt's collateral less unrealised profit")
-    draft.report("liquidation_price", row.some("liquidationPrice"), found.instrument)
-    draft.report("initial_margin", row.some("initialMargin"), found.instrument)
-    draft.report("maintenance_margin", row.some("maintenanceMargin"), found.instrument)
-    draft.report("unrealized_pnl", profit, found.instrument)
+    found.report("liquidation_price", row.some("liquidationPrice"))
+    found.report("initial_margin", row.some("initialMargin"))
+    found.report("maintenance_margin", row.some("maintenanceMargin"))
+    found.report("unrealized_pnl", profit)
 
 
 def _units(row: Row, draft: Draft, count: Decimal, symbol: str) -> Decimal | None:

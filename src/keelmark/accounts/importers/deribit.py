@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from keelmark.accounts.document import Unlearnt
-from keelmark.accounts.importers.draft import Draft, JsonValue, plain
+from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, plain
 from keelmark.accounts.importers.kind import PayloadKind
 from keelmark.accounts.importers.listed import is_listed_option, listed_terms
 from keelmark.accounts.importers.payload import Payload, Row
@@ -188,8 +188,8 @@ def _read_future(row: Row, draft: Draft, symbol: str, amount: Decimal) -> None:
     index = row.positive("index_price")
     if index is not None:
         draft.prices.setdefault(symbol.partition("-")[0].partition("_")[0], index)
-    _report(row, draft, symbol)
-    draft.report("liquidation_price", row.some("estimated_liquidation_price"), symbol)
+    _report(row, found)
+    found.report("liquidation_price", row.some("estimated_liquidation_price"))
 
 
 def _read_option(row: Row, draft: Draft, symbol: str, size: Decimal) -> None:
@@ -210,13 +210,13 @@ def _read_option(row: Row, draft: Draft, symbol: str, size: Decimal) -> None:
     index = row.positive("index_price")
     if index is not None:
         draft.prices.setdefault(symbol.partition("-")[0].partition("_")[0], index)
-    _report(row, draft, symbol)
+    _report(row, found)
 
 
-def _report(row: Row, draft: Draft, symbol: str) -> None:
+def _report(row: Row, found: PositionDraft) -> None:
     for number in ("initial_margin", "maintenance_margin"):
-        draft.report(number, row.some(number), symbol)
-    draft.report("unrealized_pnl", row.maybe_number("total_profit_loss"), symbol)
+        found.report(number, row.some(number))
+    found.report("unrealized_pnl", row.maybe_number("total_profit_loss"))
 
 
 def settle_of(symbol: str) -> tuple[str, bool]:

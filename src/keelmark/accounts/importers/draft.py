@@ -39,6 +39,7 @@ class PositionDraft:
         margin_mode: Cross or isolated.
         spec: What the contract is, where the venue says it.
         tier: The venue's own row.
+        reported: The venue's own figures of it, by number.
     """
 
     path: str
@@ -48,6 +49,12 @@ class PositionDraft:
     margin_mode: MarginMode = MarginMode.CROSS
     spec: dict[str, JsonValue] = field(default_factory=dict)
     tier: dict[str, JsonValue] = field(default_factory=dict)
+    reported: dict[str, Decimal] = field(default_factory=dict)
+
+    def report(self, number: str, value: Decimal | None) -> None:
+        """Note a figure of the venue's own, to be compared; a price below zero is none."""
+        if value is not None and not (number in _PRICES and value <= 0):
+            self.reported.setdefault(number, value)
 
     def note(self, **figures: Decimal | None) -> None:
         """Note figures that are known; the first one stays."""
@@ -111,7 +118,7 @@ class Draft:
         prices: By asset, index or instrument.
         positions: By instrument and side.
         orders: Rows of the account document.
-        reported: The venue's figures: by number, then by instrument, or the number itself.
+        reported: The venue's totals, by number.
         notes: What the reader of the document should know.
         learnt: The parts that some answer held.
         missing: Why a part is missing, where an answer says it.
@@ -131,7 +138,7 @@ class Draft:
     prices: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[tuple[str, str], PositionDraft] = field(default_factory=dict)
     orders: list[dict[str, JsonValue]] = field(default_factory=list)
-    reported: dict[str, Decimal | dict[str, Decimal]] = field(default_factory=dict)
+    reported: dict[str, Decimal] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     learnt: set[Unlearnt] = field(default_factory=set)
     missing: dict[Unlearnt, str] = field(default_factory=dict)
@@ -195,16 +202,10 @@ class Draft:
             )
             self.problems.add(path, text)
 
-    def report(self, number: str, value: Decimal | None, instrument: str | None = None) -> None:
-        """Note a figure of the venue's own, to be compared; a price below zero is none."""
-        if value is None or (number in _PRICES and value <= 0):
-            return
-        if instrument is None:
+    def report(self, number: str, value: Decimal | None) -> None:
+        """Note a total of the venue's own, to be compared."""
+        if value is not None:
             self.reported.setdefault(number, value)
-            return
-        by_instrument = self.reported.setdefault(number, {})
-        if isinstance(by_instrument, dict):
-            by_instrument.setdefault(instrument, value)
 
     def say(self, note: str) -> None:
         """Note something once."""
@@ -246,13 +247,36 @@ class Draft:
             rows |= {key: {name: plain(x) for name, x in figures.items()}} if figures else {}
         rows["positions"] = [draft.document() for draft in self.positions.values()]
         rows["orders"] = [*self.orders]
-        rows |= {"venue_reported": _reported(self.reported)} if self.reported else {}
+        reported = self._reported()
+        rows |= {"venue_reported": reported} if reported else {}
         rows |= {"unknown": self._unknown()} if self._unknown() else {}
         return rows | ({"notes": [*self.notes]} if self.notes else {})
 
     def _balance_row(self, asset: str) -> JsonValue:
         row: dict[str, JsonValue] = {"asset": asset, "balance": plain(self.collateral[asset])}
         return row | ({"weight": plain(self.weights[asset])} if asset in self.weights else {})
+
+    def _reported(self) -> dict[str, JsonValue]:
+        """Return the venue's figures by instrument, and its totals where it gives no such.
+
+        Of two legs amounts are added up, where both have one; a price is that of the first leg.
+        """
+        by_instrument: dict[str, dict[str, Decimal]] = {}
+        for symbol in dict.fromkeys(instrument for instrument, _ in self.positions):
+            legs = [p for (name, _), p in self.positions.items() if name == symbol]
+            for number in dict.fromkeys(number for leg in legs for number in leg.reported):
+                figures = [leg.reported.get(number) for leg in legs]
+                known = [figure for figure in figures if figure is not None]
+                figure = figures[0] if number in _PRICES else sum(known, Decimal(0))
+                is_whole = number in _PRICES or len(known) == len(legs)
+                if figure is not None and is_whole:
+                    by_instrument.setdefault(number, {})[symbol] = figure
+        named: dict[str, JsonValue] = {
+            number: {symbol: plain(figure) for symbol, figure in figures.items()}
+            for number, figures in by_instrument.items()
+        }
+        totals: dict[str, JsonValue] = {n: plain(x) for n, x in self.reported.items()}
+        return totals | named
 
     def _unknown(self) -> list[JsonValue]:
         return [
@@ -281,12 +305,3 @@ def _signed(notional: Decimal, size: Decimal) -> Decimal:
 
 def _amounts(amounts: Mapping[str, Decimal], key: str) -> list[JsonValue]:
     return [{"asset": asset, key: plain(amount)} for asset, amount in amounts.items()]
-
-
-def _reported(reported: Mapping[str, Decimal | dict[str, Decimal]]) -> dict[str, JsonValue]:
-    return {
-        number: {name: plain(x) for name, x in found.items()}
-        if isinstance(found, dict)
-        else plain(found)
-        for number, found in reported.items()
-    }

@@ -190,7 +190,7 @@ def _read_position(row: Row, draft: Draft, ticker: str) -> None:
         entry_price=row.positive("entryPrice"),
         unrealized_pnl=row.maybe_number("unrealizedPnl"),
     )
-    draft.report("unrealized_pnl", row.maybe_number("unrealizedPnl"), ticker)
+    found.report("unrealized_pnl", row.maybe_number("unrealizedPnl"))
 
 
 def _note_fractions(ticker: str, market: PerpetualMarket, draft: Draft) -> None:

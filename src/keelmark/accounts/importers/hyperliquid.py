@@ -161,10 +161,10 @@ def _read_position(row: Row, draft: Draft) -> str | None:
         if raw is not None and entry is not None:
             with exact():
                 found.note(isolated_margin=raw + size * entry)
-    draft.report("liquidation_price", held.some("liquidationPx"), coin)
-    draft.report("unrealized_pnl", held.maybe_number("unrealizedPnl"), coin)
+    found.report("liquidation_price", held.some("liquidationPx"))
+    found.report("unrealized_pnl", held.maybe_number("unrealizedPnl"))
     if not is_isolated:
-        draft.report("initial_margin", held.maybe_number("marginUsed"), coin)
+        found.report("initial_margin", held.maybe_number("marginUsed"))
     return coin
 
 

@@ -194,7 +194,7 @@ def _note_unified(draft: Draft, working: Working) -> None:
 def _check_mode(draft: Draft, working: Working, *, counted: Decimal) -> None:
     """Unlearn the collateral where the venue's liquidation prices hold for another equity."""
     for position in _cross(draft):
-        implied = _implied_equity(position, draft, working)
+        implied = _implied_equity(position, working)
         if implied is None or abs(implied - counted) <= max(ONE, abs(implied) * _AGREES):
             continue
         advice = (
@@ -211,13 +211,12 @@ def _check_mode(draft: Draft, working: Working, *, counted: Decimal) -> None:
         return
 
 
-def _implied_equity(position: PositionDraft, draft: Draft, working: Working) -> Decimal | None:
+def _implied_equity(position: PositionDraft, working: Working) -> Decimal | None:
     """Return the equity for which the printed liquidation price holds, where it can be told.
 
     price = mark - side * (equity - maintenance) / size / (1 - rate * side)
     """
-    prices = draft.reported.get("liquidation_price", {})
-    printed = prices.get(position.instrument) if isinstance(prices, dict) else None
+    printed = position.reported.get("liquidation_price")
     leverage = working.own_leverage_max.get(position.instrument)
     mark = position.mark_price
     required = [state.maintenance for state in working.perps]

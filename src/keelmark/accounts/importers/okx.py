@@ -253,8 +253,8 @@ def _read_position(row: Row, draft: Draft, working: Working) -> None:
         draft.prices.setdefault(_index(symbol), index)
     figures = {"liquidation_price": "liqPx", "initial_margin": "imr", "maintenance_margin": "mmr"}
     for number, key in figures.items():
-        draft.report(number, row.some(key), symbol)
-    draft.report("unrealized_pnl", row.maybe_number("upl"), symbol)
+        found.report(number, row.some(key))
+    found.report("unrealized_pnl", row.maybe_number("upl"))
 
 
 def _read_order(row: Row, draft: Draft, working: Working) -> None:
