@@ -268,6 +268,23 @@ def test_a_balance_that_is_missing_is_solved_for() -> None:
         assert "3 of the venue's 3 figures match then" in residual.likely_reason
 
 
+def test_a_hypothesis_that_makes_no_account_stops_no_other() -> None:
+    """A rate of one leaves a short's divisor nothing where the sign is wrong."""
+    whole = {**SOL, "tier": {"maintenance_rate": "1"}}
+    content = document(positions=[BTC, whole], collateral=[{"asset": "USDT", "balance": "999999"}])
+    theirs = 300 - figure(content, "liquidation_price:SOLUSDT")
+    found = reason_of(content, liquidation_price__SOLUSDT=theirs)
+    assert_named(found, "wrong_sign", "the price stands on the wrong side of the mark")
+
+
+def test_one_cause_of_many_figures_is_named_the_same_for_each() -> None:
+    fee = document(positions=[{**BTC, "mark_price": "59000"}, SOL])
+    names = ("equity", "maintenance_margin", "margin_ratio", "effective_leverage")
+    figures = {name: figure(fee, name) for name in names}
+    texts = {r.likely.text for r in checked(BOOK, **figures).residuals if r.likely}
+    assert texts == {"taken at another mark: BTCUSDT at 59,000.00 (-1.67 %)"}
+
+
 def test_what_nothing_explains_is_called_unexplained() -> None:
     found = reason_of(BOOK, notional__BTCUSDT="4123456.7")
     assert found.likely is None

@@ -1,6 +1,7 @@
 """Try every hypothesis on every figure that differs, and name the likeliest."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from keelmark.accounts.mismatch import display, hypotheses, solved
 from keelmark.accounts.mismatch.values import Question, Scene, Trial
 from keelmark.accounts.residuals import Residual
 from keelmark.core.codes import UnitKind
+from keelmark.core.errors import KeelmarkError
 from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ONE, ZERO, exact
 
@@ -33,6 +35,9 @@ SHARE_MIN = Decimal("0.75")
 """A hypothesis that does not match is named only where it explains this much of the difference."""
 
 
+CONFIRMED = 2
+"""Rank of what matches without a fitted number, or with one that further figures confirm."""
+
 FITTED_SLACK = Decimal("1e-7")
 """A number solved from rounded digits gives other figures to fewer of them."""
 
@@ -47,22 +52,36 @@ def explained(
         reports: The margin of its units, in their order; `None` where it is unknown.
         residuals: Of the account.
     """
+    known: list[tuple[Scene, Trial, int]] = []
     return tuple(
         residual
         if residual.matches
-        else replace(residual, likely=_likely(account, reports, residual))
+        else replace(residual, likely=_likely(_question(account, reports, residual), known))
         for residual in residuals
     )
 
 
-def _likely(
-    account: Account, reports: Sequence[MarginReport | None], residual: Residual
-) -> Likely | None:
-    question = _question(account, reports, residual)
+def _likely(question: Question | None, known: list[tuple[Scene, Trial, int]]) -> Likely | None:
+    """Return the likeliest reason; what explains an earlier figure of the unit is tried first.
+
+    Args:
+        question: What is asked; `None` where the margin of the unit is unknown.
+        known: Confirmed reasons of figures before, with what they were asked of; added to.
+    """
     if question is None:
         return None
-    ranked = sorted(_weighed(question), key=lambda found: found.key, reverse=True)
-    return ranked[0].likely if ranked else None
+    baseline = _matching(question, question.scene)
+    for scene, trial, order in known:
+        again = _weigh(question, trial, order, baseline) if scene == question.scene else None
+        if again is not None and again.key[0] == CONFIRMED:
+            return again.likely
+    ranked = sorted(_weighed(question, baseline), key=lambda found: found.key, reverse=True)
+    if not ranked:
+        return None
+    best = ranked[0]
+    if best.key[0] == CONFIRMED and best.trial.scene is not None:
+        known.append((question.scene, best.trial, -best.key[-1]))
+    return best.likely
 
 
 def _question(
@@ -111,16 +130,17 @@ class _Weighed:
     """A hypothesis with what it is ranked by: larger is likelier."""
 
     key: tuple[int, int, int, Decimal, Decimal, int]
+    trial: Trial
     likely: Likely
 
 
-def _weighed(question: Question) -> Iterator[_Weighed]:
-    baseline = _matching(question, question.scene)
+def _weighed(question: Question, baseline: int) -> Iterator[_Weighed]:
     for order, hypothesis in enumerate(HYPOTHESES):
-        for trial in hypothesis(question):
-            found = _weigh(question, trial, order, baseline)
-            if found is not None:
-                yield found
+        with suppress(KeelmarkError, ArithmeticError):  # it makes no account of this one
+            for trial in hypothesis(question):
+                found = _weigh(question, trial, order, baseline)
+                if found is not None:
+                    yield found
 
 
 def _weigh(question: Question, trial: Trial, order: int, baseline: int) -> _Weighed | None:
@@ -151,10 +171,10 @@ def _weigh(question: Question, trial: Trial, order: int, baseline: int) -> _Weig
         is_fitted=trial.change is not None,
         confirmed=(count, len(question.figures)),
     )
-    rank = 2 if matches and is_confirmed else int(matches)
+    rank = CONFIRMED if matches and is_confirmed else int(matches)
     fitted = 0 if trial.change is not None else 1
     key = (rank, count, fitted, share, -(trial.change or ZERO), -order)
-    return _Weighed(key, likely)
+    return _Weighed(key, trial, likely)
 
 
 def _matching(question: Question, scene: Scene, slack: Decimal = ZERO) -> int:

@@ -29,7 +29,7 @@ class Scene:
         try:
             report = margin_report(self.unit, self.market, self.model)
             return self._priced(report, name, symbol) if symbol else _total(report, name)
-        except KeelmarkError:
+        except (KeelmarkError, ArithmeticError):
             return None  # the hypothesis makes no account at all
 
     def _priced(self, report: MarginReport, name: str, symbol: str) -> Decimal | None:
