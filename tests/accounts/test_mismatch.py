@@ -282,7 +282,7 @@ def test_one_cause_of_many_figures_is_named_the_same_for_each() -> None:
     names = ("equity", "maintenance_margin", "margin_ratio", "effective_leverage")
     figures = {name: figure(fee, name) for name in names}
     texts = {r.likely.text for r in checked(BOOK, **figures).residuals if r.likely}
-    assert texts == {"taken at another mark: BTCUSDT at 59,000.00 (-1.67 %)"}
+    assert texts == {"it would match at another mark: BTCUSDT at 59,000.00 (-1.67 %)"}
 
 
 def test_what_nothing_explains_is_called_unexplained() -> None:

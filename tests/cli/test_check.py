@@ -415,3 +415,10 @@ def test_next_commands_that_do_not_fit_stand_below_each_other() -> None:
     *_, first, second = [click.unstyle(line) for line in check_lines(found, name, 80)]
     assert first == f"  next: `keelmark explain {name} maintenance`"
     assert second == f"        `keelmark rescue {name}`"
+
+
+def test_no_line_ends_in_spaces_where_a_position_has_no_distance() -> None:
+    found = check(read_account(json.dumps(one_btc("900000"))))
+    for width in (60, 80, 120):
+        assert all(line == line.rstrip() for line in check_lines(found, "a.json", width))
+        assert not any(" \x1b[0m" in line for line in check_lines(found, "a.json", width))

@@ -108,9 +108,14 @@ def table_lines(unit: UnitCheck, levels: Levels, width: int, reasons: list[str])
         widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
         is_last = (money, bar) == shapes[-1]
         if is_last or sum(widths) + len(GAP) * (len(widths) - 1) + len(INDENT) <= width:
-            words = ["", *(levels.of_distance(p.distance) for p in unit.positions)]
+            words = ["", *(_level(p, levels) for p in unit.positions)]
             return [_row(row, widths, columns, word) for row, word in zip(rows, words, strict=True)]
     return []
+
+
+def _level(position: PositionCheck, levels: Levels) -> str:
+    """Return the word whose colour a row takes; none where it has no distance."""
+    return "" if position.distance is None else levels.of_distance(position.distance).value
 
 
 def _columns(

@@ -47,7 +47,7 @@ def stale_marks(question: Question) -> Iterator[Trial]:
             with exact():
                 price = mark * (ONE + share)
             moved = percent(share, signed=True, digits=2)
-            text = f"taken at another mark: {symbol} at {figure(price)} ({moved})"
+            text = f"it would match at another mark: {symbol} at {figure(price)} ({moved})"
             yield Trial(code="stale_mark", text=text, scene=at(share), change=abs(share))
 
 
