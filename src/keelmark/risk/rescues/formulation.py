@@ -23,6 +23,9 @@ from keelmark.risk.rescues.program import Program
 from keelmark.risk.rescues.scene import part_of
 from keelmark.risk.rescues.stretches import Rows, distinct, rows_of, stretches
 
+WHOLE_MAX = Decimal(1_000_000)
+"""Steps of a move beyond which they are not searched one by one."""
+
 Terms = dict[int, Decimal]
 Function = Callable[[Decimal], Decimal]
 
@@ -44,12 +47,13 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a move's count that a whole-number column chooses."""
+    """A stretch of a move's count that a whole-number column chooses; `unit` steps a column."""
 
     low: Decimal
     high: Decimal
     part: int
     choice: int
+    unit: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +120,8 @@ class Formulation:
             self.is_proof = False
         ends = self._ends(row, reach)
         if len(ends) == 1 or self._is_convex(move, ends):
-            column = self.program.column(reach, cost=per_step, is_whole=is_whole)
-            return Count(Sum(terms={column: ONE}), reach)
+            column, unit = self._steps(reach, per_step, is_whole=is_whole)
+            return Count(Sum(terms={column: unit}), reach)
         return self._by_pieces(ends, per_step, reach, is_whole=is_whole)
 
     def _by_pieces(
@@ -131,15 +135,26 @@ class Formulation:
         program = self.program
         pieces = []
         for low, high in ends:
-            part = program.column(high, cost=per_step, is_whole=is_whole)
+            part, unit = self._steps(high, per_step, is_whole=is_whole)
             choice = program.column(ONE, is_whole=True)
-            program.row({part: ONE, choice: -low}, ZERO)
-            program.row({part: -ONE, choice: high}, ZERO)
-            pieces.append(Piece(low, high, part, choice))
+            program.row({part: unit, choice: -low}, ZERO)
+            program.row({part: -unit, choice: high}, ZERO)
+            pieces.append(Piece(low, high, part, choice, unit))
         program.row({piece.choice: ONE for piece in pieces}, ONE)
         program.row({piece.choice: -ONE for piece in pieces}, -ONE)
-        total = Sum(terms={piece.part: ONE for piece in pieces})
+        total = Sum(terms={piece.part: piece.unit for piece in pieces})
         return Count(total, reach, tuple(pieces))
+
+    def _steps(self, high: Decimal, per_step: Decimal, *, is_whole: bool) -> tuple[int, Decimal]:
+        """Add a column of steps and return it with the steps that one of it stands for.
+
+        Where there are very many, one more or less is no matter, and floats would not tell them
+        apart: the column is then continuous, and counts millionths.
+        """
+        if high <= WHOLE_MAX:
+            return self.program.column(high, cost=per_step, is_whole=is_whole), ONE
+        unit = high / WHOLE_MAX
+        return self.program.column(high / unit, cost=per_step * unit), unit
 
     def _ends(self, row: int, reach: Decimal) -> list[tuple[Decimal, Decimal]]:
         """Return the stretches of a trade up to its reach."""
@@ -248,7 +263,7 @@ class Formulation:
             low = function(piece.low)
             width = piece.high - piece.low
             slope = (function(piece.high) - low) / width if width else ZERO
-            terms[piece.part] = slope
+            terms[piece.part] = slope * piece.unit
             terms[piece.choice] = low - slope * piece.low
         return Sum(terms=terms)
 

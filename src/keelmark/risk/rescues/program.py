@@ -61,11 +61,14 @@ class Program:
         )
 
     def bound(self, duals: Sequence[float]) -> Decimal:
-        """Return the lower bound of every feasible cost that these weights prove."""
+        """Return the lower bound of every feasible cost that these weights prove.
+
+        Rows added since the weights were found weigh nothing.
+        """
         weights = [max(ZERO, Decimal(repr(dual))) for dual in duals]
         reduced = [column.cost for column in self.columns]
         total = ZERO
-        for weight, row in zip(weights, self.rows, strict=True):
+        for weight, row in zip(weights, self.rows, strict=False):
             if weight:
                 total += weight * row.low
                 for number, factor in row.terms.items():

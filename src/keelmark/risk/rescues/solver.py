@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import highspy
 
 NODES_MAX = 2_000
+SECONDS_MAX = 2.0
+"""A last resort for numbers too far apart for floats, on which a search can turn in circles; what
+it ends without is a tighter plan, and the bound then shows it."""
 FEASIBLE = 2
 """HiGHS's word for a point that meets every row."""
 TOLERANCE = 1e-9
@@ -76,6 +79,7 @@ class Solver:
             "mip_rel_gap": float(gap) / 2,
             "mip_abs_gap": 0.0,
             "mip_max_nodes": NODES_MAX,
+            "time_limit": SECONDS_MAX,
             "small_matrix_value": 1e-12,
         }
         for name, value in options.items():
