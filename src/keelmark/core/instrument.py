@@ -48,6 +48,10 @@ class InstrumentKind(StrEnum):
         return self in futures or self.is_option
 
 
+_INVERSE_PERPETUAL = InstrumentKind.INVERSE_PERPETUAL
+_INVERSE_FUTURE = InstrumentKind.INVERSE_FUTURE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
     """One contract.
@@ -93,7 +97,8 @@ class Instrument:
     @property
     def is_inverse(self) -> bool:
         """Whether value is a reciprocal of the price."""
-        return self.kind.is_inverse
+        kind = self.kind  # asked at every price: no further call
+        return kind is _INVERSE_PERPETUAL or kind is _INVERSE_FUTURE
 
     @property
     def is_option(self) -> bool:

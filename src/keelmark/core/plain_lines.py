@@ -222,8 +222,10 @@ def plain_move(
         if step and held.notional:
             price = prices[held.settle]
             gross += held.notional * price
-            slope += step * price * (held.value - _rate_now(rows, held) * held.notional)
-            events += _events(rows, held.notional, step, price)
+            row = _row_of(rows, held.notional)
+            rate = rows.rates[row] + rows.fee
+            slope += step * price * (held.value - rate * held.notional)
+            events += _events(rows, row, held.notional, step, price)
     root = _first_root(start, slope, sorted(events), stop)
     if root is None or root[0] is None:
         return root
@@ -238,20 +240,14 @@ def _coin_slope(assets: Sequence[AssetMargin], coins: Mapping[str, Decimal]) -> 
     return sum(gains, ZERO)
 
 
-def _rate_now(rows: _Rows, held: PositionMargin) -> Decimal:
-    """Return the slope of the requirement in the notional, on the side the move starts from."""
-    return rows.rates[_row_of(rows, held.notional)] + rows.fee
-
-
 def _row_of(rows: _Rows, notional: Decimal) -> int:
     return max(0, bisect_left(rows.floors, notional) - 1)
 
 
 def _events(
-    rows: _Rows, notional: Decimal, step: Decimal, price: Decimal
+    rows: _Rows, row: int, notional: Decimal, step: Decimal, price: Decimal
 ) -> list[tuple[Decimal, Decimal]]:
     """Return the sizes at which a row ends, each with the change of the slope of the excess."""
-    row = _row_of(rows, notional)
     passed = range(row + 1, len(rows.floors)) if step > ZERO else range(row, 0, -1)
     pull = abs(step) * notional * price
     return [
