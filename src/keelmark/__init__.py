@@ -3,10 +3,10 @@
 Names load when they are first used, so that `import keelmark` costs next to nothing.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from keelmark._compile_cache import use_own_folder
+from keelmark._lazy import lazy_names
 
 if TYPE_CHECKING:
     from keelmark import lab as lab
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from keelmark.accounts import margin_table as margin_table
     from keelmark.accounts import read_account as read_account
     from keelmark.accounts.bulk import check_many as check_many
+    from keelmark.accounts.importers import import_account as import_account
+    from keelmark.accounts.importers import read_payload as read_payload
     from keelmark.core.bankruptcy import bankruptcy_price as bankruptcy_price
     from keelmark.core.explain import explain as explain
     from keelmark.core.joint_move import joint_move as joint_move
@@ -51,6 +53,7 @@ _HOMES = {
     "check": "keelmark.accounts",
     "check_many": "keelmark.accounts.bulk",
     "explain": "keelmark.core.explain",
+    "import_account": "keelmark.accounts.importers",
     "joint_move": "keelmark.core.joint_move",
     "lab": "",
     "liquidation_prices": "keelmark.core.liquidation_price",
@@ -59,6 +62,7 @@ _HOMES = {
     "margin_table": "keelmark.accounts",
     "margin_report": "keelmark.core.margin",
     "read_account": "keelmark.accounts",
+    "read_payload": "keelmark.accounts.importers",
     "rescue": "keelmark.risk.rescues",
     "risk": "",
     "rulebook_names": "keelmark.rulebooks",
@@ -67,19 +71,4 @@ _HOMES = {
 """Where each public name lives; empty for a package of this one."""
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 a list of the names above
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        msg = f"module 'keelmark' has no attribute {name!r}"
-        raise AttributeError(msg)
-    value: object = (
-        getattr(import_module(home), name) if home else import_module(f"keelmark.{name}")
-    )
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -8,8 +8,9 @@ replay = lab.run_replay(spec)
 Names load when they are first used: half of them need the compiled kernels.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from keelmark._lazy import lazy_names
 
 if TYPE_CHECKING:
     from keelmark.lab.population import Population as Population
@@ -38,17 +39,4 @@ _HOMES = {
 """Where each public name lives."""
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 a list of the names above
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        msg = f"module 'keelmark.lab' has no attribute {name!r}"
-        raise AttributeError(msg)
-    value: object = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

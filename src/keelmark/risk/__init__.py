@@ -3,55 +3,81 @@
 Names load when they are first used: asking what if imports no arrays and no pictures.
 """
 
-from importlib import import_module
+from typing import TYPE_CHECKING
+
+from keelmark._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from keelmark.risk.beta_move import BetaMove as BetaMove
+    from keelmark.risk.beta_move import find_beta_move as find_beta_move
+    from keelmark.risk.comparison import Comparison as Comparison
+    from keelmark.risk.comparison import compare_modes as compare_modes
+    from keelmark.risk.comparison import compare_venues as compare_venues
+    from keelmark.risk.edit_text import parse_edit as parse_edit
+    from keelmark.risk.edits import Add as Add
+    from keelmark.risk.edits import Close as Close
+    from keelmark.risk.edits import Deposit as Deposit
+    from keelmark.risk.edits import MovePrice as MovePrice
+    from keelmark.risk.edits import Resize as Resize
+    from keelmark.risk.edits import SetLeverage as SetLeverage
+    from keelmark.risk.edits import SetMarginMode as SetMarginMode
+    from keelmark.risk.edits import SetVenue as SetVenue
+    from keelmark.risk.edits import Transfer as Transfer
+    from keelmark.risk.edits import Withdraw as Withdraw
+    from keelmark.risk.ladders import Ladder as Ladder
+    from keelmark.risk.ladders import ladder as ladder
+    from keelmark.risk.nearest_move import NearestMove as NearestMove
+    from keelmark.risk.nearest_move import find_nearest_move as find_nearest_move
+    from keelmark.risk.rescues import Action as Action
+    from keelmark.risk.rescues import Hedge as Hedge
+    from keelmark.risk.rescues import Impact as Impact
+    from keelmark.risk.rescues import Money as Money
+    from keelmark.risk.rescues import Rescue as Rescue
+    from keelmark.risk.rescues import RescueOptions as RescueOptions
+    from keelmark.risk.rescues import Target as Target
+    from keelmark.risk.rescues import rescue as rescue
+    from keelmark.risk.returns import read_returns as read_returns
+    from keelmark.risk.surfaces import Surface as Surface
+    from keelmark.risk.surfaces import surface as surface
+    from keelmark.risk.what_if import WhatIf as WhatIf
+    from keelmark.risk.what_if import whatif as whatif
 
 _HOMES = {
     "Action": "keelmark.risk.rescues",
     "Add": "keelmark.risk.edits",
     "BetaMove": "keelmark.risk.beta_move",
     "Close": "keelmark.risk.edits",
-    "Ladder": "keelmark.risk.ladders",
-    "Surface": "keelmark.risk.surfaces",
     "Comparison": "keelmark.risk.comparison",
     "Deposit": "keelmark.risk.edits",
     "Hedge": "keelmark.risk.rescues",
     "Impact": "keelmark.risk.rescues",
+    "Ladder": "keelmark.risk.ladders",
     "Money": "keelmark.risk.rescues",
     "MovePrice": "keelmark.risk.edits",
+    "NearestMove": "keelmark.risk.nearest_move",
     "Rescue": "keelmark.risk.rescues",
     "RescueOptions": "keelmark.risk.rescues",
-    "NearestMove": "keelmark.risk.nearest_move",
     "Resize": "keelmark.risk.edits",
     "SetLeverage": "keelmark.risk.edits",
     "SetMarginMode": "keelmark.risk.edits",
     "SetVenue": "keelmark.risk.edits",
+    "Surface": "keelmark.risk.surfaces",
     "Target": "keelmark.risk.rescues",
     "Transfer": "keelmark.risk.edits",
     "WhatIf": "keelmark.risk.what_if",
     "Withdraw": "keelmark.risk.edits",
-    "ladder": "keelmark.risk.ladders",
     "compare_modes": "keelmark.risk.comparison",
     "compare_venues": "keelmark.risk.comparison",
     "find_beta_move": "keelmark.risk.beta_move",
     "find_nearest_move": "keelmark.risk.nearest_move",
+    "ladder": "keelmark.risk.ladders",
     "parse_edit": "keelmark.risk.edit_text",
-    "rescue": "keelmark.risk.rescues",
     "read_returns": "keelmark.risk.returns",
+    "rescue": "keelmark.risk.rescues",
     "surface": "keelmark.risk.surfaces",
     "whatif": "keelmark.risk.what_if",
 }
 """Where each public name lives."""
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 a list of the names above
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        msg = f"module 'keelmark.risk' has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(home), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
