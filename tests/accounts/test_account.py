@@ -499,3 +499,20 @@ def test_a_file_is_read_by_its_ending(tmp_path: Path) -> None:
 )
 def test_decimals_are_written_in_plain_digits(value: str, text: str) -> None:
     assert decimal_text(D(value)) == text
+
+
+def test_an_isolated_margin_that_counts_at_a_collateral_weight_is_said() -> None:
+    row = {
+        "instrument": "BTCUSD",
+        "size": "100",
+        "entry_price": "100000",
+        "mark_price": "100000",
+        "margin_mode": "isolated",
+        "isolated_margin": "0.01",
+    }
+    text = json.dumps({"venue": "generic", "collateral": [], "positions": [row]})
+    said = "the margin of isolated:BTCUSD counts at the collateral weight of BTC"
+
+    assert said in read_account(text).notes
+    linear = text.replace("BTCUSD", "BTCUSDT")
+    assert not any("collateral weight" in note for note in read_account(linear).notes)

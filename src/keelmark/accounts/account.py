@@ -23,7 +23,7 @@ from keelmark.accounts.document import (
     decode_document,
 )
 from keelmark.accounts.leverage import leverage_notes
-from keelmark.accounts.prices import market_of, still_note, without_empty
+from keelmark.accounts.prices import isolated_notes, market_of, still_note, without_empty
 from keelmark.core.codes import Leg, UnitKind
 from keelmark.core.errors import InvalidDocument, KeelmarkError, UnknownRulebook, nearest
 from keelmark.core.market import Market
@@ -136,6 +136,7 @@ def _build(
     market = market_of(document, rules.model, problems, notes, par=rules.document.par)
     problems.raise_any(title)
     notes += leverage_notes(units, market, rules.model)
+    notes += isolated_notes(units, rules.model)
     notes += filter(None, [still_note(units, market, rules.model)])
     notes += [f"{row.what} unknown: {row.why}" for row in document.unknown]
     return Account(

@@ -218,9 +218,11 @@ def residual_document(residual: Residual) -> JsonTable:
 def _likely_document(likely: Likely | None) -> JsonTable:
     """Return what the likeliest reason achieves; nulls where none was found or looked for."""
     if likely is None:
-        return {"likely_code": None, "explains": None, "then": None, "figures_matched": None}
+        names = ("likely_code", "is_fitted", "explains", "then", "figures_matched")
+        return dict.fromkeys(names)
     return {
         "likely_code": likely.code,
+        "is_fitted": likely.is_fitted,
         "explains": decimal_text(likely.explains),
         "then": decimal_text(likely.value),
         "figures_matched": [str(number) for number in likely.confirmed],

@@ -1,6 +1,6 @@
 """Which price stands for what: marks, indices and asset prices of an account document."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -8,6 +8,7 @@ from keelmark.accounts.decode import Problems
 from keelmark.accounts.document import AccountDocument
 from keelmark.accounts.option_prices import option_prices
 from keelmark.core.bound import FactorKind, reads
+from keelmark.core.codes import UnitKind
 from keelmark.core.market import Market
 from keelmark.core.model import InstrumentTerms, MarginModel, MarginPrice, OpenInterestInitial
 from keelmark.core.numbers import ONE, ZERO
@@ -113,6 +114,16 @@ def still_note(units: Iterable[MarginUnit], market: Market, model: MarginModel) 
     return (
         f"the price of {names} stands still in every move shown: no contract on it is held with it"
     )
+
+
+def isolated_notes(units: Iterable[MarginUnit], model: MarginModel) -> Iterator[str]:
+    """Say which isolated margins count at a collateral weight: many venues count them in full."""
+    for unit in units:
+        if unit.kind is not UnitKind.ISOLATED:
+            continue
+        cut = [a for a in unit.balances if not model.asset(a).schedule.is_identity]
+        if cut and not model.single_asset:
+            yield f"the margin of {unit.unit_id} counts at the collateral weight of {cut[0]}"
 
 
 def _marks(document: AccountDocument, problems: Problems) -> dict[str, Decimal]:
