@@ -54,7 +54,7 @@ def unbalanced(html: str) -> list[str]:
 def test_a_notebook_shows_every_unit_with_its_word_its_measures_and_its_positions() -> None:
     isolated = row("ETHUSDT", "-1", margin_mode="isolated", isolated_margin="7000")
     html = found(row("BTCUSDT", "1"), isolated)._repr_html_()
-    assert html.count('<div class="km">') == 2
+    assert html.count('<div class="km">') == 3  # the account, then its units
     for text in ("generic@2025-10, cross", "isolated:ETHUSDT", "equity, USDT", "20,000.00"):
         assert text in html
     assert '<span class="level green">GREEN</span>BTCUSDT -33.0 % liquidates' in html

@@ -167,7 +167,10 @@ def _summarise(batch: Sequence[tuple[str, str | Path]], terms: BulkTerms) -> lis
 
 
 def summary(done: Checked) -> JsonTable:
-    """Return one result as `check --json` gives it, with its name; or why there is none."""
+    """Return one result as `check --json` gives it, with its name; or why there is none.
+
+    The totals are of the unit that decides the account's level.
+    """
     if done.check is None:
         return {"name": done.name, "verdict": None, "error": done.error}
-    return {"name": done.name, **check_document(done.check), "error": None}
+    return {"name": done.name, **check_document(done.check, done.check.worst), "error": None}

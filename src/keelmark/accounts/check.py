@@ -10,7 +10,7 @@ from keelmark.accounts.account import Account
 from keelmark.accounts.figures import percent
 from keelmark.accounts.gauge import Gauge, gauge_of
 from keelmark.accounts.known import KnownMargin, KnownPosition, known_margin, known_position
-from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
+from keelmark.accounts.levels import WARN_DISTANCE, WORST_FIRST, Level, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from keelmark.accounts.notebook import Panel
+
+_FAR = Decimal("Infinity")
 
 _TOTALS = ("equity", "initial_margin", "maintenance_margin", "maintenance_excess")
 
@@ -182,6 +184,34 @@ class AccountCheck:
         return min(reached, key=lambda pair: pair[0], default=(None, None))[1]
 
     @property
+    def worst(self) -> UnitCheck | None:
+        """The unit that decides the account's word: of the worst level, then the nearest."""
+        return min(self.units, key=self._badness, default=None)
+
+    def _badness(self, unit: UnitCheck) -> tuple[int, Decimal]:
+        """Sort key, as the verdict has it: unknown margin is worse than near, an open move less."""
+        level = unit.level(self.levels)
+        is_open = level is Level.UNKNOWN and unit.report is not None
+        rank = WORST_FIRST.index(Level.RED if is_open else level)
+        return (2 * rank + is_open, _FAR if unit.distance is None else unit.distance)
+
+    @property
+    def level(self) -> Level | None:
+        """The word for the account: the worst of its units; nothing without any."""
+        worst = self.worst
+        if self.is_liquidatable is None:
+            return Level.UNKNOWN
+        return None if worst is None else worst.level(self.levels)
+
+    @property
+    def headline(self) -> str:
+        """The account in one line: which unit decides, and its nearest move."""
+        worst = self.worst
+        if worst is None or (self.is_liquidatable is None and worst.report is not None):
+            return self.account.unlearnt or "nothing is held"
+        return f"{worst.unit.unit_id}: {worst.headline}"
+
+    @property
     def verdict(self) -> Verdict:
         """Liquidatable before unknown margin before warning before unknown distance."""
         if self.is_liquidatable:
@@ -277,7 +307,9 @@ class AccountCheck:
     def _repr_html_(self) -> str:
         from keelmark.accounts.notebook import page  # noqa: PLC0415 only notebooks need it
 
-        return page([self._panel(unit) for unit in self.units], self.levels)
+        level = self.level
+        head = (level, self.headline) if level is not None and len(self.units) > 1 else None
+        return page([self._panel(unit) for unit in self.units], self.levels, head)
 
     def _panel(self, unit: UnitCheck) -> "Panel":
         from keelmark.accounts.notebook import Panel  # noqa: PLC0415 only notebooks need it

@@ -26,9 +26,15 @@ def decimal_text(value: Decimal | None) -> str | None:
     return "0" if text in {"-0", ""} else text
 
 
-def check_document(check: AccountCheck) -> JsonTable:
-    """Return the whole result of a check, as the contract of `keelmark check --json` has it."""
-    main = check.main
+def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTable:
+    """Return the whole result of a check, as the contract of `keelmark check --json` has it.
+
+    Args:
+        check: The result.
+        unit: Whose totals stand at the top, named by `unit`; the main one where left out. Verdict,
+            level, distance and nearest move are the account's.
+    """
+    main = unit or check.main
     account = check.account
     document: JsonTable = {
         "rulebook": account.rulebook.name,
@@ -36,7 +42,8 @@ def check_document(check: AccountCheck) -> JsonTable:
         "verdict": check.verdict.value,
         "is_liquidatable": check.is_liquidatable,
         "distance": decimal_text(check.distance),
-        "level": None if check.main is None else check.main.level(check.levels).value.lower(),
+        "level": None if check.level is None else check.level.value.lower(),
+        "worst_unit": None if check.worst is None else check.worst.unit.unit_id,
         "levels": {
             "red": decimal_text(check.levels.red),
             "amber": decimal_text(check.levels.amber),
@@ -55,6 +62,8 @@ def check_document(check: AccountCheck) -> JsonTable:
         document["units"] = [
             {
                 **unit_document(u),
+                "level": u.level(check.levels).value.lower(),
+                "distance": decimal_text(u.distance),
                 "nearest_move": nearest_document(u),
                 "joint_move": joint_move_document(u.joint_move),
             }

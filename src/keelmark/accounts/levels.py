@@ -24,6 +24,10 @@ class Level(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+WORST_FIRST = (Level.LIQUIDATABLE, Level.UNKNOWN, Level.RED, Level.AMBER, Level.GREEN)
+"""An account is as bad as its worst unit, in this order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Levels:
     """Where the words change, as fractions of the price.

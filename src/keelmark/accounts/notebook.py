@@ -79,9 +79,25 @@ class Panel:
     notes: Sequence[str]
 
 
-def page(panels: Sequence[Panel], levels: Levels) -> str:
-    """Return the panels of an account, the style before the first."""
-    return f"<style>{STYLE}</style>" + "".join(_panel(panel, levels) for panel in panels)
+def page(panels: Sequence[Panel], levels: Levels, head: tuple[Level, str] | None = None) -> str:
+    """Return the panels of an account, the style before the first.
+
+    Args:
+        panels: Of its units.
+        levels: Where the words change.
+        head: The word and the headline of the account, where it has several units.
+    """
+    whole = "" if head is None else f'<div class="km">{_head(*head)}</div>'
+    parts = "".join(_panel(panel, levels) for panel in panels)
+    return f"<style>{STYLE}</style>{whole}{parts}"
+
+
+def _head(level: Level, headline: str) -> str:
+    word = level.value
+    return (
+        f'<div class="head"><span class="level {word.lower()}">{word}</span>'
+        f"{escape(headline)}</div>"
+    )
 
 
 def _panel(panel: Panel, levels: Levels) -> str:
@@ -92,8 +108,7 @@ def _panel(panel: Panel, levels: Levels) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in panel.notes)
     return (
         f'<div class="km"><header>{escape(panel.title)}</header>'
-        f'<div class="head"><span class="level {word.lower()}">{word}</span>'
-        f'{escape(panel.headline)}</div><div class="parts">{"".join(parts)}</div>'
+        f'{_head(panel.level, panel.headline)}<div class="parts">{"".join(parts)}</div>'
         f"{table}{notes}</div>"
     )
 

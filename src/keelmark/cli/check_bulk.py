@@ -72,7 +72,7 @@ def _nearness(row: JsonTable) -> tuple[bool, Decimal]:
 
 
 def _lines(rows: Sequence[JsonTable]) -> list[str]:
-    heads = ("account", "level", "distance", "equity", "maintenance", "")
+    heads = ("account", "level", "distance", "equity", "maintenance", "", "")
     cells = [heads, *(_cells(row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     return [
@@ -81,14 +81,19 @@ def _lines(rows: Sequence[JsonTable]) -> list[str]:
 
 
 def _padded(row: Sequence[str], widths: Sequence[int], *, is_head: bool) -> list[str]:
-    name, level, *numbers, unit = row
-    padded = [n.rjust(w) for n, w in zip(numbers, widths[2:-1], strict=True)]
+    name, level, *numbers, currency, unit = row
+    padded = [n.rjust(w) for n, w in zip(numbers, widths[2:-2], strict=True)]
     word = level.ljust(widths[1])
-    return [name.ljust(widths[0]), word if is_head else painted(word, level), *padded, unit]
+    last = (currency.ljust(widths[-2]), unit)
+    return [name.ljust(widths[0]), word if is_head else painted(word, level), *padded, *last]
 
 
 def _cells(row: JsonTable) -> tuple[str, ...]:
-    distance = row["distance"]
+    """Return one account; where it has several units all numbers are of the worst, named last."""
+    units = row.get("units")
+    several = units if isinstance(units, list) else []
+    own = next((u for u in several if isinstance(u, dict) and u["unit"] == row["unit"]), row)
+    distance = own["distance"]
     return (
         str(row["name"]),
         str(row["level"] or "").upper(),
@@ -96,6 +101,7 @@ def _cells(row: JsonTable) -> tuple[str, ...]:
         _figure(row.get("equity")),
         _figure(row.get("maintenance_margin")),
         str(row.get("currency") or ""),
+        str(row["unit"]) if several else "",
     )
 
 

@@ -33,6 +33,15 @@ def head_lines(
         yield from _block(unit, gauge, word, width)
 
 
+def account_lines(found: AccountCheck, width: int) -> Iterator[str]:
+    """Return the head of an account of several units: its word, and the unit that decides it."""
+    word = "" if found.level is None else found.level.value
+    yield f"{found.account.rulebook.name}{GAP}account of {len(found.units)} units"
+    first, *rest = wrapped(f"{word}  {found.headline}", width)
+    yield first.replace(word, painted(word, word, bold=True), 1)
+    yield from rest
+
+
 def _identity(found: AccountCheck, unit: UnitCheck) -> Iterator[str]:
     """Return the first line: rulebook, unit and time."""
     as_of = found.account.as_of

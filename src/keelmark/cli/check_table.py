@@ -15,7 +15,7 @@ from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.figures import brief, figure, percent
 from keelmark.accounts.levels import Levels
 from keelmark.accounts.position import PositionCheck
-from keelmark.cli.check_head import footnote, head_lines
+from keelmark.cli.check_head import account_lines, footnote, head_lines
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.cli.registry import is_available
 from keelmark.core.numbers import ZERO
@@ -53,6 +53,9 @@ def check_lines(found: AccountCheck, file: str, width: int = WIDTH) -> Iterator[
     reasons: list[str] = []
     if not found.units:
         yield f"{found.account.rulebook.name}  no collateral and no positions"
+    if len(found.units) > 1:
+        yield from account_lines(found, width)
+        yield ""
     for unit in found.units:
         yield from _unit_lines(found, unit, width, reasons)
     for number, reason in enumerate(reasons, start=1):
