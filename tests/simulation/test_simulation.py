@@ -43,6 +43,13 @@ def test_every_rare_branch_is_reached_and_every_law_holds_in_many_runs() -> None
     assert campaign.silent == []
 
 
+def test_winners_at_their_limit_are_not_closed_against_by_twos() -> None:
+    """A loss of less than a quantum a lot: its parts round to nothing, and always find room."""
+    plan = draw_plan(CRASH, np.random.SeedSequence([0, 13]))
+    journal = play_calmly(plan, Probes())
+    assert max(len(batch) for _, batch in journal.inner.read(after=0)) < 1_000
+
+
 def test_equal_seeds_give_equal_runs_and_shards_differ() -> None:
     first, again, other = (run_shard(CRASH, 3, shard) for shard in (1, 1, 2))
     assert first == again

@@ -23,6 +23,10 @@ from keelmark.engine.losses import LOSS
 from keelmark.engine.state import State
 
 WEIGHT_SCALE = 10**12
+ROUNDINGS = 4
+"""Quanta by which a winner may look better than it is, as the auditor counts them."""
+DUST = 1000
+"""A round that takes a smaller part of the lots than one in this many is worth no other."""
 
 HeldIn = dict[int, tuple[list[Holding], list[int]]]
 """Positions at the mark and their weights, by settle asset, largest requirement first."""
@@ -229,18 +233,29 @@ def deleverage(desk: Desk, case: Case, rest: Holding, bill: Bill) -> bool:
     """Close lots against winners at the transfer price; socialise what finds nobody.
 
     A winner that has been closed against in part may have room for a little more, because what is
-    closable is bounded from below: winners are asked until none has any (INV-09).
+    closable is bounded from below: winners are asked until none has any (INV-09), or until a
+    round moves no more than rounding does. Parts of a loss round down, so that a winner at its
+    limit always has room for a few lots more, and millions of lots would be closed by twos.
     """
     any_closed = False
     while rest.lots and desk.state.rules.runs(Stage.AUTO_DELEVERAGE):
         matched = close_against_winners(desk, case, rest, bill)
         if not matched.lots:
             break
+        is_dust = any_closed and is_rounding(matched, rest)
         any_closed = True
         rest = rest.rest(matched)
+        if is_dust:
+            break
     if rest.lots:
         force_on_backstop(desk, case, rest, bill)
     return any_closed
+
+
+def is_rounding(matched: Holding, rest: Holding) -> bool:
+    """Whether what winners took of a loss is rounding: few quanta, and few of the lots."""
+    few_quanta = rest.loss > 0 and matched.loss <= ROUNDINGS
+    return few_quanta and abs(matched.lots) * DUST < abs(rest.lots)
 
 
 def close_against_winners(desk: Desk, case: Case, rest: Holding, bill: Bill) -> Holding:
