@@ -156,6 +156,25 @@ def _check_modes(document: AccountDocument, rules: Rulebook, problems: Problems)
         if row.margin_mode is MarginMode.ISOLATED and not rules.document.isolated:
             text = f'found "isolated"; {rules.name} is cross only: name the rulebook of its mode'
             problems.add(f"{row.path}.margin_mode", text)
+    if not rules.document.hedge_mode:
+        _check_one_way(document, rules.name, problems)
+
+
+def _check_one_way(document: AccountDocument, name: str, problems: Problems) -> None:
+    """Refuse hedge legs where the venue nets them: margined apart, they would ask too much."""
+    if document.account_mode is AccountMode.HEDGE:
+        text = f'found "hedge"; {name} has no hedge mode: leave it out'
+        problems.add("account_mode", text)
+    seen: dict[str, PositionRow] = {}
+    for row in document.positions:
+        first = seen.setdefault(row.instrument, row)
+        if (first.size > ZERO) != (row.size > ZERO):
+            text = (
+                f"{row.instrument} is held on both sides and {name} nets them; write one row with "
+                f"size {first.size + row.size:f} and the net entry price, or name a rulebook with "
+                "hedge mode"
+            )
+            problems.add(f"{row.path}.instrument", text)
 
 
 def _rulebook(document: AccountDocument, problems: Problems, title: str) -> Rulebook:

@@ -78,6 +78,8 @@ def _formulas(book: Rulebook) -> Iterator[tuple[str, str]]:
     }
     yield "initial", "; ".join(words.get(name, name) for name in initial) or words["InitialRule"]
     yield "units", "one per settle asset" if model.single_asset else "one across assets"
+    sides = "apart, in hedge mode" if document.hedge_mode else "netted: hedge legs are refused"
+    yield "both sides of one instrument", sides
     if not model.single_asset:
         bases = dict.fromkeys(t.haircut_base for t in model.assets.values())
         yield "haircuts on", ", ".join(base.value for base in bases)

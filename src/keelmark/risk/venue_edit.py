@@ -18,6 +18,7 @@ from keelmark.core.instrument import Instrument
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.risk.draft import Draft, renumbered
 from keelmark.risk.edits import SetVenue
+from keelmark.risk.netting import netted
 from keelmark.risk.symbols import DOLLARS, Counterpart, counterpart, settle_there
 from keelmark.rulebooks import Rulebook, load_rulebook, rulebook_names
 
@@ -36,8 +37,9 @@ def set_venue(draft: Draft, edit: SetVenue) -> Draft:
     document = mapping.document(
         replace(draft.document, venue=_reference(edit, rulebook), prices=prices)
     )
+    document, legs = netted(document, rulebook)
     account = build_account(renumbered(document), rulebook=rulebook)
-    return replace(draft, account=account).noting(*notes, *mapping.notes())
+    return replace(draft, account=account).noting(*notes, *mapping.notes(), *legs)
 
 
 def _reference(edit: SetVenue, rulebook: Rulebook) -> str:

@@ -310,6 +310,7 @@ class RulebookDocument(_Document, frozen=True):
             not find them. Left out, they hold until the venue's next table.
         sources: Sources that entries name by key.
         isolated: Whether the mode knows isolated positions.
+        hedge_mode: Whether both sides of one instrument can be held; without it the venue nets.
         whole_quanta: Whether the venue computes in whole quanta: the value of a position is cut to
             one towards zero.
         par: Assets that stand for one unit of the valuation currency where an account document
@@ -335,6 +336,7 @@ class RulebookDocument(_Document, frozen=True):
     orders_in_maintenance: bool = False
     single_asset: bool = False
     isolated: bool = True
+    hedge_mode: bool = True
     withdraw_profit: bool = False
     whole_quanta: bool = False
     par: tuple[str, ...] = ()
