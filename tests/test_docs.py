@@ -100,7 +100,8 @@ def command_lines(text: str) -> list[str]:
         for line in block.splitlines()
         if line.startswith("$ ")
     ]
-    return [line for line in shown + INLINE.findall(text) if re.match("keelmark|make", line)]
+    named = dict.fromkeys(shown + INLINE.findall(text))
+    return [line for line in named if re.match("keelmark|make", line)]
 
 
 def documented_commands(program: str) -> list[tuple[str, str]]:

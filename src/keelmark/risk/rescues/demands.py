@@ -46,7 +46,9 @@ def _demand(built: Formulation, scene: Scene) -> Sum:
         price = price_of(name, scene.aim.market, scene.model)
         worth = _worth(built, scene, name, money, profit.get(name, Sum()))
         fixed = Sum(gross_loan_margin(scene.unit, scene.model.asset(name)))
-        total = total.plus(worth, price).plus(margin.get(name, Sum()).plus(fixed), -price)
+        total = total.plus(worth, price).plus(
+            margin.get(name, Sum()).plus(fixed), -price * scene.aim.level
+        )
     return total
 
 
@@ -68,7 +70,7 @@ def _worth(built: Formulation, scene: Scene, name: str, cash: Sum, profit: Sum) 
     """Return what an asset counts for: one line, or a column below every line of its schedule."""
     terms = scene.model.asset(name)
     weight = scene.aim.equity_weight
-    lines = _lines(terms, weight)
+    lines = _lines(terms, weight, scene.aim.level)
     on_balance = terms.haircut_base is HaircutBase.BALANCE
     counted = cash if on_balance else cash.plus(profit)
     beside = Sum().plus(profit, weight) if on_balance else Sum()
@@ -83,8 +85,8 @@ def _worth(built: Formulation, scene: Scene, name: str, cash: Sum, profit: Sum) 
     return beside.plus(Sum(terms={column: ONE}))
 
 
-def _lines(terms: AssetTerms, weight: Decimal) -> list[Line]:
+def _lines(terms: AssetTerms, weight: Decimal, level: Decimal) -> list[Line]:
     """Return the lines whose minimum an amount counts for, loan margin taken off debts."""
-    debt = (weight + terms.schedule.loan_rate, ZERO)
+    debt = (weight + level * terms.schedule.loan_rate, ZERO)
     rest = terms.schedule.segments[1:]
     return [debt, *((weight * line.slope, weight * line.intercept) for line in rest)]

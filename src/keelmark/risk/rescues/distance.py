@@ -34,4 +34,4 @@ def _along(path: Path, unit: MarginUnit, distance: Decimal, account: Account) ->
     for share in range(1, SAMPLES + 1):
         size = distance * share / SAMPLES * (JUST_BEFORE if share == SAMPLES else ONE)
         market = path.moved(size, unit, account.market, account.model)
-        yield Aim(name=f"{path.name} {size:f}", market=market)
+        yield Aim.not_liquidatable(f"{path.name} {size:f}", market, account.model)

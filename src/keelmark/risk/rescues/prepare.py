@@ -34,7 +34,7 @@ def prepare(question: Question) -> Prepared:
     model, market = account.model, account.market
     moves: list[Move] = []
     toxic: list[TradeMove] = []
-    excess = Scene(unit, Aim(name="now", market=market), model)
+    excess = Scene(unit, Aim.not_liquidatable("now", market, model), model)
     for move in offers(question):
         if isinstance(move, TradeMove) and move.kind is MoveKind.CLOSE:
             most = best_count(move, excess)

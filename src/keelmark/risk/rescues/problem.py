@@ -69,7 +69,7 @@ class Problem:
 
     def with_slack(self, slack: Decimal) -> "Problem":
         """Return the problem with demands that leave room for last digits."""
-        aims = (replace(scene.aim, slack=slack) for scene in self.scenes)
+        aims = (replace(scene.aim, slack=scene.aim.slack + slack) for scene in self.scenes)
         scenes = tuple(Scene(self.unit, aim, self.model) for aim in aims)
         return replace(self, scenes=scenes)
 

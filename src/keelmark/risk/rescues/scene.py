@@ -139,16 +139,18 @@ class Scene:
         worth, loan = collateral(terms.schedule, terms, cash, profits.get(name, ZERO))
         required = margins.get(name, ZERO) + loan + gross_loan_margin(self.unit, terms)
         price = price_of(name, self.aim.market, self.model)
-        return price * (self.aim.equity_weight * worth - required)
+        return price * (self.aim.equity_weight * worth - self.aim.level * required)
 
 
 def is_separable(unit: MarginUnit, model: MarginModel) -> bool:
     """Whether the excess is a sum over assets of parts that one position each changes."""
     capped = model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None
-    return not capped and not (model.orders_in_maintenance and unit.orders)
+    return not (capped or model.group is not None) and not (
+        model.orders_in_maintenance and unit.orders
+    )
 
 
 def whole_total(unit: MarginUnit, aim: Aim, model: MarginModel) -> Decimal:
     """Return what a demand comes to by the core's own report."""
     report = margin_report(unit, aim.market, model)
-    return aim.equity_weight * report.equity - report.maintenance_margin - aim.slack
+    return aim.equity_weight * report.equity - aim.level * report.maintenance_margin - aim.slack

@@ -6,7 +6,7 @@ from decimal import Decimal
 from keelmark.accounts import Account, check
 from keelmark.accounts.check import UnitCheck
 from keelmark.core.margin import margin_report
-from keelmark.core.numbers import exact
+from keelmark.core.numbers import ZERO, exact
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.rescues.target import Target, TargetKind
 
@@ -19,6 +19,7 @@ class Standing:
         equity: Valuation currency.
         maintenance: Maintenance margin, valuation currency.
         ratio: Maintenance over equity; `None` where equity is not above zero.
+        excess: Maintenance excess, below zero where the unit is liquidatable; valuation currency.
         health: Equity over maintenance; `None` where none is required.
         is_liquidatable: Whether the venue's trigger holds.
         holds: Whether there is any position.
@@ -29,23 +30,19 @@ class Standing:
     equity: Decimal
     maintenance: Decimal
     ratio: Decimal | None
+    excess: Decimal
     health: Decimal | None
     is_liquidatable: bool
     holds: bool
     distance: Decimal | None = None
     is_settled: bool = True
 
-    @property
-    def excess(self) -> Decimal:
-        """Equity minus maintenance."""
-        with exact():
-            return self.equity - self.maintenance
-
     def meets(self, target: Target) -> bool:
         """Whether the unit is at a target or beyond it."""
         if target.kind is TargetKind.RATIO:
             with exact():
-                return target.value * self.equity >= self.maintenance
+                room = target.value * self.equity - self.maintenance
+            return room >= ZERO and not self.is_liquidatable
         if self.is_liquidatable or not self.is_settled:
             return False
         return self.distance is None or self.distance >= target.value
@@ -62,6 +59,7 @@ def standing_of(unit: MarginUnit, account: Account) -> Standing:
         equity=report.equity,
         maintenance=report.maintenance_margin,
         ratio=report.margin_ratio.value,
+        excess=report.maintenance_excess,
         health=report.health.value,
         is_liquidatable=report.is_liquidatable,
         holds=bool(unit.positions),

@@ -8,10 +8,13 @@ from enum import StrEnum
 from keelmark.core.errors import InvalidInput
 from keelmark.core.joint_move import all_together
 from keelmark.core.market import Market
-from keelmark.core.model import MarginModel
+from keelmark.core.model import MarginModel, Trigger
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.price_path import PricePath
 from keelmark.core.unit import MarginUnit
+
+LEAST_EXCESS = Decimal("1e-18")
+"""Valuation currency asked for where a trigger holds at nothing already."""
 
 
 class TargetKind(StrEnum):
@@ -60,33 +63,46 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """One demand: `equity_weight * equity - maintenance - slack >= 0` at a market.
+    """One demand: `equity_weight * equity - level * maintenance - slack >= 0` at a market.
 
     Attributes:
         name: Names the market in words.
         market: The prices.
         equity_weight: The target ratio; one where the unit must only not be liquidatable.
+        level: Multiple of maintenance: the trigger's, where the unit must only not be liquidatable.
         slack: Asked beyond nothing: room for the last digits where sums are rounded.
     """
 
     name: str
     market: Market
     equity_weight: Decimal = ONE
+    level: Decimal = ONE
     slack: Decimal = ZERO
+
+    @classmethod
+    def not_liquidatable(cls, name: str, market: Market, model: MarginModel) -> "Aim":
+        """Return the demand that the venue's trigger does not hold, or only just."""
+        return cls(name=name, market=market, level=model.trigger_level)
 
 
 def aims_of(target: Target, unit: MarginUnit, market: Market, model: MarginModel) -> list[Aim]:
     """Return the demands of a target on a unit.
 
-    A ratio is one demand at the prices now. A distance is one at each end of every path: all
+    A ratio is one demand at the prices now; one so high that the trigger may hold there asks beside
+    it that the trigger does not. A distance is one at each end of every path: all
     prices together and each alone, down and up. Where the excess is concave along a path, the
     demand at its end and the prices now hold everything between.
     """
     if target.kind is TargetKind.RATIO:
-        return [Aim(name="now", market=market, equity_weight=target.value)]
+        asked = Aim(name="now", market=market, equity_weight=target.value)
+        if target.value * model.trigger_level < ONE:
+            return [asked]
+        alive = Aim.not_liquidatable("now", market, model)
+        room = LEAST_EXCESS if model.trigger is Trigger.AT_OR_BELOW else ZERO
+        return [asked, replace(alive, slack=room)]
     with exact():
         return [
-            Aim(name=path.name, market=path.moved(target.value, unit, market, model))
+            Aim.not_liquidatable(path.name, path.moved(target.value, unit, market, model), model)
             for path in paths_of(unit, model)
         ]
 
