@@ -244,18 +244,24 @@ class _Slice:
 
     def resolution(self, t: Decimal) -> Decimal:
         """Return the excess below which only the last digits of what it is made of are left."""
+        total = self.gross(t) + abs(self.margin(t))
+        return SAME * (abs(self.fixed_value) + self.asset.price * total)
+
+    def gross(self, t: Decimal) -> Decimal:
+        """Return the sum of what the counted amount is made of, all of one sign."""
         own = self.asset
-        terms = [own.balance, own.accrued_interest, self.fixed_profit, self.margin(t)]
+        terms = [own.balance, own.accrued_interest, self.fixed_profit]
         for held in self.moving:
             terms += [held.position.size * t, held.position.cost]
-        total = sum((abs(term) for term in terms), ZERO)
-        return SAME * (abs(self.fixed_value) + own.price * total)
+        return sum((abs(term) for term in terms), ZERO)
 
     def falls(self, t: Decimal, trigger: Trigger) -> bool:
         """Whether the unit is liquidatable at `t`."""
-        excess = self.excess(t)
-        settled = ZERO if abs(excess) <= self.resolution(t) else excess
-        return trigger.holds(excess=settled)
+        return trigger.holds(excess=ZERO if self.is_nothing(t) else self.excess(t))
+
+    def is_nothing(self, t: Decimal) -> bool:
+        """Whether the excess at `t` is no more than the last digits of what it is made of."""
+        return abs(self.excess(t)) <= self.resolution(t)
 
     def breakpoints(self) -> list[Decimal]:
         """Return every positive `t` at which the formula of the excess changes, rising."""
@@ -278,6 +284,9 @@ class _Slice:
         found: list[Decimal] = []
         for low, high in pairwise([*edges, None]):
             line = Line.through(self.counted, low or ZERO, high)
+            width = line.anchor - line.low
+            if abs(line.slope) * width <= SAME * self.gross(line.anchor + width):
+                continue  # legs that cancel: all that it rises or falls is rounding
             for knot in self.terms.schedule.knots:
                 root = line.root(knot)
                 if root is not None and root > ZERO:
@@ -346,7 +355,7 @@ def _changes(cut: _Slice, trigger: Trigger, candidates: list[Decimal]) -> list[D
     return [
         t
         for t, (before, after) in zip(roots, pairwise(between), strict=True)
-        if before != after or trigger.holds(excess=ZERO) != before
+        if before != after or (trigger.holds(excess=ZERO) != before and cut.is_nothing(t))
     ]
 
 
