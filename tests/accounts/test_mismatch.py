@@ -92,6 +92,19 @@ def test_another_row_of_the_table() -> None:
     assert_named(found, "tier_row", "row 1 of the table of BTCUSDT (0.500 %) is taken")
 
 
+def test_a_leverage_that_is_missing_comes_before_another_row() -> None:
+    lacking = {key: value for key, value in BTC.items() if key != "leverage"}
+    wanted = figure(document(), "initial_margin:BTCUSDT")
+    found = reason_of(document(positions=[lacking, SOL]), initial_margin__BTCUSDT=wanted)
+    assert_named(found, "leverage", "BTCUSDT has a leverage of 10")
+
+
+def test_no_row_is_named_for_an_initial_margin_without_a_leverage() -> None:
+    lacking = {key: value for key, value in BTC.items() if key != "leverage"}
+    found = reason_of(document(positions=[lacking, SOL]), initial_margin__BTCUSDT="1234567.89")
+    assert found.likely is None or found.likely.code != "tier_row"
+
+
 def test_a_maintenance_amount_that_is_left_out() -> None:
     tier = {"maintenance_rate": "0.01", "maintenance_amount": "0"}
     theirs = figure(document(positions=[{**BTC, "tier": tier}, SOL]), "maintenance_margin")

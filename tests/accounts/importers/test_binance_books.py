@@ -112,6 +112,30 @@ def test_version_three_takes_mode_and_leverage_from_the_configuration() -> None:
     assert any("accountConfig says it" in note for note in alone["notes"])
 
 
+def test_version_three_gives_a_leverage_by_its_initial_margin() -> None:
+    document = imported(ACCOUNT_V3, ACCOUNT_CONFIG)
+    (row,) = document["positions"]
+    assert row["leverage"] == "20"
+    assert any("worked out as 20" in note for note in document["notes"])
+
+
+@pytest.mark.parametrize("margin", ["613.5", "10", "0"])
+def test_an_initial_margin_of_no_whole_leverage_gives_none(margin: str) -> None:
+    position = {**ACCOUNT_V3["positions"][0], "initialMargin": margin, "notional": "12250"}
+    document = imported({**ACCOUNT_V3, "positions": [position]}, ACCOUNT_CONFIG)
+    assert "leverage" not in document["positions"][0]
+
+
+def test_the_margin_of_a_position_is_taken_without_that_of_its_orders() -> None:
+    position = {
+        **ACCOUNT_V3["positions"][0],
+        "initialMargin": "1225",
+        "positionInitialMargin": "612.5",
+    }
+    document = imported({**ACCOUNT_V3, "positions": [position]}, ACCOUNT_CONFIG)
+    assert document["positions"][0]["leverage"] == "20"
+
+
 def test_multi_assets_mode_is_told_by_the_configuration_too() -> None:
     document = imported(ACCOUNT_V3, {"multiAssetsMargin": True}, ASSET_INDEX)
     assert document["venue"] == "binance-usdm-multi"

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, PositionDraft
+from keelmark.accounts.importers.implied_leverage import implied_leverage
 from keelmark.accounts.importers.kind import PayloadKind, both, has, lacks, rows_of, table_of
 from keelmark.accounts.importers.payload import Payload, Row
 
@@ -37,10 +38,12 @@ class Working:
     Attributes:
         knows_multi: Whether some answer said if multi-assets mode is on.
         settings: Leverage, and whether margin is isolated, by symbol.
+        asked: Initial margin of a position without its orders, by symbol and side.
     """
 
     knows_multi: bool = False
     settings: dict[str, tuple[Decimal | None, bool]] = field(default_factory=dict)
+    asked: dict[tuple[str, str], Decimal] = field(default_factory=dict)
 
 
 def read_account(payload: Payload, draft: Draft) -> None:
@@ -77,9 +80,10 @@ def read_symbols(payload: Payload, draft: Draft) -> None:
 def finish(draft: Draft) -> None:
     """Note what the configuration says of positions that do not say it themselves."""
     working = draft.working(Working)
-    for position in draft.positions.values():
+    for key, position in draft.positions.items():
         leverage, is_isolated = working.settings.get(position.instrument, (None, False))
         position.note(leverage=leverage)
+        _note_leverage(position, draft, working.asked.get(key))
         if is_isolated and position.margin_mode is MarginMode.CROSS:
             text = "is isolated by symbolConfig and no answer has its wallet"
             draft.problems.add(position.path, f"{position.instrument} {text}; add positionRisk")
@@ -87,6 +91,19 @@ def finish(draft: Draft) -> None:
         draft.say(
             "no answer says whether multi-assets mode is on: single-asset is taken; accountConfig "
             "says it"
+        )
+
+
+def _note_leverage(position: PositionDraft, draft: Draft, asked: Decimal | None) -> None:
+    """Note the leverage that the initial margin comes to, where no answer gives it."""
+    if "leverage" in position.figures:
+        return
+    leverage = implied_leverage(position.figures.get("notional"), asked)
+    if leverage is not None:
+        position.note(leverage=leverage)
+        draft.say(
+            f"leverage of {position.instrument} worked out as {leverage:f} from its notional and "
+            "initial margin: symbolConfig says it"
         )
 
 
@@ -168,6 +185,9 @@ def _read_position(row: Row, draft: Draft) -> PositionDraft | None:
         notional=row.maybe_number("notional") or None,
         leverage=row.positive("leverage"),
     )
+    asked = row.positive("positionInitialMargin") or row.positive("initialMargin")
+    if asked is not None:
+        draft.working(Working).asked.setdefault((symbol, side), asked)
     wallet = row.amount("isolatedWallet")
     if row.flag("isolated") or row.text("marginType") == "isolated" or wallet:
         _read_isolated(row, found, wallet)

@@ -24,6 +24,9 @@ from keelmark.core.rules import MaintenanceRule, SizeTierRule, Tier, TieredRule,
 from keelmark.core.unit import MarginUnit, Position, TierRow
 from keelmark.rulebooks import Rulebook, load_rulebook, rulebook_names
 
+LEVERAGED = frozenset({"initial_margin", "available", "withdrawable", "utilisation"})
+"""Figures that read the leverage set."""
+
 
 def other_tables(question: Question) -> Iterator[Trial]:
     """The venue's rules of another date, or of another of its modes."""
@@ -49,8 +52,14 @@ def _terms_of(rules: Rulebook, unit: MarginUnit) -> MarginModel | None:
 
 
 def tier_rows(question: Question) -> Iterator[Trial]:
-    """Another row of the table, or the table where the document gives a row of its own."""
+    """Another row of the table, or the table where the document gives a row of its own.
+
+    Where a leverage is missing, what reads it says nothing about rows.
+    """
+    reads_leverage = question.name in LEVERAGED
     for held in _touched(question):
+        if reads_leverage and held.position.leverage is None:
+            continue
         position, symbol = held.position, held.position.instrument
         if position.tier is not None:
             bare = _with_position(question.scene, position, replace(position, tier=None))

@@ -17,6 +17,7 @@ from keelmark.core.numbers import ONE, ZERO, exact
 
 HYPOTHESES: tuple[Callable[[Question], Iterable[Trial]], ...] = (
     display.printed,
+    solved.missing_leverage,
     hypotheses.price_forms,
     hypotheses.other_tables,
     hypotheses.tier_rows,

@@ -10,12 +10,16 @@ from decimal import Decimal
 
 from keelmark.accounts.agreement import agrees
 from keelmark.accounts.figures import figure, percent
+from keelmark.accounts.mismatch.hypotheses import LEVERAGED
 from keelmark.accounts.mismatch.values import Question, Scene, Trial
 from keelmark.core.margin import margin_report
 from keelmark.core.model import MarginPrice
 from keelmark.core.numbers import ONE, ZERO, exact
 
 STEPS_MAX = 24
+LEVERAGE_MAX = 200
+"""No venue allows more."""
+
 STALE_MAX = Decimal("0.1")
 """A mark further away than this is no stale one."""
 
@@ -28,6 +32,27 @@ SPENT_MAX = Decimal("0.05")
 FIRST_STEP = Decimal("1e-4")
 SETTLED = Decimal("1e-20")
 """Relative step below which a solution no longer moves."""
+
+
+def missing_leverage(question: Question) -> Iterator[Trial]:
+    """A leverage that the document lacks: the whole one at which the figure is the venue's."""
+    scene = question.scene
+    if question.name not in LEVERAGED:
+        return
+    report = margin_report(scene.unit, scene.market, scene.model)
+    for held in report.positions:
+        position = held.position
+        is_asked = question.symbol in {"", position.instrument}
+        if position.leverage is not None or not is_asked or held.terms.instrument.is_option:
+            continue
+        for number in range(1, LEVERAGE_MAX + 1):
+            set_to = replace(position, leverage=Decimal(number))
+            rows = tuple(set_to if p is position else p for p in scene.unit.positions)
+            changed = replace(scene, unit=replace(scene.unit, positions=rows))
+            if agrees(question.reported, changed.figure(question.number)):
+                text = f"{position.instrument} has a leverage of {number}, which the document lacks"
+                yield Trial(code="leverage", text=text, scene=changed, change=ZERO)
+                break
 
 
 def stale_marks(question: Question) -> Iterator[Trial]:
