@@ -26,6 +26,7 @@ def test_every_rulebook_is_listed_with_its_source() -> None:
     listed = shown()
     assert "own figures" in listed
     assert "None" not in listed
+    assert max(map(len, listed.splitlines()[:-2])) <= 80
 
 
 def test_figures_of_our_own_were_read_nowhere_and_what_they_leave_out_is_named() -> None:

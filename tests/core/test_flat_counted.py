@@ -1,4 +1,4 @@
-"""Two legs whose counted profits cancel: what is left of the amount is rounding, and is no price."""
+"""Legs whose counted profits cancel: what is left of the amount is rounding, and no price."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -14,6 +14,10 @@ TABLES_SHOWN = 8
 """Tables that are named one by one; more are counted."""
 
 
+WIDTH = 80
+NEXT = "next: `keelmark venues NAME`: where each number was read, and what is not covered"
+
+
 class _Venues(click.Group):
     """Takes a rulebook's name where other groups take the name of a command."""
 
@@ -43,7 +47,8 @@ def venues(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001 an option
     ctx.obj = as_json
     if ctx.invoked_subcommand is None:
         rows = [summary(load_rulebook(name)) for name in rulebook_names()]
-        click.echo(json.dumps(rows, indent=2) if as_json else "\n".join(map(_line, rows)))
+        listed = [*map(_line, rows), "", NEXT]
+        click.echo(json.dumps(rows, indent=2) if as_json else "\n".join(listed))
 
 
 @click.command("show")
@@ -61,7 +66,8 @@ venues.add_command(import_tables)
 
 
 def _line(row: dict[str, Any]) -> str:
-    return f"{row['name']:<26} {_when(row) or 'own figures':<15}  {row['source']}"
+    line = f"{row['name']:<27} {_when(row) or 'own figures':<15}  {row['source']}"
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
 
 
 def _when(row: dict[str, Any]) -> str:
