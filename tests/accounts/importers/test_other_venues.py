@@ -152,7 +152,7 @@ def test_deribit_cash_is_equity_less_profit_since_entry() -> None:
     assert (row["entry_price"], row["mark_price"]) == ("60000", "61000")
     profit = D(-60000) * (1 / D(60000) - 1 / D(61000))
     (cash,) = document["collateral"]
-    assert abs(D(cash["balance"]) - (D("2.105") - profit)) < D("1e-20")
+    assert abs(D(cash["balance"]) - (D("2.105") - profit)) < D("1e-8")
     assert abs(profit - D("-0.01639344")) < D("1e-8")  # what the venue prints
     assert document["prices"] == {"BTC": "61010"}
     assert document["as_of"] == "2025-10-10T21:00:00Z"
@@ -178,6 +178,27 @@ def test_deribit_scenario_models_are_not_the_rulebooks(model: str) -> None:
     summary = deribit({**DERIBIT_BTC, "margin_model": model})
     why = unknown(imported(summary, DERIBIT_POSITIONS))["collateral"]
     assert f"margin model {model} is one of scenarios" in why
+
+
+def test_cross_collateral_is_not_the_segregated_rulebook() -> None:
+    btc = {**DERIBIT_BTC, "equity": 0.0, "balance": 0.0164, "margin_model": "cross_sm"}
+    usdc = {**DERIBIT_BTC, "currency": "USDC", "equity": 60000, "margin_model": "cross_sm"}
+    both = deribit({"id": 1, "summaries": [btc, usdc]})
+    account = import_account([as_payload(both), as_payload(DERIBIT_POSITIONS)]).account()
+    assert "margin model cross_sm lets every currency back every position" in str(account.unlearnt)
+    result = check(account)
+    assert result.is_liquidatable is None
+
+
+def test_equity_the_venue_prints_as_zero_is_none() -> None:
+    empty = deribit({**DERIBIT_BTC, "equity": 0.0, "balance": 0.0164, "margin_balance": 0.0})
+    document = imported(empty, DERIBIT_POSITIONS)
+    (cash,) = document["collateral"]
+    assert cash["balance"] == "0.01639344"
+    result = check(import_account([as_payload(empty), as_payload(DERIBIT_POSITIONS)]).account())
+    assert result.main is not None
+    assert result.main.report is not None
+    assert -D("1e-8") < result.main.report.equity <= 0
 
 
 OPTION: dict[str, Any] = {
@@ -211,7 +232,8 @@ def test_a_deribit_option_is_worth_its_mark_and_no_cash() -> None:
     found = import_account([as_payload(deribit(summary)), as_payload(positions)])
     (equity,) = [r for r in check(found.account()).residuals if r.number == "equity"]
     assert equity.reported == D("2.105")
-    assert equity.difference == 0
+    assert equity.difference is not None
+    assert abs(equity.difference) < D("1e-8")  # coins have 8 decimals
     assert future["instrument"] == "BTC-PERPETUAL"
 
 

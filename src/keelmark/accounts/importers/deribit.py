@@ -11,7 +11,7 @@ gives the sign. Premiums of inverse options are in the coin.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from keelmark.accounts.document import Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, plain
@@ -22,7 +22,8 @@ from keelmark.core.numbers import ONE, ZERO, exact
 
 VENUE = "deribit-sm"
 _DUST = Decimal("0.001")
-_STANDARD = ("segregated_sm", "cross_sm")
+_STANDARD, _CROSS = "segregated_sm", "cross_sm"
+_COIN_DIGITS = 8
 _SIGNS = {"buy": 1, "sell": -1}
 _FUTURES = frozenset({"future", "linear_future"})
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -139,7 +140,7 @@ def finish(draft: Draft) -> None:
         for currency, equity in working.equity.items():
             worth = working.options.get(currency, ZERO)
             _check_options(draft, working, currency, worth)
-            cash = equity - worth - working.profits.get(currency, ZERO)
+            cash = _cash(equity, worth, working.profits.get(currency, ZERO))
             if cash or currency in working.profits:
                 draft.balance("equity", currency, cash)
     if working.equity and working.profits:
@@ -150,14 +151,31 @@ def finish(draft: Draft) -> None:
             "equity holds the profit of positions nobody gave; add the answer to "
             "private/get_positions",
         )
-    other = sorted(model for model in working.models if model not in _STANDARD)
+    if _CROSS in working.models:
+        draft.unlearn(
+            Unlearnt.COLLATERAL,
+            "margin model cross_sm lets every currency back every position; the rulebook is "
+            "segregated standard margin, where each currency stands alone",
+        )
+    other = sorted(working.models - {_STANDARD, _CROSS})
     if other:
         draft.unlearn(
             Unlearnt.COLLATERAL,
             f"margin model {', '.join(other)} is one of scenarios; the rulebook is standard margin",
         )
-    if "segregated_sm" in working.models and len(working.equity) > 1:
+    if _STANDARD in working.models and len(working.equity) > 1:
         draft.say("segregated margin: each currency backs what settles in it and nothing else")
+
+
+def _cash(equity: Decimal, worth: Decimal, profit: Decimal) -> Decimal:
+    """Return what equity leaves without options and profit since entry.
+
+    The venue prints at most 8 decimals of a coin and a quotient has no end, so it is cut there,
+    downwards: an account whose equity the venue prints as 0 has none, not a 60th digit of one.
+    """
+    cash = equity - worth - profit
+    digits = max(_COIN_DIGITS, -int(equity.as_tuple().exponent))
+    return cash.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_FLOOR)
 
 
 def _check_options(draft: Draft, working: Working, currency: str, worth: Decimal) -> None:
