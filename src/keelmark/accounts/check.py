@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from keelmark.accounts.account import Account
 from keelmark.accounts.figures import percent
 from keelmark.accounts.gauge import Gauge, gauge_of
-from keelmark.accounts.known import KnownMargin, KnownPosition, known_margin, known_position
+from keelmark.accounts.known import (
+    KnownMargin,
+    KnownPosition,
+    known_margin,
+    known_position,
+    report_without_tables,
+)
 from keelmark.accounts.levels import WARN_DISTANCE, WORST_FIRST, Level, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
@@ -365,7 +371,7 @@ def check(
     levels = Levels.of(warn_distance, amber_distance)
     units = tuple(_unit_check(unit, account) for unit in account.units)
     residuals = residuals_of(
-        account.reported, [(unit.report or unit.known, unit.positions) for unit in units]
+        account.reported, [(u.report or u.known, u.positions, u.reason) for u in units]
     )
     if reasons and not all(residual.matches for residual in residuals):
         from keelmark.accounts.mismatch.rank import explained  # noqa: PLC0415 rarely needed
@@ -390,18 +396,19 @@ def _unknown_check(unit: MarginUnit, account: Account, error: MissingNumber | No
     model, market = account.model, account.market
     with exact():
         held = [known_position(p, market, model) for p in unit.positions]
-    known, reason = KnownMargin(), account.unlearnt or ""
+    known, reason, worth = KnownMargin(), account.unlearnt or "", None
     if error is not None:
         lacking = [missing_prices(unit, market, model), *(p.missing for p in held)]
         reason = "; ".join(dict.fromkeys(filter(None, lacking))) or str(error)
         known = known_margin(unit, market, model)
+        worth = None if options_of(unit, model) else report_without_tables(unit, market, model)
     return UnitCheck(
         unit=unit,
         currency=_currency(unit, model),
         report=None,
         reason=reason,
         known=known,
-        positions=tuple(_unknown_position(unit, p, reason) for p in held),
+        positions=tuple(_unknown_position(unit, p, reason, worth) for p in held),
         joint_moves=_unknown_joint_moves(unit, model, reason),
     )
 
@@ -497,14 +504,20 @@ def _naive_price(report: MarginReport, symbol: str) -> Decimal | None:
     return naive_price(report, symbol) if any(p.maintenance_margin for p in others) else None
 
 
-def _unknown_position(unit: MarginUnit, held: KnownPosition, reason: str) -> PositionCheck:
-    """Return a position of a unit whose margin is unknown: so are the prices that end it."""
+def _unknown_position(
+    unit: MarginUnit, held: KnownPosition, reason: str, worth: MarginReport | None
+) -> PositionCheck:
+    """Return a position of a unit whose margin is unknown: so is its liquidation price.
+
+    What it is worth may be known without a table; then its bankruptcy price is.
+    """
     unknown = LiquidationPrices(status=PriceStatus.UNKNOWN, reason=reason)
+    symbol = held.margin.position.instrument
     return PositionCheck(
         unit_id=unit.unit_id,
         held=held.margin,
         liquidation=unknown,
-        bankruptcy=unknown,
+        bankruptcy=unknown if worth is None else bankruptcy_price(worth, symbol),
         missing=held.missing,
     )
 

@@ -1,4 +1,4 @@
-"""What stays known of a unit's margin while the price of an asset is missing."""
+"""What stays known of a unit's margin while a price of an asset or a bracket table is missing."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -21,14 +21,18 @@ from keelmark.core.unit import MarginUnit, Position, TierRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownMargin:
-    """The requirements of a unit, valuation currency; `None` where a missing price is in them.
+    """What is known of a unit, valuation currency; `None` where what is missing is in it.
 
     Attributes:
+        equity: Collateral after haircuts plus counted profit.
+        effective_leverage: Sum of notionals over equity.
         initial_margin: Initial requirement, open orders included.
         liquidation_end_margin: Requirement at which a liquidation stops.
         maintenance_margin: Maintenance requirement.
     """
 
+    equity: Decimal | None = None
+    effective_leverage: Decimal | None = None
     initial_margin: Decimal | None = None
     liquidation_end_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
@@ -61,8 +65,7 @@ def known_position(position: Position, market: Market, model: MarginModel) -> Kn
     try:
         return KnownPosition(margin=position_margin(position, market, model))
     except MissingTable as error:
-        bare = replace(position, tier=TierRow(maintenance_rate=ZERO), leverage=None)
-        margin = replace(position_margin(bare, market, model), position=position)
+        margin = replace(position_margin(_bare(position), market, model), position=position)
         return KnownPosition(margin=margin, missing=str(error))
     except MissingMarkPrice as error:
         terms = model.instrument(position.instrument)
@@ -82,6 +85,8 @@ def known_margin(unit: MarginUnit, market: Market, model: MarginModel) -> KnownM
     anything = {**market.asset_prices, **dict.fromkeys(missing, ONE)}
     try:
         report = margin_report(unit, replace(market, asset_prices=anything), model)
+    except MissingTable:
+        return _without_table(unit, market, model)
     except MissingNumber:
         return KnownMargin()
     lacking = [asset for asset in report.assets if asset.asset in missing]
@@ -91,6 +96,41 @@ def known_margin(unit: MarginUnit, market: Market, model: MarginModel) -> KnownM
     if _asks(lacking, "maintenance_margin"):
         known = replace(known, maintenance_margin=None, liquidation_end_margin=None)
     return known
+
+
+def report_without_tables(
+    unit: MarginUnit, market: Market, model: MarginModel
+) -> MarginReport | None:
+    """Return a report in which positions without a table ask nothing: what it is worth is true.
+
+    Its requirements are not; `None` where a price or a collateral weight is missing too.
+    """
+    rows = tuple(_bare(row) if _lacks_table(row, market, model) else row for row in unit.positions)
+    try:
+        return margin_report(replace(unit, positions=rows, orders=()), market, model)
+    except MissingNumber:
+        return None
+
+
+def _without_table(unit: MarginUnit, market: Market, model: MarginModel) -> KnownMargin:
+    report = report_without_tables(unit, market, model)
+    if report is None:
+        return KnownMargin()
+    return KnownMargin(equity=report.equity, effective_leverage=report.effective_leverage.value)
+
+
+def _bare(position: Position) -> Position:
+    return replace(position, tier=TierRow(maintenance_rate=ZERO), leverage=None)
+
+
+def _lacks_table(position: Position, market: Market, model: MarginModel) -> bool:
+    try:
+        position_margin(position, market, model)
+    except MissingTable:
+        return True
+    except MissingNumber:
+        return False
+    return False
 
 
 def _asks(assets: list[AssetMargin], requirement: str) -> bool:

@@ -17,7 +17,8 @@ HELD_FORM = "the venue holds maintenance at the present mark; the report solves 
 SAME_DIGITS = 4
 """Digits of a difference."""
 
-Checked = tuple[MarginReport | KnownMargin, Sequence[PositionCheck]]
+Checked = tuple[MarginReport | KnownMargin, Sequence[PositionCheck], str | None]
+"""The margin of a unit, its positions, and why it has no report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,8 @@ class Residual:
         """Why the two differ, as far as is known; that they match, where they do."""
         if self.matches:
             return "matches to the printed digits"
+        if self.likely is None and self.computed is None and self.reason:
+            return self.reason
         return "unexplained" if self.likely is None else self.likely.verdict
 
 
@@ -81,7 +84,7 @@ def residuals_of(
 
     Args:
         reported: By number, then by instrument or `TOTAL`.
-        units: Report and positions of each unit; totals are compared with the first.
+        units: Each unit; totals are compared with the first.
     """
     found: list[Residual] = []
     for number, figures in reported.items():
@@ -96,7 +99,7 @@ def residuals_of(
 def _total(number: str, reported: Decimal, units: Sequence[Checked]) -> Residual:
     figure = getattr(units[0][0], number, None) if units else None
     if figure is None:
-        reason = "no unit, or a price it needs is missing"
+        reason = (units[0][2] if units else None) or "nothing is held"
         return Residual(number=number, reported=reported, computed=None, reason=reason)
     if isinstance(figure, Decimal):
         return Residual(number=number, reported=reported, computed=figure)
@@ -109,7 +112,7 @@ def _position(
     reported: Decimal,
     units: Sequence[Checked],
 ) -> Residual:
-    rows = [p for _, held in units for p in held if p.held.position.instrument == instrument]
+    rows = [p for _, held, _ in units for p in held if p.held.position.instrument == instrument]
     name = f"{number}:{instrument}"
     if not rows:
         return Residual(

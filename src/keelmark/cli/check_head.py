@@ -66,7 +66,9 @@ def _totals(found: AccountCheck, unit: UnitCheck) -> list[str]:
     report, needed = unit.report, unit.known.maintenance_margin
     if report is None:
         shown = "unknown" if needed is None else f"{figure(needed)} {unit.currency}"
-        return ["equity unknown", f"maintenance {shown}"]
+        equity = unit.known.equity
+        worth = "unknown" if equity is None else f"{figure(equity)} {unit.currency}"
+        return [f"equity {worth}", f"maintenance {shown}"]
     ratio, leverage = report.margin_ratio.value, report.effective_leverage.value
     gauge = gauge_of(unit.report, found.account.rulebook.liquidation)
     return [
