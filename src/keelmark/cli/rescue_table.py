@@ -66,7 +66,8 @@ def bar_line(when: str, standing: Standing, unit: UnitCheck) -> str:
     shown = "no equity" if used is None else percent(used)
     filled = BAR if used is None else min(BAR, max(0, round(used * BAR)))
     bar = "#" * filled + "-" * (BAR - filled)
-    far = "" if unit.distance is None else f"{GAP}nearest {percent(unit.distance)}"
+    nearest = standing.distance if standing.distance is not None else unit.distance
+    far = "" if nearest is None else f"{GAP}nearest {percent(nearest)}"
     equity = f"equity {compact(standing.equity)} {unit.currency}"
     return f"{INDENT}{when:<6}[{bar}] {shown:>7}{far}{GAP}{equity}"
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from keelmark.core.errors import InvalidInput
+from keelmark.core.excess import price_of
 from keelmark.core.joint_move import all_together
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, Trigger
@@ -89,9 +90,9 @@ def aims_of(target: Target, unit: MarginUnit, market: Market, model: MarginModel
     """Return the demands of a target on a unit.
 
     A ratio is one demand at the prices now; one so high that the trigger may hold there asks beside
-    it that the trigger does not. A distance is one at each end of every path: all
-    prices together and each alone, down and up. Where the excess is concave along a path, the
-    demand at its end and the prices now hold everything between.
+    it that the trigger does not. A distance is one at each end of every path: all prices together,
+    each coin with its contracts and each mark alone, down and up. Where the excess is concave along
+    a path, the demand at its end and the prices now hold everything between.
     """
     if target.kind is TargetKind.RATIO:
         asked = Aim(name="now", market=market, equity_weight=target.value)
@@ -109,22 +110,32 @@ def aims_of(target: Target, unit: MarginUnit, market: Market, model: MarginModel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """Prices that move alike: all a unit reads, or one mark alone.
+    """Prices that move alike: all a unit reads, one coin's, or one mark alone.
 
     Attributes:
         name: In words.
         direction: Relative change by instrument per unit of size.
         alone: Whether one mark moves and the prices of assets stand still.
+        coin: The asset whose price as collateral moves by its own name.
+        is_down: Whether prices fall.
     """
 
     name: str
     direction: Mapping[str, Decimal]
-    alone: bool
+    alone: bool = False
+    coin: str = ""
+    is_down: bool = True
 
     def moved(self, size: Decimal, unit: MarginUnit, market: Market, model: MarginModel) -> Market:
         """Return the market after a move of this size."""
         moved = PricePath.along(unit, self.direction, market, model).at(size)
-        return replace(moved, asset_prices=market.asset_prices) if self.alone else moved
+        if self.alone:
+            return replace(moved, asset_prices=market.asset_prices)
+        if not self.coin:
+            return moved
+        share = ONE - size if self.is_down else ONE + size
+        price = max(ZERO, price_of(self.coin, market, model) * share)
+        return replace(moved, asset_prices={**moved.asset_prices, self.coin: price})
 
 
 def paths_of(unit: MarginUnit, model: MarginModel) -> Iterator[Path]:
@@ -134,6 +145,38 @@ def paths_of(unit: MarginUnit, model: MarginModel) -> Iterator[Path]:
         step, word = (-ONE, "down") if down else (ONE, "up")
         everything = all_together(unit, model, down=down)
         if everything:
-            yield Path(name=f"all together {word}", direction=everything, alone=False)
+            yield Path(name=f"all together {word}", direction=everything)
         for symbol in symbols:
             yield Path(name=f"{symbol} {word}", direction={symbol: step}, alone=True)
+    yield from coin_paths(unit, model)
+
+
+def coin_paths(unit: MarginUnit, model: MarginModel) -> Iterator[Path]:
+    """Yield the paths of each coin with all contracts on it and its price as collateral.
+
+    A coin with one contract that is no collateral moves as that mark alone, and is left out. Assets
+    that stand for the dollar are what is measured in, and stand still.
+    """
+    on_coin: dict[str, list[str]] = {}
+    for held in unit.positions:
+        base = model.instrument(held.instrument).instrument.base
+        symbols = on_coin.setdefault(base, [])
+        if held.instrument not in symbols:
+            symbols.append(held.instrument)
+    assets = dict.fromkeys((*unit.balances, *unit.accrued_interest, *unit.loans))
+    counted = [a for a in assets if model.reads_price_of(a) and not stands_for_the_dollar(a)]
+    for coin in dict.fromkeys((*on_coin, *counted)):
+        symbols = on_coin.get(coin, [])
+        if coin not in counted and len(symbols) == 1:
+            continue
+        priced = coin if coin in counted else ""
+        name = f"{coin} with its contracts" if symbols else coin
+        for is_down in (True, False):
+            direction = dict.fromkeys(symbols, -ONE if is_down else ONE)
+            word = "down" if is_down else "up"
+            yield Path(name=f"{name} {word}", direction=direction, coin=priced, is_down=is_down)
+
+
+def stands_for_the_dollar(asset: str) -> bool:
+    """Whether an asset is a dollar by its name: prices are told in it."""
+    return "USD" in asset or asset == "DAI"
