@@ -51,6 +51,40 @@ def test_the_newest_table_at_or_before_a_date_is_chosen(reference: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "date",
+    [
+        "2025-6",
+        "latest",
+        "2024-13",
+        "2024-00",
+        "",
+        " ",
+        "2025",
+        "2025-06-31",
+        "2025-06-1",
+        "٢٠٢٥-٠٦",
+    ],
+)
+def test_a_date_that_is_no_month_is_refused_with_the_dates_that_are_known(date: str) -> None:
+    known = "binance-usdm@2023-08, binance-usdm@2025-06"
+    with pytest.raises(UnknownRulebook, match=rf"(?s)YYYY-MM.*{known}"):
+        load_rulebook(f"binance-usdm@{date}")
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("binance-usdm@2025-06-01", "binance-usdm@2025-06"),
+        ("binance-usdm@2025-11-30", "binance-usdm@2025-06"),
+        ("okx-multi@2022-12-31", "okx-multi@2022-12"),
+        ("bybit-uta@2024-12-31", "bybit-uta@2024-01"),
+    ],
+)
+def test_a_full_date_is_read_as_its_month(reference: str, name: str) -> None:
+    assert load_rulebook(reference).name == name
+
+
+@pytest.mark.parametrize(
     ("reference", "hint"),
     [
         ("genric", "did you mean 'generic'"),

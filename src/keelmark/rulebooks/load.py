@@ -1,8 +1,10 @@
 """Find, read and check rulebooks: `venue@YYYY-MM`, `venue`, or a path to a TOML file."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date as Day  # noqa: N812 a date here is a text
 from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
@@ -23,6 +25,9 @@ from keelmark.rulebooks.build import (
 )
 from keelmark.rulebooks.document import InstrumentDocument, RulebookDocument
 from keelmark.rulebooks.extend import Origin, Raw, merged
+
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
+"""A month or a day; whether there is such a day is another question."""
 
 PARTS = "parts/"
 """Folder of what built-in rulebooks share and no venue is by itself."""
@@ -120,11 +125,11 @@ def rulebook_names() -> tuple[str, ...]:
 def load_rulebook(reference: str) -> Rulebook:
     """Return a rulebook by `venue@YYYY-MM`, by venue (its newest table), or by path.
 
-    With a date, the newest table at or before it is chosen. What a file `extends` is found in the
-    same ways, paths beside the file.
+    With a date, YYYY-MM or a day of it, the newest table at or before it is chosen. What a file
+    `extends` is found in the same ways, paths beside the file.
 
     Raises:
-        UnknownRulebook: No such venue, or no table that old.
+        UnknownRulebook: No such venue, no such date, or no table that old.
         InvalidDocument: The file does not follow the contract; names the place.
     """
     if reference.endswith(".toml"):
@@ -213,21 +218,47 @@ def _built_in() -> frozenset[str]:
 
 
 def _choose(reference: str) -> str:
-    venue, _, date = reference.partition("@")
+    venue, at, date = reference.partition("@")
     dated = sorted(name for name in _built_in() if name.partition("@")[0] == venue)
     if not dated:
         venues = {name.partition("@")[0] for name in _built_in()}
         msg = f"no rulebook {reference!r}; {nearest(venue, venues)}"
         raise UnknownRulebook(msg)
-    usable = [name for name in dated if not date or name.partition("@")[2] <= date]
+    if not at:
+        return _in_force(venue, None, dated)
+    month = _month(date)
+    if month is None:
+        msg = (
+            f"no rulebook {reference!r}: write the date as YYYY-MM (01 to 12) or YYYY-MM-DD; "
+            f"built in: {', '.join(dated)}"
+        )
+        raise UnknownRulebook(msg)
+    return _in_force(venue, month, dated)
+
+
+def _month(date: str) -> str | None:
+    """Return the month of a date, YYYY-MM or YYYY-MM-DD; `None` of anything else."""
+    if DATE.fullmatch(date) is None:
+        return None
+    month = date[: len("YYYY-MM")]
+    try:
+        Day.fromisoformat(date if date != month else f"{month}-01")
+    except ValueError:
+        return None
+    return month
+
+
+def _in_force(venue: str, month: str | None, dated: Sequence[str]) -> str:
+    """Return the newest table at or before a month; without one, the newest there is."""
+    usable = [name for name in dated if month is None or name.partition("@")[2] <= month]
     if not usable:
-        msg = f"no {venue} rulebook as old as {date}; the oldest is {dated[0]}"
+        msg = f"no {venue} rulebook as old as {month}; the oldest is {dated[0]}"
         raise UnknownRulebook(msg)
     until = _content(usable[-1]).get("until")
-    if until is not None and date > until and reference != usable[-1]:
+    if until is not None and month is not None and month > until:
         msg = (
-            f"no {venue} rulebook is known for {date}: {usable[-1]} holds until {until}; built in: "
-            f"{', '.join(dated)}. Name one of them in `venue` to use it all the same"
+            f"no {venue} rulebook is known for {month}: {usable[-1]} holds until {until}; built "
+            f"in: {', '.join(dated)}. Name one of them in `venue` to use it all the same"
         )
         raise UnknownRulebook(msg)
     return usable[-1]
