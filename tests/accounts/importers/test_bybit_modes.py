@@ -1,11 +1,14 @@
 """Bybit: margin modes, inverse contracts, options, older wallets."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from keelmark.accounts import check
+from keelmark.accounts.importers import import_account
 from tests.accounts.importers.answers import BYBIT_POSITIONS, BYBIT_WALLET, bybit
-from tests.accounts.importers.reading import imported, refused, unknown
+from tests.accounts.importers.reading import as_payload, imported, refused, unknown
 
 ROW: dict[str, Any] = BYBIT_POSITIONS["result"]["list"][0]
 
@@ -57,6 +60,38 @@ def test_in_isolated_mode_every_position_is_margined_alone() -> None:
     document = imported(BYBIT_WALLET, BYBIT_POSITIONS, info("ISOLATED_MARGIN"))
     (row,) = document["positions"]
     assert (row["margin_mode"], row["isolated_margin"]) == ("isolated", "3000")
+
+
+def test_the_margin_of_isolated_positions_is_counted_once() -> None:
+    row = {
+        **ROW,
+        "symbol": "BTCUSDT",
+        "side": "Buy",
+        "size": "0.5",
+        "avgPrice": "60000",
+        "markPrice": "60000",
+        "positionBalance": "6000",
+        "unrealisedPnl": "0",
+    }
+    answers = (
+        wallet(walletBalance="10000", equity="10000", usdValue="10000"),
+        bybit([row], category="linear"),
+        info("ISOLATED_MARGIN"),
+    )
+    document = imported(*answers)
+    assert document["collateral"] == [{"asset": "USDT", "balance": "4000"}]
+    assert document["positions"][0]["isolated_margin"] == "6000"
+    account = import_account([as_payload(answer) for answer in answers]).account()
+    reports = [unit.report for unit in check(account).units]
+    assert sum(report.equity for report in reports if report is not None) == Decimal(10_000)
+
+
+def test_equity_that_the_parts_do_not_add_up_to_is_said() -> None:
+    agrees = imported(BYBIT_WALLET, BYBIT_POSITIONS, info("REGULAR_MARGIN"))
+    assert "as taken apart" not in " ".join(agrees.get("notes", []))
+    owed = wallet(walletBalance="-500", equity="-250", spotBorrow="500", usdValue="-250")
+    notes = " ".join(imported(owed, BYBIT_POSITIONS, info("REGULAR_MARGIN"))["notes"])
+    assert "coin[0].equity: equity of USDT is -250 by the venue and -750 as taken apart" in notes
 
 
 def test_in_isolated_mode_a_position_needs_its_margin() -> None:

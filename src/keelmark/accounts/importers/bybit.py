@@ -2,9 +2,10 @@
 
 Source: bybit-exchange.github.io/docs/v5, account/wallet-balance, account/account-info and position.
 Equity of a coin is `walletBalance - spotBorrow + unrealisedPnl` (and option value); `usdValue` over
-`equity` is the price the venue used. Sizes are unsigned beside a side, in USD of inverse contracts.
-Whether margin is isolated is a mode of the account: `tradeMode` of a position says it of accounts
-that are not unified and is 0 in all others.
+`equity` is the price the venue used. `walletBalance` holds the margin of isolated positions too:
+what backs the rest is what they leave. Sizes are unsigned beside a side, in USD of inverse
+contracts. Whether margin is isolated is a mode of the account: `tradeMode` of a position says it
+of accounts that are not unified and is 0 in all others.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
-from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided
+from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided, plain
 from keelmark.accounts.importers.kind import PayloadKind
 from keelmark.accounts.importers.listed import is_listed_option, listed_terms, note_row
 from keelmark.accounts.importers.payload import Payload, Row
@@ -24,6 +25,8 @@ _SIGNS = {"Buy": 1, "Sell": -1}
 _ISOLATED_TRADE_MODE = Decimal(1)
 _DIGITS_MIN = 4
 _ZERO = Decimal(0)
+_AGREES = Decimal("0.001")
+"""Part of a figure by which marks of one instant may differ in print."""
 _ISOLATED, _PORTFOLIO = "ISOLATED_MARGIN", "PORTFOLIO_MARGIN"
 _MODES = ("REGULAR_MARGIN", _ISOLATED, _PORTFOLIO)
 _OPTIONS = ("-C", "-P", "-C-USDT", "-P-USDT")
@@ -50,6 +53,27 @@ class RiskLimit:
     amount: Decimal | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coin:
+    """What the wallet says of a coin.
+
+    Attributes:
+        path: Where.
+        wallet: `walletBalance`.
+        owed: What spot trading borrowed.
+        interest: Owed and perhaps not in equity yet.
+        equity: The venue's own, where it is given.
+        counts: Whether it is collateral.
+    """
+
+    path: str
+    wallet: Decimal
+    owed: Decimal
+    interest: Decimal
+    equity: Decimal | None
+    counts: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class Working:
     """What is kept until every answer was read.
@@ -59,12 +83,14 @@ class Working:
         inverse: Instruments of the inverse category.
         margins: Margin of each position, by instrument and side.
         limits: Risk limits by instrument.
+        coins: The wallet by coin.
     """
 
     mode: str | None = None
     inverse: set[str] = field(default_factory=set)
     margins: dict[tuple[str, str], Decimal | None] = field(default_factory=dict)
     limits: dict[str, list[RiskLimit]] = field(default_factory=dict)
+    coins: dict[str, Coin] = field(default_factory=dict)
 
 
 def read_info(payload: Payload, draft: Draft) -> None:
@@ -138,6 +164,67 @@ def finish(draft: Draft) -> None:
         if key[0] in working.inverse and listed_terms(draft, key[0], VENUE) is None:
             position.spec = _inverse_spec(key[0])
         _note_limit(position, draft, working)
+    with exact():
+        _check_equity(draft, working)
+        _take_isolated_out(draft, working)
+
+
+def _check_equity(draft: Draft, working: Working) -> None:
+    """Say it where a coin's parts do not add up to the equity the venue prints."""
+    if Unlearnt.POSITIONS not in draft.learnt or Unlearnt.POSITIONS in draft.lost:
+        return
+    for name, coin in working.coins.items():
+        held = [p for p in draft.positions.values() if _settle(p, draft, working) == name]
+        gains = [_worth(position, draft) for position in held]
+        gain = sum((known for known in gains if known is not None), _ZERO)
+        if coin.equity is None or None in gains:
+            continue
+        found = coin.wallet - coin.owed + gain
+        largest = max(abs(part) for part in (coin.wallet, coin.owed, gain, coin.equity))
+        if abs(found - coin.equity) > largest * _AGREES + coin.interest:
+            draft.say(
+                f"{coin.path}: equity of {name} is {plain(coin.equity)} by the venue and "
+                f"{plain(found)} as taken apart (wallet {plain(coin.wallet)}, owed "
+                f"{plain(coin.owed)}, profit and options {plain(gain)}): the answers are of "
+                "different instants, or something is missing or counted twice"
+            )
+
+
+def _take_isolated_out(draft: Draft, working: Working) -> None:
+    """Leave in the cross balance what the margins of isolated positions leave of the wallet."""
+    margins: dict[str, Decimal] = {}
+    for position in draft.positions.values():
+        if position.margin_mode is MarginMode.ISOLATED:
+            name = _settle(position, draft, working)
+            margin = position.figures.get("isolated_margin", _ZERO)
+            margins[name] = margins.get(name, _ZERO) + margin
+    for name, margin in margins.items():
+        coin = working.coins.get(name)
+        if margin and coin is not None and coin.counts and name in draft.collateral:
+            draft.collateral[name] -= margin
+            draft.say(
+                f"{plain(margin)} {name} of the wallet is margin of isolated positions and backs "
+                "them alone"
+            )
+
+
+def _settle(position: PositionDraft, draft: Draft, working: Working) -> str:
+    """Return what a contract settles in, also of one the rulebook does not list."""
+    symbol = position.instrument
+    terms = listed_terms(draft, symbol, VENUE)
+    if terms is not None:
+        return terms.instrument.settle
+    if symbol in working.inverse:
+        return symbol.partition("USD")[0]
+    return "USDC" if symbol.endswith(("PERP", "USDC")) else "USDT"
+
+
+def _worth(position: PositionDraft, draft: Draft) -> Decimal | None:
+    """Return what a position adds to equity: profit, or of an option its value."""
+    mark = position.mark_price
+    if is_listed_option(draft, position.instrument, VENUE):
+        return None if mark is None else position.size * mark
+    return position.figures.get("unrealized_pnl")
 
 
 def _inverse_spec(symbol: str) -> dict[str, JsonValue]:
@@ -231,6 +318,14 @@ def _read_coin(row: Row, draft: Draft) -> None:
         draft.liabilities[asset] = owed
     if interest:
         draft.accrued_interest[asset] = interest
+    draft.working(Working).coins[asset] = Coin(
+        path=row.at("equity"),
+        wallet=row.amount("walletBalance"),
+        owed=owed,
+        interest=interest,
+        equity=row.maybe_number("equity"),
+        counts=counts,
+    )
     equity, value = row.amount("equity"), row.amount("usdValue")
     if equity and value and (equity > 0) == (value > 0):
         draft.prices.setdefault(asset, divided(value, equity))
