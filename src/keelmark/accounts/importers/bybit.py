@@ -16,6 +16,7 @@ from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided, plain
 from keelmark.accounts.importers.kind import PayloadKind
 from keelmark.accounts.importers.listed import is_listed_option, listed_terms, note_row
+from keelmark.accounts.importers.own_rows import note_rate_beside_fee
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.core.numbers import exact
 from keelmark.core.rules import with_deductions
@@ -124,10 +125,17 @@ def _note_limit(position: PositionDraft, draft: Draft, working: Working) -> None
     """Note the row of a position's value where the built-in table has another or none."""
     limits = sorted(working.limits.get(position.instrument, []), key=lambda row: row.value_max)
     mark = position.mark_price
-    if not limits or mark is None:
+    is_inverse = position.instrument in working.inverse
+    if mark is None:
+        return
+    if not limits:
+        if not is_inverse:
+            with exact():
+                value = abs(position.size) * mark
+            table = "bybit:limits"
+            note_rate_beside_fee(position, draft, notional=value, table=table, venue=VENUE)
         return
     with exact():
-        is_inverse = position.instrument in working.inverse
         value = abs(position.size) / mark if is_inverse else abs(position.size) * mark
         floors = [_ZERO, *(row.value_max for row in limits[:-1])]
         rates = [row.rate for row in limits]

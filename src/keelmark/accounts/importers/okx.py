@@ -16,6 +16,7 @@ from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, divided, plain
 from keelmark.accounts.importers.kind import PayloadKind
 from keelmark.accounts.importers.listed import listed_terms, note_row, rulebook_of
+from keelmark.accounts.importers.own_rows import note_rate
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.core.numbers import exact
 
@@ -145,17 +146,23 @@ def finish(draft: Draft) -> None:
 
 
 def _note_tiers(draft: Draft, working: Working) -> None:
-    """Note the rate of each position's size where the built-in table has another or none."""
+    """Note the rate of each position's size where the built-in table has another or none.
+
+    Without the venue's table it is the rate of `mmr`, which leaves the fees of a liquidation out.
+    """
     for position in draft.positions.values():
         rows = working.tiers.get(_index(position.instrument), [])
         count, mark = working.counts.get(position.instrument), position.mark_price
-        if not rows or count is None or mark is None:
+        if count is None or mark is None:
             continue
-        rows = sorted(rows, key=lambda row: row.contracts_max)
-        row = next((row for row in rows if abs(count) <= row.contracts_max), rows[-1])
         inverse = working.contracts[position.instrument].is_inverse
         worth = working.contracts[position.instrument].value
         notional = abs(count) * worth / mark if inverse else abs(position.size) * mark
+        if not rows:
+            note_rate(position, draft, notional=notional, table="okx:tiers", venue=VENUE)
+            continue
+        rows = sorted(rows, key=lambda row: row.contracts_max)
+        row = next((row for row in rows if abs(count) <= row.contracts_max), rows[-1])
         note_row(position, draft, notional=notional, rate=row.rate, amount=Decimal(0))
 
 

@@ -24,6 +24,7 @@ from keelmark.accounts.importers.ccxt_raw import raw_answers
 from keelmark.accounts.importers.draft import Draft, JsonValue
 from keelmark.accounts.importers.kind import PayloadKind
 from keelmark.accounts.importers.payload import Payload
+from keelmark.accounts.importers.tables import say_tables
 from keelmark.core.errors import nearest
 from keelmark.rulebooks import Rulebook
 
@@ -119,6 +120,7 @@ def import_account(
     draft.check_positions(_price_advice(found))
     problems.raise_any("import")
     draft.venue = venue or draft.venue
+    say_tables(draft, {kind.alias for _, kind in found})
     made = ImportedAccount(document=draft.document(), kinds=tuple(kind for _, kind in found))
     read_document(parse_document(made.text, title=_MADE, toml=False), title=_MADE)
     return made

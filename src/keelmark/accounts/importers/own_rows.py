@@ -1,0 +1,96 @@
+"""The maintenance rate in effect, from what the venue asks for a position: no table is needed."""
+
+from decimal import Decimal
+
+from keelmark.accounts.agreement import agrees
+from keelmark.accounts.importers.draft import Draft, PositionDraft, divided, plain
+from keelmark.accounts.importers.listed import listed_terms
+from keelmark.core.errors import KeelmarkError
+from keelmark.core.excess import close_fee_amount
+from keelmark.core.model import CloseFeeBasis, InstrumentTerms
+from keelmark.core.numbers import ZERO, exact
+from keelmark.core.unit import Position
+
+_GRAINS = (Decimal("0.0001"), Decimal("0.00001"), Decimal("0.000001"))
+"""Venues print rates in whole units of one of these."""
+
+
+def has_table(terms: InstrumentTerms | None, size: Decimal, notional: Decimal) -> bool:
+    """Whether built-in terms know what is asked for a position of this size."""
+    try:
+        return terms is not None and bool(terms.maintenance.requirement(size, notional))
+    except KeelmarkError:
+        return False
+
+
+def note_rate(
+    position: PositionDraft, draft: Draft, *, notional: Decimal, table: str, venue: str
+) -> None:
+    """Note the rate of a requirement without fees, where no table is built in."""
+    asked = position.reported.get("maintenance_margin")
+    known = has_table(listed_terms(draft, position.instrument, venue), position.size, notional)
+    if known or position.tier or not asked or not notional:
+        return
+    rate = _round_rate(asked, notional) or divided(asked, notional)
+    _set(position, draft, rate, f"{table} has the table")
+
+
+def note_rate_beside_fee(
+    position: PositionDraft, draft: Draft, *, notional: Decimal, table: str, venue: str
+) -> None:
+    """Note the rate of a requirement that holds the fee to close, where no table is built in.
+
+    A requirement less the fee that comes to no round rate holds a deduction or another fee: it
+    would not be the row, so none is noted.
+    """
+    asked = position.reported.get("maintenance_margin")
+    terms = listed_terms(draft, position.instrument, venue)
+    known = has_table(terms, position.size, notional)
+    if terms is None or known or position.tier or not asked or not notional:
+        return
+    fee = _fee(position, terms, notional)
+    rate = None if fee is None else _round_rate(asked - fee, notional)
+    if rate is None:
+        draft.say(
+            f"positionMM of {position.instrument} less the fee to close is no round rate of its "
+            "value, so the venue's row cannot be told from it"
+        )
+        return
+    _set(position, draft, rate, f"the fee to close is taken out of it; {table} has the table")
+
+
+def _set(position: PositionDraft, draft: Draft, rate: Decimal, more: str) -> None:
+    position.tier = {"maintenance_rate": plain(rate)}
+    draft.say(
+        f"{position.instrument} is margined at {plain(rate * 100)} %, worked out from what the "
+        f"venue asks for it now, at every price; {more}"
+    )
+
+
+def _round_rate(asked: Decimal, notional: Decimal) -> Decimal | None:
+    """Return the round rate that gives a requirement to its printed digits."""
+    if asked <= ZERO:
+        return None
+    for grain in _GRAINS:
+        with exact():
+            rate = (asked / notional / grain).to_integral_value() * grain
+            if rate > ZERO and agrees(asked, rate * notional):
+                return rate.normalize()
+    return None
+
+
+def _fee(position: PositionDraft, terms: InstrumentTerms, notional: Decimal) -> Decimal | None:
+    """Return the fee to close that the rulebook has inside maintenance."""
+    entry, leverage = position.entry_price, position.figures.get("leverage")
+    if terms.close_fee is None:
+        return ZERO
+    if entry is None or (leverage is None and terms.close_fee.basis is CloseFeeBasis.BANKRUPTCY):
+        return None
+    held = Position(
+        instrument=position.instrument,
+        size=position.size,
+        cost=terms.instrument.value(position.size, entry),
+        leverage=leverage,
+    )
+    with exact():
+        return close_fee_amount(terms.close_fee, held, notional)

@@ -1,0 +1,104 @@
+"""What a position's own requirement says of its row, and what an import says of tables."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from keelmark.accounts import check
+from keelmark.accounts.importers import import_account
+from tests.accounts.importers.reading import as_payload, imported
+
+D = Decimal
+TIME = "1760000000000"
+
+
+def okx(**changes: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    held = {
+        "avgPx": "100000",
+        "imr": "10100",
+        "instId": "BTC-USDT-SWAP",
+        "instType": "SWAP",
+        "lever": "10",
+        "markPx": "101000",
+        "mgnMode": "cross",
+        "mmr": "404",
+        "notionalUsd": "101000",
+        "pos": "-100",
+        "posSide": "net",
+        "uTime": TIME,
+        "upl": "-1000",
+        "idxPx": "101000",
+    }
+    cash = {"cashBal": "20000", "ccy": "USDT", "eq": "19000", "eqUsd": "19000", "disEq": "19000"}
+    whole = {"adjEq": "19000", "details": [cash], "totalEq": "19000", "uTime": TIME}
+    return {"code": "0", "data": [held | changes]}, {"code": "0", "data": [whole]}
+
+
+def bybit(**changes: object) -> dict[str, Any]:
+    held = {
+        "positionIdx": 0,
+        "symbol": "LINKUSDT",
+        "side": "Sell",
+        "size": "100",
+        "avgPrice": "20",
+        "positionValue": "2100",
+        "tradeMode": 0,
+        "leverage": "10",
+        "markPrice": "21",
+        "liqPrice": "",
+        "positionMM": "22.21",
+        "positionIM": "211.21",
+        "unrealisedPnl": "-100",
+    }
+    result = {"nextPageCursor": "", "category": "linear", "list": [held | changes]}
+    return {"retCode": 0, "result": result, "time": int(TIME)}
+
+
+def test_the_rate_of_okx_is_its_requirement_over_the_notional() -> None:
+    document = imported(*okx())
+    (row,) = document["positions"]
+    assert row["tier"] == {"maintenance_rate": "0.004"}
+    assert any("0.4 %" in note and "okx:tiers" in note for note in document["notes"])
+    account = import_account([as_payload(answer) for answer in okx()]).account()
+    report = check(account).units[0].report
+    assert report is not None
+    # what the venue prints leaves the fee to close out: 0.05 % of the notional
+    assert report.maintenance_margin == D("404") + D("50.5")
+
+
+def test_a_requirement_of_no_round_rate_keeps_its_quotient() -> None:
+    (row,) = imported(*okx(mmr="404.123456"))["positions"]
+    rate = D(row["tier"]["maintenance_rate"])
+    assert abs(rate * 101_000 - D("404.123456")) < D("0.000001")
+
+
+def test_the_rate_of_bybit_is_its_requirement_less_the_fee_to_close() -> None:
+    # fee: 100 * 20 * (1 + 1/10) * 0.055 % = 1.21; the rest is 1 % of 2,100
+    document = imported(bybit())
+    assert document["positions"][0]["tier"] == {"maintenance_rate": "0.01"}
+    assert any("the fee to close is taken out" in note for note in document["notes"])
+
+
+@pytest.mark.parametrize("changes", [{"positionMM": "22.123457"}, {"leverage": ""}])
+def test_a_requirement_that_is_no_rate_and_a_fee_says_so(changes: dict[str, str]) -> None:
+    document = imported(bybit(**changes))
+    assert "tier" not in document["positions"][0]
+    notes = " ".join(document["notes"])
+    assert "no round rate" in notes
+    assert "no bracket table of LINKUSDT" in notes
+    assert "bybit:limits" in notes
+
+
+def test_a_table_that_is_built_in_stays() -> None:
+    document = imported(bybit(symbol="BTCUSDT", markPrice="21"), venue="bybit-uta")
+    notes = " ".join(document.get("notes", []))
+    assert "tier" not in document["positions"][0]
+    assert "no bracket table" not in notes
+
+
+def test_an_account_of_before_the_first_table_is_told_at_import() -> None:
+    old = {**bybit(), "time": 1560000000000}
+    assert any("--venue bybit-uta@2024-01" in note for note in imported(old)["notes"])
+    dated = imported(old, venue="bybit-uta@2024-01")
+    assert not any("refuses this document" in note for note in dated["notes"])
