@@ -55,7 +55,7 @@ def code(path: Path, *words: str) -> int:
 
 
 def test_the_answer_reads_at_a_glance_and_fits_the_terminal(account: Path) -> None:
-    shown = run(account, "--allow", "close,deposit", "--max-deposit", "100")
+    shown = run(account, "--target", "50%", "--allow", "close,deposit", "--max-deposit", "100")
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
     assert lines[0] == "generic@2025-10  cross  rescue: maintenance at most 50 % of equity"
@@ -92,6 +92,16 @@ def test_a_distance_is_a_target_too(account: Path) -> None:
     answer = json.loads(run(account, "--distance", "10%", "--json").output)
     assert float(answer["after"]["distance"]) >= 0.1
     assert answer["before"]["distance"] is not None
+
+
+def test_without_a_target_a_rescue_ends_what_the_check_calls_red(account: Path) -> None:
+    answer = json.loads(run(account, "--json").output)
+    assert answer["target"] == {"kind": "both", "value": "0.5", "distance": "0.15"}
+    assert float(answer["after"]["distance"]) >= 0.15
+    wider = json.loads(run(account, "--warn", "20%", "--json").output)
+    assert float(wider["after"]["distance"]) >= 0.2
+    head = " ".join(run(account).output.split("  now")[0].split())
+    assert head.endswith("maintenance at most 50 % of equity, and no move below 15 % liquidates")
 
 
 def test_every_option_reaches_the_plan(account: Path) -> None:

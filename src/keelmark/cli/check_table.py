@@ -13,7 +13,7 @@ import click
 
 from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.figures import brief, figure, percent
-from keelmark.accounts.levels import Levels
+from keelmark.accounts.levels import WARN_DISTANCE, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.cli.check_head import account_lines, footnote, head_lines
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
@@ -256,7 +256,9 @@ def next_command(found: AccountCheck, file: str) -> str:
         return f"next: add what is missing, then `keelmark check {name}`"
     commands = [f"keelmark explain {name}{_worth_explaining(found)}"]
     if is_available("rescue"):
-        commands.append(f"keelmark rescue {name}")
+        red = found.levels.red
+        warn = "" if red == WARN_DISTANCE else f" --warn {red.normalize():f}"
+        commands.append(f"keelmark rescue {name}{warn}")
     return "next: " + JOINER.join(f"`{command}`" for command in commands)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from keelmark.accounts.decode import decimal_of
+from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.options import (
     account_argument,
@@ -31,6 +32,7 @@ from keelmark.risk.rescues import (
     Target,
 )
 from keelmark.risk.rescues import rescue as rescue_account
+from keelmark.risk.rescues.rescue import DEFAULT_TARGET
 
 Pair = tuple[str, str | None]
 
@@ -53,13 +55,22 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     "--target",
     callback=maybe_fraction,
     metavar="RATIO",
-    help="Maintenance over equity to get down to, 0.5 or 50% (the default).",
+    help="Maintenance over equity to get down to: 0.5 or 50%.",
 )
 @click.option(
     "--distance",
     callback=maybe_fraction,
     metavar="SHARE",
     help="Instead: no move of a price, alone or together, below this liquidates.",
+)
+@click.option(
+    "--warn",
+    callback=fraction,
+    default=str(WARN_DISTANCE),
+    show_default=True,
+    envvar="KEELMARK_WARN",
+    show_envvar=True,
+    help="Without --target and --distance: reach this distance, and 50 % of equity in use.",
 )
 @click.option("--unit", metavar="ID", help="Margin unit; the one in most need if left out.")
 @click.option(
@@ -163,14 +174,16 @@ def code_of(found: Rescue) -> ExitCode:
 
 
 def target_of(given: dict[str, Any]) -> Target:
-    """Return the target asked for: a ratio of one half where none is named."""
+    """Return the target asked for; where none is, out of red and half of equity in use."""
     ratio, distance = given["target"], given["distance"]
     if ratio is not None and distance is not None:
         msg = "--target and --distance are two questions; ask one of them"
         raise click.UsageError(msg)
     if distance is not None:
         return Target.distance(distance)
-    return Target.ratio(Decimal("0.5") if ratio is None else ratio)
+    if ratio is not None:
+        return Target.ratio(ratio)
+    return Target.both(DEFAULT_TARGET.value, given["warn"])
 
 
 def options_of(given: dict[str, Any]) -> RescueOptions:

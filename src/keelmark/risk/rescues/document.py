@@ -12,6 +12,7 @@ from keelmark.accounts.check_document import (
 )
 from keelmark.risk.rescues.result import Plan, Rescue, Single, Step
 from keelmark.risk.rescues.standing import Standing
+from keelmark.risk.rescues.target import Target
 
 
 def rescue_document(found: Rescue) -> JsonTable:
@@ -20,7 +21,7 @@ def rescue_document(found: Rescue) -> JsonTable:
     table: JsonTable = {
         "rulebook": found.account.rulebook.name,
         "unit": found.unit.unit_id,
-        "target": {"kind": target.kind.value, "value": decimal_text(target.value)},
+        "target": target_document(target),
         "status": found.status.value,
         "before": standing_document(found.standing),
         "after": None if found.plan is None else standing_document(found.plan.after),
@@ -36,6 +37,14 @@ def rescue_document(found: Rescue) -> JsonTable:
         },
         "notes": list(found.notes),
     }
+    return table
+
+
+def target_document(target: Target) -> JsonTable:
+    """Return a target; of both, `value` is the ratio and `distance` stands beside it."""
+    table: JsonTable = {"kind": target.kind.value, "value": decimal_text(target.value)}
+    if target.distance_too is not None:
+        table["distance"] = decimal_text(target.distance_too)
     return table
 
 

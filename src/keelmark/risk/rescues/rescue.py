@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from keelmark.accounts import Account
+from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.core.codes import UnitKind
 from keelmark.core.errors import InvalidInput, InvariantViolated, MissingNumber, nearest
 from keelmark.core.numbers import ONE, exact
@@ -26,7 +27,8 @@ from keelmark.risk.rescues.standing import Standing, standing_for
 from keelmark.risk.rescues.steps import plan_of
 from keelmark.risk.rescues.target import Target, TargetKind
 
-DEFAULT_TARGET = Target.ratio(Decimal("0.5"))
+DEFAULT_TARGET = Target.both(Decimal("0.5"), WARN_DISTANCE)
+"""Out of the warning distance of `keelmark check`, and half of equity in use at most."""
 LAST_DIGITS = Decimal("1e-45")
 ROUNDS_MAX = 8
 """Demands added between the ends of a path before a distance counts as out of reach."""
@@ -43,7 +45,8 @@ def rescue(
 
     Args:
         account: From `load_account`.
-        target: `Target.ratio(...)` or `Target.distance(...)`; a number is a ratio.
+        target: `Target.ratio(...)`, `Target.distance(...)` or `Target.both(...)`; a number is a
+            ratio. By default half of equity and the warning distance of `keelmark check`.
         unit: Which margin unit; the one that misses the target worst if `None`.
         options: Actions, limits and prices.
 
@@ -89,12 +92,15 @@ def _room(found: Standing, target: Target) -> Decimal:
     """Return how far a unit is on the good side of a target: the least is in most need."""
     if not found.holds:
         return Decimal("Infinity")
-    if target.kind is TargetKind.RATIO:
-        room = target.value * found.equity - found.maintenance
+    if target.usage is not None and (
+        target.far is None or found.meets(Target.distance(target.far))
+    ):
+        room = target.usage * found.equity - found.maintenance
         return room / found.maintenance if found.maintenance else room
     if found.is_liquidatable:
-        return -ONE
-    return Decimal("Infinity") if found.distance is None else found.distance
+        return -ONE * 2
+    distance = Decimal("Infinity") if found.distance is None else found.distance
+    return distance if target.usage is None else distance - ONE
 
 
 def _answer(question: Question, standing: Standing) -> Rescue:
@@ -111,6 +117,8 @@ def _answer(question: Question, standing: Standing) -> Rescue:
         rescued=account,
         notes=tuple(_notes(question)),
     )
+    if target.kind is TargetKind.BOTH and not (standing.is_settled or standing.is_liquidatable):
+        return _without_distance(question, standing)
     if standing.meets(target):
         return base
     if not standing.is_settled and not standing.is_liquidatable:
@@ -126,6 +134,16 @@ def _answer(question: Question, standing: Standing) -> Rescue:
         singles=singles_of(prepared, problem, question, solved.alone),
         rescued=_rescued(account, question.unit, plan),
     )
+
+
+def _without_distance(question: Question, standing: Standing) -> Rescue:
+    """Return the answer for the ratio alone, saying so."""
+    ratio = Target.ratio(question.target.value)
+    found = _answer(
+        replace(question, target=ratio), replace(standing, distance=None, is_settled=True)
+    )
+    note = "the distance of this unit cannot be solved: the target is the ratio alone"
+    return replace(found, notes=(note, *found.notes))
 
 
 def _status(solved: Solved, after: Standing, target: Target) -> RescueStatus:
@@ -149,9 +167,11 @@ def _verified(
     after = standing_for(unit, account, target)
     if not solved.reaches or not after.is_settled or after.meets(target):
         return problem, solved, after
-    if target.kind is TargetKind.RATIO:
+    if target.far is None:
         return _with_slack(problem, after, question)
-    aim = missed_aim(unit, target.value, account)
+    if after.misses_ratio_of(target) and rounds:
+        return _verified(_slackened(problem, after), question, rounds - 1)
+    aim = missed_aim(unit, target.far, account)
     if aim is None or not rounds:
         return problem, replace(solved, reaches=False), after
     return _verified(problem.with_scene(aim), question, rounds - 1)
@@ -165,13 +185,17 @@ def _with_slack(
     Raises:
         InvariantViolated: The plan still does not reach its ratio by the core's own report.
     """
-    problem = problem.with_slack(LAST_DIGITS * (abs(missed.equity) + missed.maintenance))
+    problem = _slackened(problem, missed)
     solved = solve(problem)
     after = standing_for(problem.after(solved.counts), question.account, question.target)
     if solved.reaches and not after.meets(question.target):
         msg = f"a plan for {question.target.text} ends elsewhere: {dict(solved.counts)}"
         raise InvariantViolated(msg)
     return problem, solved, after
+
+
+def _slackened(problem: Problem, missed: Standing) -> Problem:
+    return problem.with_slack(LAST_DIGITS * (abs(missed.equity) + missed.maintenance))
 
 
 def _without_money(problem: Problem, plan: Plan, question: Question) -> Plan | None:

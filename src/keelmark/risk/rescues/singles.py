@@ -15,7 +15,6 @@ from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.result import Single, Step
 from keelmark.risk.rescues.standing import standing_of
 from keelmark.risk.rescues.steps import step_of
-from keelmark.risk.rescues.target import TargetKind
 
 
 def singles_of(
@@ -45,7 +44,8 @@ def _single(problem: Problem, row: int, one: Alone, question: Question) -> Singl
 def _why_not(problem: Problem, row: int, step: Step, question: Question) -> str:
     """Return in words how far an action gets by itself, and what stands in its way."""
     move = problem.moves[row]
-    is_ratio = question.target.kind is TargetKind.RATIO
+    target = question.target
+    is_ratio = target.far is None or step.after.misses_ratio_of(target)
     if not step.amount and is_ratio:
         if move.kind is MoveKind.HEDGE:
             return "opening adds maintenance and frees none"

@@ -6,10 +6,10 @@ from decimal import Decimal
 from keelmark.accounts import Account, check
 from keelmark.accounts.check import UnitCheck
 from keelmark.core.margin import margin_report
-from keelmark.core.numbers import ZERO, exact
+from keelmark.core.numbers import exact
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.rescues.coins import CoinDistance, coin_distance
-from keelmark.risk.rescues.target import Target, TargetKind
+from keelmark.risk.rescues.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +40,19 @@ class Standing:
 
     def meets(self, target: Target) -> bool:
         """Whether the unit is at a target or beyond it."""
-        if target.kind is TargetKind.RATIO:
-            with exact():
-                room = target.value * self.equity - self.maintenance
-            return room >= ZERO and not self.is_liquidatable
-        if self.is_liquidatable or not self.is_settled:
+        if self.is_liquidatable:
             return False
-        return self.distance is None or self.distance >= target.value
+        if self.misses_ratio_of(target):
+            return False
+        if target.far is None:
+            return True
+        return self.is_settled and (self.distance is None or self.distance >= target.far)
+
+    def misses_ratio_of(self, target: Target) -> bool:
+        """Whether more of equity is in use than a target allows."""
+        with exact():
+            usage = target.usage
+            return usage is not None and usage * self.equity < self.maintenance
 
 
 def standing_of(unit: MarginUnit, account: Account) -> Standing:
@@ -70,7 +76,7 @@ def standing_of(unit: MarginUnit, account: Account) -> Standing:
 def standing_for(unit: MarginUnit, account: Account, target: Target) -> Standing:
     """Return how a unit stands, with its distance where the target is one."""
     found = standing_of(unit, account)
-    if target.kind is TargetKind.RATIO:
+    if target.far is None:
         return found
     checked = unit_check(unit, account)
     coin = CoinDistance(None) if found.is_liquidatable else coin_distance(unit, account)

@@ -25,23 +25,39 @@ class TargetKind(StrEnum):
     """Maintenance over equity, at most."""
     DISTANCE = "distance"
     """The nearest liquidating move, of one price or of all together, at least."""
+    BOTH = "both"
+    """A ratio and a distance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A margin ratio not to exceed, or a distance not to fall below; fractions."""
+    """A margin ratio not to exceed, a distance not to fall below, or both; fractions.
+
+    Attributes:
+        kind: What is measured.
+        value: The ratio where one is asked for, else the distance.
+        distance_too: The distance beside a ratio.
+    """
 
     kind: TargetKind
     value: Decimal
+    distance_too: Decimal | None = None
 
     def __post_init__(self) -> None:
-        is_ratio = self.kind is TargetKind.RATIO
-        is_number = self.value.is_finite()
-        is_edge = is_number and self.value == ONE
-        if not is_number or not ZERO < self.value <= ONE or (is_edge and not is_ratio):
-            known = "above 0 and at most 1" if is_ratio else "above 0 and below 1"
-            msg = f"target {self.kind} is {self.value}; it must be {known}, such as 0.5 or 0.2"
-            raise InvalidInput(msg)
+        if self.usage is not None:
+            _check(TargetKind.RATIO, self.usage)
+        if self.far is not None:
+            _check(TargetKind.DISTANCE, self.far)
+
+    @property
+    def usage(self) -> Decimal | None:
+        """The ratio not to exceed, where one is asked for."""
+        return None if self.kind is TargetKind.DISTANCE else self.value
+
+    @property
+    def far(self) -> Decimal | None:
+        """The distance not to fall below, where one is asked for."""
+        return self.value if self.kind is TargetKind.DISTANCE else self.distance_too
 
     @classmethod
     def ratio(cls, value: Decimal) -> "Target":
@@ -53,13 +69,33 @@ class Target:
         """Return the target that no price move smaller than `value` liquidates."""
         return cls(kind=TargetKind.DISTANCE, value=value)
 
+    @classmethod
+    def both(cls, ratio: Decimal, distance: Decimal) -> "Target":
+        """Return the target of a margin ratio and of a distance together."""
+        return cls(kind=TargetKind.BOTH, value=ratio, distance_too=distance)
+
     @property
     def text(self) -> str:
         """The target in words."""
-        share = f"{(self.value * 100).normalize():f} %"
-        if self.kind is TargetKind.RATIO:
-            return f"maintenance at most {share} of equity"
-        return f"no move below {share} liquidates"
+        words = []
+        if self.usage is not None:
+            words.append(f"maintenance at most {_share(self.usage)} of equity")
+        if self.far is not None:
+            words.append(f"no move below {_share(self.far)} liquidates")
+        return ", and ".join(words)
+
+
+def _share(value: Decimal) -> str:
+    return f"{(value * 100).normalize():f} %"
+
+
+def _check(kind: TargetKind, value: Decimal) -> None:
+    """Refuse a fraction outside of its range; a ratio may be one."""
+    is_ratio = kind is TargetKind.RATIO
+    end = "at most 1" if is_ratio else "below 1"
+    if not value.is_finite() or not ZERO < value <= ONE or (value == ONE and not is_ratio):
+        msg = f"target {kind} is {value}; it must be above 0 and {end}, such as 0.5 or 0.2"
+        raise InvalidInput(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +130,23 @@ def aims_of(target: Target, unit: MarginUnit, market: Market, model: MarginModel
     each coin with its contracts and each mark alone, down and up. Where the excess is concave along
     a path, the demand at its end and the prices now hold everything between.
     """
-    if target.kind is TargetKind.RATIO:
-        asked = Aim(name="now", market=market, equity_weight=target.value)
-        if target.value * model.trigger_level < ONE:
-            return [asked]
-        alive = Aim.not_liquidatable("now", market, model)
-        room = LEAST_EXCESS if model.trigger is Trigger.AT_OR_BELOW else ZERO
-        return [asked, replace(alive, slack=room)]
-    with exact():
-        return [
-            Aim.not_liquidatable(path.name, path.moved(target.value, unit, market, model), model)
-            for path in paths_of(unit, model)
-        ]
+    aims = [] if target.usage is None else _ratio_aims(target.usage, market, model)
+    if target.far is not None:
+        with exact():
+            aims += [
+                Aim.not_liquidatable(path.name, path.moved(target.far, unit, market, model), model)
+                for path in paths_of(unit, model)
+            ]
+    return aims
+
+
+def _ratio_aims(usage: Decimal, market: Market, model: MarginModel) -> list[Aim]:
+    asked = Aim(name="now", market=market, equity_weight=usage)
+    if usage * model.trigger_level < ONE:
+        return [asked]
+    alive = Aim.not_liquidatable("now", market, model)
+    room = LEAST_EXCESS if model.trigger is Trigger.AT_OR_BELOW else ZERO
+    return [asked, replace(alive, slack=room)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
