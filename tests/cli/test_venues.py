@@ -135,6 +135,7 @@ def test_a_full_table_is_imported_and_used(tmp_path: Path) -> None:
     code, said = imports(tmp_path, BRACKETS, "--out", str(out), "--read", "2025-06-30")
     assert code == 0
     assert "contracts 1, tables 1, rows read 2" in said
+    assert "maintenance is taken as notional * rate - amount" in said
     assert "NEWUSDT" in load_rulebook(str(out)).model.instruments
     assert "(read 2025-06-30)" in shown(str(out))
 

@@ -10,10 +10,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from keelmark.core.errors import MissingTable, UnknownRulebook, UnreadableData
+from keelmark.core.errors import InvalidInput, MissingTable, UnknownRulebook, UnreadableData
 from keelmark.core.rules import TieredRule
-from keelmark.rulebooks import load_rulebook
-from keelmark.rulebooks.brackets import Imported, import_brackets, read_brackets, venue_symbol
+from keelmark.rulebooks import load_rulebook, rulebook_names
+from keelmark.rulebooks.brackets import (
+    BRACKET_RULES,
+    Imported,
+    import_brackets,
+    read_brackets,
+    venue_symbol,
+)
 
 D = Decimal
 DATA = Path(os.environ.get("KEELMARK_DATA", "../shared/data"))
@@ -32,7 +38,7 @@ FIRST, SECOND = (
     for number, (floor, cap, rate, amount, leverage) in enumerate(ROWS, start=1)
 )
 USDM = {"symbol": "NEWUSDT", "notionalCoef": 1.0, "brackets": [FIRST, SECOND]}
-COINM = {
+COINM: dict[str, Any] = {
     "symbol": "ETHUSD_PERP",
     "brackets": [
         {"initialLeverage": 100, "qtyCap": 50, "qtylFloor": 0, "maintMarginRatio": 0.005, "cum": 0},
@@ -230,3 +236,81 @@ def test_every_published_amount_is_reproduced(tmp_path: Path, date: str) -> None
             rule = book.model.instrument(symbol).maintenance
             assert isinstance(rule, TieredRule)
             assert [t.deduction for t in rule.tiers] == [row.amount for row in rows]
+
+
+def okx(folder: Path, **change: object) -> Path:
+    rows = [
+        {"initialLeverage": 100, "notionalFloor": 0, "maintMarginRatio": 0.004},
+        {"initialLeverage": 50, "notionalFloor": 1000000, "maintMarginRatio": 0.01, **change},
+    ]
+    return written(folder, [{"symbol": "BTC-USDT-SWAP", "brackets": rows}])
+
+
+def test_a_table_is_charged_by_the_formula_of_its_venue(tmp_path: Path) -> None:
+    found = imported(okx(tmp_path), "okx-multi", "2024-09")
+    rule = loaded(tmp_path, found).model.instrument("BTC-USDT-SWAP").maintenance
+    assert found.rule == "whole_notional"
+    assert rule.amount(D(20), D(2_000_000)) == D(20_000)
+    assert imported(written(tmp_path, [USDM])).rule == "tiered"
+
+
+def test_an_amount_is_refused_where_the_whole_notional_is_charged(tmp_path: Path) -> None:
+    found = imported(okx(tmp_path, cum=6000), "okx-multi", "2024-09")
+    assert found.symbols == 0
+    assert "amount 6000" in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    "venue", ["dydx-v4", "deribit-sm", "derive-sm", "paradex", "hyperliquid@2023-03"]
+)
+def test_venues_without_brackets_refuse_a_table_by_name(tmp_path: Path, venue: str) -> None:
+    name, _, date = venue.partition("@")
+    with pytest.raises(InvalidInput, match=f"{name}.*takes no tables of brackets"):
+        imported(okx(tmp_path), name, date or "2026-01")
+
+
+def test_every_built_in_formula_of_imported_tables_has_words() -> None:
+    rules = {load_rulebook(name).document.bracket_rule for name in rulebook_names()}
+    assert rules - {None} <= set(BRACKET_RULES)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"maintMarginRatio": 0}, "row 1: rate 0 is not between 0 and 1"),
+        ({"maintMarginRatio": 1.5}, r"row 1: rate 1\.5 is not between 0 and 1"),
+        ({"maintMarginRatio": 0.4}, r"row 1: rate 0\.4 at 50 times leverage"),
+        ({"initialLeverage": 0}, "row 1: leverage 0 is below 1"),
+    ],
+)
+def test_a_row_that_no_venue_has_is_named(
+    tmp_path: Path, change: dict[str, object], problem: str
+) -> None:
+    broken = {**USDM, "brackets": [{**FIRST, **change}]}
+    found = imported(written(tmp_path, broken))
+    assert found.symbols == 0
+    assert re.search(f"NEWUSDT: {problem}", found.problems[0])
+
+
+def test_an_accounts_own_multiple_of_brackets_is_named(tmp_path: Path) -> None:
+    found = imported(written(tmp_path, {**USDM, "notionalCoef": 1.5}))
+    assert found.symbols == 0
+    assert "notionalCoef 1.5" in found.problems[0]
+
+
+@pytest.mark.parametrize("form", ["payload", "unified"])
+def test_a_contract_without_brackets_is_named(tmp_path: Path, form: str) -> None:
+    content = {
+        "payload": [USDM, {"symbol": "EMPTYUSDT", "brackets": []}],
+        "unified": {**UNIFIED, "EMPTY/USDT:USDT": []},
+    }[form]
+    found = imported(written(tmp_path, content))
+    assert found.symbols == 1
+    assert found.problems == ("EMPTYUSDT: its table holds no brackets",)
+
+
+def test_amounts_in_coin_are_held_to_the_coins_own_quantum(tmp_path: Path) -> None:
+    first, second = COINM["brackets"]
+    broken = {**COINM, "brackets": [first, {**second, "cum": 0.255}]}
+    found = imported(written(tmp_path, [broken]), "binance-coinm", "2025-09")
+    assert found.problems == ("ETHUSD_PERP: row 2: amount 0.255; floors and rates give 0.25",)

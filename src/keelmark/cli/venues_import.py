@@ -7,7 +7,7 @@ import click
 
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.core.errors import InvalidInput
-from keelmark.rulebooks.brackets import import_brackets
+from keelmark.rulebooks.brackets import BRACKET_RULES, import_brackets
 
 
 @click.command("import")
@@ -21,7 +21,7 @@ def import_tables(file: Path, venue: str, date: str, out: Path, read: str | None
 
     FILE is the answer of the venue's leverageBracket call, freqtrade's binance_leverage_tiers.json,
     or Parquet. Every row must continue the row before it; contracts with one that does not are
-    named and left out.
+    named and left out. The formula the table is charged by is that of VENUE, and is said.
     """
     for text, form, option in (
         (date, "%Y-%m", "--date"),
@@ -40,6 +40,7 @@ def import_tables(file: Path, venue: str, date: str, out: Path, read: str | None
             f"contracts {found.symbols}, tables {found.tables}, rows read {found.rows}: every row "
             "continues the row before it"
         )
+        click.echo(f"maintenance is taken as {BRACKET_RULES[found.rule]} ({found.rule})")
         click.echo(f"wrote {out}")
         click.echo(f'next: write "venue": "{out}" into the account document, or --rulebook {out}')
     return ExitCode.BAD_INPUT if found.problems else ExitCode.OK

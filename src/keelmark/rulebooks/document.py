@@ -319,6 +319,8 @@ class RulebookDocument(_Document, frozen=True):
             of dated ones also `expiry`, of options `strike` (a `d` in it is its decimal point) and
             `right` (`C` or `P`).
         kinds: What contracts of a kind have where their rows leave it out.
+        bracket_rule: How full tables of the venue's brackets are charged once they are imported,
+            `tiered`, `whole_notional` or `size_tiers`; left out, none can be imported.
         not_covered: What the venue does and this rulebook does not, in plain words.
     """
 
@@ -354,4 +356,5 @@ class RulebookDocument(_Document, frozen=True):
     profit: dict[MarginPurpose, ProfitDocument] = {}
     liquidation: LiquidationDocument = LiquidationDocument()
     auto_exchange: AutoExchangeDocument | None = None
+    bracket_rule: str | None = None
     not_covered: tuple[str, ...] = ()
