@@ -156,6 +156,12 @@ def _check_modes(document: AccountDocument, rules: Rulebook, problems: Problems)
         if row.margin_mode is MarginMode.ISOLATED and not rules.document.isolated:
             text = f'found "isolated"; {rules.name} is cross only: name the rulebook of its mode'
             problems.add(f"{row.path}.margin_mode", text)
+    if document.account_mode is AccountMode.ONE_WAY or not rules.document.hedge_mode:
+        for order in document.orders:
+            if order.leg is not None:
+                problems.add(
+                    f"{order.path}.leg", "there are legs in hedge mode alone: leave it out"
+                )
     if not rules.document.hedge_mode:
         _check_one_way(document, rules.name, problems)
 
@@ -394,7 +400,7 @@ class _Builder:
     def _belongs(self, order: OrderRow, row: PositionRow) -> bool:
         """Whether an order belongs to an isolated row: its instrument, and its side in hedges."""
         leg = self.legs[row.path]
-        opens_leg = leg is Leg.NET or (leg is Leg.LONG) == order.is_buy
+        opens_leg = leg is Leg.NET or (leg is Leg.LONG) == order.opens_by_buying
         return order.instrument == row.instrument and opens_leg
 
     def _is_isolated(self, symbol: str) -> bool:
@@ -421,8 +427,9 @@ class _Builder:
         )
 
     def _orders(self, rows: list[OrderRow]) -> tuple[OpenOrders, ...]:
-        """Return unfilled orders added up by instrument; orders that only reduce ask no margin."""
-        opening = [row for row in rows if not row.reduce_only]
+        """Return unfilled orders added up by instrument; orders that only close ask no margin."""
+        opening = [row for row in rows if not row.only_closes]
+        self._note_legs(opening)
         symbols = dict.fromkeys(row.instrument for row in opening)
         return tuple(
             self._order(symbol, [row for row in opening if row.instrument == symbol])
@@ -444,7 +451,18 @@ class _Builder:
             buy_value=value[True],
             sell_value=value[False],
             leverage=next((row.leverage for row in rows if row.leverage is not None), None),
+            hedged=self._is_hedged(rows),
         )
+
+    def _is_hedged(self, rows: list[OrderRow]) -> bool:
+        """Whether buys and sells may both open: the account is in hedge mode, flat or not."""
+        in_mode = self.document.account_mode is AccountMode.HEDGE
+        return in_mode or any(row.leg is not None for row in rows)
+
+    def _note_legs(self, opening: list[OrderRow]) -> None:
+        if self.document.account_mode is AccountMode.HEDGE and any(o.leg is None for o in opening):
+            text = "an order without a leg is taken to open one: name its `leg`"
+            self.notes.extend([text] if text not in self.notes else [])
 
     def _note_leverage(self) -> None:
         rows = [r for r in self.document.positions if not self._is_option(r.instrument)]

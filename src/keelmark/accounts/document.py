@@ -26,6 +26,13 @@ class AccountMode(StrEnum):
     HEDGE = "hedge"
 
 
+class OrderLeg(StrEnum):
+    """The leg that an order opens or closes in hedge mode."""
+
+    LONG = "long"
+    SHORT = "short"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentSpec:
     """What a contract is, where the rulebook does not list it."""
@@ -68,7 +75,11 @@ class PositionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRow:
-    """`orders[]`."""
+    """`orders[]`.
+
+    Attributes:
+        leg: In hedge mode, the leg it belongs to: a sell of the long leg only closes.
+    """
 
     path: str
     instrument: str
@@ -77,6 +88,17 @@ class OrderRow:
     price: Decimal
     leverage: Decimal | None = None
     reduce_only: bool = False
+    leg: OrderLeg | None = None
+
+    @property
+    def only_closes(self) -> bool:
+        """Whether it can open nothing: reduce-only, or against the leg it belongs to."""
+        return self.reduce_only or (self.leg is not None and self.is_buy != self.opens_by_buying)
+
+    @property
+    def opens_by_buying(self) -> bool:
+        """Whether its leg grows by buys."""
+        return self.is_buy if self.leg is None else self.leg is OrderLeg.LONG
 
 
 class Unlearnt(StrEnum):
@@ -304,6 +326,7 @@ def _order(table: Table) -> OrderRow:
     side = table.choice("side", ("buy", "sell"))
     if side is None and "side" not in table.content:
         table.refuse("side", 'is missing; "buy" or "sell"')
+    leg = table.choice("leg", list(OrderLeg))
     row = OrderRow(
         path=table.path,
         instrument=table.text("instrument", required=True) or "",
@@ -312,6 +335,7 @@ def _order(table: Table) -> OrderRow:
         price=table.number("price", required=True, above=0),
         leverage=table.maybe_number("leverage", above=0),
         reduce_only=bool(table.flag("reduce_only")),
+        leg=None if leg is None else OrderLeg(leg),
     )
     table.finish()
     return row

@@ -26,7 +26,14 @@ def netted(document: AccountDocument, rules: Rulebook) -> tuple[AccountDocument,
             collateral[asset] = collateral.get(asset, ZERO) + amount
     mode = None if document.account_mode is AccountMode.HEDGE else document.account_mode
     positions = tuple(row for row in book.rows.values() if row.size)
-    changed = replace(document, positions=positions, collateral=collateral, account_mode=mode)
+    orders = tuple(replace(row, leg=None) for row in document.orders)
+    changed = replace(
+        document,
+        positions=positions,
+        orders=orders,
+        collateral=collateral,
+        account_mode=mode,
+    )
     return changed, book.notes()
 
 

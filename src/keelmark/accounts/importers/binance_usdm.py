@@ -148,7 +148,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
         if price is None:
             draft.say(f"order {row.content.get('orderId')} has no price and is left out")
             continue
-        draft.orders.append(
+        draft.order(
             {
                 "instrument": row.text("symbol", required=True),
                 "side": (row.text("side", required=True) or "").lower(),
@@ -156,6 +156,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
                 "price": f"{price:f}",
                 "reduce_only": bool(row.flag("reduceOnly")),
             },
+            _SIDES.get(row.text("positionSide") or "BOTH", ""),
         )
 
 

@@ -23,6 +23,7 @@ from keelmark.core.rules import with_deductions
 
 VENUE = "bybit-uta"
 _SIGNS = {"Buy": 1, "Sell": -1}
+_LEGS = {"1": "long", "2": "short"}
 _ISOLATED_TRADE_MODE = Decimal(1)
 _DIGITS_MIN = 4
 _ZERO = Decimal(0)
@@ -297,7 +298,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
         if price is None:
             draft.say(f"order {row.content.get('orderId')} has no price and is left out")
             continue
-        draft.orders.append(
+        draft.order(
             {
                 "instrument": row.text("symbol", required=True),
                 "side": (row.text("side", required=True) or "").lower(),
@@ -305,6 +306,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
                 "price": f"{price:f}",
                 "reduce_only": bool(row.flag("reduceOnly")),
             },
+            _LEGS.get(str(row.content.get("positionIdx")), ""),
         )
 
 

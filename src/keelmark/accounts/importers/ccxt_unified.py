@@ -90,7 +90,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
             continue
         if not is_inverse(symbol):
             draft.say("sizes of ccxt's open orders are taken as units of the base")
-        draft.orders.append(
+        draft.order(
             {
                 "instrument": _venue_symbol(row) or symbol,
                 "side": side,
@@ -98,6 +98,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
                 "price": plain(price),
                 "reduce_only": bool(row.flag("reduceOnly")),
             },
+            _leg(row),
         )
 
 
@@ -190,6 +191,16 @@ def _venue_symbol(row: Row) -> str | None:
         if isinstance(found, str) and found.strip():
             return found.strip()
     return None
+
+
+def _leg(row: Row) -> str:
+    """Return the leg of an order: ccxt has no field of its own, so only the answer inside says."""
+    info = row.content.get("info")
+    for key in ("positionSide", "posSide"):
+        found = str(info.get(key)).lower() if isinstance(info, Mapping) else ""
+        if found in _SIGNS:
+            return found
+    return ""
 
 
 def _spec(row: Row, symbol: str) -> dict[str, JsonValue]:

@@ -202,6 +202,13 @@ class Draft:
             )
             self.problems.add(path, text)
 
+    def order(self, row: dict[str, JsonValue], leg: str = "") -> None:
+        """Note an order; one of a leg says that the account is in hedge mode."""
+        if leg:
+            self.account_mode = AccountMode.HEDGE
+            row["leg"] = leg
+        self.orders.append(row)
+
     def report(self, number: str, value: Decimal | None) -> None:
         """Note a total of the venue's own, to be compared."""
         if value is not None:

@@ -283,7 +283,8 @@ def _read_order(row: Row, draft: Draft, working: Working) -> None:
         draft.say(f"order {number} has no price or no known contract and is left out")
         return
     size = left if contract.is_inverse else left * contract.value
-    draft.orders.append(
+    leg = row.text("posSide") or ""
+    draft.order(
         {
             "instrument": symbol,
             "side": side,
@@ -291,6 +292,7 @@ def _read_order(row: Row, draft: Draft, working: Working) -> None:
             "price": plain(price),
             "reduce_only": str(row.content.get("reduceOnly")).lower() == "true",
         },
+        leg if leg in {"long", "short"} else "",
     )
 
 
