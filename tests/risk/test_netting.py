@@ -103,3 +103,14 @@ def test_a_comparison_nets_them_and_says_so() -> None:
 def test_venues_with_hedge_mode_keep_both_legs() -> None:
     book = binance(leg("1", "100000"), leg("-0.4", "100000"))
     assert len(list(check(book).positions)) == 2
+
+
+def test_orders_have_no_leg_where_the_venue_nets() -> None:
+    order = {"instrument": "BTCUSDT", "side": "sell", "size": "1", "price": "102000", "leg": "long"}
+    held = {**leg("1", "100000"), "instrument": "BTCUSDT"}
+    usdt = [{"asset": "USDT", "balance": "40000"}]
+    book = account("binance-usdm", held, collateral=usdt, account_mode="hedge", orders=[order])
+    assert book.units[0].orders == ()
+    found = whatif(book, "venue hyperliquid@2026-07")
+    (orders,) = found.after.units[0].unit.orders
+    assert (orders.sell_size, orders.hedged) == (D(1), False)
