@@ -20,29 +20,31 @@ def output(balances: dict[str, str], *positions: dict[str, Any]) -> str:
     content = {
         "venue": "generic@2025-10",
         "collateral": [{"asset": asset, "balance": text} for asset, text in balances.items()],
-        "prices": {"BTC": "100000"},
+        "prices": {"BTC": "100000", "USDC": "1"},
         "positions": positions,
     }
     done = CliRunner().invoke(main, ["check", "-"], input=json.dumps(content))
     return " ".join(done.output.split())
 
 
-STILL = "the price of BTC stands still in every move shown: no contract on it is held with it"
+STILL = "the price of USDC stands still in every move shown: it stands for the dollar"
 
 
 def test_a_coin_that_no_move_moves_is_named() -> None:
-    # a fall of BTC too would take this account: 8,000 of ETH on a debt of 5,000
-    assert STILL in output({"USDT": "-5000", "BTC": "0.5"}, held("ETHUSDT", "2", "4000"))
+    shown = output({"USDT": "-5000", "BTC": "0.5", "USDC": "10"}, held("ETHUSDT", "2", "4000"))
+    assert STILL in shown
+    # a fall of BTC too would take this account: it is solved, so it does not stand still
+    assert "price of BTC" not in shown
 
 
 @pytest.mark.parametrize(
     ("balances", "positions"),
     [
         ({"USDT": "9000", "BTC": "0.5"}, [held("BTCUSDT", "0.1", "100000")]),
-        ({"USDT": "9000", "BTC": "0"}, [held("ETHUSDT", "2", "4000")]),
+        ({"USDT": "9000", "BTC": "5"}, [held("ETHUSDT", "2", "4000")]),
         ({"USDT": "9000", "BTC": "0.5"}, []),
     ],
-    ids=["a contract on it is held", "nothing of it is held", "no move is shown"],
+    ids=["a contract on it is held", "it moves alone", "no move is shown"],
 )
 def test_where_no_price_stands_still_nothing_is_said(
     balances: dict[str, str], positions: list[dict[str, Any]]

@@ -28,8 +28,15 @@ from keelmark.core.bankruptcy import (
 )
 from keelmark.core.bound import options_of
 from keelmark.core.codes import UnitKind
+from keelmark.core.coin_move import CoinMove, carries_coin, coin_moves, prices_with_coin
 from keelmark.core.errors import InvalidInput, MissingNumber
-from keelmark.core.joint_move import JointMove, all_together, joint_moves, nearest_joint_move
+from keelmark.core.joint_move import (
+    JointMove,
+    all_together,
+    joint_moves,
+    nearest_joint_move,
+    nearness,
+)
 from keelmark.core.liquidation_price import (
     LiquidationPrices,
     PriceStatus,
@@ -68,12 +75,16 @@ class NearestMove:
     """The smallest move found that liquidates a unit.
 
     Attributes:
-        instrument: Which price moves alone; `None` where all move together.
+        instrument: Which price moves alone; `None` where a coin or all move together.
+        coin: Which coin moves with everything on it; `None` where no coin does.
+        words: What moves.
         distance: Relative change, signed.
     """
 
     instrument: str | None
     distance: Decimal
+    coin: str | None = None
+    words: str = "all together"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +99,9 @@ class UnitCheck:
         known: Its requirements, as far as they are known without a report.
         positions: Its positions.
         joint_moves: All its instruments together, down and up; empty without any.
-        nearest: The nearest liquidating move, joint or of one instrument alone; nothing where it
-            is due.
+        coin_moves: Each coin with everything on it, down and up, where that is more than a mark.
+        nearest: The nearest liquidating move, joint, of one coin or of one instrument alone;
+            nothing where it is due.
     """
 
     unit: MarginUnit
@@ -99,6 +111,7 @@ class UnitCheck:
     known: KnownMargin
     positions: tuple[PositionCheck, ...]
     joint_moves: tuple[JointMove, ...]
+    coin_moves: tuple[CoinMove, ...] = ()
     nearest: NearestMove | None = None
 
     @property
@@ -125,7 +138,8 @@ class UnitCheck:
     def is_unsettled(self) -> bool:
         """Whether a move that could not be solved may be nearer than the nearest that was."""
         statuses = {p.liquidation.status for p in self.positions}
-        return PriceStatus.UNKNOWN in statuses | {move.status for move in self.joint_moves}
+        statuses |= {move.status for move in self.joint_moves}
+        return PriceStatus.UNKNOWN in statuses | {coin.move.status for coin in self.coin_moves}
 
     @property
     def headline(self) -> str:
@@ -136,8 +150,7 @@ class UnitCheck:
             return "at these prices"
         if self.nearest is None:
             return "some move is unknown" if self.is_unsettled else "no move liquidates"
-        who = "all together" if self.nearest.instrument is None else self.nearest.instrument
-        return f"{who} {percent(self.nearest.distance, signed=True)} liquidates"
+        return f"{self.nearest.words} {percent(self.nearest.distance, signed=True)} liquidates"
 
     def level(self, levels: Levels) -> Level:
         """Return the word for this unit: the same on every surface."""
@@ -421,6 +434,7 @@ def _known_check(report: MarginReport, account: Account) -> UnitCheck:
     model, market, unit = account.model, account.market, report.unit
     positions = _positions(report, account)
     moves = joint_moves(unit, market, model, report=report)
+    coins = coin_moves(report, market, model, moves)
     return UnitCheck(
         unit=unit,
         currency=_currency(unit, model),
@@ -429,7 +443,8 @@ def _known_check(report: MarginReport, account: Account) -> UnitCheck:
         known=KnownMargin.of(report),
         positions=positions,
         joint_moves=moves,
-        nearest=_nearest_move(report, positions, moves),
+        coin_moves=coins,
+        nearest=_nearest_move(report, positions, moves, coins),
     )
 
 
@@ -445,22 +460,28 @@ def _positions(report: MarginReport, account: Account) -> tuple[PositionCheck, .
 
 
 def _nearest_move(
-    report: MarginReport, positions: Sequence[PositionCheck], joint: Sequence[JointMove]
+    report: MarginReport,
+    positions: Sequence[PositionCheck],
+    joint: Sequence[JointMove],
+    coins: Sequence[CoinMove],
 ) -> NearestMove | None:
     """Return the nearest liquidating move; zero where it is due."""
     if report.is_liquidatable:
         return NearestMove(instrument=None, distance=ZERO)
-    moves = []
+    moves = [
+        NearestMove(instrument=None, distance=found, coin=c.coin.name, words=c.coin.words)
+        for c in coins
+        if (found := c.distance) is not None
+    ]
     together = nearest_joint_move(joint)
-    if together is not None and together.size is not None:
-        step = next(iter(together.direction.values()))
-        moves.append(NearestMove(instrument=None, distance=together.size * step))
+    if together is not None and (whole := together.signed) is not None:
+        moves.append(NearestMove(instrument=None, distance=whole))
     for position in positions:
         distance = position.distance
         if distance is not None:
             symbol = position.held.position.instrument
-            moves.append(NearestMove(instrument=symbol, distance=distance))
-    return min(moves, key=lambda move: abs(move.distance), default=None)
+            moves.append(NearestMove(instrument=symbol, distance=distance, words=symbol))
+    return min(moves, key=lambda move: nearness(move.distance), default=None)
 
 
 def _position_check(
@@ -480,14 +501,17 @@ def _position_check(
 
 def _straight_check(held: PositionMargin, report: MarginReport, account: Account) -> PositionCheck:
     """Return a position of a book without options."""
-    symbol = held.position.instrument
+    symbol, market, model = held.position.instrument, account.market, account.model
+    has_coin = carries_coin(report.unit, symbol, market, model)
     return PositionCheck(
         unit_id=report.unit.unit_id,
         held=held,
-        liquidation=straight_prices(report, symbol, account.model),
+        liquidation=prices_with_coin(report, symbol, market, model)
+        if has_coin
+        else straight_prices(report, symbol, model),
         bankruptcy=bankruptcy_price(report, symbol),
-        shown=_shown(report, symbol, account.model),
-        naive=_naive_price(report, symbol),
+        shown=_shown(report, symbol, model),
+        naive=None if has_coin else _naive_price(report, symbol),
     )
 
 

@@ -6,6 +6,7 @@ from keelmark.accounts.agreement import Likely
 from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.residuals import Residual
+from keelmark.core.coin_move import CoinMove
 from keelmark.core.joint_move import JointMove
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.core.margin import PositionMargin
@@ -56,6 +57,7 @@ def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTa
         document["nearest_move"] = nearest_document(check.nearest_unit)
     document["positions"] = [position_document(p) for p in check.positions]
     document["joint_move"] = joint_move_document(main.joint_move if main else None)
+    document["coin_moves"] = [coin_move_document(c) for c in (main.coin_moves if main else ())]
     document["residuals"] = [residual_document(r) for r in check.residuals]
     document["notes"] = list(account.notes)
     if len(check.units) > 1:
@@ -66,6 +68,7 @@ def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTa
                 "distance": decimal_text(u.distance),
                 "nearest_move": nearest_document(u),
                 "joint_move": joint_move_document(u.joint_move),
+                "coin_moves": [coin_move_document(c) for c in u.coin_moves],
             }
             for u in check.units
         ]
@@ -183,14 +186,31 @@ def price_document(price: LiquidationPrices) -> JsonTable:
 
 
 def nearest_document(unit: UnitCheck | None) -> JsonTable | None:
-    """Return the nearest liquidating move of a unit; a null instrument is all of them together."""
+    """Return the nearest liquidating move; without instrument and coin it is all together."""
     move = None if unit is None else unit.nearest
     if unit is None or move is None:
         return None
     return {
         "unit": unit.unit.unit_id,
         "instrument": move.instrument,
+        "coin": move.coin,
         "distance": decimal_text(move.distance),
+    }
+
+
+def coin_move_document(found: CoinMove) -> JsonTable:
+    """Return how far one coin can move, everything on it and its own price together."""
+    move = found.move
+    prices = {name: decimal_text(price) for name, price in (move.prices or {}).items()}
+    return {
+        "coin": found.coin.name,
+        "direction": "down" if found.step < 0 else "up",
+        "moves": [*found.coin.symbols, *([found.coin.name] if found.coin.is_held else [])],
+        "status": move.status.value,
+        "size": decimal_text(move.size),
+        "distance": decimal_text(found.distance),
+        "prices": dict(prices) or None,
+        "reason": move.reason,
     }
 
 

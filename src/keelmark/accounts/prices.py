@@ -9,6 +9,7 @@ from keelmark.accounts.document import AccountDocument
 from keelmark.accounts.option_prices import option_prices
 from keelmark.core.bound import FactorKind, reads
 from keelmark.core.codes import UnitKind
+from keelmark.core.coin_move import stands_for_the_dollar
 from keelmark.core.market import Market
 from keelmark.core.model import InstrumentTerms, MarginModel, MarginPrice, OpenInterestInitial
 from keelmark.core.numbers import ONE, ZERO
@@ -44,6 +45,7 @@ def market_of(
         open_interest=_open_interest(document, model, marks, notes),
         forwards=options.forwards,
         volatilities=options.volatilities,
+        stand_ins=_stand_ins(document, model, marks),
         time=as_of,
         snapshot_id=AS_GIVEN if as_of is None else f"{as_of:%Y-%m-%dT%H:%M:%SZ}",
         advice=advice_for("{name}", quote=model.valuation),
@@ -107,12 +109,13 @@ def still_note(units: Iterable[MarginUnit], market: Market, model: MarginModel) 
         moving = {model.instrument(p.instrument).instrument.base for p in unit.positions}
         held = {asset for asset, balance in unit.balances.items() if balance} - moving
         still |= {a for a in held if unit.positions and model.reads_price_of(a)}
-    still &= set(market.asset_prices)
+    still = {a for a in still & set(market.asset_prices) if stands_for_the_dollar(a)}
     if not still:
         return None
     names = ", ".join(sorted(still))
     return (
-        f"the price of {names} stands still in every move shown: no contract on it is held with it"
+        f"the price of {names} stands still in every move shown: it stands for the dollar, and no "
+        "contract on it is held with it"
     )
 
 
@@ -224,13 +227,27 @@ def _asset_prices(
         if not model.reads_price_of(asset):
             continue
         price = document.prices.get(asset)
-        symbol = next(
-            (s for s in sorted(marks, key=len) if _is_price_of(asset, model.instrument(s))),
-            None,
-        )
+        symbol = _stand_in(asset, model, marks)
         if price is not None:
             found[asset] = price
         elif symbol is not None:
             found[asset] = marks[symbol]
-            notes.append(f"no price for {asset}: the mark of {symbol} stands for it")
+            moves = ", and moves with it" if model.instrument(symbol).instrument.is_inverse else ""
+            notes.append(f"no price for {asset}: the mark of {symbol} stands for it{moves}")
     return found
+
+
+def _stand_in(asset: str, model: MarginModel, marks: dict[str, Decimal]) -> str | None:
+    """Return the instrument whose mark is a price of an asset, the shortest symbol of them."""
+    by_length = sorted(marks, key=len)
+    return next((s for s in by_length if _is_price_of(asset, model.instrument(s))), None)
+
+
+def _stand_ins(
+    document: AccountDocument, model: MarginModel, marks: dict[str, Decimal]
+) -> dict[str, str]:
+    """Return the coins of held contracts that nobody gave a price for, with what stands for it."""
+    bases = {model.instrument(symbol).instrument.base for symbol in marks}
+    unpriced_coins = (a for a in bases if a not in document.prices and model.reads_price_of(a))
+    found = {asset: _stand_in(asset, model, marks) for asset in unpriced_coins}
+    return {asset: symbol for asset, symbol in found.items() if symbol is not None}

@@ -12,6 +12,7 @@ from keelmark.cli.painting import GAP, INDENT, painted, wrapped
 from keelmark.core.joint_move import JOINT_REACH
 from keelmark.core.liquidation_price import PriceStatus
 from keelmark.core.margin import MarginReport, Ratio
+from keelmark.core.numbers import ZERO
 
 GAUGE_WIDTH = 41
 """Columns of the gauge with its names."""
@@ -132,7 +133,7 @@ def nearest_text(unit: UnitCheck, reasons: list[str]) -> str:
         return unit.reason or ""
     if unit.report.is_liquidatable:
         return "at these prices"
-    if not unit.positions:
+    if not unit.positions and unit.nearest is None:
         return "no positions"
     clauses = [*_found_moves(unit), *_unknown_moves(unit, reasons)]
     if clauses:
@@ -153,13 +154,34 @@ def _found_moves(unit: UnitCheck) -> list[str]:
         step = next(iter(joint.direction.values()))
         together = f"all together {percent(joint.size * step, signed=True)}"
     one = _only_instrument(unit, moved)
-    if one is not None and together.endswith(f" {moved}"):
+    if one is not None and nearest.coin is None and together.endswith(f" {moved}"):
         return [f"{one} {moved} liquidates"]
+    if nearest.coin is not None:
+        whole = f"{nearest.words} {moved} liquidates"
+        return (
+            [whole] if not unit.positions or together.endswith(f" {moved}") else [whole, together]
+        )
     if nearest.instrument is None:
         return [f"{together} liquidates"]
     is_unknown = joint is not None and joint.status is PriceStatus.UNKNOWN
     alone = f"{nearest.instrument} alone {moved} liquidates"
     return [alone] if is_unknown else [alone, together]
+
+
+def coin_lines(unit: UnitCheck) -> Iterator[str]:
+    """Yield the coins whose own move is nearer than those of their contracts; not the headline."""
+    shown = None if unit.nearest is None else unit.nearest.coin
+    for coin in dict.fromkeys(c.coin.name for c in unit.coin_moves if c.coin.symbols):
+        moves = [c for c in unit.coin_moves if c.coin.name == coin and c.distance is not None]
+        nearest = min(moves, key=lambda c: abs(c.distance or ZERO), default=None)
+        if nearest is None or coin == shown:
+            continue
+        far = nearest.distance or ZERO
+        own = [
+            p.distance for p in unit.positions if p.held.position.instrument in nearest.coin.symbols
+        ]
+        if all(abs(far) < abs(d) for d in own if d is not None):
+            yield f"{nearest.coin.words} {percent(far, signed=True)} liquidates"
 
 
 def _only_instrument(unit: UnitCheck, moved: str) -> str | None:

@@ -15,7 +15,7 @@ from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.figures import brief, figure, percent
 from keelmark.accounts.levels import WARN_DISTANCE, Levels
 from keelmark.accounts.position import PositionCheck
-from keelmark.cli.check_head import account_lines, footnote, head_lines
+from keelmark.cli.check_head import account_lines, coin_lines, footnote, head_lines
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.cli.registry import is_available
 from keelmark.core.numbers import ZERO
@@ -99,6 +99,7 @@ def _unit_lines(
     if unit.positions:
         yield ""
         yield from table_lines(unit, found.levels, width, reasons)
+        yield from (f"{INDENT}{line}" for line in coin_lines(unit))
     yield ""
 
 

@@ -67,7 +67,7 @@ def _print_list(account: Account, unit: MarginUnit, file: str, *, as_json: bool)
     report = margin_report(unit, account.market, account.model)
     figures = [f"{RESIDUAL}:{residual.number}" for residual in check(account).residuals]
     if as_json:
-        names = [*explainable(report), *figures]
+        names = [*explainable(report, account.model), *figures]
         click.echo(json.dumps({"unit": unit.unit_id, "numbers": names}, indent=2))
         return
     click.echo("\n".join(_overview(account, unit, report, figures, quote(file))))
@@ -78,9 +78,10 @@ def _overview(
 ) -> Iterator[str]:
     """Return everything that can be explained, with its value, what belongs together together."""
     yield f"{account.rulebook.name}  {unit.unit_id}: numbers that can be explained"
-    names = explainable(report)
+    names = explainable(report, account.model)
     yield from (_valued(account, unit, name) for name in names if ":" not in name)
-    yield from (_valued(account, unit, name) for name in names if name.startswith("excess:"))
+    kinds = ("excess:", "coin_move:")
+    yield from (_valued(account, unit, name) for name in names if name.startswith(kinds))
     for symbol in dict.fromkeys(p.position.instrument for p in report.positions):
         yield f"of {symbol}, as in `keelmark explain {file} {PRICES[0]} {symbol}`"
         own = [name for name in names if name.endswith(f":{symbol}") and ":" in name]

@@ -8,8 +8,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from keelmark.core.bankruptcy import bankruptcy_prices
+from keelmark.core.coin_move import (
+    carries_coin,
+    coin_moves,
+    coin_path,
+    coins_of,
+    prices_with_coin,
+)
 from keelmark.core.errors import InvalidInput, nearest
-from keelmark.core.joint_move import joint_moves, moved_market, nearest_joint_move
+from keelmark.core.joint_move import joint_moves, moved_market, nearest_joint_move, nearness
 from keelmark.core.liquidation_price import LiquidationPrices, liquidation_prices
 from keelmark.core.margin import AssetMargin, MarginReport, PositionMargin, Ratio, margin_report
 from keelmark.core.market import Market
@@ -68,7 +75,9 @@ def explain(unit: MarginUnit, market: Market, model: MarginModel, number: str) -
         kind, _, rest = name.partition(":")
         found = KEYED[kind](scene, rest) if kind in KEYED and rest else None
     if found is None:
-        msg = f"no number {number!r} to explain; {nearest(number, explainable(scene.report))}"
+        msg = (
+            f"no number {number!r} to explain; {nearest(number, explainable(scene.report, model))}"
+        )
         raise InvalidInput(msg)
     return found
 
@@ -84,13 +93,15 @@ def named(number: str) -> str:
     return f"{kind}:{symbol}" if symbol else name
 
 
-def explainable(report: MarginReport) -> tuple[str, ...]:
-    """Return every number of a report that can be explained."""
+def explainable(report: MarginReport, model: MarginModel | None = None) -> tuple[str, ...]:
+    """Return every number of a report that can be explained; moves of coins under its model."""
+    coins = () if model is None else coins_of(report.unit, model)
     symbols = dict.fromkeys(p.position.instrument for p in report.positions)
     has_options = any(p.option is not None for p in report.positions)
     prices = [kind for kind in PRICES if not (has_options and kind == "naive_price")]
     return (
         *TOTALS,
+        *(f"coin_move:{coin.name}" for coin in coins),
         *(f"{kind}:{symbol}" for kind in prices for symbol in symbols),
         *(f"position:{leg_name(p)}.{part}" for p in report.positions for part in POSITION_WORKINGS),
         *(f"asset:{asset.asset}.collateral_value" for asset in report.assets),
@@ -300,24 +311,47 @@ def _joint_move(scene: _Scene) -> Working:
     way = "falls" if step < ZERO else "rises"
     note = f"every held instrument {way} by this fraction together, and coins held with them"
     there = moved_market(scene.unit, move, scene.market, scene.model)
+    return replace(base, value=move.signed, inputs=prices, note=note, parts=(_at(scene, there),))
+
+
+def _coin_move(scene: _Scene, name: str) -> Working | None:
+    """Return the nearer of a coin falling and rising, everything on it and its price together."""
+    moves = coin_moves(scene.report, scene.market, scene.model)
+    own = [found for found in moves if found.coin.name == name]
+    if not own:
+        return None
+    formula = f"smallest x with excess at the trigger, {own[0].coin.words} moved by x"
+    base = replace(_total(scene, f"coin_move:{name}", None, formula), unit=FRACTION)
+    known = [found for found in own if found.distance is not None]
+    if not known:
+        return replace(base, note="; ".join(dict.fromkeys(f.move.reason or "" for f in own)))
+    nearest = min(known, key=lambda found: abs(found.distance or ZERO))
+    size, prices = nearest.move.size or ZERO, nearest.move.prices or {}
+    path = coin_path(scene.unit, nearest.coin, nearest.step, scene.market, scene.model)
     return replace(
-        base, value=move.size * step, inputs=prices, note=note, parts=(_at(scene, there),)
+        base,
+        value=nearest.distance,
+        inputs=tuple((f"price of {s}", p) for s, p in prices.items()),
+        note="other coins stand still",
+        parts=(_at(scene, path.at(size)),),
     )
 
 
 def _nearest(scene: _Scene) -> Working:
-    """Return the nearest liquidating move: the smallest of the joint one and each price alone."""
+    """Return the nearest liquidating move: the smallest of the joint one, each coin and price."""
     symbols = dict.fromkeys(p.instrument for p in scene.unit.positions)
     alone = tuple(_distance(scene, symbol) for symbol in symbols)
-    parts = (_joint_move(scene), *(work for work in alone if work is not None))
+    coins = tuple(_coin_move(scene, coin.name) for coin in coins_of(scene.unit, scene.model))
+    together = (*coins, _joint_move(scene))
+    parts = tuple(work for work in (*together, *alone) if work is not None)
     known = [part for part in parts if part.value is not None]
     base = replace(_total(scene, "nearest_move", None, ""), unit=FRACTION, parts=parts)
-    formula = "the smallest of the joint move and of each price moving alone, by size"
+    formula = "the smallest of the joint move, of each coin and of each price alone, by size"
     if scene.report.is_liquidatable:
         return replace(base, value=ZERO, formula=formula, note="the unit is liquidatable now")
     if not known:
         return replace(base, formula=formula, note="no move that was solved liquidates")
-    nearest = min(known, key=lambda part: abs(part.value or ZERO))
+    nearest = min(known, key=lambda part: nearness(part.value or ZERO))
     shown = tuple(part if part is nearest else replace(part, parts=()) for part in parts)
     note = f"it is {nearest.name}"
     return replace(base, value=nearest.value, formula=formula, note=note, parts=shown)
@@ -382,8 +416,13 @@ def _with_price(scene: _Scene, symbol: str, price: Decimal) -> Market:
     indices = dict(scene.market.indices)
     if terms.margin_price is MarginPrice.INDEX and terms.instrument.index is not None:
         indices[terms.instrument.index] *= price / scene.market.mark(symbol)
+    assets = dict(scene.market.asset_prices)
+    is_liquidatable = scene.report.is_liquidatable
+    if carries_coin(scene.unit, symbol, scene.market, scene.model) and not is_liquidatable:
+        assets[terms.instrument.settle] *= price / scene.market.mark(symbol)
     return replace(
         scene.market,
+        asset_prices=assets,
         marks={**scene.market.marks, symbol: price},
         indices=indices,
         snapshot_id=f"{symbol} {price:.10g}",
@@ -393,11 +432,21 @@ def _with_price(scene: _Scene, symbol: str, price: Decimal) -> Market:
 def _liquidation_price(scene: _Scene, symbol: str) -> Working | None:
     if not _holds(scene, symbol):
         return None
-    found = liquidation_prices(scene.unit, symbol, scene.market, scene.model)
+    has_coin = carries_coin(scene.unit, symbol, scene.market, scene.model)
+    if has_coin:
+        found = prices_with_coin(scene.report, symbol, scene.market, scene.model)
+    else:
+        found = liquidation_prices(scene.unit, symbol, scene.market, scene.model)
     formula = (
         f"price of {symbol} at which equity = maintenance_margin, all else held; on one row: "
         "(equity - size * mark - other maintenance + deduction) / (abs(size) * rate - size)"
     )
+    if has_coin:
+        coin = scene.model.instrument(symbol).instrument.settle
+        formula = (
+            f"price of {symbol} at which equity = maintenance_margin, the price of {coin}, for "
+            "which it stands, moving with it, all else held"
+        )
     if moves_together(scene.unit, symbol, scene.model):
         formula = _together(scene, symbol, "equity = maintenance_margin")
     work = _price(scene, f"liquidation_price:{symbol}", found, formula)
@@ -491,6 +540,7 @@ KEYED: dict[str, Callable[[_Scene, str], Working | None]] = {
     "bankruptcy_price": _bankruptcy_price,
     "distance": _distance,
     "naive_price": _naive_price,
+    "coin_move": _coin_move,
     "position": _position,
     "asset": _asset,
 }

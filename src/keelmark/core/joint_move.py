@@ -11,7 +11,7 @@ Source: docs/model.md, "Joint move".
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from keelmark.core.bound import FactorKind, margin_factor, mark_factor, options_of
 from keelmark.core.errors import InvalidInput, InvalidMark, MissingNumber
@@ -32,6 +32,8 @@ JOINT_REACH = f"down to zero or up to +{REACH_MAX * 100:,} %"
 
 PAST = Decimal("1e-25")
 """A step past a root: sixty digits show that the unit is liquidatable there, nobody sees it."""
+
+_TOLD = Context(prec=25)
 
 _STRETCHES_MAX = 4_000
 """Stretches tried before a book counts as hedged too tightly for the bound."""
@@ -54,6 +56,19 @@ class JointMove:
     size: Decimal | None = None
     prices: Mapping[str, Decimal] | None = None
     reason: str | None = None
+
+    @property
+    def signed(self) -> Decimal | None:
+        """The relative change of what moves alike, signed; `None` where no move was found."""
+        if self.size is None:
+            return None
+        with exact():
+            return self.size * next(iter(self.direction.values()))
+
+
+def nearness(distance: Decimal) -> Decimal:
+    """Return how near a move is, without the last digits: one move found in two ways is one."""
+    return _TOLD.abs(distance)
 
 
 def joint_move(
@@ -85,18 +100,24 @@ def joint_move(
     if not any(direction.values()):
         msg = "a joint move needs at least one instrument with a non-zero change"
         raise InvalidInput(msg)
-    if model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None or (
-        model.orders_in_maintenance and unit.orders
-    ):
-        reason = "no bound exists: profit is capped or orders count inside maintenance"
+    reason = unsolved(unit, model)
+    if reason is not None:
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=reason)
     try:
         with exact():
             found = report or margin_report(unit, market, model)
             whole = with_options(unit, direction, model)
-            return _search(PricePath.along(unit, whole, market, model), found)
+            return path_move(PricePath.along(unit, whole, market, model), found)
     except (MissingNumber, InvalidMark) as error:
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=str(error))
+
+
+def unsolved(unit: MarginUnit, model: MarginModel) -> str | None:
+    """Return why no joint move of a unit can be solved; `None` where it can."""
+    capped = model.profit_terms(MarginPurpose.MAINTENANCE).cap is not None
+    if capped or (model.orders_in_maintenance and unit.orders):
+        return "no bound exists: profit is capped or orders count inside maintenance"
+    return None
 
 
 def with_options(
@@ -159,7 +180,8 @@ def moved_market(
         return PricePath.along(unit, direction, market, model).at(move.size or ZERO)
 
 
-def _search(path: PricePath, report: MarginReport) -> JointMove:
+def path_move(path: PricePath, report: MarginReport) -> JointMove:
+    """Return the first liquidating move along a path; `report` is the margin at its start."""
     if report.is_liquidatable:
         return _found(path, ZERO)
     end = path.end()

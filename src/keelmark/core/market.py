@@ -20,6 +20,7 @@ class Market:
         open_interest: Open interest by instrument, in settle notional.
         forwards: Price of the underlying for an option's expiry, by option.
         volatilities: Implied volatility by option, annual fraction, where the venue gives one.
+        stand_ins: Assets whose price nobody gave, with the instrument whose mark stands for it.
         time: Of the snapshot, UTC; options need it to know their time to expiry.
         snapshot_id: Names the snapshot in messages and workings.
         advice: What to do about a missing price; `{name}` stands for it.
@@ -31,6 +32,7 @@ class Market:
     open_interest: Mapping[str, Decimal] = field(default_factory=dict)
     forwards: Mapping[str, Decimal] = field(default_factory=dict)
     volatilities: Mapping[str, Decimal] = field(default_factory=dict)
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
     time: datetime | None = None
     snapshot_id: str = "as given"
     advice: str = "add it to the feed or close what depends on it"

@@ -25,6 +25,8 @@ from keelmark.core.unit import Position
 
 def straight_weight(path: PricePath) -> Decimal | None:
     """Return `w` such that `(1 + w x) * excess` is piecewise linear; `None` if there is none."""
+    if all(factor.kind is FactorKind.ASSET for factor in path.slopes):
+        return ZERO  # amounts stand still: each counts its price times a constant
     weights = {_weight(path, position) for position in path.unit.positions}
     if None in weights or len(weights) > 1:
         return None

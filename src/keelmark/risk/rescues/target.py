@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from keelmark.core.coin_move import carries_coin, stands_for_the_dollar
 from keelmark.core.errors import InvalidInput
 from keelmark.core.excess import price_of
 from keelmark.core.joint_move import all_together
@@ -170,6 +171,8 @@ class Path:
     def moved(self, size: Decimal, unit: MarginUnit, market: Market, model: MarginModel) -> Market:
         """Return the market after a move of this size."""
         moved = PricePath.along(unit, self.direction, market, model).at(size)
+        if self.alone and any(carries_coin(unit, s, market, model) for s in self.direction):
+            return moved
         if self.alone:
             return replace(moved, asset_prices=market.asset_prices)
         if not self.coin:
@@ -216,8 +219,3 @@ def coin_paths(unit: MarginUnit, model: MarginModel) -> Iterator[Path]:
             direction = dict.fromkeys(symbols, -ONE if is_down else ONE)
             word = "down" if is_down else "up"
             yield Path(name=f"{name} {word}", direction=direction, coin=priced, is_down=is_down)
-
-
-def stands_for_the_dollar(asset: str) -> bool:
-    """Whether an asset is a dollar by its name: prices are told in it."""
-    return "USD" in asset or asset == "DAI"

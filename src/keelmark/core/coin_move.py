@@ -1,0 +1,211 @@
+"""How far one coin can move before a unit is liquidatable: its contracts and its own price.
+
+A coin that is collateral and has contracts on it, or secures a debt, moves as one: every contract
+on it, the index they are margined on, and its own price change by one factor. Along such a move the
+excess is solved as along any joint move.
+
+Source: docs/model.md, "Joint move".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from keelmark.core.bound import Factor, FactorKind, reads
+from keelmark.core.errors import InvalidMark, MissingNumber
+from keelmark.core.joint_move import JOINT_REACH, JointMove, path_move, unsolved
+from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, straight_prices
+from keelmark.core.margin import MarginReport
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel
+from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.price_path import PricePath
+from keelmark.core.unit import MarginUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coin:
+    """What moves with a coin.
+
+    Attributes:
+        name: The coin.
+        symbols: The contracts on it, the shortest symbol first.
+        is_held: Whether its own price counts: it is collateral, debt or what a contract settles in.
+        is_owed: Whether the unit owes it.
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+    is_held: bool
+    is_owed: bool
+
+    @property
+    def words(self) -> str:
+        """What moves, in words."""
+        if not self.is_held:
+            return f"everything on {self.name}"
+        beside = "debt" if self.is_owed else "collateral"
+        return f"{self.name} with its {beside}" if self.symbols else f"{self.name} as {beside}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoinMove:
+    """The first move of one coin, down or up, that liquidates.
+
+    Attributes:
+        coin: What moves.
+        step: -1 for a fall, 1 for a rise.
+        move: What was found; its prices name the coin's own too, where that counts.
+    """
+
+    coin: Coin
+    step: Decimal
+    move: JointMove
+
+    @property
+    def distance(self) -> Decimal | None:
+        """Relative change of the coin, signed; `None` where none liquidates or it is unknown."""
+        return self.move.signed
+
+
+def coins_of(unit: MarginUnit, model: MarginModel) -> tuple[Coin, ...]:
+    """Return the coins of which more moves than one mark, or something else than marks.
+
+    A coin with one contract on it and nothing of it held moves as that contract does alone; so do
+    options with everything on their underlying. Assets that stand for the dollar are what is
+    measured in, and stand still. A unit that owes nothing and holds no position cannot be
+    liquidated.
+    """
+    cash = {a: x - unit.accrued_interest.get(a, ZERO) for a, x in unit.balances.items()}
+    if not unit.positions and not any(x < ZERO for x in cash.values()):
+        return ()
+    factors = reads(unit, model)
+    marks = {f.name for f in factors if f.kind is FactorKind.MARK}
+    terms = {s: model.instrument(s) for s in sorted(marks, key=lambda s: (len(s), s))}
+    settles = {t.instrument.settle for t in terms.values()}
+    named = {a for a in {*cash, *unit.loans, *unit.accrued_interest} if _any(unit, a)} | settles
+    priced = {f.name for f in factors if f.kind is FactorKind.ASSET} & named
+    found = []
+    for name in dict.fromkeys((*(t.instrument.base for t in terms.values()), *sorted(priced))):
+        symbols = tuple(s for s, t in terms.items() if t.instrument.base == name)
+        if not symbols and stands_for_the_dollar(name):
+            continue
+        is_held = name in priced
+        has_option = any(terms[s].option is not None for s in symbols)
+        if is_held or (len(symbols) > 1 and not has_option):
+            owed = cash.get(name, ZERO) < ZERO
+            found.append(Coin(name=name, symbols=symbols, is_held=is_held, is_owed=owed))
+    return tuple(found)
+
+
+def stands_for_the_dollar(asset: str) -> bool:
+    """Whether an asset is a dollar by its name: prices are told in it."""
+    return "USD" in asset or asset == "DAI"
+
+
+def _any(unit: MarginUnit, asset: str) -> bool:
+    """Whether a unit holds or owes anything of an asset."""
+    amounts = (unit.balances, unit.accrued_interest, unit.loans)
+    return any(amount.get(asset) for amount in amounts)
+
+
+def coin_path(
+    unit: MarginUnit, coin: Coin, step: Decimal, market: Market, model: MarginModel
+) -> PricePath:
+    """Return the path of a coin by `step`: its contracts, their indices and its own price."""
+    if coin.symbols:
+        return PricePath.along(unit, dict.fromkeys(coin.symbols, step), market, model)
+    slopes = {Factor(FactorKind.ASSET, coin.name): step}
+    return PricePath(unit, market, model, {}, slopes)
+
+
+def coin_moves(
+    report: MarginReport, market: Market, model: MarginModel, joint: Sequence[JointMove] = ()
+) -> tuple[CoinMove, ...]:
+    """Return how far each coin of a unit can fall, and how far rise.
+
+    Args:
+        report: The unit's margin.
+        market: Snapshot the moves start from; other coins stay.
+        model: The venue's terms.
+        joint: Its moves of all prices together, where at hand: they are those of the only coin.
+    """
+    found = []
+    for coin in coins_of(report.unit, model):
+        for step in (-ONE, ONE):
+            same = (j for j in joint if _is_same(j, coin, step))
+            move = next(same, None) or _move(report, coin, step, market, model)
+            found.append(CoinMove(coin=coin, step=step, move=_told(move, coin, step, market)))
+    return tuple(found)
+
+
+def _is_same(joint: JointMove, coin: Coin, step: Decimal) -> bool:
+    """Whether all prices together are this coin's."""
+    return set(joint.direction) == set(coin.symbols) and set(joint.direction.values()) == {step}
+
+
+def _move(
+    report: MarginReport, coin: Coin, step: Decimal, market: Market, model: MarginModel
+) -> JointMove:
+    direction = dict.fromkeys(coin.symbols or (coin.name,), step)
+    reason = unsolved(report.unit, model)
+    if reason is not None:
+        return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=reason)
+    try:
+        with exact():
+            path = coin_path(report.unit, coin, step, market, model)
+            return replace(path_move(path, report), direction=direction)
+    except (MissingNumber, InvalidMark) as error:
+        return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=str(error))
+
+
+def _told(move: JointMove, coin: Coin, step: Decimal, market: Market) -> JointMove:
+    """Return a move with the price of the coin itself, and its reason in words of the coin."""
+    if move.status is PriceStatus.NONE:
+        reason = f"no move of {coin.words}, {JOINT_REACH}, liquidates"
+        return replace(move, reason=reason)
+    if move.size is None or not coin.is_held:
+        return move
+    with exact():
+        own = market.asset_price(coin.name) * (ONE + step * move.size)
+    return replace(move, prices={**(move.prices or {}), coin.name: own})
+
+
+def carries_coin(unit: MarginUnit, symbol: str, market: Market, model: MarginModel) -> bool:
+    """Whether the price of a coin is known only as the mark of an inverse contract that settles it.
+
+    Then a move of that mark is a move of the coin.
+    """
+    instrument = model.instrument(symbol).instrument
+    coin = instrument.settle
+    stands = instrument.is_inverse and market.stand_ins.get(coin) == symbol
+    return stands and Factor(FactorKind.ASSET, coin) in reads(unit, model)
+
+
+def prices_with_coin(
+    report: MarginReport, symbol: str, market: Market, model: MarginModel
+) -> LiquidationPrices:
+    """Return the prices of an inverse contract that end a unit, its coin moving with the mark.
+
+    The nearest on each side; other contracts stay. Of a unit that is liquidatable now, the prices
+    are those at which it no longer is, its coin held.
+    """
+    reason = unsolved(report.unit, model)
+    if reason is not None or report.is_liquidatable:
+        return straight_prices(report, symbol, model)
+    mark = market.mark(symbol)
+    found: list[Decimal] = []
+    for step in (-ONE, ONE):
+        with exact():
+            path = PricePath.along(report.unit, {symbol: step}, market, model)
+            move = path_move(path, report)
+            if move.status is PriceStatus.UNKNOWN:
+                return LiquidationPrices(status=PriceStatus.UNKNOWN, reason=move.reason)
+            if move.size is not None:
+                found.append(mark * (ONE + step * move.size))
+    if not found:
+        coin = model.instrument(symbol).instrument.settle
+        reason = f"no price of {symbol}, {coin} moving with it, {JOINT_REACH}, liquidates"
+        return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
+    values = tuple(sorted(found, key=lambda price: abs(price - mark)))
+    return LiquidationPrices(status=PriceStatus.PRICE, values=values)

@@ -1,0 +1,154 @@
+"""A coin and its collateral in one move: nearest, verdict, words, JSON, explanation, rescue."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+
+from keelmark.accounts import check, read_account
+from keelmark.accounts.check import Verdict
+from keelmark.accounts.check_document import check_document
+from keelmark.accounts.explain import explain_account
+from keelmark.cli import main
+from keelmark.core.errors import MissingNumber
+from keelmark.core.joint_move import nearness
+from keelmark.core.margin import maintenance_excess
+from keelmark.risk.ladders import ladder
+from tests.risk.strategies import documents
+
+D = Decimal
+
+
+def row(instrument: str, size: str, price: str) -> dict[str, Any]:
+    prices = {"entry_price": price, "mark_price": price}
+    return {"instrument": instrument, "size": size, "leverage": "20", **prices}
+
+
+def multi(usdt: str, *rows: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "venue": "binance-usdm-multi@2026-05",
+        "collateral": [
+            {"asset": "USDT", "balance": usdt},
+            {"asset": "BTC", "balance": "10"},
+        ],
+        "prices": {"USDT": "1", "BTC": "100000"},
+        "positions": rows,
+    }
+
+
+def portfolio(size: str, usdt: str) -> dict[str, Any]:
+    return {
+        "venue": "binance-pm@2025-12",
+        "collateral": [{"asset": "BTC", "balance": "2"}, {"asset": "USDT", "balance": usdt}],
+        "prices": {"USDT": "1"},
+        "positions": [row("BTCUSD_PERP", size, "100000")],
+    }
+
+
+NEAR = multi("-800000", row("BTCUSDT", "1", "100000"), row("ETHUSDT", "-10", "4000"))
+
+
+def test_the_verdict_is_of_the_coin_with_its_collateral() -> None:
+    found = check(read_account(json.dumps(NEAR)), warn_distance=D("0.2"))
+    nearest = found.units[0].nearest
+    assert nearest is not None
+    assert (nearest.coin, nearest.instrument) == ("BTC", None)
+    assert all(abs(p.distance) > abs(nearest.distance) for p in found.positions if p.distance)
+    assert found.verdict is Verdict.WARNING
+    assert found.units[0].headline.startswith("BTC with its collateral -")
+    document: Any = check_document(found)
+    assert document["nearest_move"]["coin"] == "BTC"
+    down = next(c for c in document["coin_moves"] if c["distance"] and c["coin"] == "BTC")
+    assert down["direction"] == "down"
+    assert down["moves"] == ["BTCUSDT", "BTC"]
+    assert down["distance"] == document["nearest_move"]["distance"]
+
+
+def test_the_terminal_says_it_and_the_exit_code_is_its() -> None:
+    done = CliRunner().invoke(main, ["check", "-", "--warn", "20%"], input=json.dumps(NEAR))
+    assert "RED  BTC with its collateral -" in done.output
+    assert done.exit_code == 1
+
+
+def test_collateral_without_a_contract_on_it_moves_too() -> None:
+    held = multi("-800000", row("ETHUSDT", "-1", "4000"))
+    found = check(read_account(json.dumps(held)))
+    assert found.units[0].headline.startswith("BTC as collateral -15.8 %")
+
+
+def test_a_coin_nearer_than_its_contracts_has_a_line_below_them() -> None:
+    held = multi("-100000", row("BTCUSDT", "1", "100000"), row("ETHUSDT", "-900", "4000"))
+    done = CliRunner().invoke(main, ["check", "-"], input=json.dumps(held))
+    found = check(read_account(json.dumps(held))).units[0]
+    assert found.nearest is not None
+    assert found.nearest.instrument == "ETHUSDT"
+    assert "\n  BTC with its collateral -" in done.output
+
+
+@pytest.mark.parametrize(
+    ("size", "usdt", "price"), [("-3000", "10000", "308740"), ("2000", "-60000", None)]
+)
+def test_the_coin_moves_with_the_mark_that_stands_for_it(
+    size: str, usdt: str, price: str | None
+) -> None:
+    account = read_account(json.dumps(portfolio(size, usdt)))
+    found = check(account)
+    (position,) = found.positions
+    assert position.naive is None
+    assert found.units[0].nearest is not None
+    assert position.distance is not None
+    assert nearness(position.distance) == nearness(found.units[0].nearest.distance)
+    if price is not None:
+        assert position.liquidation.value is not None
+        assert abs(position.liquidation.value - D(price)) < D("1e-15")
+    assert any("stands for it, and moves with it" in note for note in account.notes)
+    work = explain_account(account, "liquidation_price:BTCUSD_PERP")
+    assert work.value == position.liquidation.value
+    assert abs(work.parts[0].value or D(0)) < D("1e-8")
+    given = portfolio(size, usdt)
+    given["prices"]["BTC"] = "100000"
+    apart = check(read_account(json.dumps(given)))
+    (alone,) = apart.positions
+    assert alone.liquidation.value != position.liquidation.value
+    assert apart.units[0].nearest is not None
+    assert nearness(apart.units[0].nearest.distance) == nearness(position.distance)
+
+
+def test_a_move_of_a_coin_opens_to_its_working() -> None:
+    account = read_account(json.dumps(NEAR))
+    nearest = check(account).units[0].nearest
+    assert nearest is not None
+    work = explain_account(account, "coin_move:BTC")
+    assert work.value == nearest.distance
+    assert abs(work.parts[0].value or D(0)) < D("1e-8")
+    whole = explain_account(account, "nearest_move")
+    assert (whole.value, whole.note) == (nearest.distance, "it is coin_move:BTC")
+
+
+@settings(max_examples=25)
+@given(content=documents(isolated=False))
+def test_a_coin_moves_as_far_as_its_ladder_says(content: dict[str, Any]) -> None:
+    account = read_account(json.dumps(content))
+    (unit,) = check(account).units
+    for coin in unit.coin_moves:
+        if coin.coin.name == "USDT" or coin.distance in (None, 0):
+            continue
+        assert coin.distance is not None
+        low, high = sorted((coin.distance * D("0.9"), coin.distance * D("1.1")))
+        low = max(low, D("-0.9999"))
+        found = ladder(account, coin.coin.name, low=low, high=high, steps=3)
+        assert any(abs(r.move - coin.distance) < D("1e-9") for r in found.liquidations) or (
+            abs(maintenance_excess(unit.unit, account.market, account.model)) < D("1e-9")
+        )
+
+
+def test_without_a_price_nothing_of_a_coin_is_told() -> None:
+    held = multi("-800000", row("ETHUSDT", "-1", "4000"))
+    del held["prices"]["BTC"]
+    account = read_account(json.dumps(held))
+    with pytest.raises(MissingNumber):
+        explain_account(account, "coin_move:BTC")
+    assert check(account).units[0].coin_moves == ()
