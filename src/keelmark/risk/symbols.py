@@ -11,31 +11,12 @@ from keelmark.core.model import InstrumentTerms
 from keelmark.core.numbers import ONE, exact
 from keelmark.core.rules import UnknownRule
 from keelmark.rulebooks import Rulebook
+from keelmark.rulebooks.spelling import SPELLINGS
 
 DOLLARS = ("USDT", "USDC", "USD", "FDUSD", "USDE", "DAI")
 """Settle assets that count one to one when a book is put under another venue."""
 
 _BUNDLE = re.compile(r"(?:(?P<count>10{2,6})|(?P<kilo>k)|(?P<mega>1M))(?=[A-Z])(?P<coin>\w+)")
-
-_SPELLINGS = (
-    "{base}{settle}",
-    "{base}-{settle}",
-    "{base}_{settle}",
-    "{base}-{settle}-SWAP",
-    "{base}-{settle}-PERP",
-    "{base}-USD",
-    "{base}-USD-SWAP",
-    "{base}USD",
-    "{base}USD_PERP",
-    "{base}-USD-PERP",
-    "{base}-PERP",
-    "{base}-PERPETUAL",
-    "{base}_{settle}-PERPETUAL",
-    "{base}PERP",
-    "{base}",
-    "{base}/{settle}:{settle}",
-)
-"""How venues write a perpetual; tried against the naming patterns of a rulebook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,5 +99,5 @@ def _symbols(instrument: Instrument, settle: str, rulebook: Rulebook) -> list[st
     listed = sorted(rulebook.document.instruments, key=lambda name: name != instrument.symbol)
     coin, _ = coin_of(instrument.base)
     bases = dict.fromkeys((instrument.base, coin, f"1000{coin}", f"k{coin}"))
-    spelt = [text.format(base=base, settle=settle) for base in bases for text in _SPELLINGS]
+    spelt = [text.format(base=base, settle=settle) for base in bases for text in SPELLINGS]
     return list(dict.fromkeys((*listed, instrument.symbol, *spelt)))

@@ -7,7 +7,7 @@ import pytest
 from tests.accounts.importers.answers import BINANCE_ACCOUNT, BINANCE_RISK, BYBIT_POSITIONS
 from tests.accounts.importers.hyperliquid_answers import MIXED
 from tests.accounts.importers.other_answers import DERIBIT_POSITIONS, OKX_BALANCE, OKX_POSITIONS
-from tests.accounts.importers.reading import imported, refused, unknown
+from tests.accounts.importers.reading import as_payload, imported, refused, unknown
 
 
 def balance(info: object, **currencies: object) -> dict[str, Any]:
@@ -101,6 +101,40 @@ def test_unified_fields_are_read_where_nothing_better_is_known() -> None:
     assert "generic rules are taken; name it by --venue" in notes
     assert "`total` is taken as wallet balance" in notes
     assert imported([PLAIN], venue="okx-multi")["venue"] == "okx-multi"
+
+
+def test_a_venue_that_is_named_gives_its_rules_and_its_symbols() -> None:
+    unified = row({}, **{k: v for k, v in PLAIN.items() if k not in {"info", "symbol"}})
+    order = {
+        "info": {},
+        "id": "1",
+        "symbol": "BTC/USDT:USDT",
+        "side": "buy",
+        "amount": 1,
+        "remaining": 1,
+        "price": 50000,
+        "clientOrderId": None,
+        "timestamp": None,
+    }
+    document = imported([unified], as_payload([order], kind="ccxt:orders"), venue="binance-usdm")
+    assert document["venue"] == "binance-usdm"
+    (position,) = document["positions"]
+    assert position["instrument"] == "BTCUSDT"
+    assert "spec" not in position
+    assert [placed["instrument"] for placed in document["orders"]] == ["BTCUSDT"]
+    notes = " ".join(document["notes"])
+    assert "do not say the venue" not in notes
+    assert "BTC/USDT:USDT is BTCUSDT there" in notes
+    okx = imported([unified], venue="okx-multi")
+    assert okx["positions"][0]["instrument"] == "BTC-USDT-SWAP"
+
+
+def test_a_contract_of_another_worth_keeps_ccxts_name() -> None:
+    fields = {**PLAIN, "contractSize": 7}
+    plain = {k: v for k, v in fields.items() if k not in {"info", "symbol"}}
+    inverse = row({}, symbol="BTC/USD:BTC", **plain)
+    document = imported([inverse], venue="deribit-sm")
+    assert document["positions"][0]["instrument"] == "BTC/USD:BTC"
 
 
 def test_an_empty_mark_and_contract_size_come_from_the_notional() -> None:

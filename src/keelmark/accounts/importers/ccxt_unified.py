@@ -14,9 +14,12 @@ from keelmark.accounts.document import MarginMode, Unlearnt
 from keelmark.accounts.importers.ccxt_raw import is_ccxt_balance, is_ccxt_rows, is_inverse
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided, plain
 from keelmark.accounts.importers.kind import PayloadKind, rows_of, table_of
+from keelmark.accounts.importers.listed import rulebook_of
 from keelmark.accounts.importers.payload import Payload, Row
+from keelmark.core.instrument import InstrumentKind
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.rules import Tier, with_deductions
+from keelmark.rulebooks.spelling import perpetual_of
 
 VENUE = ""
 """No venue: the answers beside it, or the caller, say it."""
@@ -120,8 +123,9 @@ def read_tiers(payload: Payload, draft: Draft) -> None:
 
 
 def finish(draft: Draft) -> None:
-    """Note the row of each position; say that the venue is not known."""
+    """Note the row of each position, and its name at the venue; say where no venue is known."""
     working = draft.working(Working)
+    draft.venue = draft.venue or draft.wanted
     if not draft.venue:
         draft.venue = GENERIC
         draft.say("ccxt's fields do not say the venue: generic rules are taken; name it by --venue")
@@ -142,6 +146,45 @@ def finish(draft: Draft) -> None:
         draft.say(
             f"{position.instrument} is margined by ccxt's tier of its notional, at every price"
         )
+    if draft.venue != GENERIC:
+        _rename(draft)
+
+
+def _rename(draft: Draft) -> None:
+    """Give what has ccxt's unified name the venue's own, where the rulebook has the contract."""
+    names: dict[str, str] = {}
+    for position in draft.positions.values():
+        own = _own_symbol(draft, position)
+        if own is not None and own != position.instrument:
+            names[position.instrument] = own
+            position.spec = {}
+    if not names:
+        return
+    for old, new in names.items():
+        draft.say(f"{old} is {new} there")
+    for position in draft.positions.values():
+        position.instrument = names.get(position.instrument, position.instrument)
+    draft.positions = {(names.get(s, s), leg): p for (s, leg), p in draft.positions.items()}
+    for row in draft.orders:
+        row["instrument"] = names.get(str(row["instrument"]), row["instrument"])
+
+
+def _own_symbol(draft: Draft, position: PositionDraft) -> str | None:
+    """Return the venue's name of a perpetual that has ccxt's."""
+    rulebook = rulebook_of(draft) if ":" in position.instrument else None
+    base, settle = position.spec.get("base"), position.spec.get("settle")
+    kind, worth = position.spec.get("kind"), position.spec.get("contract_size")
+    if rulebook is None or not isinstance(base, str) or not isinstance(settle, str):
+        return None
+    if kind not in {InstrumentKind.LINEAR_PERPETUAL, InstrumentKind.INVERSE_PERPETUAL}:
+        return None
+    return perpetual_of(
+        rulebook,
+        base=base,
+        settle=settle,
+        kind=InstrumentKind(str(kind)),
+        contract_size=Decimal(worth) if isinstance(worth, str) else None,
+    )
 
 
 def _read_figures(row: Row, draft: Draft, found: PositionDraft, symbol: str) -> None:

@@ -109,6 +109,7 @@ class Draft:
     Attributes:
         problems: What could not be read.
         venue: Rulebook reference.
+        wanted: The rulebook reference the caller named, empty where none was.
         as_of: When the venue answered, UTC.
         account_mode: One-way or hedge, where it is known.
         collateral: Balance by asset.
@@ -129,6 +130,7 @@ class Draft:
 
     problems: Problems
     venue: str
+    wanted: str = ""
     as_of: datetime | None = None
     account_mode: AccountMode | None = None
     collateral: dict[str, Decimal] = field(default_factory=dict)

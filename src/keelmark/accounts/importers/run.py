@@ -105,7 +105,7 @@ def import_account(
     if not payloads:
         problems.add("answers", "there are none; give at least one file")
     problems.raise_any("import")
-    draft = Draft(problems=problems, venue=next(iter(venues), ""))
+    draft = Draft(problems=problems, venue=next(iter(venues), ""), wanted=venue or "")
     for payload, kind in sorted(found, key=lambda pair: _KINDS.index(pair[1])):
         kind.read(payload, draft)
         draft.learnt |= kind.parts
