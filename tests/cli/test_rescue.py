@@ -104,6 +104,19 @@ def test_without_a_target_a_rescue_ends_what_the_check_calls_red(account: Path) 
     assert head.endswith("maintenance at most 50 % of equity, and no move below 15 % liquidates")
 
 
+def test_what_toxic_closes_would_reach_is_said_with_the_option(account: Path) -> None:
+    impacts = ("--impact", "BTCUSDT=1e-8", "--impact", "ETHUSDT=1e-7")
+    words = ("--allow", "close", "--target", "1%", "--fee", "0", *impacts)
+    shown = run(account, *words)
+    answer = json.loads(run(account, *words, "--json").output)
+    assert answer["status"] == "out_of_reach"
+    reached = json.loads(run(account, *words, "--toxic", "--json").output)
+    assert reached["status"] == "plan"
+    assert reached["plan"] == answer["with_toxic"]
+    assert "would reach it (--toxic)" in " ".join(shown.output.split())
+    assert float(reached["after"]["excess"]) < float(answer["after"]["excess"])
+
+
 def test_every_option_reaches_the_plan(account: Path) -> None:
     words = [
         *("--deposit", "USDT=50", "--deposit-cost", "1%", "--wallet", "USDT=20"),

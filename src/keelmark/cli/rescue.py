@@ -135,6 +135,11 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     metavar="SYMBOL=A[,B]",
     help="Slippage of notional n costs A n**2 + B n**1.5; the rulebook's if left out.",
 )
+@click.option(
+    "--toxic",
+    is_flag=True,
+    help="Allow closes that cost more than they free: they lower the excess.",
+)
 @rulebook_option
 @json_option
 def rescue(*, file: str, as_json: bool, **given: Any) -> None:  # noqa: ANN401 click's values
@@ -195,6 +200,7 @@ def options_of(given: dict[str, Any]) -> RescueOptions:
         deposit_max=_maybe("--max-deposit", given["max_deposit"]),
         deposit_cost=given["deposit_cost"],
         wallet={name: _number("--wallet", name, value) for name, value in given["wallet"]},
+        toxic=given["toxic"],
         kept=frozenset(given["kept"]),
         hedges=tuple(_hedges(given["hedges"], dict(given["prices"]))),
         fee=default,

@@ -87,11 +87,24 @@ def _sentence(found: Rescue, before: UnitCheck) -> str:
         return "the distance of this unit cannot be solved: ask for --target instead"
     if found.status is RescueStatus.OUT_OF_REACH:
         if not found.plan.steps:
-            return "nothing that is allowed brings the target nearer"
-        return f"what comes nearest is below; {_left(found)}"
+            return f"nothing that is allowed brings the target nearer{_beyond(found, before)}"
+        return f"what comes nearest is below; {_left(found)}{_beyond(found, before)}"
     count = len(found.plan.steps)
     steps = f"{count} step{'s' if count > 1 else ''}"
     return f"{steps}, {cost_text(found.plan.cost, before.currency)}"
+
+
+def _beyond(found: Rescue, before: UnitCheck) -> str:
+    """Return what reaching the target would take where closes may lower the excess."""
+    other = found.with_toxic
+    if other is None:
+        return ""
+    best = found.standing if found.plan is None else found.plan.after
+    return (
+        f"; closes that cost more than they free would reach it (--toxic): "
+        f"{cost_text(other.cost, before.currency)} and leaves an excess of "
+        f"{figure(other.after.excess)} instead of {figure(best.excess)}"
+    )
 
 
 def _left(found: Rescue) -> str:

@@ -29,6 +29,7 @@ def rescue_document(found: Rescue) -> JsonTable:
         "without_money": None
         if found.without_money is None
         else plan_document(found.without_money),
+        "with_toxic": None if found.with_toxic is None else plan_document(found.with_toxic),
         "singles": [single_document(single) for single in found.singles],
         "positions": _positions(found.before, found.after),
         "joint_move": {

@@ -112,6 +112,7 @@ class RescueOptions:
         fee: Fee on traded notional; `None` for the rulebook's taker fee.
         fees: The same by instrument.
         impacts: Slippage by instrument; those left out take the rulebook's assumption.
+        toxic: Whether closes may go on where they cost more than they free.
         gap: Relative distance from the proven lower bound at which the search stops.
     """
 
@@ -125,6 +126,7 @@ class RescueOptions:
     fee: Decimal | None = None
     fees: Mapping[str, Decimal] = field(default_factory=dict)
     impacts: Mapping[str, Impact] = field(default_factory=dict)
+    toxic: bool = False
     gap: Decimal = DEFAULT_GAP
 
     def __post_init__(self) -> None:

@@ -28,7 +28,7 @@ def prepare(question: Question) -> Prepared:
     """Return the problem of a question.
 
     A close goes no further than it raises the maintenance excess by itself (INV-07 of the engine,
-    held for users as well): beyond that every lot costs more than it frees.
+    held for users as well): beyond that every lot costs more than it frees. `toxic` lifts that.
     """
     account, unit = question.account, question.unit
     model, market = account.model, account.market
@@ -36,7 +36,8 @@ def prepare(question: Question) -> Prepared:
     toxic: list[TradeMove] = []
     excess = Scene(unit, Aim.not_liquidatable("now", market, model), model)
     for move in offers(question):
-        if isinstance(move, TradeMove) and move.kind is MoveKind.CLOSE:
+        is_close = isinstance(move, TradeMove) and move.kind is MoveKind.CLOSE
+        if isinstance(move, TradeMove) and is_close and not question.options.toxic:
             most = best_count(move, excess)
             if most:
                 moves.append(replace(move, count_max=most))

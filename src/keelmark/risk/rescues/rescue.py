@@ -17,7 +17,7 @@ from keelmark.risk.rescues.distance import missed_aim
 from keelmark.risk.rescues.donors import without
 from keelmark.risk.rescues.moves import MoveKind
 from keelmark.risk.rescues.offers import Question, with_hedges
-from keelmark.risk.rescues.options import RescueOptions
+from keelmark.risk.rescues.options import Action, RescueOptions
 from keelmark.risk.rescues.prepare import prepare
 from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.result import Plan, Rescue, RescueStatus
@@ -113,6 +113,7 @@ def _answer(question: Question, standing: Standing) -> Rescue:
         standing=standing,
         plan=None,
         without_money=None,
+        with_toxic=None,
         singles=(),
         rescued=account,
         notes=tuple(_notes(question)),
@@ -126,10 +127,12 @@ def _answer(question: Question, standing: Standing) -> Rescue:
     prepared = prepare(question)
     problem, solved, after = _verified(prepared.problem, question)
     plan = plan_of(problem, solved, after, account)
+    status = _status(solved, after, target)
     return replace(
         base,
-        status=_status(solved, after, target),
+        status=status,
         plan=plan,
+        with_toxic=_with_toxic(question) if status is RescueStatus.OUT_OF_REACH else None,
         without_money=_without_money(problem, plan, question),
         singles=singles_of(prepared, problem, question, solved.alone),
         rescued=_rescued(account, question.unit, plan),
@@ -192,6 +195,18 @@ def _with_slack(
         msg = f"a plan for {question.target.text} ends elsewhere: {dict(solved.counts)}"
         raise InvariantViolated(msg)
     return problem, solved, after
+
+
+def _with_toxic(question: Question) -> Plan | None:
+    """Return the plan that reaches where closes may cost more than they free, if there is one."""
+    options = question.options
+    if options.toxic or not options.allows(Action.CLOSE):
+        return None
+    asked = replace(question, options=replace(options, toxic=True))
+    problem, solved, after = _verified(prepare(asked).problem, asked)
+    if _status(solved, after, question.target) is not RescueStatus.PLAN:
+        return None
+    return plan_of(problem, solved, after, question.account)
 
 
 def _slackened(problem: Problem, missed: Standing) -> Problem:

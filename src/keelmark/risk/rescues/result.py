@@ -115,6 +115,8 @@ class Rescue:
         standing: How it stands.
         plan: What to do; `None` where nothing needs doing.
         without_money: The cheapest plan that brings no money in, where `plan` does and one exists.
+        with_toxic: The plan that reaches with closes that lower the excess, where `plan` does not
+            and they are not allowed.
         singles: Every action alone, those that reach first, cheapest first.
         rescued: The account after the plan.
         notes: What was assumed or left out.
@@ -127,6 +129,7 @@ class Rescue:
     standing: Standing
     plan: Plan | None
     without_money: Plan | None
+    with_toxic: Plan | None
     singles: tuple[Single, ...]
     rescued: Account
     notes: tuple[str, ...]

@@ -8,7 +8,7 @@ from keelmark.core.bankruptcy import toxicity
 from keelmark.core.margin import margin_report
 from keelmark.core.numbers import ZERO
 from keelmark.risk.rescues.alone import Alone, fewest
-from keelmark.risk.rescues.moves import MoneyMove, MoveKind, TradeMove
+from keelmark.risk.rescues.moves import MoneyMove, Move, MoveKind, TradeMove
 from keelmark.risk.rescues.offers import Question
 from keelmark.risk.rescues.prepare import Prepared
 from keelmark.risk.rescues.problem import Problem
@@ -53,8 +53,17 @@ def _why_not(problem: Problem, row: int, step: Step, question: Question) -> str:
     amount = _amount_in_words(move, step)
     if is_ratio:
         ratio = step.after.ratio
-        return f"{amount} leaves {percent(ratio)}" if ratio else f"{amount}: no equity is left"
-    return f"{amount}: {_worst_scene(problem, row, step)} still liquidates"
+        reason = f"{amount} leaves {percent(ratio)}" if ratio else f"{amount}: no equity is left"
+    else:
+        reason = f"{amount}: {_worst_scene(problem, row, step)} still liquidates"
+    return f"{reason}; more lowers the excess" if _is_held_back(move, step) else reason
+
+
+def _is_held_back(move: Move, step: Step) -> bool:
+    """Whether a close ends where one more lot would lower the excess, and not where it is best."""
+    if not isinstance(move, TradeMove) or move.reach is None or move.count_max is None:
+        return False
+    return move.count_max < move.reach and step.amount == move.amount(move.count_max)
 
 
 def _amount_in_words(move: object, step: Step) -> str:
