@@ -22,6 +22,7 @@ from keelmark.accounts.document import (
     Unlearnt,
     decode_document,
 )
+from keelmark.accounts.expired import check_expired, expiry_notes
 from keelmark.accounts.leverage import leverage_notes
 from keelmark.accounts.prices import isolated_notes, market_of, still_note, without_empty
 from keelmark.core.codes import Leg, UnitKind
@@ -136,6 +137,7 @@ def _build(
     market = market_of(document, rules.model, problems, notes, par=rules.document.par)
     problems.raise_any(title)
     notes += leverage_notes(units, market, rules.model)
+    notes += expiry_notes(document, rules.model)
     notes += isolated_notes(units, rules.model)
     notes += filter(None, [still_note(units, market, rules.model)])
     notes += [f"{row.what} unknown: {row.why}" for row in document.unknown]
@@ -235,6 +237,7 @@ def _with_document(rules: Rulebook, document: AccountDocument, problems: Problem
     for row in document.positions:
         if row.instrument in terms:
             _check_option(row, terms[row.instrument], problems)
+            check_expired(row, terms[row.instrument], document.as_of, problems)
     assets = _named_assets(document)
     known = rules.with_terms(*terms.values(), assets=tuple(filter(None, assets.values())))
     known = known.with_weights(document.weights)
