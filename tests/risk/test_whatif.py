@@ -250,10 +250,31 @@ def test_what_a_venue_would_refuse_is_said_and_shown() -> None:
     assert asked("close BTCUSDT").notes == ()
 
 
+def test_what_leaves_a_unit_that_is_short_already_is_refused_too() -> None:
+    poor = {**BOOK, "collateral": [{"asset": "USDT", "balance": "2000"}]}
+    for edit in ("withdraw USDT=100", "add BTCUSDT=1"):
+        (note,) = asked(edit, book=poor).notes
+        assert "a venue would refuse it, initial margin of cross is not covered" in note
+    assert asked("deposit USDT=100", book=poor).notes == ()
+    assert asked("close BTCUSDT", book=poor).notes == ()
+
+
 def test_a_bare_accrual_keeps_its_asset_when_its_position_is_closed() -> None:
     book = {**BOOK, "accrued_interest": "7", "collateral": BOOK["collateral"][::-1]}
     found = asked("close all", book=book)
     assert written(found.document)["accrued_interest"] == {"USDT": "7"}
+
+
+def test_a_unit_is_told_by_what_it_holds_when_another_asset_joins() -> None:
+    """In single-asset mode the one unit becomes one of several, under another name."""
+    book = {**BOOK, "venue": "binance-usdm@2025-12", "positions": BOOK["positions"][:1]}
+    found = asked("deposit BTC=1", book={**book, "collateral": BOOK["collateral"][:1]})
+    pairs = {pair.unit_id: pair for pair in found.units}
+    assert set(pairs) == {"cross:USDT", "cross:BTC"}
+    assert pairs["cross:USDT"].now is not None
+    assert pairs["cross:USDT"].after is not None
+    assert not pairs["cross:USDT"].has_changed
+    assert pairs["cross:BTC"].now is None
 
 
 def test_nothing_asked_changes_nothing() -> None:

@@ -69,8 +69,11 @@ def _unit_lines(found: WhatIf, pair: UnitPair, width: int) -> Iterator[str]:
     """Return one unit: its name, two bars, its numbers."""
     yield f"{INDENT}{pair.unit_id}{_currency(pair)}"
     words = {
-        when: _word(check, pair.unit_id)
-        for when, check in (("now", found.now), ("after", found.after))
+        when: _word(check, unit)
+        for when, check, unit in (
+            ("now", found.now, pair.now),
+            ("after", found.after, pair.after),
+        )
     }
     used = pair.figure("margin_ratio")
     distance = pair.figure("distance")
@@ -92,8 +95,7 @@ def _currency(pair: UnitPair) -> str:
     return f", in {' -> '.join(names)}"
 
 
-def _word(check: AccountCheck, unit_id: str) -> str:
-    unit = next((unit for unit in check.units if unit.unit.unit_id == unit_id), None)
+def _word(check: AccountCheck, unit: UnitCheck | None) -> str:
     return "does not exist" if unit is None else unit.level(check.levels).value
 
 

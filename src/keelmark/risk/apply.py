@@ -87,21 +87,29 @@ def _noted(before: Draft, after: Draft, edit: Edit) -> Draft:
     if isinstance(edit, Deposit | Close | MovePrice | SetVenue):
         return after
     leaves = isinstance(edit, Withdraw | Transfer)
-    short = _short_units(after.account, leaves=leaves) - _short_units(before.account, leaves=leaves)
-    names = ", ".join(sorted(short))
+    names = ", ".join(sorted(_worse(before.account, after.account, leaves=leaves)))
     text = f"{edit_words(edit)}: a venue would refuse it, initial margin of {names} is not covered"
-    return after.noting(text) if short else after
+    return after.noting(text) if names else after
 
 
-def _short_units(account: Account, *, leaves: bool) -> set[str]:
-    """Return the units whose initial margin is not covered; for what leaves, without profit."""
-    found = set()
+def _worse(before: Account, after: Account, *, leaves: bool) -> set[str]:
+    """Return the units that are short after an edit, and were not before or are shorter now."""
+    was, now = _excesses(before, leaves=leaves), _excesses(after, leaves=leaves)
+    return {
+        unit
+        for unit, excess in now.items()
+        if excess < ZERO and (unit not in was or excess < was[unit])
+    }
+
+
+def _excesses(account: Account, *, leaves: bool) -> dict[str, Decimal]:
+    """Return the initial excess of each unit, as far as known; for what leaves, without profit."""
+    found = {}
     for unit in account.units:
         try:
             report = margin_report(unit, account.market, account.model)
         except MissingNumber:
             continue
-        excess = report.excess_to_leave if leaves else report.excess(MarginPurpose.INITIAL)
-        if excess < ZERO:
-            found.add(unit.unit_id)
+        purpose = MarginPurpose.INITIAL
+        found[unit.unit_id] = report.excess_to_leave if leaves else report.excess(purpose)
     return found

@@ -1,6 +1,6 @@
 """`whatif`: an account now, and after edits that nobody has made yet, side by side."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
@@ -14,6 +14,7 @@ from keelmark.accounts.figures import percent
 from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.table import Table
+from keelmark.core.codes import UnitKind
 from keelmark.core.numbers import ZERO, exact
 from keelmark.risk.apply import applied
 from keelmark.risk.edit_text import edit_words, parse_edit
@@ -119,10 +120,17 @@ class WhatIf:
 
     @property
     def units(self) -> tuple[UnitPair, ...]:
-        """Every unit that exists now or after, the main one first."""
-        now = {unit.unit.unit_id: unit for unit in self.now.units}
+        """Every unit that exists now or after, the main one first.
+
+        A cross unit that is called otherwise after (`cross` is `cross:USDT` once another asset
+        stands beside it) is told by what it holds.
+        """
+        renamed = _renamed(self.now.units, self.after.units)
+        names = {unit.unit.unit_id: unit.unit.unit_id for unit in self.now.units} | renamed
+        now = {names[unit.unit.unit_id]: unit for unit in self.now.units}
         after = {unit.unit.unit_id: unit for unit in self.after.units}
         main = [check.main.unit.unit_id for check in (self.now, self.after) if check.main]
+        main = [names.get(name, name) for name in main]
         return tuple(
             UnitPair(unit_id=name, now=now.get(name), after=after.get(name))
             for name in dict.fromkeys((*main[:1], *now, *after))
@@ -214,6 +222,22 @@ def whatif(
         fees=draft.fees,
         notes=draft.notes,
     )
+
+
+def _renamed(now: Sequence[UnitCheck], after: Sequence[UnitCheck]) -> dict[str, str]:
+    """Return the name after of every cross unit now whose name is another's or nobody's then."""
+    then = {unit.unit.unit_id for unit in after}
+    before = {unit.unit.unit_id for unit in now}
+    gone = [u.unit for u in now if u.unit.kind is UnitKind.CROSS and u.unit.unit_id not in then]
+    come = [u.unit for u in after if u.unit.kind is UnitKind.CROSS and u.unit.unit_id not in before]
+    found: dict[str, str] = {}
+    for unit in gone:
+        same = [u for u in come if set(u.balances) & set(unit.balances)]
+        best = max(same, key=lambda other: len(other.positions), default=None)
+        if best is not None:
+            found[unit.unit_id] = best.unit_id
+            come.remove(best)
+    return found
 
 
 def _figure(unit: UnitCheck | None, name: str) -> Decimal | None:
