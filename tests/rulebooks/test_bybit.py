@@ -129,3 +129,9 @@ def test_unrealised_profit_takes_the_haircut_of_its_coin() -> None:
     found = account(*rows, positions=[{**BTC, "mark_price": "51000"}])
     report = margin_report(found.units[0], found.market, found.model)
     assert report.equity == D("0.84") * 11_000
+
+
+def test_a_table_that_may_not_have_been_in_force_says_so() -> None:
+    gaps = load_rulebook("bybit-uta@2024-01").document.not_covered
+    assert any("may not have been in force in 2024" in gap for gap in gaps)
+    assert any(gap.startswith("hedge mode") for gap in gaps)

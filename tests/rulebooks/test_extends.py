@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keelmark.core.errors import InvalidDocument, UnknownRulebook
-from keelmark.rulebooks import load_rulebook
+from keelmark.rulebooks import load_rulebook, rulebook_names
 from keelmark.rulebooks.load import read_rulebook
 
 BASE = """name = "base"
@@ -49,6 +49,48 @@ def test_what_a_file_does_not_say_is_what_it_extends_says(tmp_path: Path) -> Non
     schedule = found.model.asset("BTC").schedule
     assert (schedule.loan_rate, schedule.value(Decimal(10))) == (Decimal("0.1"), Decimal(9))
     assert found.extends == (str(tmp_path / "base.toml"),)
+
+
+def test_what_is_not_covered_is_added_to(tmp_path: Path) -> None:
+    other = OWN.replace('"own"', '"other"') + 'not_covered = ["bonds", "options"]\n'
+    own = OWN + 'extends = ["base.toml", "other.toml"]\nnot_covered = ["loans", "bonds"]\n'
+    found = load_rulebook(files(tmp_path, base=BASE, other=other, own=own))
+    assert found.document.not_covered == ("options", "bonds", "loans")
+
+
+def test_what_is_covered_after_all_is_removed_by_its_first_words(tmp_path: Path) -> None:
+    own = OWN + 'extends = "base.toml"\nremoves = "not_covered: opt"\nnot_covered = ["loans"]\n'
+    found = load_rulebook(files(tmp_path, base=BASE, own=own))
+    assert found.document.not_covered == ("loans",)
+    wrong = own.replace("opt", "lease")
+    with pytest.raises(InvalidDocument, match="nothing in not_covered begins so"):
+        load_rulebook(files(tmp_path, base=BASE, own=wrong))
+
+
+def dates_of(venue: str) -> list[str]:
+    parts = (name.partition("@") for name in rulebook_names())
+    return sorted(date for other, _, date in parts if other == venue)
+
+
+@pytest.mark.parametrize("name", rulebook_names())
+def test_a_rulebook_keeps_up_with_the_dated_tables_it_is_made_from(name: str) -> None:
+    venue, _, date = name.partition("@")
+    used: dict[str, str] = {}
+    for parent in load_rulebook(name).extends:
+        other, _, of = parent.partition("@")
+        used[other] = max(of, used.get(other, ""))
+    for other, of in used.items():
+        if other != venue and of:
+            known = dates_of(other)
+            assert of == max(day for day in known if day <= date)
+            assert set(dates_of(venue)) >= {day for day in known if day > date}
+
+
+def test_portfolio_margin_has_the_brackets_of_its_month() -> None:
+    for month in ("2025-12", "2026-05"):
+        mine, theirs = load_rulebook(f"binance-pm@{month}"), load_rulebook(f"binance-usdm@{month}")
+        assert mine.document.tables["WIFUSDT"] == theirs.document.tables["WIFUSDT"]
+        assert set(theirs.document.not_covered) <= set(mine.document.not_covered)
 
 
 def test_lists_are_replaced_whole(tmp_path: Path) -> None:

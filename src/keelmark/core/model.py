@@ -55,7 +55,7 @@ class HaircutBase(StrEnum):
     EQUITY = "equity"
     """Balance plus the unrealised profit settled in the asset (Bybit, OKX)."""
     BALANCE = "balance"
-    """The balance alone; profit counts in full (Binance Multi-Assets)."""
+    """The balance alone; profit counts in full. For own rulebooks: none built in has it."""
 
 
 class LiquidationPriceForm(StrEnum):
@@ -246,7 +246,7 @@ class AssetTerms:
         conversion_haircut: Cost of an automatic exchange, fraction: of collateral in a liquidation,
             and of what pays debts when an account is closed. One: it is not exchanged.
         gross_loan_rate: Maintenance margin on what is borrowed, fraction of the gross loan, however
-            much of the asset is held (Binance portfolio margin, Bybit); 0 where none is asked. A
+            much of the asset is held (Binance portfolio margin); 0 where none is asked. A
             rate on the net debt is `CollateralSchedule.loan_rate`.
         gross_loan_rate_initial: The same for initial margin; `None` for the maintenance rate.
         accrual_rate: Interest on a debt that counts before it is posted, fraction a second; 0

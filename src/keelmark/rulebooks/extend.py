@@ -5,7 +5,7 @@ Source: docs/decisions/0020-rulebooks-that-extend.md.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from keelmark.core.errors import InvalidDocument
 
@@ -17,6 +17,12 @@ IDENTITY = ("name", "date", "until", "source", "read")
 
 GROUPS = ("assets", "tables", "instruments", "profit", "options", "kinds")
 """Sections whose entries each have a source."""
+
+GAPS = "not_covered"
+"""List that files add to: what a file does not cover, one that extends it does not either."""
+
+REMOVES_GAP = f"{GAPS}: "
+"""Begins an entry of `removes` that takes out what is covered now, named by how it begins."""
 
 SINGLE_GROUPS = ("defaults", "default_asset", "liquidation", "auto_exchange", "group")
 """Sections that have one source themselves."""
@@ -54,8 +60,10 @@ def merged(origin: Origin) -> Merged:
     """Return a file merged over what it extends, in the order named, later ones over earlier.
 
     Tables are merged key by key, anything else is replaced; what a file `removes` (`default_asset`,
-    `assets.ETH`) is taken from what it extends. An entry that a file changes takes that file's
-    source, unless the entry names its own; name, date, source and read day are never inherited.
+    `assets.ETH`) is taken from what it extends. `not_covered` is added to; what a file covers after
+    all it removes by its first words (`not_covered: options`). An entry that a file changes takes
+    that file's source, unless the entry names its own; name, date, source and read day are never
+    inherited.
 
     Raises:
         InvalidDocument: A file extends itself, `extends` is neither a name nor a list of them, or
@@ -76,14 +84,18 @@ def _merged(origin: Origin, trail: tuple[str, ...]) -> Merged:
             title = f"rulebook {origin.name}"
             raise InvalidDocument(title, [f"extends: goes round: {way}"])
         found = _merged(parent, trail)
-        base = _over(base, found.content)
+        base = _added(base, found.content)
         names += [parent.name, *found.names]
     kept: Raw = {key: value for key, value in base.items() if key not in IDENTITY}
     for place in _texts(origin, "removes"):
-        kept = _without(kept, place.split("."), f"{origin.name}: removes {place!r}")
+        where = f"{origin.name}: removes {place!r}"
+        if place.startswith(REMOVES_GAP):
+            kept = _without_gap(kept, place.removeprefix(REMOVES_GAP), where)
+        else:
+            kept = _without(kept, place.split("."), where)
     own = {k: value for k, value in origin.content.items() if k not in {"extends", "removes"}}
     told = _with_sources(own, {**kept.get("sources", {}), **own.get("sources", {})})
-    return Merged(_over(kept, told), tuple(dict.fromkeys(names)))
+    return Merged(_added(kept, told), tuple(dict.fromkeys(names)))
 
 
 def _texts(origin: Origin, key: str) -> Iterator[str]:
@@ -108,6 +120,29 @@ def _without(content: Raw, path: list[str], where: str) -> Raw:
     if rest:
         return {**content, key: _without(inner, rest, where)}
     return {name: value for name, value in content.items() if name != key}
+
+
+def _without_gap(content: Raw, beginning: str, where: str) -> Raw:
+    """Return a table without what it says is not covered in words that begin so."""
+    gaps = content.get(GAPS)
+    left = [gap for gap in gaps if not str(gap).startswith(beginning)] if _is_list(gaps) else gaps
+    if left == gaps:
+        title = f"rulebook {where}"
+        raise InvalidDocument(title, [f"nothing in {GAPS} begins so; it cannot be removed"])
+    return {**content, GAPS: left}
+
+
+def _added(base: Raw, own: Raw) -> Raw:
+    """Return `base` with the keys of `own`; what is not covered in either is not covered."""
+    whole = _over(base, own)
+    gaps, more = base.get(GAPS), own.get(GAPS)
+    if not _is_list(gaps) or not _is_list(more):
+        return whole
+    return {**whole, GAPS: [*gaps, *(gap for gap in more if gap not in gaps)]}
+
+
+def _is_list(found: object) -> TypeGuard[list[Any]]:
+    return isinstance(found, list)
 
 
 def _over(base: Raw, own: Raw) -> Raw:
