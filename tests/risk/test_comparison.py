@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 from keelmark.accounts import Account, check, read_account
 from keelmark.accounts.check import Verdict
+from keelmark.cli.compare_table import comparison_lines
 from keelmark.risk.comparison import (
     Alternative,
     Comparison,
@@ -144,3 +145,39 @@ def test_a_frame_and_a_document_hold_every_alternative(venues: list[str]) -> Non
     assert document["alternatives"][1]["maintenance_margin"] == "1800"
     assert document["cheapest"]["maintenance_margin"] == ["contracts@2025-06"]
     assert "perps@2025-06" in found._repr_html_()
+
+
+def _of(balance: str, venue: str = "binance-usdm@2025-12", **more: object) -> Account:
+    row = {
+        "instrument": "BTCUSDT",
+        "size": "1",
+        "entry_price": "100000",
+        "mark_price": "100000",
+        "leverage": "20",
+    }
+    collateral = [{"asset": "USDT", "balance": balance}]
+    content = {"venue": venue, "collateral": collateral, "positions": [row], **more}
+    return read_account(json.dumps(content))
+
+
+def test_a_venue_that_would_liquidate_the_book_is_not_the_cheapest() -> None:
+    found = compare_venues(_of("900"), ["hyperliquid@2026-07"])
+    own, there = found.alternatives
+    assert own.verdict is Verdict.WARNING
+    assert there.verdict is Verdict.LIQUIDATABLE
+    assert set(found.cheapest["initial_margin"]) == {own.name}
+    lines = " ".join(comparison_lines(found, compare_modes(_of("900")), "a.json"))
+    assert f"only {own.name} margins this book" in lines
+    assert "all alike" not in lines.partition("cross against isolated")[0]
+
+
+def test_a_book_that_every_venue_would_liquidate_has_no_cheapest() -> None:
+    found = compare_venues(_of("10"), ["hyperliquid@2026-07"])
+    assert found.cheapest == {}
+
+
+def test_a_credit_that_backs_nothing_there_is_said() -> None:
+    collateral = [{"asset": "USDT", "balance": "9000"}, {"asset": "BTC", "balance": "1"}]
+    mixed = _of("0", "binance-usdm-multi@2025-12", collateral=collateral, prices={"USDT": "1"})
+    (_, there) = compare_venues(mixed, ["binance-usdm@2025-12"]).alternatives
+    assert any(note.startswith("1 BTC backs nothing at binance-usdm") for note in there.notes)

@@ -124,6 +124,8 @@ def _cheapest(found: Comparison) -> str:
     """Say which is cheapest; where all are alike there is none."""
     best = found.cheapest
     known = [a.name for a in found.alternatives if a.is_comparable]
+    if len(known) == 1:
+        return f"only {known[0]} margins this book safely with known totals in dollars"
     parts = [
         f"least {word}: {'all alike' if list(best[name]) == known else ', '.join(best[name])}"
         for name, word in WORDS.items()
@@ -131,7 +133,7 @@ def _cheapest(found: Comparison) -> str:
     ]
     if "distance" in best:
         parts.append(f"farthest from liquidation: {', '.join(best['distance'])}")
-    return "; ".join(parts) or "no venue is known to margin this book"
+    return "; ".join(parts) or "no venue margins this book safely with known totals in dollars"
 
 
 def _prices(found: Comparison) -> Iterator[str]:

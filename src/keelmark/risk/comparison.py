@@ -85,7 +85,9 @@ class Alternative:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether its totals are known, and in dollars."""
+        """Whether its totals are known and in dollars, and the book would not be liquidated."""
+        if self.verdict in {Verdict.LIQUIDATABLE, Verdict.UNKNOWN}:
+            return False
         in_dollars = self.currency in DOLLARS
         return in_dollars and self.total("initial_margin") is not None
 
@@ -271,7 +273,19 @@ def _elsewhere(account: Account, venue: str, warn_distance: Decimal) -> Alternat
         found = _alternative(draft.account.rulebook.name, draft.account, warn_distance)
     except KeelmarkError as error:
         return Alternative(name=venue, check=None, reason=str(error))
-    return replace(found, notes=draft.notes)
+    return replace(found, notes=(*draft.notes, *_idle(draft.account)))
+
+
+def _idle(account: Account) -> Iterable[str]:
+    """Say which credits back nothing where assets are kept apart."""
+    if not account.model.single_asset:
+        return
+    backing = {asset for unit in account.units if unit.positions for asset in unit.balances}
+    for unit in account.units:
+        for asset, balance in unit.balances.items():
+            if backing and asset not in backing and balance > ZERO:
+                name = account.rulebook.name
+                yield f"{balance:f} {asset} backs nothing at {name}, which keeps assets apart"
 
 
 def _alternative(name: str, account: Account, warn_distance: Decimal) -> Alternative:
