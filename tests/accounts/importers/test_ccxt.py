@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from keelmark.accounts import check
+from keelmark.accounts.importers import import_account
 from tests.accounts.importers.answers import BINANCE_ACCOUNT, BINANCE_RISK, BYBIT_POSITIONS
 from tests.accounts.importers.hyperliquid_answers import MIXED
 from tests.accounts.importers.other_answers import DERIBIT_POSITIONS, OKX_BALANCE, OKX_POSITIONS
@@ -167,6 +169,40 @@ def test_margin_of_an_isolated_position_is_collateral_less_profit() -> None:
     document = imported([isolated])
     assert document["positions"][0]["isolated_margin"] == "12"
     assert "margin of BTC/USDT:USDT is ccxt's collateral less" in " ".join(document["notes"])
+
+
+def test_isolated_margin_is_part_of_the_total_and_counted_once() -> None:
+    isolated = {**PLAIN, "marginMode": "isolated", "collateral": 10, "unrealizedPnl": -2}
+    document = imported(balance({}, USDT=USDT), [isolated])
+    assert document["collateral"] == [{"asset": "USDT", "balance": "988.5"}]
+    assert "12 USDT of ccxt's total is taken to be margin" in " ".join(document["notes"])
+    dear = {**isolated, "collateral": 2000}
+    beside = imported(balance({}, USDT=USDT), [dear])
+    assert beside["collateral"] == [{"asset": "USDT", "balance": "1000.5"}]
+    assert "is more than ccxt's total of 1000.5" in " ".join(beside["notes"])
+
+
+@pytest.mark.parametrize(("venue", "info"), [("okx-multi", {}), (None, {"maxSz": "100"})])
+def test_tiers_of_okx_are_contracts_and_whole(venue: str | None, info: dict[str, str]) -> None:
+    rates = ((0, 0.004), (100, 0.01), (1000, 0.05))
+    tiers = {
+        "BTC/USDT:USDT": [
+            {"minNotional": floor, "maintenanceMarginRate": rate, "info": info}
+            for floor, rate in rates
+        ]
+    }
+    held = {**PLAIN, "side": "long", "contracts": 300, "contractSize": 0.01, "markPrice": 60000}
+    answers = (balance({}, USDT={"free": 5000, "used": 0, "total": 5000}), [held], tiers)
+    document = imported(*answers, venue=venue)
+    assert document["positions"][0]["tier"] == {"maintenance_rate": "0.01"}
+    edge = imported(answers[0], [{**held, "contracts": 100}], tiers, venue=venue)
+    assert edge["positions"][0]["tier"] == {"maintenance_rate": "0.004"}
+    if venue is not None:
+        made = import_account([as_payload(answer) for answer in answers], venue=venue)
+        result = check(made.account())
+        assert result.main is not None
+        assert result.main.total("maintenance_margin") == 1890  # 0.05 % to close
+        assert result.main.is_liquidatable is False
 
 
 def test_an_empty_margin_mode_is_said() -> None:

@@ -30,10 +30,21 @@ _SIGNS = {"long": 1, "short": -1}
 
 @dataclass(slots=True, kw_only=True)
 class Working:
-    """Tiers by unified symbol, and the unified symbol of each position."""
+    """What is kept until every answer was read.
 
-    tiers: dict[str, tuple[Tier, ...]] = field(default_factory=dict)
+    Attributes:
+        tiers: Floors and rates by unified symbol.
+        sized: Unified symbols whose floors are contracts.
+        symbols: The unified symbol of each position.
+        contracts: Of each position, by its key in the draft.
+        totals: Assets whose balance is ccxt's `total`.
+    """
+
+    tiers: dict[str, list[tuple[Decimal, Decimal]]] = field(default_factory=dict)
+    sized: set[str] = field(default_factory=set)
     symbols: dict[str, str] = field(default_factory=dict)
+    contracts: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    totals: set[str] = field(default_factory=set)
 
 
 def read_balance(payload: Payload, draft: Draft) -> None:
@@ -50,6 +61,7 @@ def read_balance(payload: Payload, draft: Draft) -> None:
             continue
         if total:
             draft.balance(row.at("total"), str(asset), total)
+            draft.working(Working).totals.add(str(asset))
         if debt > 0:
             draft.liabilities[str(asset)] = debt
     if draft.collateral:
@@ -77,6 +89,7 @@ def read_positions(payload: Payload, draft: Draft) -> None:
         name = _venue_symbol(row) or symbol
         draft.working(Working).symbols[name] = symbol
         leg = side if row.flag("hedged") else ""
+        draft.working(Working).contracts[name, leg] = abs(contracts)
         found = draft.position(row.path, name, leg, size)
         _read_figures(row, draft, found, symbol)
 
@@ -106,7 +119,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
 
 
 def read_tiers(payload: Payload, draft: Draft) -> None:
-    """Note `fetch_leverage_tiers`: rates by notional, deductions worked out."""
+    """Note `fetch_leverage_tiers`: rates by notional, or by contracts where a row of OKX is in."""
     root = table_of(payload, draft)
     for symbol in root.content:
         rows: list[tuple[Decimal, Decimal]] = []
@@ -114,12 +127,14 @@ def read_tiers(payload: Payload, draft: Draft) -> None:
             floor, rate = row.amount("minNotional"), row.maybe_number("maintenanceMarginRate")
             if rate is not None and rate >= 0:
                 rows.append((floor, rate))
+            info = row.content.get("info")
+            if isinstance(info, Mapping) and "maxSz" in info:
+                draft.working(Working).sized.add(symbol)
         rows.sort()
         if [rate for _, rate in rows] != sorted(rate for _, rate in rows):
             root.refuse(symbol, "a rate falls with the notional; save the answer whole")
             continue
-        with exact():
-            draft.working(Working).tiers[symbol] = tuple(with_deductions(rows))
+        draft.working(Working).tiers[symbol] = rows
 
 
 def finish(draft: Draft) -> None:
@@ -129,22 +144,67 @@ def finish(draft: Draft) -> None:
     if not draft.venue:
         draft.venue = GENERIC
         draft.say("ccxt's fields do not say the venue: generic rules are taken; name it by --venue")
-    for position in draft.positions.values():
-        tiers = working.tiers.get(working.symbols.get(position.instrument, ""), ())
+    _take_isolated_out(draft, working)
+    for key, position in draft.positions.items():
+        rows = working.tiers.get(working.symbols.get(position.instrument, ""), [])
         mark = position.mark_price
-        if not tiers or mark is None or position.tier:
+        if not rows or mark is None or position.tier:
             continue
         if is_inverse(working.symbols[position.instrument]):
             draft.say(f"tiers of {position.instrument} are not read: ccxt mixes their units")
             continue
-        notional = abs(position.size) * mark
-        tier = next(t for t in reversed(tiers) if notional >= t.floor or t is tiers[0])
+        is_sized = draft.venue.startswith("okx") or working.symbols[key[0]] in working.sized
+        if is_sized:
+            tier = _sized_tier(rows, working.contracts[key])
+        else:
+            tier = _tier(rows, abs(position.size) * mark)
         row: dict[str, JsonValue] = {"maintenance_rate": plain(tier.rate)}
         if tier.deduction:
             row["maintenance_amount"] = plain(tier.deduction)
         position.tier = row
+        by = "contracts, whole," if is_sized else "notional,"
+        draft.say(f"{position.instrument} is margined by ccxt's tier of its {by} at every price")
+
+
+def _tier(rows: list[tuple[Decimal, Decimal]], notional: Decimal) -> Tier:
+    """Return the row of a notional, with the deduction that joins it to the row before."""
+    with exact():
+        tiers = with_deductions(rows)
+    return next(t for t in reversed(tiers) if notional >= t.floor or t is tiers[0])
+
+
+def _sized_tier(rows: list[tuple[Decimal, Decimal]], contracts: Decimal) -> Tier:
+    """Return the row of OKX, whose bounds are contracts: its rate is that of the whole position.
+
+    Source: www.okx.com/docs-v5, public/position-tiers (`minSz`, `maxSz`), which ccxt passes on as
+    the bounds of a notional.
+    """
+    floor, rate = next((row for row in reversed(rows) if contracts > row[0]), rows[0])
+    return Tier(floor=floor, rate=rate, deduction=ZERO)
+
+
+def _take_isolated_out(draft: Draft, working: Working) -> None:
+    """Leave in the cross balance what isolated margins leave of a `total`, which holds them."""
+    margins: dict[str, Decimal] = {}
+    for position in draft.positions.values():
+        if position.margin_mode is MarginMode.ISOLATED:
+            settle = str(position.spec.get("settle"))
+            margin = position.figures.get("isolated_margin", ZERO)
+            margins[settle] = margins.get(settle, ZERO) + margin
+    for settle, margin in margins.items():
+        if settle not in working.totals:
+            continue
+        total = draft.collateral[settle]
+        if margin > total:
+            draft.say(
+                f"{plain(margin)} {settle} of isolated margin is more than ccxt's total of "
+                f"{plain(total)}: it is taken to be beside it; compare with the venue's equity"
+            )
+            continue
+        draft.collateral[settle] = total - margin
         draft.say(
-            f"{position.instrument} is margined by ccxt's tier of its notional, at every price"
+            f"{plain(margin)} {settle} of ccxt's total is taken to be margin of isolated "
+            "positions, which backs them alone"
         )
     if draft.venue != GENERIC:
         _rename(draft)
