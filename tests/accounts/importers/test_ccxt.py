@@ -182,6 +182,14 @@ def test_isolated_margin_is_part_of_the_total_and_counted_once() -> None:
     assert "is more than ccxt's total of 1000.5" in " ".join(beside["notes"])
 
 
+def test_a_position_renamed_for_okx_keeps_its_tier() -> None:
+    tiers = {"BTC/USDT:USDT": [{"minNotional": 0, "maintenanceMarginRate": 0.01}]}
+    document = imported([{**PLAIN, "info": {}}], tiers, venue="okx-multi")
+    (position,) = document["positions"]
+    assert position["instrument"] == "BTC-USDT-SWAP"
+    assert position["tier"] == {"maintenance_rate": "0.01"}
+
+
 @pytest.mark.parametrize(("venue", "info"), [("okx-multi", {}), (None, {"maxSz": "100"})])
 def test_tiers_of_okx_are_contracts_and_whole(venue: str | None, info: dict[str, str]) -> None:
     rates = ((0, 0.004), (100, 0.01), (1000, 0.05))

@@ -164,6 +164,8 @@ def finish(draft: Draft) -> None:
         position.tier = row
         by = "contracts, whole," if is_sized else "notional,"
         draft.say(f"{position.instrument} is margined by ccxt's tier of its {by} at every price")
+    if draft.venue != GENERIC:
+        _rename(draft)
 
 
 def _tier(rows: list[tuple[Decimal, Decimal]], notional: Decimal) -> Tier:
@@ -206,8 +208,6 @@ def _take_isolated_out(draft: Draft, working: Working) -> None:
             f"{plain(margin)} {settle} of ccxt's total is taken to be margin of isolated "
             "positions, which backs them alone"
         )
-    if draft.venue != GENERIC:
-        _rename(draft)
 
 
 def _rename(draft: Draft) -> None:
