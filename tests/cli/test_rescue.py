@@ -117,6 +117,38 @@ def test_what_toxic_closes_would_reach_is_said_with_the_option(account: Path) ->
     assert float(reached["after"]["excess"]) < float(answer["after"]["excess"])
 
 
+def test_money_that_must_be_brought_is_not_called_free(account: Path) -> None:
+    words = " ".join(run(account, "--target", "50%", "--allow", "deposit").output.split())
+    assert "no fee; 500.00 USDT must be brought" in words
+    assert "costs nothing" not in words
+
+
+def test_both_sides_of_a_hedge_are_told_apart(account: Path) -> None:
+    words = ("--target", "50%", "--allow", "hedge", "--hedge", "SOLUSDT", "--price", "SOLUSDT=150")
+    shown = run(account, *words).output
+    assert "hedge: buy SOLUSDT" in shown
+    assert "hedge: sell SOLUSDT" in shown
+
+
+def test_options_that_are_not_planned_are_named_where_nothing_reaches(tmp_path: Path) -> None:
+    option = {
+        "instrument": "BTC-26DEC26-100000-C",
+        "size": "-5",
+        "entry_price": "0.05",
+        "mark_price": "0.06",
+    }
+    document = {
+        "venue": "deribit-sm",
+        "as_of": "2026-11-01T00:00:00Z",
+        "collateral": [{"asset": "BTC", "balance": "1.5"}],
+        "prices": {"BTC": "100000"},
+        "positions": [option],
+    }
+    shown = run(written(tmp_path, document), "--target", "20%", "--allow", "close")
+    words = " ".join(shown.output.split())
+    assert "OUT OF REACH without closing options, which rescue does not plan" in words
+
+
 def test_every_option_reaches_the_plan(account: Path) -> None:
     words = [
         *("--deposit", "USDT=50", "--deposit-cost", "1%", "--wallet", "USDT=20"),

@@ -1,5 +1,6 @@
 """Rescues where the venue liquidates at a multiple of maintenance: its own excess decides."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,8 +9,11 @@ from keelmark.accounts import Account, check
 from keelmark.accounts.account import build_account
 from keelmark.accounts.document import AccountDocument, PositionRow
 from keelmark.core.margin import margin_report
+from keelmark.core.model import Trigger
 from keelmark.core.numbers import exact
+from keelmark.core.rules import TieredRule, with_deductions
 from keelmark.risk.rescues import Action, RescueOptions, RescueStatus, Target, rescue
+from tests.risk.rescue_cases import account_of, rulebook
 
 CLOSES = RescueOptions(actions=frozenset({Action.CLOSE}))
 DEPOSITS = RescueOptions(actions=frozenset({Action.DEPOSIT}))
@@ -73,3 +77,19 @@ def test_the_excess_of_a_rescue_is_that_of_the_check() -> None:
     assert rescue(account, Target.distance(Decimal("0.2"))).standing.excess == (
         report.maintenance_excess
     )
+
+
+def test_a_unit_at_its_trigger_that_needs_no_maintenance_is_still_brought_off_it() -> None:
+    """Nothing over nothing meets every ratio; where the trigger holds at nothing it still ends."""
+    bare = account_of(rulebook("tiered"), [("AAAUSDT", "2", "100", "100")], {"USDT": "0"})
+    row = TieredRule(tiers=with_deductions(((Decimal(0), Decimal(0)),)))
+    terms = {
+        symbol: replace(known, maintenance=row) for symbol, known in bare.model.instruments.items()
+    }
+    model = replace(bare.model, trigger=Trigger.AT_OR_BELOW, instruments=terms)
+    account = replace(bare, rulebook=replace(bare.rulebook, model=model))
+    assert check(account).is_liquidatable
+    found = rescue(account, Target.ratio(Decimal("0.5")), options=DEPOSITS)
+    assert found.plan is not None
+    assert found.plan.money == Decimal("0.01")
+    assert found.status is RescueStatus.PLAN

@@ -86,12 +86,21 @@ def _sentence(found: Rescue, before: UnitCheck) -> str:
     if found.plan is None or found.status is RescueStatus.UNKNOWN:
         return "the distance of this unit cannot be solved: ask for --target instead"
     if found.status is RescueStatus.OUT_OF_REACH:
+        how = f"what comes nearest is below; {_left(found)}"
         if not found.plan.steps:
-            return f"nothing that is allowed brings the target nearer{_beyond(found, before)}"
-        return f"what comes nearest is below; {_left(found)}{_beyond(found, before)}"
+            how = "nothing that is allowed brings the target nearer"
+        return f"{_without_options(found)}{how}{_beyond(found, before)}"
     count = len(found.plan.steps)
     steps = f"{count} step{'s' if count > 1 else ''}"
     return f"{steps}, {cost_text(found.plan.cost, before.currency)}"
+
+
+def _without_options(found: Rescue) -> str:
+    """Say that options were not closed, where any are held."""
+    model = found.account.model
+    if any(model.instrument(held.instrument).option for held in found.unit.positions):
+        return "without closing options, which rescue does not plan: "
+    return ""
 
 
 def _beyond(found: Rescue, before: UnitCheck) -> str:
@@ -155,7 +164,7 @@ def step_words(step: Step) -> tuple[str, str]:
     if step.kind.is_money:
         source = f" from {step.source}" if step.source else ""
         return f"{_VERBS[step.kind]}{source}", f"{_exact(step.amount)} {step.name}"
-    side = "buy" if step.amount > ZERO else "sell"
+    side = "buy" if step.buys else "sell"
     whole = ", all" if step.is_whole else ""
     return f"{step.kind.value}: {side}{whole}", f"{_exact(abs(step.amount))} {step.name}"
 
@@ -186,7 +195,9 @@ def _proof(plan: Plan, currency: str) -> str:
     bound = plan.bound or ZERO
     gap = plan.gap or ZERO
     if not plan.cost.total:
-        return "proof: it costs nothing"
+        if not plan.money:
+            return "proof: no fee and no slippage"
+        return f"no fee; {figure(plan.money)} {currency} must be brought"
     close = "this plan is the cheapest" if not gap else f"this plan is within {figure(gap)} of it"
     return f"proof: no plan of these actions costs less than {figure(bound)} {currency}; {close}"
 

@@ -25,7 +25,7 @@ from keelmark.risk.rescues.singles import singles_of
 from keelmark.risk.rescues.solve import Solved, solve
 from keelmark.risk.rescues.standing import Standing, standing_for
 from keelmark.risk.rescues.steps import plan_of
-from keelmark.risk.rescues.target import Target, TargetKind
+from keelmark.risk.rescues.target import Target, TargetKind, alive_aim
 
 DEFAULT_TARGET = Target.both(Decimal("0.5"), WARN_DISTANCE)
 """Out of the warning distance of `keelmark check`, and half of equity in use at most."""
@@ -170,6 +170,9 @@ def _verified(
     after = standing_for(unit, account, target)
     if not solved.reaches or not after.is_settled or after.meets(target):
         return problem, solved, after
+    if after.is_liquidatable and rounds:
+        alive = alive_aim(account.market, account.model)
+        return _verified(problem.with_scene(alive), question, rounds - 1)
     if target.far is None:
         return _with_slack(problem, after, question)
     if after.misses_ratio_of(target) and rounds:

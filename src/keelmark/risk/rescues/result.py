@@ -45,6 +45,7 @@ class Step:
         is_whole: Whether a close leaves nothing.
         price: Average price of the fill, slippage included; `None` of money.
         cost: What it costs, valuation currency.
+        buys: Whether an order buys, also where there is nothing of it to do.
         after: How the unit stands once it is done, the steps before it included.
     """
 
@@ -56,6 +57,7 @@ class Step:
     is_whole: bool
     price: Decimal | None
     cost: Cost
+    buys: bool
     after: Standing
 
 

@@ -98,6 +98,7 @@ def _toxic(problem: Problem, move: TradeMove, question: Question) -> Single:
         is_whole=False,
         price=None,
         cost=move.cost(0),
+        buys=move.sign > 0,
         after=standing_of(problem.unit, question.account),
     )
     reason = f"toxic: closing costs {cost} of notional and frees {released}"

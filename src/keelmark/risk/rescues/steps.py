@@ -53,6 +53,7 @@ def step_of(problem: Problem, row: int, done: Mapping[int, int], account: Accoun
         is_whole=_is_whole(move, count),
         price=move.fill_price(count) if isinstance(move, TradeMove) else None,
         cost=move.cost(count),
+        buys=isinstance(move, TradeMove) and move.sign > 0,
         after=standing_of(problem.after(done), account),
     )
 

@@ -145,9 +145,13 @@ def _ratio_aims(usage: Decimal, market: Market, model: MarginModel) -> list[Aim]
     asked = Aim(name="now", market=market, equity_weight=usage)
     if usage * model.trigger_level < ONE:
         return [asked]
-    alive = Aim.not_liquidatable("now", market, model)
+    return [asked, alive_aim(market, model)]
+
+
+def alive_aim(market: Market, model: MarginModel) -> Aim:
+    """Return the demand that the trigger does not hold at the prices now, not even just."""
     room = LEAST_EXCESS if model.trigger is Trigger.AT_OR_BELOW else ZERO
-    return [asked, replace(alive, slack=room)]
+    return replace(Aim.not_liquidatable("now", market, model), slack=room)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
