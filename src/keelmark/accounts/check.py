@@ -473,14 +473,14 @@ def _nearest_move(
         for c in coins
         if (found := c.distance) is not None
     ]
-    together = nearest_joint_move(joint)
-    if together is not None and (whole := together.signed) is not None:
-        moves.append(NearestMove(instrument=None, distance=whole))
     for position in positions:
         distance = position.distance
         if distance is not None:
             symbol = position.held.position.instrument
             moves.append(NearestMove(instrument=symbol, distance=distance, words=symbol))
+    together = nearest_joint_move(joint)
+    if together is not None and (whole := together.signed) is not None:
+        moves.append(NearestMove(instrument=None, distance=whole))
     return min(moves, key=lambda move: nearness(move.distance), default=None)
 
 

@@ -15,6 +15,7 @@ from keelmark.accounts.levels import Level, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.core.margin import MarginReport, Ratio
+from keelmark.core.numbers import ZERO
 
 STYLE = """
 .km{--ink:#1f2428;--soft:#5b636b;--line:#d9dde1;--paper:#fff;--hull:#f1f4f6;
@@ -210,7 +211,9 @@ def _row(position: PositionCheck, panel: Panel, levels: Levels) -> str:
     held = position.held
     side = "long" if held.position.size > 0 else "short"
     unit = "" if held.settle == panel.currency else f" {held.settle}"
-    level = levels.of_distance(position.distance).value.lower()
+    is_due = panel.report is not None and panel.report.is_liquidatable
+    word = Level.LIQUIDATABLE if is_due else levels.of_distance(position.distance)
+    level = word.value.lower()
     leg = f" {held.position.leg.name.lower()} leg" if held.position.leg else ""
     far = "" if position.distance is None else percent(position.distance, signed=True)
     cells = (
@@ -223,7 +226,7 @@ def _row(position: PositionCheck, panel: Panel, levels: Levels) -> str:
         figure(held.maintenance_margin) + escape(unit),
         _price(position.liquidation),
         f'<span class="{level}">{far}</span>',
-        _bar(position.distance, level, levels),
+        _bar(ZERO if is_due else position.distance, level, levels),
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

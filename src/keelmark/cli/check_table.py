@@ -13,7 +13,7 @@ import click
 
 from keelmark.accounts.check import AccountCheck, UnitCheck
 from keelmark.accounts.figures import brief, figure, percent
-from keelmark.accounts.levels import WARN_DISTANCE, Levels
+from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.cli.check_head import account_lines, coin_lines, footnote, head_lines
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
@@ -60,12 +60,25 @@ def check_lines(found: AccountCheck, file: str, width: int = WIDTH) -> Iterator[
         yield from _unit_lines(found, unit, width, reasons)
     for number, reason in enumerate(reasons, start=1):
         yield from wrapped(f"({number}) {reason}", width)
+    yield from _other_prices(found, width)
     yield from _residual_lines(found, width)
     yield from _naive_lines(found, width)
     for note in (*found.account.notes, *_leg_notes(found), *_option_notes(found)):
         yield from wrapped(f"note: {note}", width)
     for line in next_lines(found, file, width):
         yield click.style(line, dim=True)
+
+
+def _other_prices(found: AccountCheck, width: int) -> Iterator[str]:
+    """Say what the star beside a liquidation price means: where the others lie."""
+    texts = {
+        p.held.position.instrument: ", ".join(map(figure, p.liquidation.others))
+        for p in found.positions
+        if p.liquidation.others
+    }
+    if texts:
+        listed = "; ".join(f"{symbol} {prices}" for symbol, prices in texts.items())
+        yield from wrapped(f"* the nearest of several prices; beyond it {listed}", width)
 
 
 def _leg_notes(found: AccountCheck) -> Iterator[str]:
@@ -112,13 +125,15 @@ def table_lines(unit: UnitCheck, levels: Levels, width: int, reasons: list[str])
         widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
         is_last = (money, bar) == shapes[-1]
         if is_last or sum(widths) + len(GAP) * (len(widths) - 1) + len(INDENT) <= width:
-            words = ["", *(_level(p, levels) for p in unit.positions)]
+            words = ["", *(_level(p, unit, levels) for p in unit.positions)]
             return [_row(row, widths, columns, word) for row, word in zip(rows, words, strict=True)]
     return []
 
 
-def _level(position: PositionCheck, levels: Levels) -> str:
+def _level(position: PositionCheck, unit: UnitCheck, levels: Levels) -> str:
     """Return the word whose colour a row takes; none where it has no distance."""
+    if unit.is_liquidatable:
+        return Level.LIQUIDATABLE.value
     return "" if position.distance is None else levels.of_distance(position.distance).value
 
 
@@ -132,7 +147,7 @@ def _columns(
     """Return the columns; amounts name their asset unless all are in the unit's own currency."""
     asset = Column("in", lambda p: p.held.settle, right=False)
     is_mixed = any(p.held.settle != unit.currency for p in unit.positions)
-    bars = Column("", lambda p: _bar(p, levels, bar), right=False, levelled=True)
+    bars = Column("", lambda p: _bar(p, unit, levels, bar), right=False, levelled=True)
     return [
         Column("instrument", _name, right=False),
         Column("side", lambda p: "long" if p.held.position.size > 0 else "short", right=False),
@@ -206,11 +221,15 @@ def _distance_cell(position: PositionCheck) -> str:
     return "" if distance is None else percent(distance, signed=True)
 
 
-def _bar(position: PositionCheck, levels: Levels, length: int) -> str:
-    """Return the distance as a bar: full where green begins, another shape beyond red."""
+def _bar(position: PositionCheck, unit: UnitCheck, levels: Levels, length: int) -> str:
+    """Return the distance as a bar: full where green begins, another shape beyond red.
+
+    Empty where the unit is liquidatable: its prices are those at which it no longer is.
+    """
     distance = position.distance
     if distance is None or not levels.amber:
         return ""
+    distance = ZERO if unit.is_liquidatable else distance
     filled = min(length, int(abs(distance) / levels.amber * length))
     red = int(levels.red_share * length)
     return "#" * min(filled, red) + "=" * max(0, filled - red) + "-" * (length - filled)

@@ -73,6 +73,7 @@ def explain(unit: MarginUnit, market: Market, model: MarginModel, number: str) -
         if name in TOTALS:
             return TOTALS[name](scene)
         kind, _, rest = name.partition(":")
+        rest = _symbol_of(scene, rest) if kind in PRICES else rest
         found = KEYED[kind](scene, rest) if kind in KEYED and rest else None
     if found is None:
         msg = (
@@ -80,6 +81,12 @@ def explain(unit: MarginUnit, market: Market, model: MarginModel, number: str) -
         )
         raise InvalidInput(msg)
     return found
+
+
+def _symbol_of(scene: _Scene, key: str) -> str:
+    """Return the instrument of a held leg such as `BTCUSDT/long`: both legs share its prices."""
+    legs = {leg_name(held): held.position.instrument for held in scene.report.positions}
+    return legs.get(key, key)
 
 
 def named(number: str) -> str:

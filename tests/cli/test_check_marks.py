@@ -1,0 +1,79 @@
+"""What the marks of a check mean: the star of a price, the bar of a distance, the name of a leg."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from keelmark.accounts import check, read_account
+from keelmark.accounts.figures import figure
+from keelmark.cli import main
+
+
+def row(size: str, mark: str, instrument: str = "BTCUSDT") -> dict[str, Any]:
+    prices = {"entry_price": "100000", "mark_price": mark}
+    return {"instrument": instrument, "size": size, "leverage": "20", **prices}
+
+
+def document(usdt: str, *rows: dict[str, Any], **changes: str) -> str:
+    collateral = [{"asset": "USDT", "balance": usdt}]
+    base = {"venue": "binance-usdm@2026-05", "collateral": collateral, "positions": rows}
+    return json.dumps({**base, **changes})
+
+
+def run(text: str, *command: str) -> str:
+    done = CliRunner().invoke(main, [*(command or ("check",)), "-"], input=text)
+    return done.output
+
+
+def option(right: str, strike: str) -> dict[str, str]:
+    prices = {"entry_price": "0.02", "mark_price": "0.02", "underlying_price": "96000"}
+    return {"instrument": f"BTC-27DEC24-{strike}-{right}", "size": "-9", **prices}
+
+
+def test_a_star_beside_a_price_has_its_footnote() -> None:
+    held = json.dumps(
+        {
+            "venue": "deribit-sm@2023-08",
+            "as_of": "2024-12-01T08:00:00Z",
+            "collateral": [{"asset": "BTC", "balance": "4"}],
+            "prices": {"BTC": "95000"},
+            "positions": [option("C", "110000"), option("P", "85000")],
+        }
+    )
+    found = check(read_account(held))
+    assert not found.is_liquidatable
+    (other,) = next(iter(found.positions)).liquidation.others
+    output = " ".join(run(held).split())
+    assert "* the nearest of several prices; beyond it BTC-27DEC24-110000-C " in output
+    assert f"BTC-27DEC24-85000-P {figure(other)}" in output
+    assert "* the nearest" not in run(document("50000", row("-1", "100000")))
+
+
+@pytest.mark.parametrize(("usdt", "due"), [("100", True), ("50000", False)])
+def test_the_bar_of_a_liquidatable_position_is_empty(usdt: str, *, due: bool) -> None:
+    text = document(usdt, row("-1", "100000"))
+    found = check(read_account(text))
+    (position,) = found.positions
+    assert found.is_liquidatable is due
+    assert position.distance is not None
+    line = next(line for line in run(text).splitlines() if line.startswith("  BTCUSDT"))
+    assert line.endswith("------") is due
+    page = found._repr_html_()
+    assert ('<rect width="0.0"' in page) is due
+    assert ('<span class="liquidatable">' in page) is due
+
+
+def test_a_price_is_explained_by_the_name_of_a_leg() -> None:
+    text = document("50000", row("2", "100000"), row("-1", "100000"), account_mode="hedge")
+    for leg in ("long", "short"):
+        done = CliRunner().invoke(
+            main, ["explain", "-", "liquidation_price", f"BTCUSDT/{leg}"], input=text
+        )
+        assert done.exit_code == 0, done.output
+        assert done.output.startswith("liquidation_price:BTCUSDT = ")
+    wrong = CliRunner().invoke(
+        main, ["explain", "-", "liquidation_price", "BTCUSDT/up"], input=text
+    )
+    assert wrong.exit_code != 0
