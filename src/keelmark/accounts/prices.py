@@ -188,7 +188,11 @@ def _at_par(
     if not missing:
         return prices
     names = ", ".join(missing)
-    notes.append(f"no price for {names}: taken as one {model.valuation}; {advice_for(*missing)}")
+    unit = model.valuation
+    notes.append(
+        f"no price for {names}: taken as one {unit}, a stablecoin within its peg; `prices` of the "
+        f"document say it otherwise, in {unit}"
+    )
     return {**prices, **dict.fromkeys(missing, ONE)}
 
 
