@@ -47,6 +47,12 @@ def test_a_number_is_shown_with_formula_inputs_row_rounding_and_source() -> None
     assert "source: Keelmark" in done.output
 
 
+@pytest.mark.parametrize("number", ["value", "notional", "unrealized_pnl"])
+def test_the_accounts_own_numbers_cite_the_account_document(number: str) -> None:
+    done = invoke(f"position:BTCUSDT.{number}", "--json")
+    assert json.loads(done.output)["source"].startswith("the account document")
+
+
 def test_the_other_units_are_named_beside_the_list() -> None:
     assert "other units, by --unit: isolated:ETHUSDT" in invoke().output
     alone = {**ACCOUNT, "positions": [row("BTCUSDT")]}

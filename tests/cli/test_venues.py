@@ -162,3 +162,8 @@ def test_a_file_is_never_written_over(tmp_path: Path, out: str) -> None:
 def test_a_day_of_another_form_is_refused(tmp_path: Path, option: tuple[str, str]) -> None:
     with pytest.raises(click.BadParameter, match="not of the form"):
         imports(tmp_path, BRACKETS, "--out", str(tmp_path / "my.toml"), *option)
+
+
+@pytest.mark.parametrize("venue", ["okx-multi", "paradex"])
+def test_a_rulebook_without_tables_says_that_an_engine_needs_one(venue: str) -> None:
+    assert "  engine: no instrument with a table: load one" in shown(venue)

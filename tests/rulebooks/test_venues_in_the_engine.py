@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from keelmark.core.errors import MissingTable
 from keelmark.engine import events as e
 from keelmark.engine.auditor import Auditor
 from keelmark.engine.engine import Engine, Settings
@@ -91,3 +92,10 @@ def test_a_fall_ends_positions_and_no_law_is_broken(
     lots = venue.lots(unit, symbol)
     assert lots == 0 or venue.of(e.LiquidationEnded)[-1].outcome == "recovered"
     venue.check(replay=True)
+
+
+def test_an_engine_without_a_table_is_told_how_to_load_one() -> None:
+    with pytest.raises(MissingTable, match="keelmark venues import") as told:
+        Engine(load_rulebook("bybit-uta"))
+    assert "rulebook file" in str(told.value)
+    assert "position" not in str(told.value)

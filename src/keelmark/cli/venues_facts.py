@@ -8,6 +8,7 @@ from keelmark.core.codes import RuleKind
 from keelmark.core.errors import InvalidInput, MissingTable
 from keelmark.core.model import MarginPrice
 from keelmark.rulebooks import Rulebook, rulebook_names
+from keelmark.rulebooks.build import how_to_load
 from keelmark.rulebooks.document import OptionDocument, SourcedDocument
 from keelmark.rulebooks.extend import GROUPS, SINGLE_GROUPS
 
@@ -121,6 +122,8 @@ def _face(book: Rulebook, symbol: str) -> RuleKind:
 
 def _why_not_engine(book: Rulebook) -> str | None:
     """Return why an engine cannot run the rulebook; `None` where it can."""
+    if not book.model.instruments:
+        return f"no instrument with a table: load one; {how_to_load(book.document)}"
     try:
         Universe.build(book.model)
     except (InvalidInput, MissingTable) as error:

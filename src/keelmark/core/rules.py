@@ -412,9 +412,11 @@ class UnknownRule:
 
     Attributes:
         why: What is missing and what to do about it.
+        for_engine: The same for whoever runs an engine and has no account document to edit.
     """
 
     why: str
+    for_engine: str = ""
 
     def requirement(self, size: Decimal, notional: Decimal) -> Requirement:  # noqa: ARG002 protocol
         """Raise: the requirement is unknown."""
@@ -442,7 +444,7 @@ class UnknownRule:
 
     def parameters(self) -> RuleParameters:
         """Raise: no column can hold what is not known."""
-        self._refuse()
+        raise MissingTable(self.for_engine or self.why)
 
     def _refuse(self) -> NoReturn:
         raise MissingTable(self.why)

@@ -23,6 +23,12 @@ from keelmark.core.rules import SizeScaledRule, SizeTierRule, Tier, TieredRule, 
 
 UNROUNDED = "none: exact decimals of 60 digits"
 
+OWN_NUMBERS = "the account document"
+"""Source of sizes, costs and prices: no rulebook knows them."""
+
+OWN_IN_CONTRACTS = f"{OWN_NUMBERS}; contract_size: the rulebook, or `spec`"
+"""The same of numbers that the size of a contract is part of."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierUsed:
@@ -115,7 +121,7 @@ def value_working(held: PositionMargin) -> Working:
             ("contract_size", instrument.contract_size),
             ("mark", held.mark_price),
         ),
-        source=held.terms.source,
+        source=OWN_IN_CONTRACTS,
     )
 
 
@@ -129,7 +135,7 @@ def notional_working(held: PositionMargin) -> Working:
             unit=held.settle,
             formula=formula,
             inputs=inputs,
-            source=held.terms.source,
+            source=OWN_NUMBERS,
         )
     price = held.terms.margin_price.value
     return Working(
@@ -142,7 +148,7 @@ def notional_working(held: PositionMargin) -> Working:
             ("contract_size", held.terms.instrument.contract_size),
             (price, held.margin_price),
         ),
-        source=held.terms.source,
+        source=OWN_IN_CONTRACTS,
     )
 
 
@@ -154,7 +160,7 @@ def profit_working(held: PositionMargin) -> Working:
         unit=held.settle,
         formula="value - cost",
         inputs=(("cost", held.position.cost),),
-        source=held.terms.source,
+        source=OWN_NUMBERS,
         parts=(value_working(held),),
     )
 
@@ -187,7 +193,7 @@ def maintenance_working(held: PositionMargin) -> Working:
         formula=formula + (" + close_fee" if held.close_fee else ""),
         inputs=(("notional", held.notional), ("close_fee", held.close_fee)),
         tier=tier_used(held),
-        source=held.terms.source if held.position.tier is None else "the account document",
+        source=held.terms.source if held.position.tier is None else OWN_NUMBERS,
         note=note,
         parts=(notional_working(held), *_fee_parts(held)),
     )

@@ -233,7 +233,7 @@ def maintenance_rule(
 ) -> MaintenanceRule:
     """Return the rule of a named table; without a name, the one that says what is missing."""
     if name is None:
-        return UnknownRule(why=_no_table(where, document))
+        return _unknown(where, document)
     table = document.tables.get(name)
     if table is None:
         hint = nearest(name, document.tables)
@@ -241,14 +241,28 @@ def maintenance_rule(
     return rule_of(table, edge_upper=document.edge_owner == "upper")
 
 
-def _no_table(symbol: str, document: RulebookDocument) -> str:
-    """Return which table is missing and the two ways to give it."""
+def _unknown(symbol: str, document: RulebookDocument) -> UnknownRule:
+    """Return a rule that says which table is missing and the ways to give it."""
+    missing = f"no bracket table for {symbol} in {document.name}@{document.date}"
+    return UnknownRule(
+        why=(
+            f"{missing}; give its position the venue's own row, "
+            '"tier": {"maintenance_rate": "...", "maintenance_amount": "..."}, or '
+            f"{how_to_load(document)}"
+        ),
+        for_engine=f"{missing}, and an engine needs one: {how_to_load(document)}",
+    )
+
+
+def how_to_load(document: RulebookDocument) -> str:
+    """Return how a rulebook comes by tables that it does not have."""
+    own = "write a rulebook file that extends this one with the symbol's table"
+    if document.bracket_rule is None:
+        return own
     venue = document.name.removesuffix(IMPORTED)
     return (
-        f"no bracket table for {symbol} in {document.name}@{document.date}; give its position the "
-        'venue\'s own row, "tier": {"maintenance_rate": "...", "maintenance_amount": "..."}, or '
         f"load the venue's full table: keelmark venues import FILE --venue {venue} "
-        f"--date {document.date} --out my.toml"
+        f"--date {document.date} --out my.toml; or {own}"
     )
 
 
