@@ -11,7 +11,7 @@ import pytest
 from keelmark.lab.scenarios import Scenario, load_scenario
 from keelmark.lab.scenarios.builtin import BuiltInPrices
 from keelmark.lab.scenarios.document import epoch_seconds
-from keelmark.market.brackets import read_brackets
+from keelmark.rulebooks.brackets import read_brackets
 from scripts import derive_oct10
 
 pytestmark = pytest.mark.real_data
@@ -76,10 +76,10 @@ def test_brackets_are_the_venues_own(data_folder: Path, crash: Scenario) -> None
     }
     for instrument in crash.instruments:
         table = tables[instrument.brackets_as_of][instrument.symbol]
-        assert len(table.brackets) == len(instrument.tiers)
-        for row, tier in zip(table.brackets, instrument.tiers, strict=True):
-            assert (row.floor, row.maintenance_rate) == (tier.floor, tier.rate)
-            assert row.maintenance_amount == tier.deduction
+        assert len(table) == len(instrument.tiers)
+        for row, tier in zip(table, instrument.tiers, strict=True):
+            assert (row.floor, row.rate) == (tier.floor, tier.rate)
+            assert row.amount == tier.deduction
 
 
 def test_prices_lie_on_the_price_unit_and_volumes_on_the_lot(

@@ -1,7 +1,5 @@
-"""Funding rates, leverage brackets and named datasets."""
+"""Funding rates and named datasets."""
 
-from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -10,80 +8,7 @@ import pytest
 
 from keelmark.core.errors import InvalidInput, UnknownInstrument, UnreadableData
 from keelmark.market import datasets
-from keelmark.market.brackets import Bracket, BracketTable, read_brackets, venue_symbol
 from keelmark.market.funding import read_funding
-
-ROWS = [
-    ("BTC/USDT:USDT", 1, 0.0, 50_000.0, 0.004, 0.0, 125, "USDT"),
-    ("BTC/USDT:USDT", 2, 50_000.0, 250_000.0, 0.005, 50.0, 100, "USDT"),
-    ("BTC/USDT:USDT", 3, 250_000.0, 1_000_000.0, 0.01, 1_300.0, 50, "USDT"),
-]
-COLUMNS = [
-    "symbol",
-    "bracket",
-    "notional_floor",
-    "notional_cap",
-    "maintenance_rate",
-    "maintenance_amount",
-    "max_leverage",
-    "settle_asset",
-]
-
-
-def brackets_file(folder: Path, rows: Sequence[tuple[object, ...]]) -> Path:
-    path = folder / "brackets.parquet"
-    pl.DataFrame(rows, schema=COLUMNS, orient="row").write_parquet(path)
-    return path
-
-
-def test_brackets_are_exact_decimals_keyed_by_the_venue_symbol(tmp_path: Path) -> None:
-    (table,) = read_brackets(brackets_file(tmp_path, ROWS[::-1])).values()
-    assert (table.symbol, table.settle_asset) == ("BTCUSDT", "USDT")
-    assert table.brackets[1] == Bracket(
-        floor=Decimal(50_000),
-        cap=Decimal(250_000),
-        maintenance_rate=Decimal("0.005"),
-        maintenance_amount=Decimal(50),
-        max_leverage=100,
-    )
-    assert table.is_continuous
-
-
-def test_an_amount_off_by_one_breaks_continuity(tmp_path: Path) -> None:
-    rows = [*ROWS[:2], (*ROWS[2][:5], 1_301.0, *ROWS[2][6:])]
-    (table,) = read_brackets(brackets_file(tmp_path, rows)).values()
-    assert isinstance(table, BracketTable)
-    assert not table.is_continuous
-
-
-def test_holes_falling_rates_and_rows_that_are_no_brackets_are_all_named(tmp_path: Path) -> None:
-    rows = [
-        (*ROWS[0][:2], 1.0, *ROWS[0][3:]),
-        (*ROWS[1][:2], 60_000.0, *ROWS[1][3:]),
-        (*ROWS[2][:4], 0.001, *ROWS[2][5:6], 0, "USDT"),
-    ]
-    with pytest.raises(UnreadableData) as caught:
-        read_brackets(brackets_file(tmp_path, rows))
-    for problem in (
-        "the first floor is 1, not 0",
-        "a bracket ends at 50000, the next starts at 60000",
-        "the rate falls at 250000",
-        "is not a bracket",
-    ):
-        assert problem in str(caught.value)
-
-
-def test_a_bracket_file_without_its_columns_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "brackets.parquet"
-    pl.DataFrame(ROWS, schema=COLUMNS, orient="row").drop("max_leverage").write_parquet(path)
-    with pytest.raises(UnreadableData, match="no column max_leverage"):
-        read_brackets(path)
-
-
-def test_unified_symbols_become_the_venue_s_own() -> None:
-    assert venue_symbol("1000PEPE/USDT:USDT") == "1000PEPEUSDT"
-    assert venue_symbol("BTC/USDT:USDT-251226") == "BTCUSDT_251226"
-    assert venue_symbol("BTCUSDT") == "BTCUSDT"
 
 
 def funding_file(folder: Path, rates: list[float], times: list[int]) -> Path:
@@ -163,21 +88,6 @@ def test_a_dataset_is_found_by_name_or_its_absence_is_explained(tmp_path: Path) 
     with pytest.raises(InvalidInput, match="does not hold bars"):
         datasets.load_bars("funding-btc-8h", tmp_path)
     assert "here    funding-btc-8h" in datasets.describe(tmp_path)
-
-
-@pytest.mark.real_data
-@pytest.mark.parametrize(
-    ("month", "instruments", "btc_cap"),
-    [("2023-08", 243, 50_000), ("2025-06", 500, 50_000), ("2025-12", 642, 300_000)],
-    ids=str,
-)
-def test_recorded_brackets_are_whole_and_continuous(
-    data: Path, month: str, instruments: int, btc_cap: int
-) -> None:
-    tables = read_brackets(datasets.dataset_path(f"brackets-{month}", data))
-    assert len(tables) == instruments
-    assert all(table.is_continuous for table in tables.values())
-    assert tables["BTCUSDT"].brackets[0].cap == btc_cap
 
 
 @pytest.mark.real_data

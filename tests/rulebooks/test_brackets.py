@@ -314,3 +314,10 @@ def test_amounts_in_coin_are_held_to_the_coins_own_quantum(tmp_path: Path) -> No
     broken = {**COINM, "brackets": [first, {**second, "cum": 0.255}]}
     found = imported(written(tmp_path, [broken]), "binance-coinm", "2025-09")
     assert found.problems == ("ETHUSD_PERP: row 2: amount 0.255; floors and rates give 0.25",)
+
+
+def test_a_parquet_file_without_its_columns_is_refused(tmp_path: Path) -> None:
+    path = parquet(tmp_path)
+    pl.read_parquet(path).drop("max_leverage").write_parquet(path)
+    with pytest.raises(UnreadableData, match="no column max_leverage"):
+        read_brackets(path)

@@ -296,7 +296,13 @@ def _parquet(path: Path) -> Iterator[tuple[str, Bracket]]:
     import polars as pl  # noqa: PLC0415 heavy, and only Parquet needs it
 
     names = ("notional_floor", "notional_cap", "maintenance_rate", "maintenance_amount")
-    frame = pl.read_parquet(path).select("symbol", *names, "max_leverage")
+    table = pl.read_parquet(path)
+    wanted = ("symbol", *names, "max_leverage")
+    missing = [name for name in wanted if name not in table.columns]
+    if missing:
+        msg = f"no column {', '.join(missing)}"
+        raise ValueError(msg)
+    frame = table.select(wanted)
     for symbol, floor, cap, rate, amount, leverage in frame.iter_rows():
         yield (
             symbol,
