@@ -147,7 +147,7 @@ def test_a_close_stops_where_slippage_eats_what_it_frees() -> None:
     (single,) = found.singles
     assert single.step.amount == Decimal(-3)  # 300 at 10 %; the next lot frees 5 and costs 7.1
     assert single.reason is not None
-    assert single.reason.startswith("at best 3.00 of it leaves")
+    assert single.reason.startswith("best 3.00 leaves")
 
 
 # --- Distance -------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def test_a_target_beyond_the_best_excess_is_shown_with_what_it_costs() -> None:
     assert found.status is RescueStatus.OUT_OF_REACH
     (single,) = found.singles
     assert single.reason is not None
-    assert single.reason.endswith("; more lowers the excess")
+    assert single.reason.endswith("; more lowers excess")
     other = found.with_toxic
     assert other is not None
     assert other.after.meets(HALF)

@@ -56,7 +56,7 @@ def _why_not(problem: Problem, row: int, step: Step, question: Question) -> str:
         reason = f"{amount} leaves {percent(ratio)}" if ratio else f"{amount}: no equity is left"
     else:
         reason = f"{amount}: {_worst_scene(problem, row, step)} still liquidates"
-    return f"{reason}; more lowers the excess" if _is_held_back(move, step) else reason
+    return f"{reason}; more lowers excess" if _is_held_back(move, step) else reason
 
 
 def _is_held_back(move: Move, step: Step) -> bool:
@@ -72,7 +72,7 @@ def _amount_in_words(move: object, step: Step) -> str:
         return "all there is" if is_all else "however much"
     if not step.amount:
         return "any of it"
-    return "all of it" if step.is_whole else f"at best {figure(abs(step.amount))} of it"
+    return "all of it" if step.is_whole else f"best {figure(abs(step.amount))}"
 
 
 def _worst_scene(problem: Problem, row: int, step: Step) -> str:
