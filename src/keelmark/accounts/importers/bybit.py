@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided, plain
-from keelmark.accounts.importers.kind import PayloadKind
+from keelmark.accounts.importers.kind import PayloadKind, rows_have
 from keelmark.accounts.importers.listed import is_listed_option, listed_terms, note_row
 from keelmark.accounts.importers.own_rows import note_rate_beside_fee
 from keelmark.accounts.importers.payload import Payload, Row
@@ -22,6 +22,7 @@ from keelmark.core.numbers import exact
 from keelmark.core.rules import with_deductions
 
 VENUE = "bybit-uta"
+_ROWS = ("result", "list")
 _SIGNS = {"Buy": 1, "Sell": -1}
 _LEGS = {"1": "long", "2": "short"}
 _ISOLATED_TRADE_MODE = Decimal(1)
@@ -383,25 +384,6 @@ def _list(payload: Payload, draft: Draft) -> list[Row]:
     return [] if result is None else result.rows("list")
 
 
-def _answers(*keys: str, category: str | None = None) -> "_Answer":
-    return _Answer(frozenset(keys), category)
-
-
-class _Answer:
-    """A test for an answer whose rows have these keys."""
-
-    def __init__(self, keys: frozenset[str], category: str | None) -> None:
-        self.keys = keys
-        self.category = category
-
-    def __call__(self, content: object) -> bool:
-        result = content.get("result") if isinstance(content, Mapping) else None
-        rows = result.get("list") if isinstance(result, Mapping) else None
-        if not isinstance(rows, list) or not rows or not isinstance(rows[0], Mapping):
-            return False
-        return self.keys <= set(rows[0])
-
-
 def _is_info(content: object) -> bool:
     result = content.get("result") if isinstance(content, Mapping) else None
     return isinstance(result, Mapping) and "marginMode" in result
@@ -412,7 +394,7 @@ KINDS = (
         alias="bybit:limits",
         call="GET /v5/market/risk-limit",
         venue=VENUE,
-        matches=_answers("symbol", "riskLimitValue", "maintenanceMargin"),
+        matches=rows_have(_ROWS, "symbol", "riskLimitValue", "maintenanceMargin"),
         parts=frozenset(),
         read=read_limits,
         finish=finish,
@@ -421,7 +403,7 @@ KINDS = (
         alias="bybit:wallet",
         call="GET /v5/account/wallet-balance",
         venue=VENUE,
-        matches=_answers("accountType", "coin"),
+        matches=rows_have(_ROWS, "accountType", "coin"),
         parts=frozenset({Unlearnt.COLLATERAL}),
         read=read_wallet,
         finish=finish,
@@ -430,7 +412,7 @@ KINDS = (
         alias="bybit:positions",
         call="GET /v5/position/list",
         venue=VENUE,
-        matches=_answers("symbol", "size", "positionIdx", "positionValue"),
+        matches=rows_have(_ROWS, "symbol", "size", "positionIdx", "positionValue"),
         parts=frozenset({Unlearnt.POSITIONS}),
         read=read_positions,
         finish=finish,
@@ -439,7 +421,7 @@ KINDS = (
         alias="bybit:orders",
         call="GET /v5/order/realtime",
         venue=VENUE,
-        matches=_answers("orderId", "symbol", "leavesQty"),
+        matches=rows_have(_ROWS, "orderId", "symbol", "leavesQty"),
         parts=frozenset({Unlearnt.ORDERS}),
         read=read_orders,
     ),

@@ -1,6 +1,6 @@
 """What kinds of answers are known: by which keys one is told, and who reads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keelmark.accounts.document import Unlearnt
@@ -44,6 +44,17 @@ def lacks(*keys: str) -> Callable[[object], bool]:
 def both(*tests: Callable[[object], bool]) -> Callable[[object], bool]:
     """Return a test that holds where all of these do."""
     return lambda content: all(test(content) for test in tests)
+
+
+def rows_have(path: Sequence[str], *keys: str) -> Callable[[object], bool]:
+    """Return a test for an answer that lists rows with these keys, under these names."""
+
+    def matches(content: object) -> bool:
+        for name in path:
+            content = content.get(name) if isinstance(content, Mapping) else None
+        return isinstance(content, list) and keys_of(content).issuperset(keys)
+
+    return matches
 
 
 def rows_of(payload: Payload, draft: Draft) -> list[Row]:

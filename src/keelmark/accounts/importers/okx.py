@@ -14,13 +14,14 @@ from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, divided, plain
-from keelmark.accounts.importers.kind import PayloadKind
+from keelmark.accounts.importers.kind import PayloadKind, rows_have
 from keelmark.accounts.importers.listed import listed_terms, note_row, rulebook_of
 from keelmark.accounts.importers.own_rows import note_rate
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.core.numbers import exact
 
 VENUE = "okx-multi"
+_ROWS = ("data",)
 _FUTURES, _PORTFOLIO = "2", "4"
 _LEVELS = {"1": "spot", "2": "futures", "3": "multi-currency", "4": "portfolio margin"}
 _FIGURES = {
@@ -369,28 +370,12 @@ def _data(payload: Payload, draft: Draft) -> list[Row]:
     return rows
 
 
-def _holds(*keys: str) -> "_Answer":
-    return _Answer(frozenset(keys))
-
-
-class _Answer:
-    """A test for an answer whose rows have these keys."""
-
-    def __init__(self, keys: frozenset[str]) -> None:
-        self.keys = keys
-
-    def __call__(self, content: object) -> bool:
-        rows = content.get("data") if isinstance(content, Mapping) else None
-        first = rows[0] if isinstance(rows, list) and rows else None
-        return isinstance(first, Mapping) and self.keys <= set(first)
-
-
 KINDS = (
     PayloadKind(
         alias="okx:config",
         call="GET /api/v5/account/config",
         venue=VENUE,
-        matches=_holds("acctLv", "posMode"),
+        matches=rows_have(_ROWS, "acctLv", "posMode"),
         parts=frozenset(),
         read=read_config,
         finish=finish,
@@ -399,7 +384,7 @@ KINDS = (
         alias="okx:instruments",
         call="GET /api/v5/public/instruments",
         venue=VENUE,
-        matches=_holds("instId", "ctVal", "settleCcy"),
+        matches=rows_have(_ROWS, "instId", "ctVal", "settleCcy"),
         parts=frozenset(),
         read=read_instruments,
         finish=finish,
@@ -408,7 +393,7 @@ KINDS = (
         alias="okx:tiers",
         call="GET /api/v5/public/position-tiers",
         venue=VENUE,
-        matches=_holds("tier", "mmr", "minSz", "maxSz"),
+        matches=rows_have(_ROWS, "tier", "mmr", "minSz", "maxSz"),
         parts=frozenset(),
         read=read_tiers,
         finish=finish,
@@ -417,7 +402,7 @@ KINDS = (
         alias="okx:balance",
         call="GET /api/v5/account/balance",
         venue=VENUE,
-        matches=_holds("details", "totalEq"),
+        matches=rows_have(_ROWS, "details", "totalEq"),
         parts=frozenset({Unlearnt.COLLATERAL}),
         read=read_balance,
         finish=finish,
@@ -426,7 +411,7 @@ KINDS = (
         alias="okx:positions",
         call="GET /api/v5/account/positions",
         venue=VENUE,
-        matches=_holds("instId", "pos", "posSide", "mgnMode"),
+        matches=rows_have(_ROWS, "instId", "pos", "posSide", "mgnMode"),
         parts=frozenset({Unlearnt.POSITIONS}),
         read=read_positions,
         finish=finish,
@@ -435,7 +420,7 @@ KINDS = (
         alias="okx:orders",
         call="GET /api/v5/trade/orders-pending",
         venue=VENUE,
-        matches=_holds("ordId", "instId", "sz", "accFillSz"),
+        matches=rows_have(_ROWS, "ordId", "instId", "sz", "accFillSz"),
         parts=frozenset({Unlearnt.ORDERS}),
         read=read_orders,
         finish=finish,
