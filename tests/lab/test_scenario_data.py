@@ -11,7 +11,7 @@ import pytest
 from keelmark.lab.scenarios import Scenario, load_scenario
 from keelmark.lab.scenarios.builtin import BuiltInPrices
 from keelmark.lab.scenarios.document import epoch_seconds
-from keelmark.rulebooks.brackets import read_brackets
+from keelmark.rulebooks.bracket_files import read_brackets
 from scripts import derive_oct10
 
 pytestmark = pytest.mark.real_data

@@ -13,13 +13,8 @@ import pytest
 from keelmark.core.errors import InvalidInput, MissingTable, UnknownRulebook, UnreadableData
 from keelmark.core.rules import TieredRule
 from keelmark.rulebooks import load_rulebook, rulebook_names
-from keelmark.rulebooks.brackets import (
-    BRACKET_RULES,
-    Imported,
-    import_brackets,
-    read_brackets,
-    venue_symbol,
-)
+from keelmark.rulebooks.bracket_files import read_brackets, venue_symbol
+from keelmark.rulebooks.brackets import BRACKET_RULES, Imported, import_brackets
 
 D = Decimal
 DATA = Path(os.environ.get("KEELMARK_DATA", "../shared/data"))
@@ -238,35 +233,13 @@ def test_every_published_amount_is_reproduced(tmp_path: Path, date: str) -> None
             assert [t.deduction for t in rule.tiers] == [row.amount for row in rows]
 
 
-def okx(folder: Path, **change: object) -> Path:
-    rows = [
-        {"initialLeverage": 100, "notionalFloor": 0, "maintMarginRatio": 0.004},
-        {"initialLeverage": 50, "notionalFloor": 1000000, "maintMarginRatio": 0.01, **change},
-    ]
-    return written(folder, [{"symbol": "BTC-USDT-SWAP", "brackets": rows}])
-
-
-def test_a_table_is_charged_by_the_formula_of_its_venue(tmp_path: Path) -> None:
-    found = imported(okx(tmp_path), "okx-multi", "2024-09")
-    rule = loaded(tmp_path, found).model.instrument("BTC-USDT-SWAP").maintenance
-    assert found.rule == "whole_notional"
-    assert rule.amount(D(20), D(2_000_000)) == D(20_000)
-    assert imported(written(tmp_path, [USDM])).rule == "tiered"
-
-
-def test_an_amount_is_refused_where_the_whole_notional_is_charged(tmp_path: Path) -> None:
-    found = imported(okx(tmp_path, cum=6000), "okx-multi", "2024-09")
-    assert found.symbols == 0
-    assert "amount 6000" in found.problems[0]
-
-
 @pytest.mark.parametrize(
     "venue", ["dydx-v4", "deribit-sm", "derive-sm", "paradex", "hyperliquid@2023-03"]
 )
 def test_venues_without_brackets_refuse_a_table_by_name(tmp_path: Path, venue: str) -> None:
     name, _, date = venue.partition("@")
     with pytest.raises(InvalidInput, match=f"{name}.*takes no tables of brackets"):
-        imported(okx(tmp_path), name, date or "2026-01")
+        imported(written(tmp_path, [USDM]), name, date or "2026-01")
 
 
 def test_every_built_in_formula_of_imported_tables_has_words() -> None:

@@ -1,9 +1,6 @@
 """A venue's full leverage brackets from a file, checked and written as a rulebook file.
 
-Read are the venue's public payload (`GET /fapi/v1/leverageBracket`, `/dapi/v2/leverageBracket`),
-ccxt's unified tiers as freqtrade keeps them (`binance_leverage_tiers.json`), and Parquet with one
-row a bracket (`symbol`, `bracket`, `notional_floor`, `notional_cap`, `maintenance_rate`,
-`maintenance_amount`, `max_leverage`).
+Bounds are notionals (`bracket_files`), or contracts where the venue's are (`contract_tiers`).
 """
 
 import json
@@ -13,12 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from keelmark.core.errors import InvalidInput, UnknownInstrument, UnreadableData, nearest
+from keelmark.core.errors import InvalidInput, UnknownInstrument, nearest
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.rules import with_deductions
+from keelmark.rulebooks.bracket_files import Bracket, Tables, read_brackets
 from keelmark.rulebooks.build import IMPORTED
+from keelmark.rulebooks.contract_tiers import SizedTables, read_sized
 from keelmark.rulebooks.load import Rulebook, load_rulebook
 
 CENT = Decimal("0.01")
@@ -34,33 +32,7 @@ BRACKET_RULES = {
 }
 """What a full table can be charged by, in words."""
 
-UNIFIED = re.compile(r"(?P<base>[^/]+)/(?P<quote>[^:]+):(?P<settle>[^-]+)(?:-(?P<expiry>\d{6}))?")
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bracket:
-    """One row of a bracket table; floor and cap in the table's notional.
-
-    Attributes:
-        floor: Where it begins.
-        cap: Where it ends; `None` where it is not said.
-        rate: Maintenance rate.
-        amount: Maintenance amount as printed.
-        leverage: Largest leverage.
-        coefficient: What the venue multiplies an account's floors by (`notionalCoef`).
-    """
-
-    floor: Decimal
-    cap: Decimal | None
-    rate: Decimal
-    amount: Decimal | None
-    leverage: Decimal | None
-    coefficient: Decimal | None = None
-
-
-Tables = Mapping[str, Sequence[Bracket]]
-"""Brackets in rising order, by symbol."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +46,7 @@ class Imported:
         rows: How many rows were read.
         rule: The formula that is taken, one of `BRACKET_RULES`.
         problems: Contracts that were left out, with the row and why.
+        worths: What a contract was taken to be worth, by symbol, where bounds were contracts.
     """
 
     text: str
@@ -82,9 +55,16 @@ class Imported:
     rows: int
     rule: str
     problems: tuple[str, ...]
+    worths: Mapping[str, Decimal]
 
 
-def import_brackets(path: Path, venue: str, date: str, read: str) -> Imported:
+def import_brackets(
+    path: Path,
+    venue: str,
+    date: str,
+    read: str,
+    contracts: Mapping[str, Decimal] | None = None,
+) -> Imported:
     """Return a rulebook file that extends a built-in one with the full brackets of a file.
 
     Args:
@@ -92,33 +72,46 @@ def import_brackets(path: Path, venue: str, date: str, read: str) -> Imported:
         venue: Built-in rulebook it extends.
         date: Month the brackets were in force, YYYY-MM; the newest built-in at or before it.
         read: Day the file was read at the venue, YYYY-MM-DD.
+        contracts: What one contract is worth, by symbol, where bounds are contracts and the file
+            does not say.
 
     Raises:
         UnreadableData: The file is in none of the known forms.
         UnknownRulebook: There is no such built-in rulebook.
-        InvalidInput: The venue has no tables of brackets.
+        InvalidInput: The venue has no tables of brackets, or none in contracts.
     """
     base = load_rulebook(f"{venue}@{date}")
     rule = _rule_of(base)
-    tables = read_brackets(path)
-    problems: list[str] = []
+    sized = _sized(path, base, rule, contracts or {})
     kept: dict[str, Sequence[Bracket]] = {}
-    for symbol, rows in tables.items():
-        found = list(_contract_problems(symbol, base)) or list(
-            table_problems(rows, tolerance=_tolerance(symbol, base), rule=rule)
-        )
-        problems += [f"{symbol}: {problem}" for problem in found]
-        if not found:
+    for symbol, rows in sized.tables.items():
+        problems = [] if symbol in sized.specs else list(_contract_problems(symbol, base))
+        if not problems:
+            tolerance = CENT if symbol in sized.specs else _tolerance(symbol, base)
+            problems += table_problems(rows, tolerance=tolerance, rule=rule)
+        sized.problems += [f"{symbol}: {problem}" for problem in problems]
+        if not problems:
             kept[symbol] = rows
     groups = _groups(kept)
     return Imported(
-        text=_rulebook_text(_Head(path.name, base, date, read, rule), groups),
+        text=_rulebook_text(_Head(path.name, base, date, read, rule), groups, sized.specs),
         symbols=len(kept),
         tables=len(groups),
-        rows=sum(len(rows) for rows in tables.values()),
+        rows=sum(len(rows) for rows in sized.tables.values()),
         rule=rule,
-        problems=tuple(problems),
+        problems=tuple(sized.problems),
+        worths={symbol: worth for symbol, worth in sized.worths.items() if symbol in kept},
     )
+
+
+def _sized(path: Path, base: Rulebook, rule: str, contracts: Mapping[str, Decimal]) -> SizedTables:
+    """Return the tables of a file: by size where the venue's tiers are, by notional elsewhere."""
+    if rule == "size_tiers":
+        return read_sized(path, base, contracts)
+    if contracts:
+        msg = f"brackets of {base.name} are notionals: what a contract is worth changes nothing"
+        raise InvalidInput(msg)
+    return SizedTables(tables=dict(read_brackets(path)))
 
 
 def _rule_of(base: Rulebook) -> str:
@@ -140,47 +133,6 @@ def _tolerance(symbol: str, base: Rulebook) -> Decimal:
     """Return how far a printed amount may be off: of coin much less than of dollars."""
     instrument = base.terms_for(symbol).instrument
     return COIN_QUANTUM if instrument.kind.is_inverse else CENT
-
-
-def read_brackets(path: Path) -> Tables:
-    """Return the brackets in a file, in rising order, by the venue's own symbols.
-
-    A contract whose table holds nothing is there with no brackets.
-
-    Raises:
-        UnreadableData: The file is in none of the known forms; names the row.
-    """
-    if not path.is_file():
-        msg = f"no file {path}"
-        raise UnreadableData(msg)
-    try:
-        rows = list(_parquet(path) if path.suffix == ".parquet" else _json(path))
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        msg = (
-            f"{path}: cannot be read as brackets ({type(error).__name__}: {error}); known are the "
-            "leverageBracket payload, ccxt's unified tiers, and Parquet with one row a bracket"
-        )
-        raise UnreadableData(msg) from error
-    found: dict[str, list[Bracket]] = {}
-    for symbol, bracket in rows:
-        table = found.setdefault(venue_symbol(symbol), [])
-        if bracket is not None:
-            table.append(bracket)
-    if not found:
-        msg = f"{path}: holds no brackets"
-        raise UnreadableData(msg)
-    return {symbol: sorted(table, key=lambda b: b.floor) for symbol, table in found.items()}
-
-
-def venue_symbol(symbol: str) -> str:
-    """Return Binance's symbol of a unified one (`BTC/USDT:USDT-250926`); others as they are."""
-    match = UNIFIED.fullmatch(symbol)
-    if match is None:
-        return symbol
-    parts = match.groupdict()
-    is_inverse = parts["settle"] == parts["base"]
-    ending = f"_{parts['expiry']}" if parts["expiry"] else "_PERP" if is_inverse else ""
-    return f"{parts['base']}{parts['quote']}{ending}"
 
 
 def table_problems(
@@ -250,89 +202,6 @@ def _contract_problems(symbol: str, base: Rulebook) -> Iterator[str]:
         yield f"fits none of the naming patterns of {base.name}"
 
 
-def _json(path: Path) -> Iterator[tuple[str, Bracket | None]]:
-    """Yield every row with its symbol; of a table without rows, its symbol alone."""
-    content = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    if isinstance(content, Mapping) and "brackets" not in content:
-        for symbol, rows in content.items():
-            yield from ((symbol, _unified(row)) for row in rows)
-            if not rows:
-                yield symbol, None
-        return
-    for table in [content] if isinstance(content, Mapping) else content:
-        symbol = table["symbol"] if "symbol" in table else table["pair"]
-        factor = _maybe(table.get("notionalCoef"))
-        yield from ((symbol, _payload(row, factor)) for row in table["brackets"])
-        if not table["brackets"]:
-            yield symbol, None
-
-
-def _unified(row: Mapping[str, Any]) -> Bracket:
-    """Return a row of ccxt's tiers; the venue's own amount is in its `info`."""
-    return Bracket(
-        floor=_number(row["minNotional"]),
-        cap=_maybe(row.get("maxNotional")),
-        rate=_number(row["maintenanceMarginRate"]),
-        amount=_maybe(row.get("info", {}).get("cum")),
-        leverage=_maybe(row.get("maxLeverage")),
-    )
-
-
-def _payload(row: Mapping[str, Any], coefficient: Decimal | None) -> Bracket:
-    """Return a row of the payload; COIN-M's quantities are in coin, and one key is misspelt."""
-    floors = (row.get(key) for key in ("notionalFloor", "qtylFloor", "qtyFloor"))
-    caps = (row.get(key) for key in ("notionalCap", "qtyCap"))
-    return Bracket(
-        floor=_number(next(value for value in floors if value is not None)),
-        cap=_maybe(next((value for value in caps if value is not None), None)),
-        rate=_number(row["maintMarginRatio"]),
-        amount=_maybe(row.get("cum")),
-        leverage=_maybe(row.get("initialLeverage")),
-        coefficient=coefficient,
-    )
-
-
-def _parquet(path: Path) -> Iterator[tuple[str, Bracket]]:
-    import polars as pl  # noqa: PLC0415 heavy, and only Parquet needs it
-
-    names = ("notional_floor", "notional_cap", "maintenance_rate", "maintenance_amount")
-    table = pl.read_parquet(path)
-    wanted = ("symbol", *names, "max_leverage")
-    missing = [name for name in wanted if name not in table.columns]
-    if missing:
-        msg = f"no column {', '.join(missing)}"
-        raise ValueError(msg)
-    frame = table.select(wanted)
-    for symbol, floor, cap, rate, amount, leverage in frame.iter_rows():
-        yield (
-            symbol,
-            Bracket(
-                floor=_number(floor),
-                cap=_maybe(cap),
-                rate=_number(rate),
-                amount=_maybe(amount),
-                leverage=_maybe(leverage),
-            ),
-        )
-
-
-def _number(value: object) -> Decimal:
-    """Return a number as it is written; a float as its shortest digits."""
-    if isinstance(value, bool) or value is None:
-        msg = f"found {value!r}; a number is needed"
-        raise ValueError(msg)
-    number = value if isinstance(value, Decimal) else Decimal(str(value))
-    if not number.is_finite() or number < ZERO:
-        msg = f"found {value!r}; a number that is not negative is needed"
-        raise ValueError(msg)
-    with exact():
-        return number.normalize()
-
-
-def _maybe(value: object) -> Decimal | None:
-    return None if value in (None, "") else _number(value)
-
-
 def _groups(tables: Tables) -> dict[tuple[tuple[Decimal, ...], ...], list[str]]:
     """Return the symbols that share each table."""
     groups: dict[tuple[tuple[Decimal, ...], ...], list[str]] = {}
@@ -354,7 +223,9 @@ class _Head:
 
 
 def _rulebook_text(
-    head: _Head, groups: Mapping[tuple[tuple[Decimal, ...], ...], Sequence[str]]
+    head: _Head,
+    groups: Mapping[tuple[tuple[Decimal, ...], ...], Sequence[str]],
+    specs: Mapping[str, str],
 ) -> str:
     base = head.base
     told = f"{head.file}: full brackets of {base.document.name} in force in {head.date}"
@@ -369,15 +240,16 @@ def _rulebook_text(
         lines += ["", f"[tables.{_key(_table_name(symbols))}]", f'rule = "{head.rule}"', "rows = ["]
         lines += [_row(*row) for row in rows]
         lines.append("]")
-    lines += ["", "[instruments]", *_instruments(groups.values())]
+    lines += ["", "[instruments]", *_instruments(groups.values(), specs)]
     return "\n".join(lines) + "\n"
 
 
-def _instruments(groups: Iterable[Sequence[str]]) -> Iterator[str]:
+def _instruments(groups: Iterable[Sequence[str]], specs: Mapping[str, str]) -> Iterator[str]:
     for symbols in groups:
         table = json.dumps(_table_name(symbols), ensure_ascii=False)
         for symbol in symbols:
-            yield f"{_key(symbol)} = {{ table = {table} }}"
+            spec = f"{specs[symbol]}, " if symbol in specs else ""
+            yield f"{_key(symbol)} = {{ {spec}table = {table} }}"
 
 
 def _table_name(symbols: Sequence[str]) -> str:
