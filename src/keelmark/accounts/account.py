@@ -240,7 +240,7 @@ def _with_document(rules: Rulebook, document: AccountDocument, problems: Problem
             check_expired(row, terms[row.instrument], document.as_of, problems)
     assets = _named_assets(document)
     known = rules.with_terms(*terms.values(), assets=tuple(filter(None, assets.values())))
-    known = known.with_weights(document.weights)
+    known = known.with_weights(document.weights).for_documents()
     for path, asset in assets.items():
         if asset and asset not in known.model.assets:
             hint = nearest(asset, known.model.assets)

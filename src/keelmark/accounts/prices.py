@@ -120,11 +120,11 @@ def still_note(units: Iterable[MarginUnit], market: Market, model: MarginModel) 
 
 
 def isolated_notes(units: Iterable[MarginUnit], model: MarginModel) -> Iterator[str]:
-    """Say which isolated margins count at a collateral weight: many venues count them in full."""
+    """Say which isolated margins count at a collateral weight: the large venues have none there."""
     for unit in units:
         if unit.kind is not UnitKind.ISOLATED:
             continue
-        cut = [a for a in unit.balances if not model.asset(a).schedule.is_identity]
+        cut = [a for a in unit.balances if not model.asset_in(unit.kind, a).schedule.is_identity]
         if cut and not model.single_asset:
             yield f"the margin of {unit.unit_id} counts at the collateral weight of {cut[0]}"
 

@@ -183,7 +183,7 @@ def _assets(unit: MarginUnit, model: MarginModel) -> list[str]:
 
 def _asset_bound(asset: str, unit: MarginUnit, sides: _Sides) -> Decimal | None:
     """Return the infimum of price times total of one asset."""
-    terms = sides.model.asset(asset)
+    terms = sides.model.asset_in(unit.kind, asset)
     cash = unit.balances.get(asset, ZERO) - unit.accrued_interest.get(asset, ZERO)
     loan = (sides.level - ONE) * terms.schedule.loan_rate
     gross = sides.level * gross_loan_margin(unit, terms)

@@ -46,7 +46,7 @@ def plain_excess(unit: MarginUnit, market: Market, model: MarginModel, level: De
     equity = required = ZERO
     for name in asset_names(unit, profits, model):
         price = price_of(name, market, model)
-        terms_of = model.asset(name)
+        terms_of = model.asset_in(unit.kind, name)
         cash = cash_of(unit, name)
         counted, loan = collateral(terms_of.schedule, terms_of, cash, profits.get(name, ZERO))
         equity += counted * price

@@ -142,7 +142,7 @@ def _equity(scene: _Scene, *, initial: bool = False) -> Working:
 
 
 def _collateral(scene: _Scene, asset: AssetMargin, *, initial: bool) -> Working:
-    terms = scene.model.asset(asset.asset)
+    terms = scene.model.asset_in(scene.unit.kind, asset.asset)
     return replace(collateral_working(asset, terms, initial=initial), unit=scene.currency)
 
 
@@ -197,7 +197,7 @@ def _loan_and_orders(scene: _Scene, *, initial: bool) -> list[Working]:
 
 def _loan_margin(scene: _Scene, asset: AssetMargin, *, initial: bool) -> Working:
     """Return how the margin on a gross loan came about, in the asset."""
-    terms = scene.model.asset(asset.asset)
+    terms = scene.model.asset_in(scene.unit.kind, asset.asset)
     purpose = MarginPurpose.INITIAL if initial else MarginPurpose.MAINTENANCE
     name = f"asset:{asset.asset}.loan_margin{'_initial' if initial else ''}"
     value = asset.loan_margin_initial if initial else asset.loan_margin

@@ -165,7 +165,7 @@ class _Slice:
         return cls(
             moving=moving,
             asset=asset,
-            terms=model.asset(asset.asset),
+            terms=model.asset_in(report.unit.kind, asset.asset),
             weight=weight,
             level=model.trigger_level,
             fixed_value=sum(

@@ -461,7 +461,7 @@ def _asset_margin(
     price: Decimal,
     model: MarginModel,
 ) -> AssetMargin:
-    terms = model.asset(name)
+    terms = model.asset_in(unit.kind, name)
     cash = cash_of(unit, name)
     loss = sum((row.loss for row in added if isinstance(row, OrderMargin)), ZERO)
     profit = _profit(positions, model, MarginPurpose.MAINTENANCE)

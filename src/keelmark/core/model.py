@@ -1,10 +1,11 @@
 """A venue's margin rules as one value: what `core` is handed and never looks up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from keelmark.core.codes import UnitKind
 from keelmark.core.collateral import CollateralSchedule
 from keelmark.core.errors import (
     InvalidInput,
@@ -298,6 +299,9 @@ class ProfitTerms:
     cap: Decimal | None = None
 
 
+IN_FULL = CollateralSchedule()
+"""No haircut on what is held, no margin on a debt."""
+
 FULL_PROFIT = ProfitTerms()
 """Every profit in full."""
 
@@ -324,6 +328,8 @@ class MarginModel:
         withdraw_notional: Share of the total notional that must stay in a unit when money leaves,
             where that is more than initial margin (Hyperliquid: 0.1); 0 where the venue has none.
         liquidation_price_form: What the venue's own liquidation price means.
+        isolated_in_full: Whether collateral schedules are of cross units only: what backs one
+            isolated position counts in full in its settle asset (Bybit, OKX).
         group: Margin of options together, where the venue has one.
     """
 
@@ -340,6 +346,7 @@ class MarginModel:
     withdraw_profit: bool = False
     withdraw_notional: Decimal = ZERO
     liquidation_price_form: LiquidationPriceForm = LiquidationPriceForm.EXACT
+    isolated_in_full: bool = False
     group: GroupRule | None = None
 
     def __post_init__(self) -> None:
@@ -378,6 +385,13 @@ class MarginModel:
         if terms is None:
             msg = f"rulebook {self.name} has no asset {name}; {nearest(name, self.assets)}"
             raise UnknownAsset(msg)
+        return terms
+
+    def asset_in(self, kind: UnitKind, name: str) -> AssetTerms:
+        """Return the terms of an asset in a unit of a kind; raises as `asset`."""
+        terms = self.asset(name)
+        if kind is UnitKind.ISOLATED and self.isolated_in_full:
+            return replace(terms, schedule=IN_FULL, initial_schedule=None)
         return terms
 
     @property

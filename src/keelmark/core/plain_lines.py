@@ -93,7 +93,7 @@ def plain_prices(
         not plain or an answer hangs on the last digits.
     """
     moving = [p for p in report.positions if p.position.instrument == symbol]
-    if len(moving) != 1 or not _counts_in_full(model, moving[0].settle):
+    if len(moving) != 1 or not _counts_in_full(report, moving[0].settle, model):
         return None
     held = moving[0]
     rows = _Rows.of(held)
@@ -210,7 +210,7 @@ def plain_move(
     prices = {asset.asset: asset.price for asset in report.assets}
     slope = _coin_slope(report.assets, coins)
     settles = {held.settle for held in report.positions}
-    if start <= ZERO or not all(_counts_in_full(model, settle) for settle in settles):
+    if start <= ZERO or not all(_counts_in_full(report, settle, model) for settle in settles):
         return None
     events: list[tuple[Decimal, Decimal]] = []
     gross = ZERO
@@ -276,9 +276,9 @@ def _first_root(
     return (None,)
 
 
-def _counts_in_full(model: MarginModel, settle: str) -> bool:
+def _counts_in_full(report: MarginReport, settle: str, model: MarginModel) -> bool:
     """Whether profit and requirements in a settle asset change the excess one for one."""
-    terms = model.asset(settle)
+    terms = model.asset_in(report.unit.kind, settle)
     weight = model.profit_terms(MarginPurpose.MAINTENANCE).weight
     if weight != ONE or model.trigger_level != ONE:
         return False

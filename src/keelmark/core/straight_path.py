@@ -116,7 +116,7 @@ def _haircut_points(path: PricePath, edges: list[Decimal]) -> list[Decimal]:
     """Return the sizes at which the counted amount of an asset crosses a haircut floor."""
     found: list[Decimal] = []
     for asset in _settles(path):
-        for knot in path.model.asset(asset).schedule.knots:
+        for knot in path.model.asset_in(path.unit.kind, asset).schedule.knots:
             beyond = _beyond(path, asset, knot)
             for low, high in pairwise(edges):
                 root = Line.through(beyond, low, high).root()

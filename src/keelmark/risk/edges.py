@@ -45,7 +45,7 @@ def _of_collateral(axis: Axis, places: Sequence[Decimal]) -> Iterator[Edge]:
     path = axis.path
     held = [path.model.instrument(p.instrument).instrument.settle for p in path.unit.positions]
     for asset in dict.fromkeys(held):
-        terms = path.model.asset(asset)
+        terms = path.model.asset_in(path.unit.kind, asset)
         if terms.haircut_base is HaircutBase.BALANCE or terms.schedule.is_identity:
             continue
         for knot in terms.schedule.knots:

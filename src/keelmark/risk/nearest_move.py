@@ -373,7 +373,7 @@ class _Search:
         terms = [model.instrument(p.instrument) for p in unit.positions]
         plain = all(_is_straight(t) for t in terms) and model.group is None
         settles = {t.instrument.settle for t in terms}
-        whole = all(model.asset(settle).schedule.is_identity for settle in settles)
+        whole = all(model.asset_in(unit.kind, settle).schedule.is_identity for settle in settles)
         coins = set(self.coins)
         held = {*unit.balances, *unit.accrued_interest, *unit.loans}
         still = not coins & (held | settles)

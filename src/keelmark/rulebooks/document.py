@@ -310,6 +310,8 @@ class RulebookDocument(_Document, frozen=True):
             not find them. Left out, they hold until the venue's next table.
         sources: Sources that entries name by key.
         isolated: Whether the mode knows isolated positions.
+        isolated_in_full: Whether what backs an isolated position counts in full in its settle
+            asset, whatever the asset's weight as shared collateral.
         hedge_mode: Whether both sides of one instrument can be held; without it the venue nets.
         whole_quanta: Whether the venue computes in whole quanta: the value of a position is cut to
             one towards zero.
@@ -338,6 +340,7 @@ class RulebookDocument(_Document, frozen=True):
     orders_in_maintenance: bool = False
     single_asset: bool = False
     isolated: bool = True
+    isolated_in_full: bool = False
     hedge_mode: bool = True
     withdraw_profit: bool = False
     whole_quanta: bool = False

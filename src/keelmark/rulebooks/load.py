@@ -81,6 +81,15 @@ class Rulebook:
         )
         return replace(self, model=model)
 
+    def for_documents(self) -> "Rulebook":
+        """Return the rulebook with the terms that account documents have and the book does not.
+
+        The book's columns hold one collateral schedule an asset, so an engine weighs isolated
+        units by it too: its model keeps the term out, that kernels and `core` agree there.
+        """
+        model = replace(self.model, isolated_in_full=self.document.isolated_in_full)
+        return replace(self, model=model)
+
     def with_weights(self, weights: Mapping[str, Decimal]) -> "Rulebook":
         """Return the rulebook with weights of assets as an account document gives them.
 

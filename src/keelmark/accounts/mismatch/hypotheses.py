@@ -134,7 +134,8 @@ def haircuts(question: Question) -> Iterator[Trial]:
     """Collateral that counts in full, or not at all; profit that does not count."""
     scene = question.scene
     assets = scene.model.assets
-    cut = [a for a in scene.unit.balances if not assets[a].schedule.is_identity]
+    kind = scene.unit.kind
+    cut = [a for a in scene.unit.balances if not scene.model.asset_in(kind, a).schedule.is_identity]
     full = {
         a: replace(assets[a], schedule=CollateralSchedule(), initial_schedule=None) for a in cut
     }

@@ -45,7 +45,7 @@ def _demand(built: Formulation, scene: Scene) -> Sum:
     for name, money in cash.items():
         price = price_of(name, scene.aim.market, scene.model)
         worth = _worth(built, scene, name, money, profit.get(name, Sum()))
-        fixed = Sum(gross_loan_margin(scene.unit, scene.model.asset(name)))
+        fixed = Sum(gross_loan_margin(scene.unit, scene.model.asset_in(scene.unit.kind, name)))
         total = total.plus(worth, price).plus(
             margin.get(name, Sum()).plus(fixed), -price * scene.aim.level
         )
@@ -68,7 +68,7 @@ def _per_step(
 
 def _worth(built: Formulation, scene: Scene, name: str, cash: Sum, profit: Sum) -> Sum:
     """Return what an asset counts for: one line, or a column below every line of its schedule."""
-    terms = scene.model.asset(name)
+    terms = scene.model.asset_in(scene.unit.kind, name)
     weight = scene.aim.equity_weight
     lines = _lines(terms, weight, scene.aim.level)
     on_balance = terms.haircut_base is HaircutBase.BALANCE

@@ -134,7 +134,7 @@ class Scene:
         margins: Mapping[str, Decimal],
     ) -> Decimal:
         """Return what an asset adds to the total."""
-        terms = self.model.asset(name)
+        terms = self.model.asset_in(self.unit.kind, name)
         cash = cash_of(self.unit, name) + added
         worth, loan = collateral(terms.schedule, terms, cash, profits.get(name, ZERO))
         required = margins.get(name, ZERO) + loan + gross_loan_margin(self.unit, terms)
