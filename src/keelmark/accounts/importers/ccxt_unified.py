@@ -12,13 +12,13 @@ from decimal import Decimal
 
 from keelmark.accounts.document import MarginMode, Unlearnt
 from keelmark.accounts.importers.ccxt_raw import is_ccxt_balance, is_ccxt_rows, is_inverse
+from keelmark.accounts.importers.ccxt_tiers import note_tier
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided, plain
 from keelmark.accounts.importers.kind import PayloadKind, rows_of, table_of
 from keelmark.accounts.importers.listed import rulebook_of
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.core.instrument import InstrumentKind
-from keelmark.core.numbers import ZERO, exact
-from keelmark.core.rules import Tier, with_deductions
+from keelmark.core.numbers import ZERO
 from keelmark.rulebooks.spelling import perpetual_of
 
 VENUE = ""
@@ -33,15 +33,13 @@ class Working:
     """What is kept until every answer was read.
 
     Attributes:
-        tiers: Floors and rates by unified symbol.
-        sized: Unified symbols whose floors are contracts.
+        tiers: Rows of leverage tiers by unified symbol.
         symbols: The unified symbol of each position.
         contracts: Of each position, by its key in the draft.
         totals: Assets whose balance is ccxt's `total`.
     """
 
-    tiers: dict[str, list[tuple[Decimal, Decimal]]] = field(default_factory=dict)
-    sized: set[str] = field(default_factory=set)
+    tiers: dict[str, list[Row]] = field(default_factory=dict)
     symbols: dict[str, str] = field(default_factory=dict)
     contracts: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     totals: set[str] = field(default_factory=set)
@@ -119,22 +117,10 @@ def read_orders(payload: Payload, draft: Draft) -> None:
 
 
 def read_tiers(payload: Payload, draft: Draft) -> None:
-    """Note `fetch_leverage_tiers`: rates by notional, or by contracts where a row of OKX is in."""
+    """Keep `fetch_leverage_tiers` until positions and venue are known."""
     root = table_of(payload, draft)
-    for symbol in root.content:
-        rows: list[tuple[Decimal, Decimal]] = []
-        for row in root.rows(symbol):
-            floor, rate = row.amount("minNotional"), row.maybe_number("maintenanceMarginRate")
-            if rate is not None and rate >= 0:
-                rows.append((floor, rate))
-            info = row.content.get("info")
-            if isinstance(info, Mapping) and "maxSz" in info:
-                draft.working(Working).sized.add(symbol)
-        rows.sort()
-        if [rate for _, rate in rows] != sorted(rate for _, rate in rows):
-            root.refuse(symbol, "a rate falls with the notional; save the answer whole")
-            continue
-        draft.working(Working).tiers[symbol] = rows
+    tables = {symbol: root.rows(symbol) for symbol in root.content}
+    draft.working(Working).tiers.update({s: rows for s, rows in tables.items() if rows})
 
 
 def finish(draft: Draft) -> None:
@@ -146,43 +132,13 @@ def finish(draft: Draft) -> None:
         draft.say("ccxt's fields do not say the venue: generic rules are taken; name it by --venue")
     _take_isolated_out(draft, working)
     for key, position in draft.positions.items():
-        rows = working.tiers.get(working.symbols.get(position.instrument, ""), [])
-        mark = position.mark_price
-        if not rows or mark is None or position.tier:
-            continue
-        if is_inverse(working.symbols[position.instrument]):
-            draft.say(f"tiers of {position.instrument} are not read: ccxt mixes their units")
-            continue
-        is_sized = draft.venue.startswith("okx") or working.symbols[key[0]] in working.sized
-        if is_sized:
-            tier = _sized_tier(rows, working.contracts[key])
-        else:
-            tier = _tier(rows, abs(position.size) * mark)
-        row: dict[str, JsonValue] = {"maintenance_rate": plain(tier.rate)}
-        if tier.deduction:
-            row["maintenance_amount"] = plain(tier.deduction)
-        position.tier = row
-        by = "contracts, whole," if is_sized else "notional,"
-        draft.say(f"{position.instrument} is margined by ccxt's tier of its {by} at every price")
+        symbol = working.symbols[position.instrument]
+        rows = working.tiers.get(symbol)
+        if rows and not position.tier:
+            count = working.contracts[key]
+            note_tier(position, draft, symbol=symbol, rows=rows, contracts=count)
     if draft.venue != GENERIC:
         _rename(draft)
-
-
-def _tier(rows: list[tuple[Decimal, Decimal]], notional: Decimal) -> Tier:
-    """Return the row of a notional, with the deduction that joins it to the row before."""
-    with exact():
-        tiers = with_deductions(rows)
-    return next(t for t in reversed(tiers) if notional >= t.floor or t is tiers[0])
-
-
-def _sized_tier(rows: list[tuple[Decimal, Decimal]], contracts: Decimal) -> Tier:
-    """Return the row of OKX, whose bounds are contracts: its rate is that of the whole position.
-
-    Source: www.okx.com/docs-v5, public/position-tiers (`minSz`, `maxSz`), which ccxt passes on as
-    the bounds of a notional.
-    """
-    floor, rate = next((row for row in reversed(rows) if contracts > row[0]), rows[0])
-    return Tier(floor=floor, rate=rate, deduction=ZERO)
 
 
 def _take_isolated_out(draft: Draft, working: Working) -> None:
@@ -324,8 +280,10 @@ def _spec(row: Row, symbol: str) -> dict[str, JsonValue]:
 
 
 def _is_tiers(content: object) -> bool:
-    rows = next(iter(content.values()), None) if isinstance(content, Mapping) else None
-    first = rows[0] if isinstance(rows, list) and rows else None
+    """Whether content is tables by symbol; contracts that have no tiers have empty ones."""
+    tables = content.values() if isinstance(content, Mapping) else ()
+    rows = next((table for table in tables if table), None)
+    first = rows[0] if isinstance(rows, list) else None
     return isinstance(first, Mapping) and {"minNotional", "maintenanceMarginRate"} <= set(first)
 
 
