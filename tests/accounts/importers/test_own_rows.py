@@ -1,11 +1,12 @@
 """What a position's own requirement says of its row, and what an import says of tables."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from keelmark.accounts import check
+from keelmark.accounts import check, read_account
 from keelmark.accounts.importers import import_account
 from tests.accounts.importers.reading import as_payload, imported
 
@@ -85,7 +86,7 @@ def test_a_requirement_that_is_no_rate_and_a_fee_says_so(changes: dict[str, str]
     document = imported(bybit(**changes))
     assert "tier" not in document["positions"][0]
     notes = " ".join(document["notes"])
-    assert "no round rate" in notes
+    assert "no one round rate" in notes
     assert "no bracket table of LINKUSDT" in notes
     assert "bybit:limits" in notes
 
@@ -102,3 +103,73 @@ def test_an_account_of_before_the_first_table_is_told_at_import() -> None:
     assert any("--venue bybit-uta@2024-01" in note for note in imported(old)["notes"])
     dated = imported(old, venue="bybit-uta@2024-01")
     assert not any("refuses this document" in note for note in dated["notes"])
+
+
+def inverse(**changes: object) -> dict[str, Any]:
+    """Return a position of 6,000 USD: 0.1 BTC at the mark, 0.12 BTC at the entry."""
+    held = {
+        "symbol": "BTCUSD",
+        "size": "6000",
+        "avgPrice": "50000",
+        "markPrice": "60000",
+        "positionMM": "0.0005594",
+        "positionValue": "0.12",
+    }
+    answer = bybit(**held | changes)
+    answer["result"]["category"] = "inverse"
+    return answer
+
+
+def test_the_rate_of_an_inverse_contract_of_bybit_is_on_its_worth_in_coin() -> None:
+    # a short's fee: 0.12 * (1 - 1/10) * 0.055 % = 0.0000594 BTC; the rest is 0.5 % of 0.1 BTC
+    document = imported(inverse())
+    assert document["positions"][0]["tier"] == {"maintenance_rate": "0.005"}
+    assert any("BTCUSD is margined at 0.5 %" in note for note in document["notes"])
+    # a long's bankruptcy price is lower and its coin worth more there: 0.0000726
+    long = imported(inverse(side="Buy", positionMM="0.0005726"))
+    assert long["positions"][0]["tier"] == {"maintenance_rate": "0.005"}
+
+
+def test_an_inverse_requirement_comes_out_of_a_check_as_it_went_in() -> None:
+    coin = {"coin": "BTC", "walletBalance": "1", "equity": "1", "usdValue": "60000"}
+    wallet = {
+        "retCode": 0,
+        "result": {"list": [{"accountType": "UNIFIED", "coin": [coin]}]},
+        "time": int(TIME),
+    }
+    document = import_account([as_payload(inverse()), as_payload(wallet)]).document
+    (row,) = [row for row in document["collateral"] if isinstance(row, dict)]
+    row["weight"] = "1"
+    account = read_account(json.dumps(document), title="account")
+    report = check(account).units[0].report
+    assert report is not None
+    assert report.maintenance_margin == D("0.0005594") * 60000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"positionMM": "0.00056"},
+        {"positionMM": "0.0006"},
+        {"positionMM": "33.5"},
+        {"leverage": ""},
+        {"avgPrice": "40000"},
+    ],
+)
+def test_an_inverse_requirement_that_tells_no_one_rate_says_so(changes: dict[str, str]) -> None:
+    document = imported(inverse(**changes))
+    assert "tier" not in document["positions"][0]
+    notes = " ".join(document["notes"])
+    assert "the venue's row cannot be told from it" in notes
+    assert "no bracket table of BTCUSD" in notes
+
+
+def test_an_inverse_contract_is_told_by_its_name_where_the_answer_lost_its_category() -> None:
+    answer = inverse()
+    del answer["result"]["category"]
+    assert imported(answer)["positions"][0]["tier"] == {"maintenance_rate": "0.005"}
+
+
+def test_few_printed_digits_tell_no_round_rate() -> None:
+    (row,) = imported(*okx(mmr="400"))["positions"]
+    assert D(row["tier"]["maintenance_rate"]) * 101_000 - 400 < D("0.001")

@@ -130,15 +130,13 @@ def _note_limit(position: PositionDraft, draft: Draft, working: Working) -> None
     is_inverse = position.instrument in working.inverse
     if mark is None:
         return
-    if not limits:
-        if not is_inverse:
-            with exact():
-                value = abs(position.size) * mark
-            table = "bybit:limits"
-            note_rate_beside_fee(position, draft, notional=value, table=table, venue=VENUE)
-        return
     with exact():
         value = abs(position.size) / mark if is_inverse else abs(position.size) * mark
+    if not limits:
+        table = "bybit:limits"
+        note_rate_beside_fee(position, draft, notional=value, table=table, venue=VENUE)
+        return
+    with exact():
         floors = [_ZERO, *(row.value_max for row in limits[:-1])]
         rates = [row.rate for row in limits]
         if rates != sorted(rates):
@@ -284,7 +282,8 @@ def read_positions(payload: Payload, draft: Draft) -> None:
         leg = side.lower() if hedged else ""
         working = draft.working(Working)
         working.margins[symbol, leg] = row.maybe_number("positionBalance")
-        if category == "inverse":
+        terms = listed_terms(draft, symbol, VENUE)
+        if category == "inverse" or (terms is not None and terms.instrument.is_inverse):
             working.inverse.add(symbol)
         _read_figures(row, draft.position(row.path, symbol, leg, _SIGNS[side] * abs(size)))
 

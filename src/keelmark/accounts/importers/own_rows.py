@@ -8,7 +8,7 @@ from keelmark.accounts.importers.listed import listed_terms
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.excess import close_fee_amount
 from keelmark.core.model import CloseFeeBasis, InstrumentTerms
-from keelmark.core.numbers import ZERO, exact
+from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.unit import Position
 
 _GRAINS = (Decimal("0.0001"), Decimal("0.00001"), Decimal("0.000001"))
@@ -31,7 +31,7 @@ def note_rate(
     known = has_table(listed_terms(draft, position.instrument, venue), position.size, notional)
     if known or position.tier or not asked or not notional:
         return
-    rate = _round_rate(asked, notional) or divided(asked, notional)
+    rate = _round_rate(asked, ZERO, notional) or divided(asked, notional)
     _set(position, draft, rate, f"{table} has the table")
 
 
@@ -40,8 +40,15 @@ def note_rate_beside_fee(
 ) -> None:
     """Note the rate of a requirement that holds the fee to close, where no table is built in.
 
-    A requirement less the fee that comes to no round rate holds a deduction or another fee: it
-    would not be the row, so none is noted.
+    A requirement less the fee that comes to no round rate, or whose digits fit several, holds a
+    deduction or another fee, or does not tell: it would not be the row, so none is noted.
+
+    Args:
+        position: With the venue's own requirement.
+        draft: Where it is noted.
+        notional: At the mark, in the settle asset: coin of inverse contracts.
+        table: The answer that has the venue's table.
+        venue: Rulebook with the fee.
     """
     asked = position.reported.get("maintenance_margin")
     terms = listed_terms(draft, position.instrument, venue)
@@ -49,11 +56,11 @@ def note_rate_beside_fee(
     if terms is None or known or position.tier or not asked or not notional:
         return
     fee = _fee(position, terms, notional)
-    rate = None if fee is None else _round_rate(asked - fee, notional)
+    rate = None if fee is None else _round_rate(asked, fee, notional)
     if rate is None:
         draft.say(
-            f"positionMM of {position.instrument} less the fee to close is no round rate of its "
-            "value, so the venue's row cannot be told from it"
+            f"positionMM of {position.instrument} less the fee to close is no one round rate of "
+            "its value, so the venue's row cannot be told from it"
         )
         return
     _set(position, draft, rate, f"the fee to close is taken out of it; {table} has the table")
@@ -67,15 +74,15 @@ def _set(position: PositionDraft, draft: Draft, rate: Decimal, more: str) -> Non
     )
 
 
-def _round_rate(asked: Decimal, notional: Decimal) -> Decimal | None:
-    """Return the round rate that gives a requirement to its printed digits."""
-    if asked <= ZERO:
-        return None
+def _round_rate(asked: Decimal, fee: Decimal, notional: Decimal) -> Decimal | None:
+    """Return the one round rate that, with a fee, gives a requirement to its printed digits."""
     for grain in _GRAINS:
         with exact():
-            rate = (asked / notional / grain).to_integral_value() * grain
-            if rate > ZERO and agrees(asked, rate * notional):
-                return rate.normalize()
+            steps = ((asked - fee) / notional / grain).to_integral_value()
+            near = [grain * (steps + step) for step in (-1, 0, 1)]
+            fitting = [rate for rate in near if agrees(asked, rate * notional + fee)]
+            if fitting == [near[1]] and ZERO < near[1] <= ONE:
+                return near[1].normalize()
     return None
 
 
