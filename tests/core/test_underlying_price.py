@@ -162,7 +162,7 @@ def test_a_long_option_alone_has_none_and_says_how_far_was_looked() -> None:
     found = liquidation_prices(unit, "60000-C", MARKET, MODEL)
     assert found.status is PriceStatus.NONE
     assert found.reason == (
-        "no price of BTC, down to a billionth and up to +1,000 % of its present price, brings the "
+        "no price of BTC, from a billionth to a billion times its present one, brings the "
         "unit to its maintenance margin; volatilities held"
     )
 

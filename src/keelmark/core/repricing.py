@@ -7,6 +7,7 @@ the mark implies. Where the mark shows no time value it implies none, and nothin
 Source: docs/model.md, "Options".
 """
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,10 +16,14 @@ from keelmark.core.errors import CannotReprice, InvalidInput
 from keelmark.core.instrument import Instrument, InstrumentKind
 from keelmark.core.market import Market
 from keelmark.core.numbers import ONE, ZERO, exact, round_half_even
-from keelmark.core.payoff import Vanilla
+from keelmark.core.payoff import Payoff, Vanilla
 
 YEAR_S = 365 * 86_400
 """Seconds of a year: options count actual days over 365."""
+
+SETTLED = 12.0
+"""Standard deviations to expiry from which an option is worth what exercise pays: what time adds is
+less than `1e-32` of the price, and a float of the price has errors of `1e-16`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +95,19 @@ def model_price(
     if forward <= ZERO:
         msg = f"{instrument.symbol}: no price at a forward of {forward}"
         raise InvalidInput(msg)
-    quote = payoff.value(float(forward), volatility, years)
-    found = quote / float(forward) if in_coin else quote
+    if _is_settled(payoff, forward, volatility, years):
+        quote = payoff.intrinsic(forward)
+        return quote / forward if in_coin else quote
+    found = payoff.value(float(forward), volatility, years)
+    found = found / float(forward) if in_coin else found
     return Decimal.from_float(found)  # noqa: FURB164 the context traps floats otherwise
+
+
+def _is_settled(payoff: Payoff, forward: Decimal, volatility: float, years: float) -> bool:
+    """Whether a price is too far from every strike for time to be worth anything."""
+    deviation = volatility * math.sqrt(max(0.0, years))
+    gaps = (abs(math.log(float(forward) / float(k))) for k in payoff.breakpoints())
+    return all(gap >= SETTLED * deviation + deviation**2 / 2 for gap in gaps)
 
 
 def theoretical_price(

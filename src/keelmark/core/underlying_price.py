@@ -2,15 +2,16 @@
 
 A move of an underlying moves every instrument on it in proportion: perpetuals, futures, forwards
 and its index keep their ratios, options are repriced at their strikes' own volatilities, and the
-price of the coin as collateral stays where it is, as for every other liquidation price. The excess
-along that move is neither straight nor one-way, so it is looked at on a grid that is fine around
-the strikes.
+price of the coin as collateral stays where it is, as for every other liquidation price, unless the
+mark of an inverse contract that moves stands for it. The excess along that move is neither straight
+nor one-way, so it is looked at on a grid that is fine around the strikes and goes on by doubling
+where options are worth what exercise pays and what is left is straight.
 
 Source: docs/model.md, "Options".
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -23,12 +24,15 @@ from keelmark.core.margin import maintenance_excess
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPrice, Trigger
 from keelmark.core.numbers import ONE, ZERO, exact
-from keelmark.core.price_path import REACH_MAX, PricePath
+from keelmark.core.price_path import PricePath
 from keelmark.core.scan import Looked, changes
 from keelmark.core.unit import MarginUnit
 
-REACH = f"down to a billionth and up to +{REACH_MAX * 100:,} % of its present price"
-"""How far an underlying is followed."""
+FARTHEST = ONE / LEAST_SHARE - ONE
+"""Largest rise an underlying is followed: to a billion times its present price."""
+
+REACH = "from a billionth to a billion times its present one"
+"""How far an underlying is followed, in words."""
 
 _GRID = Decimal("0.05")
 """Step of the grid in the logarithm of the price, between a tenth and eleven times it."""
@@ -107,15 +111,22 @@ class Underlying:
 
     @cached_property
     def path(self) -> PricePath:
-        """The path of the underlying: every instrument on it by +100 %, no coin."""
+        """The path of the underlying: every instrument on it by +100 %, a carried coin too."""
         step = {
             p.instrument: ONE
             for p in self.unit.positions
             if self.model.instrument(p.instrument).instrument.base == self.base
         }
         path = PricePath.along(self.unit, step, self.market, self.model)
-        moving = {f: s for f, s in path.slopes.items() if f.kind is not FactorKind.ASSET}
+        moving = {f: s for f, s in path.slopes.items() if self._moves(f, step)}
         return PricePath(self.unit, self.market, self.model, step, moving, path.options)
+
+    def _moves(self, factor: Factor, step: Mapping[str, Decimal]) -> bool:
+        """Whether a price is the underlying's: a coin's only where such a mark stands for it."""
+        if factor.kind is not FactorKind.ASSET:
+            return True
+        symbol = self.market.stand_ins.get(factor.name)
+        return symbol in step and self.model.instrument(symbol).instrument.is_inverse
 
     def present(self, symbol: str) -> Decimal:
         """Return the present price that found ones are prices of: an option's underlying's."""
@@ -143,7 +154,7 @@ class Underlying:
                     found = value(path.at(share - ONE))
                     return Looked(share, found, trigger.holds(excess=found))
 
-                nodes = path_nodes(path, LEAST_SHARE - ONE, REACH_MAX)
+                nodes = path_nodes(path, LEAST_SHARE - ONE, FARTHEST)
                 shares = changes(look, [ONE + node for node in nodes])
                 nearest = tuple(sorted(shares, key=lambda share: abs(share - ONE)))
                 return _Searched(shares=nearest, always=not shares and look(ONE).holds)
@@ -209,10 +220,11 @@ def _thinned(shares: set[Decimal], gap: Decimal) -> list[Decimal]:
 
 
 def _plain_grid() -> Sequence[Decimal]:
-    """Return shares of the present price, from a billionth to eleven times it."""
+    """Return shares of the present price, from a billionth to a billion times it."""
     near = [math.exp(k * float(_GRID)) for k in range(-48, 49)]
-    far = [near[0] / 2.0**k for k in range(1, 28)]
-    return [Decimal.from_float(share) for share in (*far, *near)]  # noqa: FURB164 trapped
+    low = [near[0] / 2.0**k for k in range(1, 28)]
+    high = [near[-1] * 2.0**k for k in range(1, 28)]
+    return [Decimal.from_float(share) for share in (*low, *near, *high)]  # noqa: FURB164 trapped
 
 
 def _beside_jumps(path: PricePath) -> set[Decimal]:
