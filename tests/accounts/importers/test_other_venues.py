@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from keelmark.accounts import check
+from keelmark.accounts.levels import Level
 from keelmark.accounts.importers import import_account
 from tests.accounts.importers.other_answers import (
     DERIBIT_BTC,
@@ -134,6 +135,50 @@ def test_an_okx_account_without_its_mode_says_so() -> None:
 def test_positions_that_are_no_futures_make_positions_unknown(kind: str) -> None:
     document = imported(OKX_BALANCE, with_row(OKX_POSITIONS, instType=kind))
     assert "BTC-USDT-SWAP is a" in unknown(document)["positions"]
+
+
+@pytest.mark.parametrize("kind", ["OPTION", ""])
+@pytest.mark.parametrize("size", ["-3", "2"])
+def test_options_of_okx_are_named_with_what_is_missing_and_what_to_do(kind: str, size: str) -> None:
+    first = {**OKX_POSITIONS["data"][0], "instType": kind, "pos": size, "markPx": "0.021"}
+    option = {**first, "instId": "BTC-USD-261225-100000-C", "notionalUsd": "1830"}
+    other = {**option, "instId": "BTC-USD_UM-261225-90000-P"}
+    answers = (OKX_CONFIG, OKX_BALANCE, okx(*OKX_POSITIONS["data"], option, other))
+    document = imported(*answers, OKX_INSTRUMENTS)
+    why = unknown(document)["positions"]
+    assert "BTC-USD-261225-100000-C and BTC-USD_UM-261225-90000-P are options" in why
+    assert "margin factor of its position tier (optMgnFactor)" in why
+    assert "leave them out" in why
+    assert [row["instrument"] for row in document["positions"]] == ["BTC-USDT-SWAP", "BTC-USD-SWAP"]
+    payloads = [as_payload(answer) for answer in (*answers, OKX_INSTRUMENTS)]
+    result = check(import_account(payloads).account())
+    assert result.level is Level.UNKNOWN
+
+
+def test_open_orders_in_options_of_okx_make_orders_unknown() -> None:
+    order = {**OKX_ORDERS["data"][0], "instId": "BTC-USD-261225-100000-C", "instType": "OPTION"}
+    document = imported(OKX_CONFIG, OKX_BALANCE, OKX_POSITIONS, okx(order))
+    why = unknown(document)["orders"]
+    assert f"order {order['ordId']} is in BTC-USD-261225-100000-C, an option" in why
+
+
+def test_tiers_of_swaps_and_futures_of_one_family_are_not_mixed() -> None:
+    dear = copy.deepcopy(OKX_TIERS)
+    for row in dear["data"]:
+        row["mmr"] = "0.3"
+    document = imported(OKX_CONFIG, OKX_BALANCE, OKX_POSITIONS, OKX_TIERS, dear)
+    assert document["positions"][0]["tier"] == {"maintenance_rate": "0.004"}  # by its own mmr
+    assert "two tables of tiers of BTC-USDT" in " ".join(document["notes"])
+    same = imported(OKX_CONFIG, OKX_BALANCE, OKX_POSITIONS, OKX_TIERS, OKX_TIERS)
+    assert same["positions"][0]["tier"] == {"maintenance_rate": "0.0052"}
+
+
+def test_factors_of_options_are_no_tiers_of_contracts() -> None:
+    factors = copy.deepcopy(OKX_TIERS)
+    for row in factors["data"]:
+        row |= {"optMgnFactor": "1.02", "mmr": ""}
+    document = imported(OKX_CONFIG, OKX_BALANCE, OKX_POSITIONS, OKX_TIERS, factors)
+    assert document["positions"][0]["tier"] == {"maintenance_rate": "0.0052"}
 
 
 def test_an_okx_error_is_repeated() -> None:

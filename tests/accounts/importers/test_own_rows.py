@@ -137,9 +137,8 @@ def test_an_inverse_requirement_comes_out_of_a_check_as_it_went_in() -> None:
         "result": {"list": [{"accountType": "UNIFIED", "coin": [coin]}]},
         "time": int(TIME),
     }
-    document = import_account([as_payload(inverse()), as_payload(wallet)]).document
-    (row,) = [row for row in document["collateral"] if isinstance(row, dict)]
-    row["weight"] = "1"
+    document = imported(inverse(), wallet)
+    document["collateral"][0]["weight"] = "1"
     account = read_account(json.dumps(document), title="account")
     report = check(account).units[0].report
     assert report is not None

@@ -6,9 +6,12 @@ Source: www.okx.com/docs-v5, trading account (`account/balance`, `account/positi
 Equity of a currency is `cashBal + upl + stgyEq` and what isolated positions hold; cross margin
 begins from `cashBal`, which is negative where a currency is owed. Sizes are contracts: of a linear
 one, contracts times contract value are units of the base. In long and short mode `pos` is unsigned.
+What a short option is asked holds the margin factor of its tier (OKX help, Option Margin,
+2026-05-01), and no dated source lists the factors: positions in options are unknown, by name.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -31,6 +34,8 @@ _FIGURES = {
     "health": "mgnRatio",
 }
 _SWAPS = frozenset({"SWAP", "FUTURES"})
+_OPTION = re.compile(r"[A-Z0-9]+-[A-Z0-9_]+-\d{6}-[\d.]+-[CP]")
+"""`BTC-USD-261225-100000-C`; `_UM` after the quote of those that settle in USD."""
 _WORTH_AGREES = Decimal("0.03")
 """How far a contract value worked out in USD may lie from a power of ten."""
 
@@ -59,18 +64,20 @@ class Working:
     Attributes:
         level: Account mode, `acctLv`.
         contracts: By instrument, from `public/instruments`.
-        tiers: By instrument family, from `public/position-tiers`.
+        tiers: By instrument family, the rows of each answer to `public/position-tiers`.
         counts: Contracts held, by instrument.
         discounted: Fraction of each currency that counts, as the venue counted it.
+        options: Names of positions in options.
         held: Rows of positions.
         orders: Rows of pending orders.
     """
 
     level: str | None = None
     contracts: dict[str, Contract] = field(default_factory=dict)
-    tiers: dict[str, list[SizeTier]] = field(default_factory=dict)
+    tiers: dict[str, list[frozenset[SizeTier]]] = field(default_factory=dict)
     counts: dict[str, Decimal] = field(default_factory=dict)
     discounted: dict[str, Decimal] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
     held: list[Row] = field(default_factory=list)
     orders: list[Row] = field(default_factory=list)
 
@@ -103,14 +110,26 @@ def read_instruments(payload: Payload, draft: Draft) -> None:
 
 
 def read_tiers(payload: Payload, draft: Draft) -> None:
-    """Note maintenance rates by size: `GET /api/v5/public/position-tiers`."""
+    """Note maintenance rates by size: `GET /api/v5/public/position-tiers`.
+
+    Rows do not say whether they are of swaps or of futures, cross or isolated: those of one answer
+    belong together. Rows with a factor are of options.
+    """
+    found: dict[str, set[SizeTier]] = {}
     for row in _data(payload, draft):
         family = row.text("instFamily") or row.text("uly") or row.text("instId")
+        if row.amount("optMgnFactor"):
+            continue
         largest, rate = row.maybe_number("maxSz"), row.maybe_number("mmr", required=True)
-        if family is None or rate is None or rate < 0:
+        if family is None or rate is None:
+            continue
+        if not 0 < rate <= 1:
+            row.refuse("mmr", f"found {plain(rate)}; a rate is above 0 and at most 1")
             continue
         tier = SizeTier(contracts_max=largest or Decimal("Infinity"), rate=rate)
-        draft.working(Working).tiers.setdefault(family, []).append(tier)
+        found.setdefault(family, set()).add(tier)
+    for family, tiers in found.items():
+        draft.working(Working).tiers.setdefault(family, []).append(frozenset(tiers))
 
 
 def read_balance(payload: Payload, draft: Draft) -> None:
@@ -141,6 +160,7 @@ def finish(draft: Draft) -> None:
             _read_position(row, draft, working)
         for row in working.orders:
             _read_order(row, draft, working)
+        _lose_options(draft, working.options)
         _note_tiers(draft, working)
         _note_weights(draft, working)
     _note_level(draft, working.level)
@@ -152,7 +172,7 @@ def _note_tiers(draft: Draft, working: Working) -> None:
     Without the venue's table it is the rate of `mmr`, which leaves the fees of a liquidation out.
     """
     for position in draft.positions.values():
-        rows = working.tiers.get(_index(position.instrument), [])
+        rows = _tiers_of(position.instrument, draft, working)
         count, mark = working.counts.get(position.instrument), position.mark_price
         if count is None or mark is None:
             continue
@@ -162,9 +182,42 @@ def _note_tiers(draft: Draft, working: Working) -> None:
         if not rows:
             note_rate(position, draft, notional=notional, table="okx:tiers", venue=VENUE)
             continue
-        rows = sorted(rows, key=lambda row: row.contracts_max)
         row = next((row for row in rows if abs(count) <= row.contracts_max), rows[-1])
         note_row(position, draft, notional=notional, rate=row.rate, amount=Decimal(0))
+
+
+def _tiers_of(symbol: str, draft: Draft, working: Working) -> list[SizeTier]:
+    """Return the rising rows of a contract's family; none where answers or rows contradict."""
+    family = _index(symbol)
+    tables = {*working.tiers.get(family, [])}
+    if len(tables) > 1:
+        draft.say(
+            f"two tables of tiers of {family} are given (of swaps and futures, or cross and "
+            "isolated) and do not say which is which: neither is taken; give one"
+        )
+        return []
+    rows = sorted((row for table in tables for row in table), key=lambda row: row.contracts_max)
+    rates, ends = [row.rate for row in rows], [row.contracts_max for row in rows]
+    if rates != sorted(rates) or len(set(ends)) < len(ends):
+        draft.say(f"tiers of {family} contradict each other: none is taken; save the answer whole")
+        return []
+    return rows
+
+
+def _lose_options(draft: Draft, symbols: Sequence[str]) -> None:
+    """Make positions unknown where some are in options, and say what is missing of them."""
+    if not symbols:
+        return
+    names = " and ".join(dict.fromkeys(symbols))
+    are, them = (
+        ("are options", "leave them out") if len(symbols) > 1 else ("is an option", "leave it out")
+    )
+    draft.unlearn(
+        Unlearnt.POSITIONS,
+        f"{names} {are}: OKX multiplies what a short one is asked by the margin factor of its "
+        "position tier (optMgnFactor), which no dated source lists, so requirements of the whole "
+        f"are not known; {them} to see the rest alone",
+    )
 
 
 def _note_weights(draft: Draft, working: Working) -> None:
@@ -229,8 +282,11 @@ def _read_position(row: Row, draft: Draft, working: Working) -> None:
     count = row.maybe_number("pos", required=True)
     if symbol is None or not count:
         return
+    if kind == "OPTION" or _OPTION.fullmatch(symbol):
+        working.options.append(symbol)
+        return
     if kind is not None and kind not in _SWAPS:
-        what = "an option" if kind == "OPTION" else f"a {kind.lower()} position"
+        what = f"a {kind.lower()} position"
         draft.unlearn(
             Unlearnt.POSITIONS, f"{symbol} is {what}, which importing does not read; leave it out"
         )
@@ -272,6 +328,11 @@ def _read_order(row: Row, draft: Draft, working: Working) -> None:
     left = row.amount("sz") - row.amount("accFillSz")
     price = row.positive("px")
     if symbol is None or side is None or left <= 0:
+        return
+    if row.text("instType") == "OPTION" or _OPTION.fullmatch(symbol):
+        draft.unlearn(
+            Unlearnt.ORDERS, f"order {number} is in {symbol}, an option, which no rulebook margins"
+        )
         return
     if row.text("instType") not in _SWAPS:
         draft.say(f"order {number} ({symbol}) is not one of a contract and is left out")
