@@ -10,6 +10,7 @@ from keelmark.core.joint_move import all_together, joint_moves
 from keelmark.core.liquidation_price import PriceStatus
 from keelmark.core.margin import margin_report
 from keelmark.core.market import Market
+from keelmark.core.model import AssetTerms
 from keelmark.core.numbers import exact
 from keelmark.core.unit import MarginUnit
 from tests.core.test_joint_move import GRID, MARKET, MODEL, held, left_over
@@ -98,3 +99,12 @@ def test_all_prices_together_are_the_only_coin_s() -> None:
         c.distance for c in apart
     ]
     assert apart[0].move.direction == all_together(unit, MODEL)
+
+
+def test_a_dollar_is_what_the_rulebook_has_at_par_and_by_its_name_only_where_it_has_none() -> None:
+    assets = {name: AssetTerms(asset=name) for name in ("USDT", "USDC", "FDUSD", "EURC")}
+    unit = MarginUnit(balances={"USDT": D(-10), "USDC": D(20), "FDUSD": D(20), "EURC": D(20)})
+    named = replace(MODEL, assets=assets, valuation="USD")
+    assert [coin.name for coin in coins_of(unit, named)] == ["EURC"]
+    told = replace(named, par=("USDT", "EURC"))
+    assert [coin.name for coin in coins_of(unit, told)] == ["FDUSD", "USDC"]

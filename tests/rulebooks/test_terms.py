@@ -34,6 +34,12 @@ def test_how_a_number_is_written_and_where_it_was_read_do_not_count() -> None:
     assert digest(source="another page", rate="0.0100", fee="2e-3") == digest()
 
 
+def test_what_stands_in_for_a_missing_price_does_not_count() -> None:
+    text = BOOK.format(source="a", rate="0.01", fee="0.002", more="")
+    told = text.replace("[assets.USDT]", 'par = ["USDT"]\n[assets.USDT]')
+    assert terms_digest(read_rulebook(told, title="own")) == digest()
+
+
 def test_a_term_that_is_written_out_at_its_default_does_not_count() -> None:
     more = 'taker_fee = "0.0005"\n[liquidation.guards]\nstale_s = 0'
     assert digest(more=more) == digest()

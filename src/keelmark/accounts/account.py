@@ -134,7 +134,7 @@ def _build(
     build = _Builder(document, rules.model, problems, notes)
     with exact():
         units = build.units()
-    market = market_of(document, rules.model, problems, notes, par=rules.document.par)
+    market = market_of(document, rules.model, problems, notes)
     problems.raise_any(title)
     notes += leverage_notes(units, market, rules.model)
     notes += expiry_notes(document, rules.model)

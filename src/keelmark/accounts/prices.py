@@ -24,13 +24,11 @@ def market_of(
     model: MarginModel,
     problems: Problems,
     notes: list[str],
-    *,
-    par: tuple[str, ...] = (),
 ) -> Market:
     """Return the snapshot a document describes.
 
     A price that is nowhere given stays out of the snapshot, so that the numbers that need it are
-    unknown and no others. Assets `par` without a price are one unit of the valuation, and that is
+    unknown and no others. Assets at par without a price are one unit of the valuation, and that is
     said.
     """
     marks = _marks(document, problems)
@@ -39,9 +37,7 @@ def market_of(
     return Market(
         marks=marks,
         indices={**options.indices, **_indices(document, model, marks, notes)},
-        asset_prices=_at_par(
-            _asset_prices(document, model, marks, notes), document, model, notes, par
-        ),
+        asset_prices=_at_par(_asset_prices(document, model, marks, notes), document, model, notes),
         open_interest=_open_interest(document, model, marks, notes),
         forwards=options.forwards,
         volatilities=options.volatilities,
@@ -109,7 +105,7 @@ def still_note(units: Iterable[MarginUnit], market: Market, model: MarginModel) 
         moving = {model.instrument(p.instrument).instrument.base for p in unit.positions}
         held = {asset for asset, balance in unit.balances.items() if balance} - moving
         still |= {a for a in held if unit.positions and model.reads_price_of(a)}
-    still = {a for a in still & set(market.asset_prices) if stands_for_the_dollar(a)}
+    still = {a for a in still & set(market.asset_prices) if stands_for_the_dollar(a, model)}
     if not still:
         return None
     names = ", ".join(sorted(still))
@@ -179,12 +175,11 @@ def _at_par(
     document: AccountDocument,
     model: MarginModel,
     notes: list[str],
-    par: tuple[str, ...],
 ) -> dict[str, Decimal]:
     """Return prices with those of assets that stand at par where nobody gives one."""
     settles = (model.instrument(row.instrument).instrument.settle for row in document.positions)
     named = {*document.collateral, *document.liabilities, *settles}
-    missing = [a for a in par if a in named and a not in prices and model.reads_price_of(a)]
+    missing = [a for a in model.par if a in named and a not in prices and model.reads_price_of(a)]
     if not missing:
         return prices
     names = ", ".join(missing)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from keelmark.core.bound import Factor, FactorKind, reads
+from keelmark.core.bound import Factor, FactorKind, options_of, reads
 from keelmark.core.errors import InvalidMark, MissingNumber
 from keelmark.core.joint_move import JOINT_REACH, JointMove, path_move, unsolved
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, straight_prices
@@ -20,6 +20,7 @@ from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.price_path import PricePath
+from keelmark.core.underlying_price import Underlying, moves_together
 from keelmark.core.unit import MarginUnit
 
 
@@ -88,7 +89,7 @@ def coins_of(unit: MarginUnit, model: MarginModel) -> tuple[Coin, ...]:
     found = []
     for name in dict.fromkeys((*(t.instrument.base for t in terms.values()), *sorted(priced))):
         symbols = tuple(s for s, t in terms.items() if t.instrument.base == name)
-        if not symbols and stands_for_the_dollar(name):
+        if not symbols and stands_for_the_dollar(name, model):
             continue
         is_held = name in priced
         has_option = any(terms[s].option is not None for s in symbols)
@@ -98,8 +99,13 @@ def coins_of(unit: MarginUnit, model: MarginModel) -> tuple[Coin, ...]:
     return tuple(found)
 
 
-def stands_for_the_dollar(asset: str) -> bool:
-    """Whether an asset is a dollar by its name: prices are told in it."""
+def stands_for_the_dollar(asset: str, model: MarginModel) -> bool:
+    """Whether an asset is a dollar: prices are told in it.
+
+    A rulebook that names the assets at par says so; of one that names none, the name does.
+    """
+    if model.par:
+        return asset == model.valuation or asset in model.par
     return "USD" in asset or asset == "DAI"
 
 
@@ -117,6 +123,27 @@ def coin_path(
         return PricePath.along(unit, dict.fromkeys(coin.symbols, step), market, model)
     slopes = {Factor(FactorKind.ASSET, coin.name): step}
     return PricePath(unit, market, model, {}, slopes)
+
+
+def mark_path(
+    unit: MarginUnit, symbol: str, step: Decimal, market: Market, model: MarginModel
+) -> PricePath:
+    """Return the path of one mark by `step`, as its liquidation price has it.
+
+    Everything on an underlying that the unit holds options on moves together. The price of a coin
+    as collateral stands still, unless it is known as this mark alone.
+    """
+    if moves_together(unit, symbol, model):
+        base = model.instrument(symbol).instrument.base
+        path = Underlying(unit, base, market, model).path
+        direction = {s: x * step for s, x in path.direction.items()}
+        slopes = {f: x * step for f, x in path.slopes.items()}
+        return replace(path, direction=direction, slopes=slopes)
+    path = PricePath.along(unit, {symbol: step}, market, model)
+    if carries_coin(unit, symbol, market, model) and not options_of(unit, model):
+        return path
+    marks = {f: x for f, x in path.slopes.items() if f.kind is not FactorKind.ASSET}
+    return replace(path, slopes=marks)
 
 
 def coin_moves(

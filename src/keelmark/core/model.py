@@ -315,6 +315,7 @@ class MarginModel:
         instruments: Terms by symbol.
         assets: Terms by asset.
         valuation: Currency totals are in. An asset of this name has price one.
+        par: Assets that stand for one unit of it where nobody gives a price; no margin reads them.
         trigger: When a unit is liquidatable.
         trigger_level: Multiple of maintenance at which the trigger holds, at least one (1.05 of
             uniMMR under Binance portfolio margin).
@@ -337,6 +338,7 @@ class MarginModel:
     instruments: Mapping[str, InstrumentTerms]
     assets: Mapping[str, AssetTerms]
     valuation: str = "USD"
+    par: tuple[str, ...] = ()
     trigger: Trigger = Trigger.BELOW
     trigger_level: Decimal = ONE
     liquidation_end: Decimal = ONE

@@ -93,6 +93,7 @@ def margin_model(document: RulebookDocument) -> MarginModel:
         },
         assets={name: asset_terms(name, row) for name, row in document.assets.items()},
         valuation=document.valuation,
+        par=document.par,
         trigger=document.trigger,
         trigger_level=document.trigger_level,
         liquidation_end=document.liquidation_end,

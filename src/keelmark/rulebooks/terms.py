@@ -12,6 +12,8 @@ from keelmark.core.numbers import exact
 from keelmark.rulebooks.load import Rulebook
 
 DIGEST_SIZE = 16
+TOLD = frozenset({"source", "par"})
+"""Fields no margin reads: where a number was read, and what stands in for a missing price."""
 
 
 def terms_digest(rulebook: Rulebook) -> str:
@@ -49,8 +51,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401 anything a rulebook holds
 
 
 def _is_default(value: Any, field: Field[Any]) -> bool:  # noqa: ANN401 as above
-    """Whether a field says nothing: it is at its default, or tells where a number was read."""
-    if field.name == "source":
+    """Whether a field says nothing of a margin, or is at its default."""
+    if field.name in TOLD:
         return True
     found = getattr(value, field.name)
     if field.default_factory is not MISSING:

@@ -1,9 +1,11 @@
 """From a question to a problem: the demands, and the moves that can help at all."""
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.rescues.alone import best_count
+from keelmark.risk.rescues.distance import doubtful_paths
 from keelmark.risk.rescues.moves import Move, MoveKind, TradeMove
 from keelmark.risk.rescues.offers import Question, offers
 from keelmark.risk.rescues.problem import Problem
@@ -46,7 +48,8 @@ def prepare(question: Question) -> Prepared:
         elif move.count_max != 0:
             moves.append(move)
     wide = _widest(unit, moves)
-    aims = aims_of(question.target, wide, market, model)
+    doubtful = doubtful_paths(unit, moves, model)
+    aims = aims_of(question.target, wide, market, model, doubtful)
     problem = Problem(
         unit=unit,
         market=market,
@@ -54,16 +57,19 @@ def prepare(question: Question) -> Prepared:
         moves=tuple(moves),
         scenes=tuple(Scene(unit, aim, model) for aim in aims),
         gap=question.options.gap,
+        wide=wide,
+        doubtful=doubtful,
     )
     return Prepared(problem=problem, toxic=tuple(toxic))
 
 
 def _widest(unit: MarginUnit, moves: list[Move]) -> MarginUnit:
-    """Return the unit with a lot of each hedge, so that their prices are among those that move."""
-    opened = [
-        position
-        for move in moves
-        if move.kind is MoveKind.HEDGE
-        for position in move.change(1).opened
-    ]
-    return replace(unit, positions=(*unit.positions, *opened))
+    """Return the unit with a step of what comes in, so that its prices are among those that move.
+
+    That is a lot of each hedge, and a quantum of each asset.
+    """
+    added = [move.change(1) for move in moves if move.kind is not MoveKind.CLOSE]
+    opened = [position for change in added for position in change.opened]
+    assets = {asset: Decimal(1) for change in added for asset in change.cash}
+    balances = {**assets, **{a: x for a, x in unit.balances.items() if x or a not in assets}}
+    return replace(unit, balances=balances, positions=(*unit.positions, *opened))

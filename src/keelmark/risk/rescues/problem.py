@@ -17,6 +17,19 @@ Counts = Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """A demand that a plan misses.
+
+    Attributes:
+        aim: The demand.
+        is_certain: Whether every plan must meet it, not only one that leaves the same positions.
+    """
+
+    aim: Aim
+    is_certain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """What is to be reached and with what.
 
@@ -27,6 +40,10 @@ class Problem:
         moves: What can be done.
         scenes: The demands; all must not be negative.
         gap: Relative distance from the proven bound at which a search may stop.
+        wide: The unit with a step of everything that plans may add to it.
+        doubtful: Names of paths along which what moves depends on the plan.
+        is_certain: Whether every demand is one of all plans, so that a bound of theirs is proven.
+        floor: Where not, the bound that the certain demands alone have proven.
     """
 
     unit: MarginUnit
@@ -35,6 +52,10 @@ class Problem:
     moves: Sequence[Move]
     scenes: Sequence[Scene]
     gap: Decimal
+    wide: MarginUnit
+    doubtful: frozenset[str] = frozenset()
+    is_certain: bool = True
+    floor: Decimal | None = None
 
     def change(self, counts: Counts) -> Change:
         """Return what a plan does to the unit."""
@@ -66,6 +87,13 @@ class Problem:
     def with_scene(self, aim: Aim) -> "Problem":
         """Return the problem with one more demand."""
         return replace(self, scenes=(*self.scenes, Scene(self.unit, aim, self.model)))
+
+    def with_missed(self, missed: Missed, bound: Decimal | None) -> "Problem":
+        """Return the problem with a demand that was missed; `bound` is proven without it."""
+        found = self.with_scene(missed.aim)
+        if missed.is_certain:
+            return found
+        return replace(found, is_certain=False, floor=bound if self.is_certain else self.floor)
 
     def with_slack(self, slack: Decimal) -> "Problem":
         """Return the problem with demands that leave room for last digits."""

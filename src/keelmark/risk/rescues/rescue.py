@@ -177,10 +177,10 @@ def _verified(
         return _with_slack(problem, after, question)
     if after.misses_ratio_of(target) and rounds:
         return _verified(_slackened(problem, after), question, rounds - 1)
-    aim = missed_aim(unit, target.far, account)
-    if aim is None or not rounds:
+    missed = missed_aim(unit, target.far, problem)
+    if missed is None or not rounds:
         return problem, replace(solved, reaches=False), after
-    return _verified(problem.with_scene(aim), question, rounds - 1)
+    return _verified(problem.with_missed(missed, solved.bound), question, rounds - 1)
 
 
 def _with_slack(

@@ -49,7 +49,7 @@ def solve(problem: Problem) -> Solved:
     return Solved(
         counts=_least_money(problem, counts) if found.reaches else counts,
         reaches=found.reaches,
-        bound=found.bound,
+        bound=found.bound if problem.is_certain else problem.floor,
         alone=alone if rest is problem else {},
     )
 

@@ -8,7 +8,6 @@ from keelmark.accounts.check import UnitCheck
 from keelmark.core.margin import margin_report
 from keelmark.core.numbers import exact
 from keelmark.core.unit import MarginUnit
-from keelmark.risk.rescues.coins import CoinDistance, coin_distance
 from keelmark.risk.rescues.target import Target
 
 
@@ -79,13 +78,7 @@ def standing_for(unit: MarginUnit, account: Account, target: Target) -> Standing
     if target.far is None:
         return found
     checked = unit_check(unit, account)
-    coin = CoinDistance(None) if found.is_liquidatable else coin_distance(unit, account)
-    sizes = [size for size in (checked.distance, coin.size) if size is not None]
-    return replace(
-        found,
-        distance=min(sizes, default=None),
-        is_settled=coin.is_settled and not checked.is_unsettled,
-    )
+    return replace(found, distance=checked.distance, is_settled=not checked.is_unsettled)
 
 
 def unit_check(unit: MarginUnit, account: Account) -> UnitCheck:

@@ -1,13 +1,12 @@
 """What a rescue is to reach, and the demands on the margin that say so."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from keelmark.core.coin_move import carries_coin, stands_for_the_dollar
+from keelmark.core.coin_move import Coin, coin_path, coins_of, mark_path
 from keelmark.core.errors import InvalidInput
-from keelmark.core.excess import price_of
 from keelmark.core.joint_move import all_together
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, Trigger
@@ -123,13 +122,20 @@ class Aim:
         return cls(name=name, market=market, level=model.trigger_level)
 
 
-def aims_of(target: Target, unit: MarginUnit, market: Market, model: MarginModel) -> list[Aim]:
+def aims_of(
+    target: Target,
+    unit: MarginUnit,
+    market: Market,
+    model: MarginModel,
+    doubtful: Container[str] = (),
+) -> list[Aim]:
     """Return the demands of a target on a unit.
 
     A ratio is one demand at the prices now; one so high that the trigger may hold there asks beside
     it that the trigger does not. A distance is one at each end of every path: all prices together,
     each coin with its contracts and each mark alone, down and up. Where the excess is concave along
-    a path, the demand at its end and the prices now hold everything between.
+    a path, the demand at its end and the prices now hold everything between. Paths of a name that
+    is `doubtful` are left out: only what is left of the unit tells what moves along them.
     """
     aims = [] if target.usage is None else _ratio_aims(target.usage, market, model)
     if target.far is not None:
@@ -137,6 +143,7 @@ def aims_of(target: Target, unit: MarginUnit, market: Market, model: MarginModel
             aims += [
                 Aim.not_liquidatable(path.name, path.moved(target.far, unit, market, model), model)
                 for path in paths_of(unit, model)
+                if path.name not in doubtful
             ]
     return aims
 
@@ -156,70 +163,47 @@ def alive_aim(market: Market, model: MarginModel) -> Aim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """Prices that move alike: all a unit reads, one coin's, or one mark alone.
+    """Prices that move alike: all a unit reads, one coin's, or one mark alone; as the check moves.
 
     Attributes:
         name: In words.
-        direction: Relative change by instrument per unit of size.
-        alone: Whether one mark moves and the prices of assets stand still.
-        coin: The asset whose price as collateral moves by its own name.
-        is_down: Whether prices fall.
+        step: -1 down, 1 up.
+        coin: The coin that moves with everything on it.
+        symbol: The mark that moves alone.
     """
 
     name: str
-    direction: Mapping[str, Decimal]
-    alone: bool = False
-    coin: str = ""
-    is_down: bool = True
+    step: Decimal
+    coin: Coin | None = None
+    symbol: str = ""
+
+    @property
+    def is_together(self) -> bool:
+        """Whether everything moves."""
+        return self.coin is None and not self.symbol
+
+    def along(self, unit: MarginUnit, market: Market, model: MarginModel) -> PricePath:
+        """Return the prices of a unit along this path."""
+        if self.coin is not None:
+            return coin_path(unit, self.coin, self.step, market, model)
+        if self.symbol:
+            return mark_path(unit, self.symbol, self.step, market, model)
+        everything = all_together(unit, model, down=self.step < ZERO)
+        return PricePath.along(unit, everything, market, model)
 
     def moved(self, size: Decimal, unit: MarginUnit, market: Market, model: MarginModel) -> Market:
         """Return the market after a move of this size."""
-        moved = PricePath.along(unit, self.direction, market, model).at(size)
-        if self.alone and any(carries_coin(unit, s, market, model) for s in self.direction):
-            return moved
-        if self.alone:
-            return replace(moved, asset_prices=market.asset_prices)
-        if not self.coin:
-            return moved
-        share = ONE - size if self.is_down else ONE + size
-        price = max(ZERO, price_of(self.coin, market, model) * share)
-        return replace(moved, asset_prices={**moved.asset_prices, self.coin: price})
+        return self.along(unit, market, model).at(size)
 
 
 def paths_of(unit: MarginUnit, model: MarginModel) -> Iterator[Path]:
     """Yield the paths whose nearest liquidating move is the distance of a unit."""
-    symbols = list(dict.fromkeys(p.instrument for p in unit.positions))
-    for down in (True, False):
-        step, word = (-ONE, "down") if down else (ONE, "up")
-        everything = all_together(unit, model, down=down)
-        if everything:
-            yield Path(name=f"all together {word}", direction=everything)
+    symbols = dict.fromkeys(p.instrument for p in unit.positions)
+    coins = coins_of(unit, model)
+    for step, word in ((-ONE, "down"), (ONE, "up")):
+        if symbols:
+            yield Path(name=f"all together {word}", step=step)
         for symbol in symbols:
-            yield Path(name=f"{symbol} {word}", direction={symbol: step}, alone=True)
-    yield from coin_paths(unit, model)
-
-
-def coin_paths(unit: MarginUnit, model: MarginModel) -> Iterator[Path]:
-    """Yield the paths of each coin with all contracts on it and its price as collateral.
-
-    A coin with one contract that is no collateral moves as that mark alone, and is left out. Assets
-    that stand for the dollar are what is measured in, and stand still.
-    """
-    on_coin: dict[str, list[str]] = {}
-    for held in unit.positions:
-        base = model.instrument(held.instrument).instrument.base
-        symbols = on_coin.setdefault(base, [])
-        if held.instrument not in symbols:
-            symbols.append(held.instrument)
-    assets = dict.fromkeys((*unit.balances, *unit.accrued_interest, *unit.loans))
-    counted = [a for a in assets if model.reads_price_of(a) and not stands_for_the_dollar(a)]
-    for coin in dict.fromkeys((*on_coin, *counted)):
-        symbols = on_coin.get(coin, [])
-        if coin not in counted and len(symbols) == 1:
-            continue
-        priced = coin if coin in counted else ""
-        name = f"{coin} with its contracts" if symbols else coin
-        for is_down in (True, False):
-            direction = dict.fromkeys(symbols, -ONE if is_down else ONE)
-            word = "down" if is_down else "up"
-            yield Path(name=f"{name} {word}", direction=direction, coin=priced, is_down=is_down)
+            yield Path(name=f"{symbol} {word}", step=step, symbol=symbol)
+        for coin in coins:
+            yield Path(name=f"{coin.words} {word}", step=step, coin=coin)
