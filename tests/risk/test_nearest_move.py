@@ -132,11 +132,27 @@ def test_a_book_that_nothing_liquidates_says_so() -> None:
     assert found.document()["distance"] is None
 
 
-def test_the_nearest_move_is_never_farther_than_a_coin_alone() -> None:
-    found = find_nearest_move(account_of("3", "-50", "20000"), returns())
+def test_a_coin_alone_is_measured_by_its_own_standard_deviation() -> None:
+    found = find_nearest_move(account_of("1", "10", "6000"), returns())
+    # excess 6000 - 450 over what each coin alone takes from it, over its own sigma
+    falls = {"BTC": 5550 / (60000 * 0.995), "ETH": 5550 / (30000 * 0.995)}
     assert found.alone is not None
-    assert found.distance is not None
-    assert all(far is None or far >= found.distance * (1 - 1e-9) for far in found.alone.values())
+    for coin, sigma in (("BTC", 0.03), ("ETH", 0.04)):
+        assert found.alone[coin] == pytest.approx(falls[coin] / sigma, rel=1e-9)
+
+
+def test_a_coin_alone_of_a_hedged_book_goes_as_far_as_the_core_says() -> None:
+    account = account_of("3", "-50", "20000")
+    found = find_nearest_move(account, returns())
+    assert found.alone is not None
+    (unit,) = account.units
+    for coin, sigma in (("BTC", 0.03), ("ETH", 0.04)):
+        sizes = []
+        for step in (Decimal(-1), Decimal(1)):
+            direction = direction_of(unit, {coin: step}, account.model)
+            sizes.append(joint_move(unit, direction, account.market, account.model).size)
+        nearest = min(float(size) for size in sizes if size is not None)
+        assert found.alone[coin] == pytest.approx(nearest / sigma, rel=1e-9)
 
 
 def test_betas_are_least_squares_slopes_and_lead_the_move() -> None:

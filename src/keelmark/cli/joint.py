@@ -63,7 +63,7 @@ def joint_lines(rulebook: str, least: NearestMove, along: BetaMove, source: str)
     for text in _nearest_words(least):
         yield from wrapped(text, WIDTH)
     yield ""
-    rows = [("coin", "beta", "nearest move", "alone, sigma"), *_rows(least, along)]
+    rows = [("coin", "beta", "nearest move", "alone, own sigma"), *_rows(least, along)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = [row[0].ljust(widths[0])]
@@ -72,8 +72,11 @@ def joint_lines(rulebook: str, least: NearestMove, along: BetaMove, source: str)
     yield ""
     for name, move in (("falls", along.down), ("rises", along.up)):
         yield from wrapped(f"{along.market} {name}, betas followed: {_size(move)}", WIDTH)
+    yield from wrapped(f"returns: {source}; a sigma spans {least.horizon}", WIDTH)
     yield from wrapped(
-        f"returns: {source}; a sigma spans {least.horizon}, alone: the others stand still", WIDTH
+        "alone: its own move over its own sigma, while the others stand still; how unusual it is "
+        "that they do is counted in the joint move only",
+        WIDTH,
     )
 
 

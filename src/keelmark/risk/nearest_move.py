@@ -59,7 +59,10 @@ class NearestMove:
         at_least: No move nearer than this liquidates; `None` where nothing is proved.
         moves: Relative change by coin.
         prices: Marks there, by instrument.
-        alone: Distance of each coin moving while the others stand still; `None` where none does.
+        alone: How far each coin can move while the others stand still, in its own standard
+            deviations over `horizon`; `None` where no such move liquidates. Of a hedged book one
+            can be less than `distance`: that coins which move together part is more unusual than
+            the move of either, and only `distance` counts that.
         method: `closed form` where the excess is one plane all the way, else `numeric`.
         horizon: What a standard deviation spans.
         reason: For `none` and `unknown`.
@@ -297,11 +300,13 @@ class _Search:
         return {coin: by_coin.get(coin, ZERO) for coin in self.coins}
 
     def alone(self) -> dict[str, float | None]:
-        """Return how unusual the nearest move of each coin alone is, the others standing still."""
+        """Return the nearest move of each coin alone over its own standard deviation."""
         found: dict[str, float | None] = {}
-        for coin, side in zip(self.coins, np.eye(len(self.coins)), strict=True):
-            rays = [self.on_ray(side), self.on_ray(-side)]
-            found[coin] = min((ray.distance for ray in rays if ray is not None), default=None)
+        for i, (coin, side) in enumerate(zip(self.coins, np.eye(len(self.coins)), strict=True)):
+            deviation = float(np.sqrt(self.covariance[i, i]))
+            rays = [ray for ray in (self.on_ray(side), self.on_ray(-side)) if ray is not None]
+            moves = (abs(float(self.point_of(ray.move)[i])) for ray in rays)
+            found[coin] = min((move / deviation for move in moves), default=None)
         return found
 
     def is_plane(self, best: _Found, first: Array | None, at_least: float | None) -> bool:
