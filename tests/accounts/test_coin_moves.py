@@ -152,3 +152,47 @@ def test_without_a_price_nothing_of_a_coin_is_told() -> None:
     with pytest.raises(MissingNumber):
         explain_account(account, "coin_move:BTC")
     assert check(account).units[0].coin_moves == ()
+
+
+@pytest.mark.parametrize(
+    ("size", "usdt"), [("-3000", "10000"), ("2000", "-60000"), ("3000", "-120000")]
+)
+def test_the_bankruptcy_price_moves_the_coin_with_the_mark_that_stands_for_it(
+    size: str, usdt: str
+) -> None:
+    account = read_account(json.dumps(portfolio(size, usdt)))
+    (position,) = check(account).positions
+    price = position.bankruptcy.value
+    assert price is not None
+    # 2 BTC and the profit of 100 USD a contract, all in BTC at its own price, and the USDT
+    coin = D(2) + D(size) * 100 * (1 / D(100_000) - 1 / price)
+    assert abs(coin * price + D(usdt)) < D("1e-15")
+    assert explain_account(account, "bankruptcy_price:BTCUSD_PERP").value == price
+    given = portfolio(size, usdt)
+    given["prices"]["BTC"] = "100000"
+    (apart,) = check(read_account(json.dumps(given))).positions
+    held = apart.bankruptcy.value
+    assert held is None or abs(held - price) > 1  # its coin held
+
+
+def test_a_unit_of_one_coin_is_worth_nothing_at_one_price_whatever_the_coin_is_worth() -> None:
+    content = portfolio("3000", "0")
+    content["collateral"].pop()
+    known = {**content, "prices": {"USDT": "1", "BTC": "90000"}}
+    (carried,) = check(read_account(json.dumps(content))).positions
+    (held,) = check(read_account(json.dumps(known))).positions
+    for one, other in (
+        (carried.bankruptcy, held.bankruptcy),
+        (carried.liquidation, held.liquidation),
+    ):
+        assert one.value is not None
+        assert other.value is not None
+        assert abs(one.value - other.value) < D("1e-20")
+    assert abs((carried.bankruptcy.value or D(0)) - D(300_000) / (D(2) + 3)) < D("1e-20")
+
+
+def test_worth_that_no_price_with_its_coin_uses_up_says_so() -> None:
+    (position,) = check(read_account(json.dumps(portfolio("-2000", "10000")))).positions
+    assert position.bankruptcy.value is None
+    assert position.bankruptcy.reason is not None
+    assert "BTC moving with it" in position.bankruptcy.reason

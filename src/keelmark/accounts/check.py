@@ -1,6 +1,6 @@
 """How far an account is from liquidation: every unit, position and price, and one verdict."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -22,7 +22,6 @@ from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
 from keelmark.accounts.table import POSITION_COLUMNS, REQUIREMENTS, Table, position_cells
 from keelmark.core.bankruptcy import (
-    bankruptcy_price,
     bankruptcy_prices,
     held_maintenance_price,
 )
@@ -410,18 +409,22 @@ def _unknown_check(unit: MarginUnit, account: Account, error: MissingNumber | No
     with exact():
         held = [known_position(p, market, model) for p in unit.positions]
     known, reason, worth = KnownMargin(), account.unlearnt or "", None
+    ends: dict[str, LiquidationPrices] = {}
     if error is not None:
         lacking = [missing_prices(unit, market, model), *(p.missing for p in held)]
         reason = "; ".join(dict.fromkeys(filter(None, lacking))) or str(error)
         known = known_margin(unit, market, model)
         worth = None if options_of(unit, model) else report_without_tables(unit, market, model)
+    if worth is not None:
+        symbols = {p.instrument for p in unit.positions}
+        ends = {symbol: bankruptcy_prices(worth, symbol, market, model) for symbol in symbols}
     return UnitCheck(
         unit=unit,
         currency=_currency(unit, model),
         report=None,
         reason=reason,
         known=known,
-        positions=tuple(_unknown_position(unit, p, reason, worth) for p in held),
+        positions=tuple(_unknown_position(unit, p, reason, ends) for p in held),
         joint_moves=_unknown_joint_moves(unit, model, reason),
     )
 
@@ -509,7 +512,7 @@ def _straight_check(held: PositionMargin, report: MarginReport, account: Account
         liquidation=prices_with_coin(report, symbol, market, model)
         if has_coin
         else straight_prices(report, symbol, model),
-        bankruptcy=bankruptcy_price(report, symbol),
+        bankruptcy=bankruptcy_prices(report, symbol, market, model),
         shown=_shown(report, symbol, model),
         naive=None if has_coin else _naive_price(report, symbol),
     )
@@ -529,7 +532,7 @@ def _naive_price(report: MarginReport, symbol: str) -> Decimal | None:
 
 
 def _unknown_position(
-    unit: MarginUnit, held: KnownPosition, reason: str, worth: MarginReport | None
+    unit: MarginUnit, held: KnownPosition, reason: str, ends: Mapping[str, LiquidationPrices]
 ) -> PositionCheck:
     """Return a position of a unit whose margin is unknown: so is its liquidation price.
 
@@ -541,7 +544,7 @@ def _unknown_position(
         unit_id=unit.unit_id,
         held=held.margin,
         liquidation=unknown,
-        bankruptcy=unknown if worth is None else bankruptcy_price(worth, symbol),
+        bankruptcy=ends.get(symbol, unknown),
         missing=held.missing,
     )
 

@@ -1,5 +1,7 @@
 """Prices of the end: bankruptcy, zero-loss and transfer prices, and whether a step helps at all.
 
+A zero-loss price and toxicity are of a trade at the present marks: no coin moves with them.
+
 Source: docs/model.md, "Bankruptcy and transfer"; the zero-loss price is dYdX v4's bankruptcy price
 (protocol/x/clob/keeper/liquidations.go); toxicity is McFarlane, arXiv 2510.10171, for margin.
 """
@@ -7,6 +9,7 @@ Source: docs/model.md, "Bankruptcy and transfer"; the zero-loss price is dYdX v4
 from dataclasses import dataclass
 from decimal import Decimal
 
+from keelmark.core.coin_move import carries_coin
 from keelmark.core.errors import InvalidInput, UnknownInstrument, nearest
 from keelmark.core.excess import maintenance_rule
 from keelmark.core.line import SAME
@@ -27,7 +30,7 @@ def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
     """Return the price of `symbol` at which the unit is worth nothing, the others held.
 
     Worth is collateral at market without haircuts plus profit: below this price somebody else
-    loses. All legs of the symbol move together.
+    loses. All legs of the symbol move together; coins stand still (see `bankruptcy_prices`).
 
     Raises:
         UnknownInstrument: The unit does not hold `symbol`.
@@ -46,7 +49,10 @@ def bankruptcy_prices(
     model: MarginModel,
     along: Underlying | None = None,
 ) -> LiquidationPrices:
-    """Return `bankruptcy_price`, or with options on the same underlying, that of the underlying.
+    """Return `bankruptcy_price` where nothing but the mark of `symbol` moves.
+
+    With options on the same underlying it is the underlying's; and where the mark of an inverse
+    contract stands for the price of its coin, the coin moves with it.
 
     Args:
         report: The unit's margin.
@@ -62,6 +68,9 @@ def bankruptcy_prices(
         if along is not None:
             return along.bankruptcy(symbol)
         return underlying_bankruptcy(report.unit, symbol, market, model)
+    if carries_coin(report.unit, symbol, market, model):
+        with exact():
+            return _worthless_with_coin(report, symbol)
     return bankruptcy_price(report, symbol)
 
 
@@ -103,6 +112,29 @@ def _price_that_uses_up(
         reason = f"no positive price of {symbol}{reach} {text}"
         return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
     return LiquidationPrices(status=PriceStatus.PRICE, values=(root,))
+
+
+def _worthless_with_coin(report: MarginReport, symbol: str) -> LiquidationPrices:
+    """Return the price of an inverse contract, its coin moving with it, that leaves nothing.
+
+    With `r` the coin's price over the mark, `W` the worth of all else, `A` the coin without the
+    value of the legs and `S` their USD: `W + r (A P - S) = 0`.
+    """
+    held = _held(report, symbol)
+    instrument, mark = held[0].terms.instrument, held[0].mark_price
+    own = next(a for a in report.assets if a.asset == instrument.settle)
+    worth = own.balance - own.accrued_interest + own.unrealized_pnl + own.option_value
+    rest = report.equity_raw - worth * own.price
+    coin = worth - sum((p.value for p in held), ZERO)
+    usd = sum((p.position.size for p in held), ZERO) * instrument.contract_size
+    root = (usd - rest * mark / own.price) / coin if coin else ZERO
+    if LEAST_SHARE <= root / mark <= ONE / LEAST_SHARE:
+        return LiquidationPrices(status=PriceStatus.PRICE, values=(root,))
+    reason = (
+        f"no price of {symbol}, {instrument.settle} moving with it, from a billionth to a billion "
+        "times its mark makes the unit worthless"
+    )
+    return LiquidationPrices(status=PriceStatus.NONE, reason=reason)
 
 
 def zero_loss_value(report: MarginReport, held: PositionMargin, size: Decimal) -> Decimal:

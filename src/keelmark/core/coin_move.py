@@ -201,12 +201,17 @@ def _told(move: JointMove, coin: Coin, step: Decimal, market: Market) -> JointMo
 def carries_coin(unit: MarginUnit, symbol: str, market: Market, model: MarginModel) -> bool:
     """Whether the price of a coin is known only as the mark of an inverse contract that settles it.
 
-    Then a move of that mark is a move of the coin.
+    Then a move of that mark is a move of the coin. It counts where the unit holds anything else:
+    the sign of what is all in one coin does not hang on what the coin is worth.
     """
     instrument = model.instrument(symbol).instrument
     coin = instrument.settle
-    stands = instrument.is_inverse and market.stand_ins.get(coin) == symbol
-    return stands and Factor(FactorKind.ASSET, coin) in reads(unit, model)
+    if not instrument.is_inverse or market.stand_ins.get(coin) != symbol:
+        return False
+    named = {*unit.balances, *unit.accrued_interest, *unit.loans}
+    held = (*(p.instrument for p in unit.positions), *(o.instrument for o in unit.orders))
+    settles = {model.instrument(name).instrument.settle for name in held}
+    return model.reads_price_of(coin) and {a for a in named if _any(unit, a)} | settles != {coin}
 
 
 def prices_with_coin(

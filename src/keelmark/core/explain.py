@@ -466,6 +466,9 @@ def _bankruptcy_price(scene: _Scene, symbol: str) -> Working | None:
     if not _holds(scene, symbol):
         return None
     formula = f"price of {symbol} at which collateral at market plus profit = 0, all else held"
+    if carries_coin(scene.unit, symbol, scene.market, scene.model):
+        coin = scene.model.instrument(symbol).instrument.settle
+        formula = formula.replace("all else held", f"{coin} moving with it, all else held")
     if moves_together(scene.unit, symbol, scene.model):
         formula = _together(scene, symbol, "what the unit is worth = 0")
     found = bankruptcy_prices(scene.report, symbol, scene.market, scene.model)

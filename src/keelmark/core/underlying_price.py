@@ -126,7 +126,9 @@ class Underlying:
         if factor.kind is not FactorKind.ASSET:
             return True
         symbol = self.market.stand_ins.get(factor.name)
-        return symbol in step and self.model.instrument(symbol).instrument.is_inverse
+        if symbol is None or symbol not in step:
+            return False
+        return self.model.instrument(symbol).instrument.is_inverse
 
     def present(self, symbol: str) -> Decimal:
         """Return the present price that found ones are prices of: an option's underlying's."""

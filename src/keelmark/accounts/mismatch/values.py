@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from keelmark.core.bankruptcy import bankruptcy_price, held_maintenance_price
+from keelmark.core.bankruptcy import bankruptcy_prices, held_maintenance_price
+from keelmark.core.coin_move import carries_coin, prices_with_coin
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.liquidation_price import liquidation_prices
 from keelmark.core.margin import MarginReport, Ratio, margin_report
@@ -34,10 +35,12 @@ class Scene:
 
     def _priced(self, report: MarginReport, name: str, symbol: str) -> Decimal | None:
         if name == "bankruptcy_price":
-            return bankruptcy_price(report, symbol).value
+            return bankruptcy_prices(report, symbol, self.market, self.model).value
         if name == "liquidation_price":
             if self.model.liquidation_price_form is LiquidationPriceForm.HELD_MAINTENANCE:
                 return held_maintenance_price(report, symbol).value
+            if carries_coin(self.unit, symbol, self.market, self.model):
+                return prices_with_coin(report, symbol, self.market, self.model).value
             return liquidation_prices(self.unit, symbol, self.market, self.model).value
         held = [p for p in report.positions if p.position.instrument == symbol]
         if not held:
