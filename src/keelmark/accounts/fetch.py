@@ -17,7 +17,16 @@ from typing import Any
 
 from keelmark.accounts.credentials import Credentials, find_credentials, system_keyring
 from keelmark.accounts.decode import parse_json
-from keelmark.accounts.fetch_plans import ADDRESS, PLANS, SUBACCOUNT, Call, Paging, Plan
+from keelmark.accounts.fetch_plans import (
+    ADDRESS,
+    PLANS,
+    SUBACCOUNT,
+    Call,
+    Paging,
+    Plan,
+    at,
+    rows_at,
+)
 from keelmark.accounts.importers import ImportedAccount, Payload, import_account
 from keelmark.core.errors import InvalidInput, MissingExtra, VenueUnavailable, nearest
 
@@ -233,17 +242,15 @@ def _exact(content: object) -> object:
 
 def _next_cursor(content: object) -> str | None:
     """Return Bybit's cursor of the next page; full rows and no cursor is the end."""
-    result = content.get("result") if isinstance(content, Mapping) else None
-    found = result.get("nextPageCursor") if isinstance(result, Mapping) else None
-    rows = result.get("list") if isinstance(result, Mapping) else None
+    found = at(content, "result", "nextPageCursor")
+    rows = rows_at(content, "result", "list")
     return found if isinstance(found, str) and found and rows else None
 
 
 def _next_after(content: object) -> str | None:
     """Return the id that OKX's next page begins after; a page that is not full is the last."""
-    rows = content.get("data") if isinstance(content, Mapping) else None
-    last = rows[-1] if isinstance(rows, list) and len(rows) >= _OKX_PAGE else None
-    found = last.get("ordId") if isinstance(last, Mapping) else None
+    rows = rows_at(content, "data")
+    found = rows[-1].get("ordId") if len(rows) >= _OKX_PAGE else None
     return str(found) if isinstance(found, str | int | Decimal) else None
 
 
@@ -253,19 +260,9 @@ def _joined(pages: Sequence[object], paging: Paging) -> object:
     if not isinstance(first, Mapping):
         return first
     if paging is Paging.AFTER:
-        return {**first, "data": [row for page in pages for row in _rows(page, "data")]}
+        return {**first, "data": [row for page in pages for row in rows_at(page, "data")]}
     result = first.get("result")
     if not isinstance(result, Mapping):
         return first
-    rows = [
-        row
-        for page in pages
-        if isinstance(page, Mapping)
-        for row in _rows(page.get("result"), "list")
-    ]
+    rows = [row for page in pages for row in rows_at(page, "result", "list")]
     return {**first, "result": {**result, "list": rows, "nextPageCursor": ""}}
-
-
-def _rows(content: object, key: str) -> list[object]:
-    found = content.get(key) if isinstance(content, Mapping) else None
-    return found if isinstance(found, list) else []

@@ -78,51 +78,53 @@ def _bybit(kind: str, method: str) -> tuple[Call, ...]:
     )
 
 
+def rows_at(content: object, *path: str) -> list[Mapping[str, object]]:
+    """Return the tables of a list inside an answer; none where there is no such list."""
+    found = at(content, *path)
+    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+
+
+def at(content: object, *path: str) -> object:
+    """Return what an answer has at a path of keys; `None` where it has none."""
+    for key in path:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return content
+
+
 def _bybit_limits(answers: Sequence[Payload]) -> Iterator[Call]:
     """Return one call for the risk limits of each instrument held."""
-    for row, category in _bybit_rows(answers):
-        symbol = row.get("symbol")
-        if isinstance(symbol, str) and category in {"linear", "inverse"}:
-            yield Call(
-                kind="bybit:limits",
-                method="publicGetV5MarketRiskLimit",
-                params={"category": category, "symbol": symbol},
-                paging=Paging.CURSOR,
-                optional=True,
-            )
-
-
-def _bybit_rows(answers: Sequence[Payload]) -> Iterator[tuple[Mapping[str, object], str]]:
     for answer in answers:
-        content = answer.content if answer.kind == "bybit:positions" else None
-        result = content.get("result") if isinstance(content, Mapping) else None
-        rows = result.get("list") if isinstance(result, Mapping) else None
-        category = str(result.get("category", "")) if isinstance(result, Mapping) else ""
-        for row in rows if isinstance(rows, list) else []:
-            if isinstance(row, Mapping) and _is_held(row.get("size")):
-                yield row, category
+        category = str(at(answer.content, "result", "category"))
+        if answer.kind != "bybit:positions" or category not in {"linear", "inverse"}:
+            continue
+        for row in rows_at(answer.content, "result", "list"):
+            symbol = row.get("symbol")
+            if isinstance(symbol, str) and _is_held(row.get("size")):
+                yield Call(
+                    kind="bybit:limits",
+                    method="publicGetV5MarketRiskLimit",
+                    params={"category": category, "symbol": symbol},
+                    paging=Paging.CURSOR,
+                    optional=True,
+                )
 
 
 def _okx_tiers(answers: Sequence[Payload]) -> Iterator[Call]:
     """Return one call for the tiers of each family held, as its margin mode has them."""
-    asked: set[tuple[str, ...]] = set()
-    for answer in answers:
-        content = answer.content if answer.kind == "okx:positions" else None
-        rows = content.get("data") if isinstance(content, Mapping) else None
-        for row in rows if isinstance(rows, list) else []:
-            if not isinstance(row, Mapping) or not _is_held(row.get("pos")):
-                continue
-            family = "-".join(str(row.get("instId", "")).split("-")[:2])
-            kind, mode = str(row.get("instType", "")), str(row.get("mgnMode", "cross"))
-            if kind not in {"SWAP", "FUTURES"} or (kind, mode, family) in asked:
-                continue
-            asked.add((kind, mode, family))
-            yield Call(
-                kind="okx:tiers",
-                method="publicGetPublicPositionTiers",
-                params={"instType": kind, "tdMode": mode, "instFamily": family},
-                optional=True,
-            )
+    positions = [answer for answer in answers if answer.kind == "okx:positions"]
+    rows = [row for answer in positions for row in rows_at(answer.content, "data")]
+    asked = [
+        (kind, str(row.get("mgnMode", "cross")), "-".join(str(row.get("instId")).split("-")[:2]))
+        for row in rows
+        if _is_held(row.get("pos")) and (kind := str(row.get("instType"))) in {"SWAP", "FUTURES"}
+    ]
+    for kind, mode, family in dict.fromkeys(asked):
+        yield Call(
+            kind="okx:tiers",
+            method="publicGetPublicPositionTiers",
+            params={"instType": kind, "tdMode": mode, "instFamily": family},
+            optional=True,
+        )
 
 
 def _is_held(size: object) -> bool:

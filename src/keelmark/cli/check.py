@@ -7,15 +7,15 @@ import click
 
 from keelmark.accounts.check import AccountCheck, Verdict
 from keelmark.accounts.check import check as check_account
-from keelmark.accounts.levels import WARN_DISTANCE, Levels
+from keelmark.accounts.levels import Levels
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.options import (
     account_argument,
     account_of,
-    fraction,
     json_option,
     maybe_fraction,
     rulebook_option,
+    warn_option,
 )
 
 CODES = {
@@ -30,15 +30,7 @@ CODES = {
 @account_argument
 @json_option
 @rulebook_option
-@click.option(
-    "--warn",
-    callback=fraction,
-    default=str(WARN_DISTANCE),
-    show_default=True,
-    envvar="KEELMARK_WARN",
-    show_envvar=True,
-    help="Red below this distance, and the exit code is 1: 0.15 or 15%.",
-)
+@warn_option("Red below this distance, and the exit code is 1: 0.15 or 15%.")
 @click.option(
     "--amber",
     callback=maybe_fraction,

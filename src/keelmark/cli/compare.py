@@ -5,13 +5,12 @@ from decimal import Decimal
 
 import click
 
-from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.cli.options import (
     account_argument,
     account_of,
-    fraction,
     json_option,
     rulebook_option,
+    warn_option,
 )
 from keelmark.risk.comparison import compare_modes, compare_venues
 
@@ -27,15 +26,7 @@ from keelmark.risk.comparison import compare_modes, compare_venues
     metavar="VENUE[@YYYY-MM]",
     help="Only this rulebook beside the account's own; repeatable.",
 )
-@click.option(
-    "--warn",
-    callback=fraction,
-    default=str(WARN_DISTANCE),
-    show_default=True,
-    envvar="KEELMARK_WARN",
-    show_envvar=True,
-    help="Red below this distance: 0.15 or 15%.",
-)
+@warn_option("Red below this distance: 0.15 or 15%.")
 def compare(
     *, file: str, as_json: bool, rulebook: str | None, venues: tuple[str, ...], warn: Decimal
 ) -> None:

@@ -1,16 +1,21 @@
 """Arguments and options that several commands share."""
 
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from keelmark.accounts import Account, load_account, read_account
 from keelmark.accounts.decode import decimal_of, parse_json
+from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.rulebooks import Rulebook, load_rulebook
 
 PERCENT = Decimal(100)
+
+Command = TypeVar("Command", bound=Callable[..., object])
 
 
 def fraction(ctx: click.Context, param: click.Parameter, value: str) -> Decimal:
@@ -30,6 +35,21 @@ def maybe_fraction(ctx: click.Context, param: click.Parameter, value: str | None
 
 account_argument = click.argument("file", metavar="FILE", type=click.Path())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, decimals as text.")
+
+
+def warn_option(text: str) -> Callable[[Command], Command]:
+    """Return `--warn`: the distance below which an account is red."""
+    return click.option(
+        "--warn",
+        callback=fraction,
+        default=str(WARN_DISTANCE),
+        show_default=True,
+        envvar="KEELMARK_WARN",
+        show_envvar=True,
+        help=text,
+    )
+
+
 rulebook_option = click.option(
     "--rulebook",
     metavar="VENUE[@YYYY-MM]",

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from keelmark.accounts.decode import decimal_of
-from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.options import (
     account_argument,
@@ -18,6 +17,7 @@ from keelmark.cli.options import (
     json_option,
     maybe_fraction,
     rulebook_option,
+    warn_option,
 )
 from keelmark.core.errors import InvalidInput
 from keelmark.core.numbers import ZERO
@@ -63,15 +63,7 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     metavar="SHARE",
     help="Instead: no move of a price, alone or together, below this liquidates.",
 )
-@click.option(
-    "--warn",
-    callback=fraction,
-    default=str(WARN_DISTANCE),
-    show_default=True,
-    envvar="KEELMARK_WARN",
-    show_envvar=True,
-    help="Without --target and --distance: reach this distance, and 50 % of equity in use.",
-)
+@warn_option("Without --target and --distance: reach this distance, and 50 % of equity in use.")
 @click.option("--unit", metavar="ID", help="Margin unit; the one in most need if left out.")
 @click.option(
     "--allow",

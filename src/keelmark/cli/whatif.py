@@ -7,15 +7,14 @@ from pathlib import Path
 
 import click
 
-from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.cli.check import CODES
 from keelmark.cli.options import (
     account_argument,
     account_of,
-    fraction,
     json_option,
     maybe_fraction,
     rulebook_option,
+    warn_option,
 )
 from keelmark.core.errors import StorageFailed
 from keelmark.risk.edit_text import edit_of
@@ -78,15 +77,7 @@ def _edits(ctx: click.Context, given: Mapping[str, tuple[str, ...]]) -> Iterator
     metavar="SHARE",
     help="Fee of fills, 0.0005 or 0.05%; the rulebook's taker fee where left out.",
 )
-@click.option(
-    "--warn",
-    callback=fraction,
-    default=str(WARN_DISTANCE),
-    show_default=True,
-    envvar="KEELMARK_WARN",
-    show_envvar=True,
-    help="Red below this distance, and the exit code is 1: 0.15 or 15%.",
-)
+@warn_option("Red below this distance, and the exit code is 1: 0.15 or 15%.")
 @click.option("--save", metavar="PATH", help="Write the account document after the changes.")
 def whatif(  # the edits: one option a kind
     *,

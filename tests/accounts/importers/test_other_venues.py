@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from keelmark.accounts import check
-from keelmark.accounts.levels import Level
 from keelmark.accounts.importers import import_account
+from keelmark.accounts.levels import Level
 from tests.accounts.importers.other_answers import (
     DERIBIT_BTC,
     DERIBIT_ORDERS,

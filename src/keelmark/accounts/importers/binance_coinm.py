@@ -10,15 +10,19 @@ venue answered.
 import re
 from decimal import Decimal
 
-from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
-from keelmark.accounts.importers.binance_usdm import read_orders
+from keelmark.accounts.document import MarginMode, Unlearnt
+from keelmark.accounts.importers.binance_rows import (
+    profit_of,
+    read_asset,
+    read_orders,
+    read_position,
+)
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, plain
 from keelmark.accounts.importers.kind import PayloadKind, both, has, lacks, rows_of, table_of
 from keelmark.accounts.importers.listed import listed_terms
 from keelmark.accounts.importers.payload import Payload, Row
 
 VENUE = "binance-coinm"
-_SIDES = {"BOTH": "", "LONG": "long", "SHORT": "short"}
 _SIZES = {"BTCUSD": Decimal(100)}
 _SIZE = Decimal(10)
 """Worth of a contract in USD: 100 of BTC, 10 of every other coin (contract specifications)."""
@@ -49,45 +53,9 @@ def read_position_risk(payload: Payload, draft: Draft) -> None:
         if found is None:
             continue
         found.note(mark_price=row.positive("markPrice"))
-        found.report("unrealized_pnl", row.maybe_number("unRealizedProfit"))
+        found.report("unrealized_pnl", profit_of(row))
         found.report("liquidation_price", row.some("liquidationPrice"))
         _check_worth(row, draft, found)
-
-
-def read_asset(row: Row, draft: Draft, total: str) -> None:
-    """Note the cross wallet of a coin; with no such key the whole wallet is taken."""
-    asset = row.text("asset", required=True)
-    cross = row.maybe_number("crossWalletBalance")
-    held = row.maybe_number(total, required=cross is None) if cross is None else cross
-    if asset is not None and held:
-        draft.balance(row.at("crossWalletBalance"), asset, held)
-
-
-def read_position(row: Row, draft: Draft) -> PositionDraft | None:
-    """Note what every call says of a position; flat rows are left out."""
-    size = row.maybe_number("positionAmt", required=True)
-    symbol = row.text("symbol", required=True)
-    if not size or symbol is None:
-        return None
-    side = _SIDES.get(row.text("positionSide") or "BOTH", "")
-    if side:
-        draft.account_mode = AccountMode.HEDGE
-        size = abs(size) if side == "long" else -abs(size)
-    found = draft.position(row.path, symbol, side, size)
-    found.note(entry_price=row.positive("entryPrice"), leverage=row.positive("leverage"))
-    wallet = row.amount("isolatedWallet")
-    is_isolated = _says_isolated(row) or wallet or row.amount("isolatedMargin")
-    if is_isolated:
-        found.margin_mode = MarginMode.ISOLATED
-        margin, profit = row.maybe_number("isolatedMargin"), row.maybe_number("unRealizedProfit")
-        if wallet:
-            found.note(isolated_margin=wallet)
-        elif margin is not None and profit is not None:
-            found.note(isolated_margin=margin - profit)
-    for number, key in (("initial_margin", "initialMargin"), ("maintenance_margin", "maintMargin")):
-        if row.positive(key):
-            found.report(number, row.maybe_number(key))
-    return found
 
 
 def finish(draft: Draft) -> None:
@@ -114,12 +82,6 @@ def contract_spec(symbol: str) -> dict[str, JsonValue]:
         return {"kind": "inverse_perpetual", **found}
     year, month, date = day.groups()
     return {"kind": "inverse_future", **found, "expiry": f"20{year}-{month}-{date}T08:00:00Z"}
-
-
-def _says_isolated(row: Row) -> bool:
-    """Whether the row says so: a flag in the overview, a word in position risk."""
-    said = row.content.get("isolated")
-    return said is True or said == "true" or row.content.get("marginType") == "isolated"
 
 
 def _check_worth(row: Row, draft: Draft, found: PositionDraft) -> None:

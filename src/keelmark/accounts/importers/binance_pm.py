@@ -5,15 +5,14 @@ asset is cross margin (free and locked) and both futures wallets together; what 
 interest on it are owed. Every position is cross.
 """
 
-from keelmark.accounts.document import AccountMode, Unlearnt
+from keelmark.accounts.document import Unlearnt
 from keelmark.accounts.importers import binance_coinm
-from keelmark.accounts.importers.binance_usdm import read_orders
+from keelmark.accounts.importers.binance_rows import profit_of, read_orders, read_position
 from keelmark.accounts.importers.draft import Draft
 from keelmark.accounts.importers.kind import PayloadKind, both, has, lacks, rows_of, table_of
 from keelmark.accounts.importers.payload import Payload
 
 VENUE = "binance-pm"
-_SIDES = {"BOTH": "", "LONG": "long", "SHORT": "short"}
 _FIGURES = {
     "equity": "accountEquity",
     "initial_margin": "accountInitialMargin",
@@ -66,20 +65,13 @@ def read_balances(payload: Payload, draft: Draft) -> None:
 def read_um(payload: Payload, draft: Draft) -> None:
     """Note linear positions: `GET /papi/v1/um/positionRisk`."""
     for row in rows_of(payload, draft):
-        size = row.maybe_number("positionAmt", required=True)
-        symbol = row.text("symbol", required=True)
-        if not size or symbol is None:
+        found = read_position(row, draft)
+        if found is None:
             continue
-        side = _SIDES.get(row.text("positionSide") or "BOTH", "")
-        if side:
-            draft.account_mode = AccountMode.HEDGE
-        found = draft.position(row.path, symbol, side, size)
         found.note(
-            entry_price=row.positive("entryPrice"),
             mark_price=row.positive("markPrice"),
-            leverage=row.positive("leverage"),
-            notional=row.maybe_number("notional") or None,
-            unrealized_pnl=row.maybe_number("unRealizedProfit"),
+            notional=row.some("notional"),
+            unrealized_pnl=profit_of(row),
         )
         found.report("liquidation_price", row.some("liquidationPrice"))
 

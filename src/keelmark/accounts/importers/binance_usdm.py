@@ -1,10 +1,8 @@
 """Binance USDS-M futures: account, balances, position risk, configuration and open orders.
 
-Source: developers.binance.com, USDS-M futures, account and trade endpoints (v2 and v3). Wallets of
-isolated positions are theirs alone: what is shared is the cross wallet. Shorts have negative
-amounts; in hedge mode long and short are rows of their own. A liquidation price of 0 says that no
-price liquidates. Version 3 left out leverage, margin type, entry price (account) and whether
-multi-assets mode is on: symbolConfig and accountConfig have them.
+Source: developers.binance.com, USDS-M futures, account and trade endpoints (v2 and v3). A
+liquidation price of 0 says that no price liquidates. Version 3 left out leverage, margin type,
+entry price (account) and whether multi-assets mode is on: symbolConfig and accountConfig have them.
 """
 
 from collections.abc import Mapping
@@ -12,6 +10,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
+from keelmark.accounts.importers.binance_rows import (
+    is_isolated_type,
+    leg_of,
+    profit_of,
+    read_asset,
+    read_orders,
+    read_position,
+)
 from keelmark.accounts.importers.draft import Draft, PositionDraft
 from keelmark.accounts.importers.implied_leverage import implied_leverage
 from keelmark.accounts.importers.kind import PayloadKind, both, has, lacks, rows_of, table_of
@@ -21,7 +27,6 @@ VENUE = "binance-usdm"
 MULTI = "binance-usdm-multi"
 _FIRST = "USDT"
 """Totals of a single-asset account are those of this asset, so it comes first."""
-_SIDES = {"BOTH": "", "LONG": "long", "SHORT": "short"}
 _TOTALS = {
     "equity": "totalMarginBalance",
     "initial_margin": "totalInitialMargin",
@@ -52,11 +57,9 @@ def read_account(payload: Payload, draft: Draft) -> None:
     _note_mode(row, draft)
     assets = row.rows("assets")
     for asset in sorted(assets, key=lambda a: a.content.get("asset") != _FIRST):
-        _read_asset(asset, draft, "walletBalance")
+        read_asset(asset, draft, "walletBalance", first=_FIRST)
     for position in row.rows("positions"):
-        found = _read_position(position, draft)
-        if found is not None:
-            found.note(unrealized_pnl=position.maybe_number("unrealizedProfit"))
+        _read_position(position, draft)
     if draft.venue == MULTI or any(a.amount("walletBalance") for a in assets):
         for number, key in _TOTALS.items():
             draft.report(number, row.maybe_number(key))
@@ -73,8 +76,7 @@ def read_symbols(payload: Payload, draft: Draft) -> None:
         symbol = row.text("symbol", required=True)
         if symbol is not None:
             leverage = row.positive("leverage")
-            is_isolated = (row.text("marginType") or "").lower() == "isolated"
-            draft.working(Working).settings[symbol] = (leverage, is_isolated)
+            draft.working(Working).settings[symbol] = (leverage, is_isolated_type(row))
 
 
 def finish(draft: Draft) -> None:
@@ -122,7 +124,7 @@ def read_balances(payload: Payload, draft: Draft) -> None:
     """Note balances: `GET /fapi/v2/balance` or `/fapi/v3/balance`."""
     rows = rows_of(payload, draft)
     for row in sorted(rows, key=lambda a: a.content.get("asset") != _FIRST):
-        _read_asset(row, draft, "balance")
+        read_asset(row, draft, "balance", first=_FIRST)
 
 
 def read_position_risk(payload: Payload, draft: Draft) -> None:
@@ -131,83 +133,20 @@ def read_position_risk(payload: Payload, draft: Draft) -> None:
         found = _read_position(row, draft)
         if found is None:
             continue
-        found.note(
-            mark_price=row.positive("markPrice"),
-            unrealized_pnl=row.maybe_number("unRealizedProfit"),
-        )
+        found.note(mark_price=row.positive("markPrice"))
         found.report("liquidation_price", row.some("liquidationPrice"))
 
 
-def read_orders(payload: Payload, draft: Draft) -> None:
-    """Note open orders: `GET /fapi/v1/openOrders`."""
-    for row in rows_of(payload, draft):
-        left = row.amount("origQty") - row.amount("executedQty")
-        price = row.positive("price") or row.positive("stopPrice")
-        if left <= 0 or row.flag("closePosition"):
-            continue
-        if price is None:
-            draft.say(f"order {row.content.get('orderId')} has no price and is left out")
-            continue
-        draft.order(
-            {
-                "instrument": row.text("symbol", required=True),
-                "side": (row.text("side", required=True) or "").lower(),
-                "size": f"{left:f}",
-                "price": f"{price:f}",
-                "reduce_only": bool(row.flag("reduceOnly")),
-            },
-            _SIDES.get(row.text("positionSide") or "BOTH", ""),
-        )
-
-
-def _read_asset(row: Row, draft: Draft, total: str) -> None:
-    """Note the cross wallet of an asset; with no such key the whole wallet is taken."""
-    asset = row.text("asset", required=True)
-    cross = row.maybe_number("crossWalletBalance")
-    wallet = row.maybe_number(total, required=cross is None)
-    held = cross if cross is not None else wallet
-    if asset is None or held is None or (not held and asset != _FIRST):
-        return
-    draft.balance(row.at("crossWalletBalance"), asset, held)
-
-
 def _read_position(row: Row, draft: Draft) -> PositionDraft | None:
-    """Note what every call says of a position; flat rows are left out."""
-    size = row.maybe_number("positionAmt", required=True)
-    symbol = row.text("symbol", required=True)
-    if not size or symbol is None:
+    """Note a position with its worth and what the venue asks for it without its orders."""
+    found = read_position(row, draft)
+    if found is None:
         return None
-    side = _SIDES.get(row.text("positionSide") or "BOTH", "")
-    if side:
-        draft.account_mode = AccountMode.HEDGE
-    found = draft.position(row.path, symbol, side, size)
-    found.note(
-        entry_price=row.positive("entryPrice"),
-        notional=row.maybe_number("notional") or None,
-        leverage=row.positive("leverage"),
-    )
+    found.note(notional=row.some("notional"), unrealized_pnl=profit_of(row))
     asked = row.positive("positionInitialMargin") or row.positive("initialMargin")
     if asked is not None:
-        draft.working(Working).asked.setdefault((symbol, side), asked)
-    wallet = row.amount("isolatedWallet")
-    if row.flag("isolated") or row.text("marginType") == "isolated" or wallet:
-        _read_isolated(row, found, wallet)
-    for number, key in (("initial_margin", "initialMargin"), ("maintenance_margin", "maintMargin")):
-        if row.positive(key):
-            found.report(number, row.maybe_number(key))
+        draft.working(Working).asked.setdefault((found.instrument, leg_of(row)), asked)
     return found
-
-
-def _read_isolated(row: Row, found: PositionDraft, wallet: Decimal) -> None:
-    """Note an isolated position's own wallet: margin assigned, without profit."""
-    found.margin_mode = MarginMode.ISOLATED
-    margin = row.maybe_number("isolatedMargin")
-    profit = row.maybe_number("unRealizedProfit")
-    profit = row.maybe_number("unrealizedProfit") if profit is None else profit
-    if wallet:
-        found.note(isolated_margin=wallet)
-    elif margin is not None and profit is not None:
-        found.note(isolated_margin=margin - profit)
 
 
 _ACCOUNT = frozenset({Unlearnt.COLLATERAL, Unlearnt.POSITIONS})

@@ -9,13 +9,13 @@ gives the sign. Premiums of inverse options are in the coin.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 
 from keelmark.accounts.document import Unlearnt
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, plain
-from keelmark.accounts.importers.kind import PayloadKind
+from keelmark.accounts.importers.kind import PayloadKind, has
 from keelmark.accounts.importers.listed import is_listed_option, listed_terms
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.core.numbers import ONE, ZERO, exact
@@ -294,22 +294,16 @@ def _note_time(payload: Payload, draft: Draft) -> None:
         draft.seen(payload.title, clock.milliseconds("time"))
 
 
-def _holds(*keys: str) -> "_Answer":
-    return _Answer(frozenset(keys))
+def _holds(*keys: str) -> Callable[[object], bool]:
+    """Return a test for an answer whose result, or its first row, has these keys."""
+    rows = has(*keys)
 
-
-class _Answer:
-    """A test for an answer whose result, or its first row, has these keys."""
-
-    def __init__(self, keys: frozenset[str]) -> None:
-        self.keys = keys
-
-    def __call__(self, content: object) -> bool:
+    def matches(content: object) -> bool:
         found = content.get("result") if isinstance(content, Mapping) else None
-        if isinstance(found, Mapping) and isinstance(found.get("summaries"), list):
-            found = found["summaries"]
-        first = found[0] if isinstance(found, list) and found else found
-        return isinstance(first, Mapping) and self.keys <= set(first)
+        summaries = found.get("summaries") if isinstance(found, Mapping) else None
+        return rows(summaries if isinstance(summaries, list) else found)
+
+    return matches
 
 
 KINDS = (
