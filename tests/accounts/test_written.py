@@ -56,6 +56,7 @@ EVERYTHING: dict[str, Any] = {
         {"instrument": "BTCUSDT", "side": "buy", "size": "1", "price": "50000", "leverage": "3"},
     ],
     "open_interest": {"BTCUSDT": "1000000"},
+    "volatilities": {"BTC": "0.025"},
     "accrued_interest": {"USDT": "1", "ETH": "0.1"},
     "accrued_funding": "-2.5",
     "venue_reported": {"equity": "14000", "liquidation_price": {"BTCUSDT": "42000"}},

@@ -373,7 +373,8 @@ def test_json_follows_the_contract() -> None:
     assert eth["liquidation_price"]["reason"] is None
     assert eth["distance"].startswith("-0.13625")
     assert eth["bankruptcy_price"]["status"] == "price"
-    assert set(document["joint_move"]) == {"status", "direction", "size", "prices", "reason"}
+    joint = {"status", "direction", "size", "prices", "reason", "distance_sigmas"}
+    assert set(document["joint_move"]) == joint
     assert [r["matches"] for r in document["residuals"]] == [True, True]
     assert "units" not in document
 

@@ -3,11 +3,13 @@
 from keelmark.accounts.account import Account, load_account, read_account
 from keelmark.accounts.check import AccountCheck, check
 from keelmark.accounts.table import Table, margin_table
+from keelmark.accounts.volatilities import Volatilities
 
 __all__ = [
     "Account",
     "AccountCheck",
     "Table",
+    "Volatilities",
     "check",
     "load_account",
     "margin_table",

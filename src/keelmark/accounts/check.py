@@ -1,53 +1,21 @@
 """How far an account is from liquidation: every unit, position and price, and one verdict."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from keelmark.accounts.account import Account
-from keelmark.accounts.figures import percent
 from keelmark.accounts.gauge import Gauge, gauge_of
-from keelmark.accounts.known import (
-    KnownMargin,
-    KnownPosition,
-    known_margin,
-    known_position,
-    report_without_tables,
-)
 from keelmark.accounts.levels import WARN_DISTANCE, WORST_FIRST, Level, Levels
 from keelmark.accounts.position import PositionCheck
-from keelmark.accounts.prices import missing_prices
 from keelmark.accounts.residuals import Residual, residuals_of
 from keelmark.accounts.table import POSITION_COLUMNS, REQUIREMENTS, Table, position_cells
-from keelmark.core.bankruptcy import (
-    bankruptcy_prices,
-    held_maintenance_price,
-)
-from keelmark.core.bound import options_of
+from keelmark.accounts.unit_check import UnitCheck, check_unit, with_sigmas
+from keelmark.accounts.volatilities import Volatilities, volatilities_of
 from keelmark.core.codes import UnitKind
-from keelmark.core.coin_move import CoinMove, carries_coin, coin_moves, prices_with_coin
-from keelmark.core.errors import InvalidInput, MissingNumber
-from keelmark.core.joint_move import (
-    JointMove,
-    all_together,
-    joint_moves,
-    nearest_joint_move,
-    nearness,
-)
-from keelmark.core.liquidation_price import (
-    LiquidationPrices,
-    PriceStatus,
-    liquidation_prices,
-    straight_prices,
-)
-from keelmark.core.margin import MarginReport, PositionMargin, margin_report
-from keelmark.core.model import LiquidationPriceForm, MarginModel
-from keelmark.core.naive import naive_price
-from keelmark.core.numbers import ZERO, exact
-from keelmark.core.underlying_price import Underlying, underlyings
-from keelmark.core.unit import MarginUnit
+from keelmark.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,98 +38,6 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NearestMove:
-    """The smallest move found that liquidates a unit.
-
-    Attributes:
-        instrument: Which price moves alone; `None` where a coin or all move together.
-        coin: Which coin moves with everything on it; `None` where no coin does.
-        words: What moves.
-        distance: Relative change, signed.
-    """
-
-    instrument: str | None
-    distance: Decimal
-    coin: str | None = None
-    words: str = "all together"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitCheck:
-    """One margin unit.
-
-    Attributes:
-        unit: What is margined.
-        currency: What its totals are in.
-        report: Its margin, `None` where a price it needs is missing.
-        reason: Why there is no report.
-        known: Its requirements, as far as they are known without a report.
-        positions: Its positions.
-        joint_moves: All its instruments together, down and up; empty without any.
-        coin_moves: Each coin with everything on it, down and up, where that is more than a mark.
-        nearest: The nearest liquidating move, joint, of one coin or of one instrument alone;
-            nothing where it is due.
-    """
-
-    unit: MarginUnit
-    currency: str
-    report: MarginReport | None
-    reason: str | None
-    known: KnownMargin
-    positions: tuple[PositionCheck, ...]
-    joint_moves: tuple[JointMove, ...]
-    coin_moves: tuple[CoinMove, ...] = ()
-    nearest: NearestMove | None = None
-
-    @property
-    def is_liquidatable(self) -> bool | None:
-        """Whether the trigger holds; `None` where that is unknown."""
-        return None if self.report is None else self.report.is_liquidatable
-
-    def total(self, name: str) -> Decimal | None:
-        """Return a total by name; `None` where it is unknown."""
-        found: Decimal | None = getattr(self.report or self.known, name, None)
-        return found
-
-    @property
-    def joint_move(self) -> JointMove | None:
-        """The nearer of all prices falling together and all rising together."""
-        return nearest_joint_move(self.joint_moves)
-
-    @property
-    def distance(self) -> Decimal | None:
-        """The nearest liquidating move, unsigned."""
-        return None if self.nearest is None else abs(self.nearest.distance)
-
-    @property
-    def is_unsettled(self) -> bool:
-        """Whether a move that could not be solved may be nearer than the nearest that was."""
-        statuses = {p.liquidation.status for p in self.positions}
-        statuses |= {move.status for move in self.joint_moves}
-        return PriceStatus.UNKNOWN in statuses | {coin.move.status for coin in self.coin_moves}
-
-    @property
-    def headline(self) -> str:
-        """The nearest liquidating move in a few words."""
-        if self.report is None:
-            return self.reason or "unknown"
-        if self.report.is_liquidatable:
-            return "at these prices"
-        if self.nearest is None:
-            return "some move is unknown" if self.is_unsettled else "no move liquidates"
-        return f"{self.nearest.words} {percent(self.nearest.distance, signed=True)} liquidates"
-
-    def level(self, levels: Levels) -> Level:
-        """Return the word for this unit: the same on every surface."""
-        if self.report is None:
-            return Level.UNKNOWN
-        if self.report.is_liquidatable:
-            return Level.LIQUIDATABLE
-        found = levels.of_distance(self.distance)
-        return Level.UNKNOWN if self.is_unsettled and found is not Level.RED else found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountCheck:
     """What `keelmark check` says.
 
@@ -170,12 +46,15 @@ class AccountCheck:
         units: In the order of the account.
         residuals: Differences from the venue's own figures.
         levels: Distances at which the words change; red is the warning distance.
+        volatilities: What distances are told in standard deviations by; `None` where none are at
+            hand.
     """
 
     account: Account
     units: tuple[UnitCheck, ...]
     residuals: tuple[Residual, ...]
     levels: Levels = field(default_factory=Levels)
+    volatilities: Volatilities | None = None
 
     @property
     def warn_distance(self) -> Decimal:
@@ -194,6 +73,12 @@ class AccountCheck:
     def distance(self) -> Decimal | None:
         """The nearest liquidating move of any unit, unsigned."""
         return None if self.nearest_unit is None else self.nearest_unit.distance
+
+    @property
+    def sigmas(self) -> float | None:
+        """The nearest liquidating move in standard deviations; `None` without a volatility."""
+        nearest = None if self.nearest_unit is None else self.nearest_unit.nearest
+        return None if nearest is None else nearest.sigmas
 
     @property
     def nearest_unit(self) -> UnitCheck | None:
@@ -367,6 +252,7 @@ def check(
     warn_distance: Decimal = WARN_DISTANCE,
     amber_distance: Decimal | None = None,
     reasons: bool = True,
+    volatilities: Volatilities | None = None,
 ) -> AccountCheck:
     """Return every margin figure of an account, and how far it is from liquidation.
 
@@ -376,12 +262,16 @@ def check(
         amber_distance: Distance below which the word is amber; twice the warning distance unless
             told otherwise.
         reasons: Whether to look for the likeliest reason of each figure of the venue that differs.
+        volatilities: Deviations that distances are told in; those of the document where left out.
 
     Raises:
         InvalidInput: Amber begins nearer than red.
     """
     levels = Levels.of(warn_distance, amber_distance)
-    units = tuple(_unit_check(unit, account) for unit in account.units)
+    units = tuple(check_unit(unit, account) for unit in account.units)
+    known = volatilities or volatilities_of(account)
+    if known is not None:
+        units = tuple(with_sigmas(unit, known, account.model) for unit in units)
     residuals = residuals_of(
         account.reported, [(u.report or u.known, u.positions, u.reason) for u in units]
     )
@@ -389,174 +279,9 @@ def check(
         from keelmark.accounts.mismatch.rank import explained  # noqa: PLC0415 rarely needed
 
         residuals = explained(account, [unit.report for unit in units], residuals)
-    return AccountCheck(account=account, units=units, residuals=residuals, levels=levels)
-
-
-def _unit_check(unit: MarginUnit, account: Account) -> UnitCheck:
-    model, market = account.model, account.market
-    error: MissingNumber | None = None
-    if account.unlearnt is None or unit.kind is not UnitKind.CROSS:
-        try:
-            return _known_check(margin_report(unit, market, model), account)
-        except MissingNumber as missing:
-            error = missing
-    return _unknown_check(unit, account, error)
-
-
-def _unknown_check(unit: MarginUnit, account: Account, error: MissingNumber | None) -> UnitCheck:
-    """Return what stays known of a unit that lacks a number, or of which not all was learnt."""
-    model, market = account.model, account.market
-    with exact():
-        held = [known_position(p, market, model) for p in unit.positions]
-    known, reason, worth = KnownMargin(), account.unlearnt or "", None
-    ends: dict[str, LiquidationPrices] = {}
-    if error is not None:
-        lacking = [missing_prices(unit, market, model), *(p.missing for p in held)]
-        reason = "; ".join(dict.fromkeys(filter(None, lacking))) or str(error)
-        known = known_margin(unit, market, model)
-        worth = None if options_of(unit, model) else report_without_tables(unit, market, model)
-    if worth is not None:
-        symbols = {p.instrument for p in unit.positions}
-        ends = {symbol: bankruptcy_prices(worth, symbol, market, model) for symbol in symbols}
-    return UnitCheck(
-        unit=unit,
-        currency=_currency(unit, model),
-        report=None,
-        reason=reason,
-        known=known,
-        positions=tuple(_unknown_position(unit, p, reason, ends) for p in held),
-        joint_moves=_unknown_joint_moves(unit, model, reason),
+    return AccountCheck(
+        account=account, units=units, residuals=residuals, levels=levels, volatilities=known
     )
-
-
-def _currency(unit: MarginUnit, model: MarginModel) -> str:
-    return next(iter(unit.balances), "") if model.single_asset else model.valuation
-
-
-def _known_check(report: MarginReport, account: Account) -> UnitCheck:
-    model, market, unit = account.model, account.market, report.unit
-    positions = _positions(report, account)
-    moves = joint_moves(unit, market, model, report=report)
-    coins = coin_moves(report, market, model, moves)
-    return UnitCheck(
-        unit=unit,
-        currency=_currency(unit, model),
-        report=report,
-        reason=None,
-        known=KnownMargin.of(report),
-        positions=positions,
-        joint_moves=moves,
-        coin_moves=coins,
-        nearest=_nearest_move(report, positions, moves, coins),
-    )
-
-
-def _positions(report: MarginReport, account: Account) -> tuple[PositionCheck, ...]:
-    unit, market, model = report.unit, account.market, account.model
-    if not options_of(unit, model):
-        return tuple(_straight_check(held, report, account) for held in report.positions)
-    searched = underlyings(unit, market, model)
-    return tuple(
-        _position_check(held, report, account, searched.get(held.terms.instrument.base))
-        for held in report.positions
-    )
-
-
-def _nearest_move(
-    report: MarginReport,
-    positions: Sequence[PositionCheck],
-    joint: Sequence[JointMove],
-    coins: Sequence[CoinMove],
-) -> NearestMove | None:
-    """Return the nearest liquidating move; zero where it is due."""
-    if report.is_liquidatable:
-        return NearestMove(instrument=None, distance=ZERO)
-    moves = [
-        NearestMove(instrument=None, distance=found, coin=c.coin.name, words=c.coin.words)
-        for c in coins
-        if (found := c.distance) is not None
-    ]
-    for position in positions:
-        distance = position.distance
-        if distance is not None:
-            symbol = position.held.position.instrument
-            moves.append(NearestMove(instrument=symbol, distance=distance, words=symbol))
-    together = nearest_joint_move(joint)
-    if together is not None and (whole := together.signed) is not None:
-        moves.append(NearestMove(instrument=None, distance=whole))
-    return min(moves, key=lambda move: nearness(move.distance), default=None)
-
-
-def _position_check(
-    held: PositionMargin, report: MarginReport, account: Account, along: Underlying | None
-) -> PositionCheck:
-    """Return a position of a book with options: what stands on one underlying moves together."""
-    unit, symbol = report.unit, held.position.instrument
-    market, model = account.market, account.model
-    return PositionCheck(
-        unit_id=unit.unit_id,
-        held=held,
-        liquidation=liquidation_prices(unit, symbol, market, model, report=report, along=along),
-        bankruptcy=bankruptcy_prices(report, symbol, market, model, along),
-        shown=_shown(report, symbol, account.model),
-    )
-
-
-def _straight_check(held: PositionMargin, report: MarginReport, account: Account) -> PositionCheck:
-    """Return a position of a book without options."""
-    symbol, market, model = held.position.instrument, account.market, account.model
-    has_coin = carries_coin(report.unit, symbol, market, model)
-    return PositionCheck(
-        unit_id=report.unit.unit_id,
-        held=held,
-        liquidation=prices_with_coin(report, symbol, market, model)
-        if has_coin
-        else straight_prices(report, symbol, model),
-        bankruptcy=bankruptcy_prices(report, symbol, market, model),
-        shown=_shown(report, symbol, model),
-        naive=None if has_coin else _naive_price(report, symbol),
-    )
-
-
-def _shown(report: MarginReport, symbol: str, model: MarginModel) -> LiquidationPrices | None:
-    """Return the venue's own liquidation price where it means something else by it."""
-    if model.liquidation_price_form is LiquidationPriceForm.HELD_MAINTENANCE:
-        return held_maintenance_price(report, symbol)
-    return None
-
-
-def _naive_price(report: MarginReport, symbol: str) -> Decimal | None:
-    """Return the naive price where other positions need margin too; alone it misleads nobody."""
-    others = (p for p in report.positions if p.position.instrument != symbol)
-    return naive_price(report, symbol) if any(p.maintenance_margin for p in others) else None
-
-
-def _unknown_position(
-    unit: MarginUnit, held: KnownPosition, reason: str, ends: Mapping[str, LiquidationPrices]
-) -> PositionCheck:
-    """Return a position of a unit whose margin is unknown: so is its liquidation price.
-
-    What it is worth may be known without a table; then its bankruptcy price is.
-    """
-    unknown = LiquidationPrices(status=PriceStatus.UNKNOWN, reason=reason)
-    symbol = held.margin.position.instrument
-    return PositionCheck(
-        unit_id=unit.unit_id,
-        held=held.margin,
-        liquidation=unknown,
-        bankruptcy=ends.get(symbol, unknown),
-        missing=held.missing,
-    )
-
-
-def _unknown_joint_moves(
-    unit: MarginUnit, model: MarginModel, reason: str
-) -> tuple[JointMove, ...]:
-    steps = [all_together(unit, model, down=down) for down in (True, False)]
-    unknown = [
-        JointMove(status=PriceStatus.UNKNOWN, direction=step, reason=reason) for step in steps
-    ]
-    return tuple(unknown) if unit.positions else ()
 
 
 def _nearness(unit: UnitCheck) -> tuple[int, Decimal]:

@@ -3,9 +3,11 @@
 from decimal import Context, Decimal
 
 from keelmark.accounts.agreement import Likely
-from keelmark.accounts.check import AccountCheck, UnitCheck
+from keelmark.accounts.check import AccountCheck
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.residuals import Residual
+from keelmark.accounts.unit_check import UnitCheck
+from keelmark.accounts.volatilities import Volatilities, in_sigmas
 from keelmark.core.coin_move import CoinMove
 from keelmark.core.joint_move import JointMove
 from keelmark.core.liquidation_price import LiquidationPrices
@@ -27,6 +29,11 @@ def decimal_text(value: Decimal | None) -> str | None:
     return "0" if text in {"-0", ""} else text
 
 
+def statistic_text(value: float | None) -> str | None:
+    """Return a statistic as text with twelve digits; `None` stays `None`."""
+    return None if value is None else f"{value:.12g}"
+
+
 def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTable:
     """Return the whole result of a check, as the contract of `keelmark check --json` has it.
 
@@ -43,6 +50,7 @@ def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTa
         "verdict": check.verdict.value,
         "is_liquidatable": check.is_liquidatable,
         "distance": decimal_text(check.distance),
+        "distance_sigmas": statistic_text(check.sigmas),
         "level": None if check.level is None else check.level.value.lower(),
         "worst_unit": None if check.worst is None else check.worst.unit.unit_id,
         "levels": {
@@ -55,9 +63,10 @@ def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTa
         document.pop("is_liquidatable_reason", None)
         document |= _liquidatable(check)
         document["nearest_move"] = nearest_document(check.nearest_unit)
+    document["volatility"] = volatility_document(check.volatilities)
     document["positions"] = [position_document(p) for p in check.positions]
-    document["joint_move"] = joint_move_document(main.joint_move if main else None)
-    document["coin_moves"] = [coin_move_document(c) for c in (main.coin_moves if main else ())]
+    document |= {"joint_move": joint_move_document(None), "coin_moves": []}
+    document |= {} if main is None else _moves(main)
     document["residuals"] = [residual_document(r) for r in check.residuals]
     document["notes"] = list(account.notes)
     if len(check.units) > 1:
@@ -67,12 +76,37 @@ def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTa
                 "level": u.level(check.levels).value.lower(),
                 "distance": decimal_text(u.distance),
                 "nearest_move": nearest_document(u),
-                "joint_move": joint_move_document(u.joint_move),
-                "coin_moves": [coin_move_document(c) for c in u.coin_moves],
+                **_moves(u),
             }
             for u in check.units
         ]
     return document
+
+
+def _moves(unit: UnitCheck) -> JsonTable:
+    """Return the joint move of a unit and those of its coins, with their standard deviations."""
+    joint = unit.joint_move
+    far = in_sigmas(None if joint is None else joint.signed, unit.together)
+    deviations = unit.coin_deviations
+    coins: list[JsonValue] = [
+        coin_move_document(c)
+        | {"distance_sigmas": statistic_text(in_sigmas(c.distance, deviations.get(c.coin.name)))}
+        for c in unit.coin_moves
+    ]
+    whole = joint_move_document(joint) | {"distance_sigmas": statistic_text(far)}
+    return {"joint_move": whole, "coin_moves": coins}
+
+
+def volatility_document(found: Volatilities | None) -> JsonTable | None:
+    """Return what distances are told in standard deviations by."""
+    if found is None:
+        return None
+    return {
+        "source": found.source,
+        "horizon": found.horizon,
+        "as_one": found.is_as_one,
+        "by_coin": {coin: statistic_text(deviation) for coin, deviation in found.by_coin.items()},
+    }
 
 
 def unit_document(unit: UnitCheck) -> JsonTable:
@@ -150,6 +184,7 @@ def position_document(position: PositionCheck) -> JsonTable:
         "bankruptcy_price": price_document(position.bankruptcy),
         "liquidation_price": price_document(position.liquidation),
         "distance": decimal_text(position.distance),
+        "distance_sigmas": statistic_text(position.sigmas),
         "naive_price": decimal_text(position.naive),
         "naive_distance": decimal_text(position.naive_distance),
         "naive_misleads": position.is_misleading,
@@ -195,6 +230,7 @@ def nearest_document(unit: UnitCheck | None) -> JsonTable | None:
         "instrument": move.instrument,
         "coin": move.coin,
         "distance": decimal_text(move.distance),
+        "distance_sigmas": statistic_text(move.sigmas),
     }
 
 

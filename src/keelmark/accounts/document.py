@@ -135,6 +135,7 @@ class AccountDocument:
         weights: Fraction of a balance that counts as collateral, by asset, as the venue says of
             this account; instead of the rulebook's own.
         open_interest: Open interest by instrument, as notional in its settle asset.
+        volatilities: Standard deviation of the relative change over a day by coin, fraction.
         positions: In the order of the document.
         orders: In the order of the document.
         accrued_interest: Owed by asset; the key "" stands for the settle asset.
@@ -152,6 +153,7 @@ class AccountDocument:
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     weights: Mapping[str, Decimal] = field(default_factory=dict)
     open_interest: Mapping[str, Decimal] = field(default_factory=dict)
+    volatilities: Mapping[str, Decimal] = field(default_factory=dict)
     positions: tuple[PositionRow, ...] = ()
     orders: tuple[OrderRow, ...] = ()
     accrued_interest: Mapping[str, Decimal] = field(default_factory=dict)
@@ -210,6 +212,7 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
         prices=root.numbers("prices", above=0),
         weights=weights,
         open_interest=root.numbers("open_interest"),
+        volatilities=root.numbers("volatilities", above=0),
         positions=tuple(_position(t) for t in root.tables("positions", required=True)),
         orders=tuple(_order(t) for t in root.tables("orders")),
         accrued_interest=_accrued(root, "accrued_interest"),

@@ -13,6 +13,7 @@ from keelmark.accounts.figures import exactly, figure, percent
 from keelmark.accounts.gauge import Gauge, beam, outline
 from keelmark.accounts.levels import Level, Levels
 from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.volatilities import sigmas_text
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.core.margin import MarginReport, Ratio
 from keelmark.core.numbers import ZERO
@@ -196,18 +197,20 @@ COLUMNS = (
     "maint.",
     "liq. price",
     "distance",
-    "",
 )
+SIGMA = "sigma"
 
 
 def _positions(panel: Panel, levels: Levels) -> str:
-    head = "".join(f"<th>{name}</th>" for name in COLUMNS)
-    rows = "".join(_row(position, panel, levels) for position in panel.positions)
+    told = any(position.sigmas is not None for position in panel.positions)
+    names = (*COLUMNS, *((SIGMA,) if told else ()), "")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    rows = "".join(_row(position, panel, levels, told=told) for position in panel.positions)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return f'<div class="wide">{table}</div>'
 
 
-def _row(position: PositionCheck, panel: Panel, levels: Levels) -> str:
+def _row(position: PositionCheck, panel: Panel, levels: Levels, *, told: bool) -> str:
     held = position.held
     side = "long" if held.position.size > 0 else "short"
     unit = "" if held.settle == panel.currency else f" {held.settle}"
@@ -226,6 +229,7 @@ def _row(position: PositionCheck, panel: Panel, levels: Levels) -> str:
         figure(held.maintenance_margin) + escape(unit),
         _price(position.liquidation),
         f'<span class="{level}">{far}</span>',
+        *((sigmas_text(position.sigmas),) if told else ()),
         _bar(ZERO if is_due else position.distance, level, levels),
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -7,6 +7,7 @@ from keelmark.accounts.figures import percent
 from keelmark.accounts.gauge import Gauge, beam, outline
 from keelmark.accounts.levels import Level, Levels
 from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.volatilities import beside
 from keelmark.core.errors import MissingExtra
 from keelmark.core.numbers import ZERO
 
@@ -72,7 +73,8 @@ def _distance_bar(axes: Axes, row: int, position: PositionCheck, levels: Levels)
     length = min(SHOWN_MAX, float(abs(distance)))
     axes.barh(row, length, height=0.62, color=COLOURS[level])
     price = figure_text(position.liquidation.value or ZERO)
-    text = f" {percent(distance, signed=True)} to {price}  {level.value.lower()}"
+    far = beside(percent(distance, signed=True), position.sigmas)
+    text = f" {far} to {price}  {level.value.lower()}"
     axes.text(length, row, text, va="center", color=INK, fontsize=9)
 
 

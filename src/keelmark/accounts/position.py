@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from keelmark.accounts.volatilities import in_sigmas
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.core.margin import PositionMargin
 from keelmark.core.naive import distance_of
@@ -25,6 +26,7 @@ class PositionCheck:
         naive: What a calculator for one position shows, the others' maintenance ignored; `None`
             where no positive price solves it, or nothing else needs margin.
         missing: Why its requirements are unknown, where its bracket table is.
+        deviation: Standard deviation of its coin, fraction; `None` where it is not at hand.
     """
 
     unit_id: str
@@ -34,6 +36,7 @@ class PositionCheck:
     shown: LiquidationPrices | None = None
     naive: Decimal | None = None
     missing: str | None = None
+    deviation: float | None = None
 
     @property
     def maintenance_margin(self) -> Decimal | None:
@@ -59,6 +62,11 @@ class PositionCheck:
         """Liquidation price over what it is a price of, less one: the mark, or the underlying."""
         now = self.liquidation.underlying or self.held.mark_price
         return distance_of(self.liquidation.value, now)
+
+    @property
+    def sigmas(self) -> float | None:
+        """The distance in standard deviations of its coin; `None` where that is not at hand."""
+        return in_sigmas(self.distance, self.deviation)
 
     @property
     def naive_distance(self) -> Decimal | None:

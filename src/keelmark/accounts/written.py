@@ -28,6 +28,7 @@ def written(document: AccountDocument) -> JsonTable:
         "liabilities": _amounts(document.liabilities, "amount"),
         "prices": _figures(document.prices),
         "open_interest": _figures(document.open_interest),
+        "volatilities": _figures(document.volatilities),
         "positions": [_position(row) for row in document.positions],
         "orders": [_order(row) for row in document.orders],
         "accrued_interest": _accrued(document.accrued_interest),

@@ -1,17 +1,21 @@
 """`keelmark check`: how far is this account from liquidation?"""
 
 import json
-from decimal import Decimal
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
+from keelmark.accounts import Account
 from keelmark.accounts.check import AccountCheck, Verdict
 from keelmark.accounts.check import check as check_account
 from keelmark.accounts.levels import Levels
+from keelmark.accounts.volatilities import Volatilities, coins_held
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.options import (
     account_argument,
     account_of,
+    coin_fractions,
     json_option,
     maybe_fraction,
     rulebook_option,
@@ -40,27 +44,42 @@ CODES = {
     help="Amber below this distance.",
 )
 @click.option(
+    "--vol",
+    "deviations",
+    multiple=True,
+    callback=coin_fractions,
+    metavar="COIN=FRACTION",
+    help="Standard deviation of a coin over a day: distances are told in sigmas too.",
+)
+@click.option(
+    "--returns",
+    "source",
+    metavar="PATH",
+    help="Bars or returns by coin, as of `joint`: sigmas from them.",
+)
+@click.option(
     "--bulk",
     is_flag=True,
     help="FILE is a folder of documents, or a file with one a line; JSON is one result a line.",
 )
-def check(
-    *,
-    file: str,
-    as_json: bool,
-    rulebook: str | None,
-    warn: Decimal,
-    amber: Decimal | None,
-    bulk: bool,
-) -> None:
+def check(*, file: str, as_json: bool, bulk: bool, **given: Any) -> None:  # noqa: ANN401 click's values
     """Say how far the account in FILE (JSON or TOML, `-` for standard input) is from liquidation.
 
     Exit code 0 when healthy, 1 inside the warning distance, 2 liquidatable, 3 unknown.
     """
     ctx = click.get_current_context()
+    if given["deviations"] and given["source"]:
+        msg = "--vol and --returns both say how much coins move: give one of the two"
+        raise click.UsageError(msg)
     if bulk:
-        ctx.exit(_bulk(file, Levels.of(warn, amber), rulebook, as_json=as_json))
-    found = check_account(account_of(file, rulebook), warn_distance=warn, amber_distance=amber)
+        ctx.exit(_bulk(file, given, as_json=as_json))
+    account = account_of(file, given["rulebook"])
+    found = check_account(
+        account,
+        warn_distance=given["warn"],
+        amber_distance=given["amber"],
+        volatilities=_volatilities(account, given["deviations"], given["source"]),
+    )
     if as_json:
         _print_json(found)
     else:
@@ -68,14 +87,28 @@ def check(
     ctx.exit(CODES[found.verdict])
 
 
-def _bulk(path: str, levels: Levels, rulebook: str | None, *, as_json: bool) -> ExitCode:
+def _volatilities(
+    account: Account, deviations: dict[str, float], source: str | None
+) -> Volatilities | None:
+    """Return what the options say of how much coins move; `None` where they say nothing."""
+    if source is None:
+        return Volatilities(by_coin=deviations, source="--vol") if deviations else None
+    from keelmark.risk.returns import read_returns  # noqa: PLC0415 heavy, and rarely needed
+
+    return read_returns(source).volatilities(coins_held(account))
+
+
+def _bulk(path: str, given: Mapping[str, Any], *, as_json: bool) -> ExitCode:
     """Check many documents; each names its own rulebook."""
     from keelmark.cli.check_bulk import check_bulk  # noqa: PLC0415 only many need it
 
-    if rulebook is not None:
+    if given["rulebook"] is not None:
         msg = "--rulebook is for one account; with --bulk every document names its own"
         raise click.UsageError(msg)
-    return check_bulk(path, levels, as_json=as_json)
+    if given["deviations"] or given["source"]:
+        msg = "--vol and --returns are for one account; give each document its own `volatilities`"
+        raise click.UsageError(msg)
+    return check_bulk(path, Levels.of(given["warn"], given["amber"]), as_json=as_json)
 
 
 def _print_json(found: AccountCheck) -> None:

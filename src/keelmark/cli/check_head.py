@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import zip_longest
 
-from keelmark.accounts.check import AccountCheck, UnitCheck
+from keelmark.accounts.check import AccountCheck
 from keelmark.accounts.figures import figure, percent
 from keelmark.accounts.gauge import Gauge, gauge_of
+from keelmark.accounts.unit_check import UnitCheck
+from keelmark.accounts.volatilities import beside, in_sigmas
 from keelmark.cli.gauge import large_gauge, small_gauge, water_rows
 from keelmark.cli.painting import GAP, INDENT, painted, wrapped
 from keelmark.core.joint_move import JOINT_REACH
@@ -148,11 +150,12 @@ def _found_moves(unit: UnitCheck) -> list[str]:
     nearest, joint = unit.nearest, unit.joint_move
     if nearest is None:
         return []
-    moved = percent(nearest.distance, signed=True)
+    moved = beside(percent(nearest.distance, signed=True), nearest.sigmas)
     together = f"no move of all together does {JOINT_REACH}"
     if joint is not None and joint.size is not None:
-        step = next(iter(joint.direction.values()))
-        together = f"all together {percent(joint.size * step, signed=True)}"
+        size = joint.signed or ZERO
+        far = beside(percent(size, signed=True), in_sigmas(size, unit.together))
+        together = f"all together {far}"
     one = _only_instrument(unit, moved)
     if one is not None and nearest.coin is None and together.endswith(f" {moved}"):
         return [f"{one} {moved} liquidates"]
@@ -181,13 +184,18 @@ def coin_lines(unit: UnitCheck) -> Iterator[str]:
             p.distance for p in unit.positions if p.held.position.instrument in nearest.coin.symbols
         ]
         if all(abs(far) < abs(d) for d in own if d is not None):
-            yield f"{nearest.coin.words} {percent(far, signed=True)} liquidates"
+            sigmas = in_sigmas(far, unit.coin_deviations.get(coin))
+            yield f"{nearest.coin.words} {beside(percent(far, signed=True), sigmas)} liquidates"
 
 
 def _only_instrument(unit: UnitCheck, moved: str) -> str | None:
     """Return the one instrument a unit holds, where moving it alone is the move shown."""
     symbols = {p.held.position.instrument for p in unit.positions}
-    alone = {percent(p.distance, signed=True) for p in unit.positions if p.distance is not None}
+    alone = {
+        beside(percent(p.distance, signed=True), p.sigmas)
+        for p in unit.positions
+        if p.distance is not None
+    }
     return next(iter(symbols)) if len(symbols) == 1 and moved in alone else None
 
 

@@ -11,10 +11,12 @@ from shlex import quote
 
 import click
 
-from keelmark.accounts.check import AccountCheck, UnitCheck
+from keelmark.accounts.check import AccountCheck
 from keelmark.accounts.figures import brief, figure, percent
 from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
 from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.unit_check import UnitCheck
+from keelmark.accounts.volatilities import sigmas_text
 from keelmark.cli.check_head import account_lines, coin_lines, footnote, head_lines
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.cli.registry import is_available
@@ -61,6 +63,7 @@ def check_lines(found: AccountCheck, file: str, width: int = WIDTH) -> Iterator[
     for number, reason in enumerate(reasons, start=1):
         yield from wrapped(f"({number}) {reason}", width)
     yield from _other_prices(found, width)
+    yield from _sigma_lines(found, width)
     yield from _residual_lines(found, width)
     yield from _naive_lines(found, width)
     for note in (*found.account.notes, *_leg_notes(found), *_option_notes(found)):
@@ -79,6 +82,26 @@ def _other_prices(found: AccountCheck, width: int) -> Iterator[str]:
     if texts:
         listed = "; ".join(f"{symbol} {prices}" for symbol, prices in texts.items())
         yield from wrapped(f"* the nearest of several prices; beyond it {listed}", width)
+
+
+def _sigma_lines(found: AccountCheck, width: int) -> Iterator[str]:
+    """Say what a sigma is, and which coins have none."""
+    known = found.volatilities
+    if known is None:
+        return
+    text = f"sigma: standard deviation of the coin over {known.horizon} ({known.source})"
+    moved = [unit for unit in found.units if len({_coin(p) for p in unit.positions}) > 1]
+    if any(unit.together is not None for unit in moved):
+        how = "as if they moved as one" if known.is_as_one else "as they moved in these returns"
+        text += f"; all together, that of the coins' mean, {how}"
+    coins = dict.fromkeys(map(_coin, found.positions))
+    missing = [coin for coin in coins if known.of_coin(coin) is None]
+    text += f"; none given for {', '.join(missing)}" if missing else ""
+    yield from wrapped(text, width)
+
+
+def _coin(position: PositionCheck) -> str:
+    return position.held.terms.instrument.base
 
 
 def _leg_notes(found: AccountCheck) -> Iterator[str]:
@@ -147,6 +170,7 @@ def _columns(
     """Return the columns; amounts name their asset unless all are in the unit's own currency."""
     asset = Column("in", lambda p: p.held.settle, right=False)
     is_mixed = any(p.held.settle != unit.currency for p in unit.positions)
+    sigma = Column("sigma", lambda p: sigmas_text(p.sigmas), levelled=True)
     bars = Column("", lambda p: _bar(p, unit, levels, bar), right=False, levelled=True)
     return [
         Column("instrument", _name, right=False),
@@ -157,6 +181,7 @@ def _columns(
         Column("maint.", lambda p: _maintenance_cell(p, money)),
         Column("liq. price", lambda p: _price_cell(p, unit, reasons)),
         Column("distance", _distance_cell, levelled=True),
+        *([sigma] if any(p.sigmas is not None for p in unit.positions) else []),
         *([bars] if bar else []),
     ]
 

@@ -33,6 +33,24 @@ def maybe_fraction(ctx: click.Context, param: click.Parameter, value: str | None
     return None if value is None else fraction(ctx, param, value)
 
 
+def coin_fractions(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, float]:
+    """Return fractions by coin, each written as BTC=0.03 or BTC=3%; an option callback."""
+    found: dict[str, float] = {}
+    for value in values:
+        coin, sign, text = value.partition("=")
+        if not coin.strip() or not sign:
+            msg = f"{value!r} names no coin with a fraction; write COIN=0.03 or COIN=3%"
+            raise click.BadParameter(msg, ctx=ctx, param=param)
+        number = fraction(ctx, param, text)
+        if not number:
+            msg = f"{value!r}: a standard deviation is above 0"
+            raise click.BadParameter(msg, ctx=ctx, param=param)
+        found[coin.strip()] = float(number)
+    return found
+
+
 account_argument = click.argument("file", metavar="FILE", type=click.Path())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, decimals as text.")
 

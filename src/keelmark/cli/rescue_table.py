@@ -7,9 +7,9 @@ from shlex import quote
 
 import click
 
-from keelmark.accounts.check import UnitCheck
 from keelmark.accounts.figures import compact, figure, percent
 from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.unit_check import UnitCheck
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.core.numbers import ZERO
 from keelmark.risk.rescues.as_edits import command_words

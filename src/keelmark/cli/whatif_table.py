@@ -7,9 +7,10 @@ from shlex import quote
 
 import click
 
-from keelmark.accounts.check import AccountCheck, UnitCheck
+from keelmark.accounts.check import AccountCheck
 from keelmark.accounts.figures import compact, figure, percent
 from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.unit_check import UnitCheck
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.core.liquidation_price import PriceStatus
 from keelmark.core.numbers import ZERO

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from keelmark.accounts.account import Account
-from keelmark.accounts.check import AccountCheck, UnitCheck, Verdict
+from keelmark.accounts.check import AccountCheck, Verdict
 from keelmark.accounts.check import check as check_account
 from keelmark.accounts.check_document import JsonTable, decimal_text, price_document
 from keelmark.accounts.document import MarginMode
 from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.table import Table
+from keelmark.accounts.unit_check import UnitCheck
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.core.numbers import ZERO, exact, round_to

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.accounts.account import Account
-from keelmark.accounts.check_document import JsonTable, decimal_text
+from keelmark.accounts.check_document import JsonTable, decimal_text, statistic_text
 from keelmark.core.coin_rule import is_curved
 from keelmark.core.errors import InvalidInput
 from keelmark.core.joint_move import JointMove, joint_move
@@ -91,20 +91,16 @@ class NearestMove:
         return {
             "status": self.status.value,
             "unit": self.unit_id,
-            "distance": _text(self.distance),
-            "at_least": _text(self.at_least),
+            "distance": statistic_text(self.distance),
+            "at_least": statistic_text(self.at_least),
             "is_proved": self.is_proved,
             "horizon": self.horizon,
             "method": self.method,
             "moves": {coin: decimal_text(move) for coin, move in (self.moves or {}).items()},
             "prices": {name: decimal_text(price) for name, price in (self.prices or {}).items()},
-            "alone": {coin: _text(far) for coin, far in (self.alone or {}).items()},
+            "alone": {coin: statistic_text(far) for coin, far in (self.alone or {}).items()},
             "reason": self.reason,
         }
-
-
-def _text(value: float | None) -> str | None:
-    return None if value is None else f"{value:.12g}"
 
 
 def find_nearest_move(

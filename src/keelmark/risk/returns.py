@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import InvalidInput, KeelmarkError, UnreadableData, nearest
 from keelmark.risk.symbols import coin_of
 from keelmark.rulebooks import load_rulebook
@@ -75,6 +76,25 @@ class Returns:
         """Return the covariance of these coins, in this order; raises as `betas`."""
         columns = [self._column(coin) for coin in coins]
         return self.covariance[np.ix_(columns, columns)]
+
+    def volatilities(self, coins: Sequence[str]) -> Volatilities:
+        """Return how much those of these coins move that have returns here, and how together.
+
+        A coin is found by its own name or by what it bundles: `kPEPE` moves as `PEPE`.
+        """
+        named = {c: next((n for n in (c, coin_of(c)[0]) if n in self.coins), None) for c in coins}
+        columns = {coin: self._column(name) for coin, name in named.items() if name is not None}
+        matrix = self.covariance
+        return Volatilities(
+            by_coin={coin: float(np.sqrt(matrix[i, i])) for coin, i in columns.items()},
+            covariance={
+                (one, other): float(matrix[i, j])
+                for one, i in columns.items()
+                for other, j in columns.items()
+            },
+            horizon=self.horizon,
+            source=self.source,
+        )
 
     def _column(self, coin: str) -> int:
         if coin not in self.coins:

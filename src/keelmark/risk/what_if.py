@@ -7,13 +7,14 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from keelmark.accounts.account import Account
-from keelmark.accounts.check import AccountCheck, UnitCheck
+from keelmark.accounts.check import AccountCheck
 from keelmark.accounts.check import check as check_account
 from keelmark.accounts.document import AccountDocument
 from keelmark.accounts.figures import percent
 from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.table import Table
+from keelmark.accounts.unit_check import UnitCheck
 from keelmark.core.codes import UnitKind
 from keelmark.core.numbers import ZERO, exact
 from keelmark.risk.apply import applied

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from keelmark.accounts.check import UnitCheck
 from keelmark.accounts.check_document import (
     JsonTable,
     JsonValue,
@@ -10,6 +9,7 @@ from keelmark.accounts.check_document import (
     joint_move_document,
     price_document,
 )
+from keelmark.accounts.unit_check import UnitCheck
 from keelmark.risk.rescues.result import Plan, Rescue, Single, Step
 from keelmark.risk.rescues.standing import Standing
 from keelmark.risk.rescues.target import Target

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from keelmark.accounts import Account
-from keelmark.accounts.check import UnitCheck
 from keelmark.accounts.table import Cell, Table
+from keelmark.accounts.unit_check import UnitCheck
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.edits import Edit

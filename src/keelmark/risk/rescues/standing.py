@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from keelmark.accounts import Account, check
-from keelmark.accounts.check import UnitCheck
+from keelmark.accounts.unit_check import UnitCheck
 from keelmark.core.margin import margin_report
 from keelmark.core.numbers import exact
 from keelmark.core.unit import MarginUnit
