@@ -59,13 +59,20 @@ def test_the_answer_reads_at_a_glance_and_fits_the_terminal(account: Path) -> No
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
     assert lines[0] == "generic@2025-10  cross  rescue: maintenance at most 50 % of equity"
-    assert lines[1].startswith("  now   [")
-    assert lines[2].startswith("  after [")
-    assert lines[3].strip().startswith("PLAN  ")
-    assert "without money: costs" in shown.output
+    assert lines[1].startswith("  now       [")
+    assert lines[2].startswith("  money     [")
+    assert lines[3].startswith("  positions [")
+    assert lines[4] == "  PLAN  two ways: bring money in, or trade positions"
+    words = " ".join(shown.output.split())
+    assert "with money: 3 steps, adds " in words
+    assert " USDT of your own, costs " in words
+    assert "positions only: 2 steps, costs " in words
+    assert words.count("; health 2.0") == 2
+    assert "-> money -> positions" in words
     assert "proof: no plan of these actions costs less than" in shown.output
-    assert lines[-1].strip().startswith("next: `keelmark ")
-    assert [line for line in lines[:-1] if len(line) > 80] == []
+    assert [line for line in lines if line.startswith("  next: `keelmark whatif ")]
+    assert lines[-1].strip().startswith("`keelmark rescue ")
+    assert [line for line in lines[:-1] if len(line) > 80 and "`keelmark" not in line] == []
     assert not [line for line in lines if line != line.rstrip()]
 
 
@@ -84,6 +91,10 @@ def test_json_holds_now_and_after_the_steps_and_the_proof(account: Path) -> None
     assert {single["name"] for single in answer["singles"]} == {"BTCUSDT", "ETHUSDT"}
     held = {p["instrument"]: p for p in answer["positions"]}
     assert held["BTCUSDT"]["before"]["liquidation_price"]["status"] == "price"
+    assert answer["with_money"]["plan"] is None
+    assert answer["with_money"]["reason"] == "bringing money in is not allowed"
+    assert answer["without_money"]["plan"] == answer["plan"]
+    assert answer["without_money"]["positions"] == answer["positions"]
     texts = [value for step in steps for key, value in step.items() if key != "after"]
     assert all(value is None or isinstance(value, str) for value in texts)
 
@@ -119,8 +130,8 @@ def test_what_toxic_closes_would_reach_is_said_with_the_option(account: Path) ->
 
 def test_money_that_must_be_brought_is_not_called_free(account: Path) -> None:
     words = " ".join(run(account, "--target", "50%", "--allow", "deposit").output.split())
-    assert "no fee; 500.00 USDT must be brought" in words
-    assert "costs nothing" not in words
+    assert "PLAN 1 step, adds 500.00 USDT of your own, costs 0.00 USDT" in words
+    assert "positions only: no plan, no action on positions is allowed" in words
 
 
 def test_both_sides_of_a_hedge_are_told_apart(account: Path) -> None:

@@ -98,8 +98,75 @@ def test_with_little_money_the_rest_is_closed_and_all_the_money_used() -> None:
     assert kinds[-1] == (MoveKind.CLOSE, Decimal(-5))  # leaves 500: 6 + 10 = 16 of 39.5
     assert kinds[0][0] is MoveKind.DEPOSIT
     assert kinds[0][1] == Decimal("2.50")  # 29.5 + 2.5 is twice 16
-    assert found.without_money is not None
-    assert [s.amount for s in found.without_money.steps] == [Decimal(-6)]
+    assert found.without_money.plan is not None
+    assert [s.amount for s in found.without_money.plan.steps] == [Decimal(-6)]
+
+
+def test_money_and_positions_are_two_ways_of_equal_rank() -> None:
+    """A deposit is capital and no cost; each way has its own steps, health and prices after."""
+    found = rescue(one_long("60"), HALF)
+    money, positions = found.with_money, found.without_money
+    assert money.plan is not None
+    assert positions.plan is not None
+    assert money.plan.adds == {"USDT": Decimal("52.00")}
+    assert (money.plan.own_money, money.plan.cost.total) == (Decimal(52), Decimal(0))
+    assert positions.plan.adds == {}
+    assert positions.plan.own_money == 0
+    assert [s.kind for s in positions.plan.steps] == [MoveKind.CLOSE]
+    assert positions.plan.cost.total > 0
+    for way in (money, positions):
+        assert way.reason is None
+        assert way.plan is not None
+        assert way.after is not None
+        assert way.after.report is not None
+        assert way.after.report.health.value == way.plan.after.health
+        assert way.edits
+    assert set(found.to_polars()["way"]) == {"with money", "positions only"}
+
+
+@pytest.mark.parametrize(
+    ("options", "money", "positions"),
+    [
+        (CLOSES, "bringing money in is not allowed", None),
+        (RescueOptions(actions=frozenset({Action.DEPOSIT})), None, "no action on positions"),
+        (RescueOptions(kept=frozenset({"AAAUSDT"})), None, "nothing that may be closed"),
+        (RescueOptions(fee=Decimal("0.15")), None, "every close costs more than it frees"),
+        (
+            RescueOptions(deposit_max=Decimal(1), deposit_cost=Decimal("0.9")),
+            "money alone gets no lower than",
+            None,
+        ),
+        (
+            RescueOptions(actions=frozenset({Action.DEPOSIT}), deposit_max=Decimal(1)),
+            "all that is allowed gets no lower than",
+            "no action on positions",
+        ),
+        (replace(CLOSES, actions=frozenset({Action.TRANSFER})), "no money is within", "no action"),
+    ],
+)
+def test_a_way_that_does_not_exist_says_why(
+    options: RescueOptions, money: str | None, positions: str | None
+) -> None:
+    found = rescue(one_long(), HALF, options=options)
+    for way, reason in ((found.with_money, money), (found.without_money, positions)):
+        assert (way.plan is not None) == (reason is None)
+        assert (reason or "") in (way.reason or "")
+        assert (way.plan is None) == (way.after is None)
+
+
+def test_positions_that_do_not_reach_alone_say_how_near_they_come() -> None:
+    impact = Impact(linear=Decimal("0.0001"))
+    found = rescue(one_long("57"), HALF, options=RescueOptions(impacts={"AAAUSDT": impact}))
+    assert found.with_money.plan is not None
+    assert found.without_money.reason is not None
+    assert found.without_money.reason.startswith("trading positions alone gets no lower than")
+    far = rescue(
+        one_long("57"),
+        Target.distance(Decimal("0.3")),
+        options=replace(RescueOptions(), impacts={"AAAUSDT": impact}),
+    )
+    assert far.without_money.reason is not None
+    assert far.without_money.reason.startswith("trading positions alone gets no further than")
 
 
 def test_a_limit_too_low_is_out_of_reach_and_says_what_comes_nearest() -> None:

@@ -116,7 +116,7 @@ def test_the_paths_a_plan_is_held_to_are_those_of_the_check(situation: Situation
     }
     checked = check(account_with(situation))
     size = checked.distance
-    if not size or size > ONE:
+    if not size or size > Decimal("0.999"):  # prices of nothing are none
         return
     near = size * (1 + Decimal("1e-12"))
     totals = [

@@ -1,7 +1,7 @@
 """The terminal view of a rescue: now and after, the steps, every action alone, what is proven."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from shlex import quote
 
@@ -14,8 +14,8 @@ from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.core.numbers import ZERO
 from keelmark.risk.rescues.as_edits import command_words
 from keelmark.risk.rescues.moves import Cost, MoveKind
-from keelmark.risk.rescues.result import Plan, Rescue, RescueStatus, Single, Step
-from keelmark.risk.rescues.standing import Standing
+from keelmark.risk.rescues.result import Plan, Rescue, RescueStatus, Single, Step, Way
+from keelmark.risk.rescues.standing import Standing, unit_check
 
 BAR = 20
 SINGLES_SHOWN = 5
@@ -44,20 +44,42 @@ def rescue_lines(found: Rescue, file: str, width: int = WIDTH) -> Iterator[str]:
     head = f"{found.account.rulebook.name}{GAP}{found.unit.unit_id}{GAP}rescue"
     first, *rest = wrapped(f"{head}: {found.target.text}", width)
     yield from (first.removeprefix(INDENT), *rest)
-    yield bar_line("now", found.standing, before)
-    if found.plan is None:
-        yield from _ending(found, before, width)
-    else:
-        after = found.after
-        yield bar_line("after", found.plan.after, after)
-        yield from _ending(found, before, width)
-        yield from _plan_lines(found, found.plan, before.currency, width)
+    shown = _shown(found)
+    label = max((len(name) for name in ("now", *shown)), default=0)
+    yield bar_line("now".ljust(label), found.standing, before)
+    afters = {name: unit_check(plan.unit, found.account) for name, plan in shown.items()}
+    for name, plan in shown.items():
+        yield bar_line(name.ljust(label), plan.after, afters[name])
+    yield from _ending(found, before, width)
+    if found.status is RescueStatus.PLAN:
+        for name, way in found.ways.items():
+            yield ""
+            yield from _way_lines(name, way, before.currency, width)
+    elif found.plan is not None and found.plan.steps:
         yield ""
-        yield from _price_lines(before, after, width)
+        yield from _step_lines(found.plan, before.currency, width)
+    if found.plan is not None:
+        yield ""
+        yield from _single_lines(found.singles, width)
+        yield ""
+        yield from _price_lines(before, afters, width)
     yield ""
     for note in found.notes:
         yield from wrapped(f"note: {note}", width)
-    yield click.style(f"{INDENT}{next_command(found, file)}", dim=True)
+    for line in next_commands(found, file):
+        yield click.style(f"{INDENT}{line}", dim=True)
+
+
+def _shown(found: Rescue) -> dict[str, Plan]:
+    """Return the plans to show by a short name: both ways, else the only plan there is."""
+    plans = {
+        name: way.plan
+        for name, way in (("money", found.with_money), ("positions", found.without_money))
+        if way.plan is not None
+    }
+    if len(plans) > 1 or found.plan is None:
+        return plans
+    return {"after": found.plan}
 
 
 def bar_line(when: str, standing: Standing, unit: UnitCheck) -> str:
@@ -69,7 +91,7 @@ def bar_line(when: str, standing: Standing, unit: UnitCheck) -> str:
     nearest = standing.distance if standing.distance is not None else unit.distance
     far = "" if nearest is None else f"{GAP}nearest {percent(nearest)}"
     equity = f"equity {compact(standing.equity)} {unit.currency}"
-    return f"{INDENT}{when:<6}[{bar}] {shown:>7}{far}{GAP}{equity}"
+    return f"{INDENT}{when:<5} [{bar}] {shown:>7}{far}{GAP}{equity}"
 
 
 def _ending(found: Rescue, before: UnitCheck, width: int) -> Iterator[str]:
@@ -90,9 +112,21 @@ def _sentence(found: Rescue, before: UnitCheck) -> str:
         if not found.plan.steps:
             how = "nothing that is allowed brings the target nearer"
         return f"{_without_options(found)}{how}{_beyond(found, before)}"
-    count = len(found.plan.steps)
-    steps = f"{count} step{'s' if count > 1 else ''}"
-    return f"{steps}, {cost_text(found.plan.cost, before.currency)}"
+    if found.with_money.plan is not None and found.without_money.plan is not None:
+        return "two ways: bring money in, or trade positions"
+    return _way_sentence(found.plan, before.currency)
+
+
+def _way_sentence(plan: Plan, currency: str) -> str:
+    """Return what a plan takes: money that stays one's own apart from what is lost."""
+    count = len(plan.steps)
+    words = [f"{count} step{'s' if count > 1 else ''}"]
+    moved = plan.money - plan.own_money
+    if plan.own_money:
+        words.append(f"adds {figure(plan.own_money)} {currency} of your own")
+    if moved:
+        words.append(f"moves {figure(moved)} {currency} from other units")
+    return ", ".join([*words, cost_text(plan.cost, currency)])
 
 
 def _without_options(found: Rescue) -> str:
@@ -137,16 +171,24 @@ def cost_text(cost: Cost, currency: str) -> str:
 # --- The plan -------------------------------------------------------------------------------
 
 
-def _plan_lines(found: Rescue, plan: Plan, currency: str, width: int) -> Iterator[str]:
-    yield ""
-    if plan.steps:
-        heads = ("step", "", f"worth, {currency}", "cost", "used after")
-        yield from _aligned([heads, *map(_step_row, plan.steps)], width, left=2)
-        yield ""
-    yield from _other_lines(found, currency, width)
-    if plan.bound is not None and found.status is RescueStatus.PLAN:
-        yield from wrapped(_proof(plan, currency), width)
-    yield from _single_lines(found.singles, width)
+def _way_lines(name: str, way: Way, currency: str, width: int) -> Iterator[str]:
+    """Return one of the two ways: what it takes and leaves, its steps and proof, or why none."""
+    if way.plan is None:
+        yield from wrapped(f"{name}: no plan, {way.reason}", width)
+        return
+    plan = way.plan
+    health = (
+        "" if plan.after.health is None else f"; health {figure(plan.after.health, digits=3)} after"
+    )
+    yield from wrapped(f"{name}: {_way_sentence(plan, currency)}{health}", width)
+    yield from _step_lines(plan, currency, width)
+    if plan.bound is not None:
+        yield from wrapped(_proof(plan, currency), width, 2)
+
+
+def _step_lines(plan: Plan, currency: str, width: int) -> Iterator[str]:
+    heads = ("step", "", f"worth, {currency}", "cost", "used after")
+    yield from _aligned([heads, *map(_step_row, plan.steps)], width, left=2, depth=2)
 
 
 def _step_row(step: Step) -> Row:
@@ -182,22 +224,11 @@ def _exact(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _other_lines(found: Rescue, currency: str, width: int) -> Iterator[str]:
-    """Return the plan without new money, in one sentence."""
-    other = found.without_money
-    if other is None:
-        return
-    steps = "; ".join(f"{what} {amount}" for what, amount in map(step_words, other.steps))
-    yield from wrapped(f"without money: {cost_text(other.cost, currency)}: {steps}", width)
-
-
 def _proof(plan: Plan, currency: str) -> str:
     bound = plan.bound or ZERO
     gap = plan.gap or ZERO
     if not plan.cost.total:
-        if not plan.money:
-            return "proof: no fee and no slippage"
-        return f"no fee; {figure(plan.money)} {currency} must be brought"
+        return "proof: no fee and no slippage"
     close = "this plan is the cheapest" if not gap else f"this plan is within {figure(gap)} of it"
     return f"proof: no plan of these actions costs less than {figure(bound)} {currency}; {close}"
 
@@ -230,16 +261,17 @@ def _single_row(single: Single) -> Row:
 # --- Prices ---------------------------------------------------------------------------------
 
 
-def _price_lines(before: UnitCheck, after: UnitCheck, width: int) -> Iterator[str]:
+def _price_lines(before: UnitCheck, afters: Mapping[str, UnitCheck], width: int) -> Iterator[str]:
     """Return the liquidation prices now and after, for every position held before or after."""
-    names = dict.fromkeys((*map(_name, before.positions), *map(_name, after.positions)))
+    units = (before, *afters.values())
+    names = dict.fromkeys(_name(position) for unit in units for position in unit.positions)
     if not names:
         return
-    heads = ("instrument", "liq. price", "-> after", "distance", "-> after")
-    pairs = [(name, _named(before, name), _named(after, name)) for name in names]
+    labels = ["-> after"] if len(afters) == 1 else [f"-> {name}" for name in afters]
+    heads = ("instrument", "liq. price", *labels, "distance", *labels)
     rows = [
-        (name, _price(now), _price(then), _distance(now), _distance(then))
-        for name, now, then in pairs
+        (name, *(shown(_named(unit, name)) for shown in (_price, _distance) for unit in units))
+        for name in names
     ]
     yield from _aligned([heads, *rows], width, left=1)
 
@@ -279,12 +311,16 @@ def _aligned(rows: Sequence[Row], width: int, *, left: int, depth: int = 1) -> I
         yield (INDENT * depth + gap.join(cells)).rstrip()
 
 
-def next_command(found: Rescue, file: str) -> str:
-    """Return the command a reader is likely to want next."""
+def next_commands(found: Rescue, file: str) -> Iterator[str]:
+    """Yield the commands a reader is likely to want next: of each way, what it leads to."""
     name = quote(file)
-    if found.status is RescueStatus.PLAN and found.plan is not None:
-        if len(found.plan.steps) <= STEPS_IN_COMMAND:
-            words = command_words(found.edits)
-            return f"next: `keelmark whatif {name} {words}`"
-        return f"next: `keelmark rescue {name} --json`"
-    return f"next: `keelmark explain {name} maintenance`"
+    if found.status is not RescueStatus.PLAN:
+        yield f"next: `keelmark explain {name} maintenance`"
+        return
+    ways = [way for way in found.ways.values() if way.plan is not None]
+    short = [w for w in ways if w.plan is not None and len(w.plan.steps) <= STEPS_IN_COMMAND]
+    commands = [f"`keelmark whatif {name} {command_words(way.edits)}`" for way in short]
+    if len(short) < len(ways):
+        commands.append(f"`keelmark rescue {name} --json`")
+    for number, command in enumerate(commands):
+        yield f"{'      ' if number else 'next: '}{command}"

@@ -2,7 +2,7 @@
 
 from keelmark.risk.rescues.options import Action, Hedge, Impact, Money, RescueOptions
 from keelmark.risk.rescues.rescue import rescue
-from keelmark.risk.rescues.result import Plan, Rescue, RescueStatus, Single, Step
+from keelmark.risk.rescues.result import Plan, Rescue, RescueStatus, Single, Step, Way
 from keelmark.risk.rescues.standing import Standing
 from keelmark.risk.rescues.target import Target, TargetKind
 
@@ -20,5 +20,6 @@ __all__ = [
     "Step",
     "Target",
     "TargetKind",
+    "Way",
     "rescue",
 ]

@@ -10,14 +10,14 @@ from keelmark.accounts.check_document import (
     price_document,
 )
 from keelmark.accounts.unit_check import UnitCheck
-from keelmark.risk.rescues.result import Plan, Rescue, Single, Step
+from keelmark.risk.rescues.result import Plan, Rescue, Single, Step, Way
 from keelmark.risk.rescues.standing import Standing
 from keelmark.risk.rescues.target import Target
 
 
 def rescue_document(found: Rescue) -> JsonTable:
     """Return the whole answer of a rescue."""
-    target = found.target
+    target, before, after = found.target, found.before, found.after
     table: JsonTable = {
         "rulebook": found.account.rulebook.name,
         "unit": found.unit.unit_id,
@@ -26,19 +26,30 @@ def rescue_document(found: Rescue) -> JsonTable:
         "before": standing_document(found.standing),
         "after": None if found.plan is None else standing_document(found.plan.after),
         "plan": None if found.plan is None else plan_document(found.plan),
-        "without_money": None
-        if found.without_money is None
-        else plan_document(found.without_money),
+        "with_money": way_document(found.with_money, before),
+        "without_money": way_document(found.without_money, before),
         "with_toxic": None if found.with_toxic is None else plan_document(found.with_toxic),
         "singles": [single_document(single) for single in found.singles],
-        "positions": _positions(found.before, found.after),
+        "positions": _positions(before, after),
         "joint_move": {
-            "before": joint_move_document(found.before.joint_move),
-            "after": joint_move_document(found.after.joint_move),
+            "before": joint_move_document(before.joint_move),
+            "after": joint_move_document(after.joint_move),
         },
         "notes": list(found.notes),
     }
     return table
+
+
+def way_document(way: Way, before: UnitCheck) -> JsonTable:
+    """Return one of the two ways: its plan and how the unit then stands, or why there is none."""
+    after = way.after
+    return {
+        "reason": way.reason,
+        "plan": None if way.plan is None else plan_document(way.plan),
+        "after": None if way.plan is None else standing_document(way.plan.after),
+        "positions": [] if after is None else _positions(before, after),
+        "joint_move": None if after is None else joint_move_document(after.joint_move),
+    }
 
 
 def target_document(target: Target) -> JsonTable:
@@ -71,6 +82,8 @@ def plan_document(plan: Plan) -> JsonTable:
         "capital": decimal_text(plan.cost.capital),
         "cost": decimal_text(plan.cost.total),
         "money": decimal_text(plan.money),
+        "own_money": decimal_text(plan.own_money),
+        "adds": {asset: decimal_text(amount) for asset, amount in plan.adds.items()},
         "lower_bound": decimal_text(plan.bound),
         "gap": decimal_text(plan.gap),
     }

@@ -26,6 +26,7 @@ from keelmark.risk.rescues.solve import Solved, solve
 from keelmark.risk.rescues.standing import Standing, standing_for
 from keelmark.risk.rescues.steps import plan_of
 from keelmark.risk.rescues.target import Target, TargetKind, alive_aim
+from keelmark.risk.rescues.ways import no_ways, ways_of
 
 DEFAULT_TARGET = Target.both(Decimal("0.5"), WARN_DISTANCE)
 """Out of the warning distance of `keelmark check`, and half of equity in use at most."""
@@ -105,6 +106,7 @@ def _room(found: Standing, target: Target) -> Decimal:
 
 def _answer(question: Question, standing: Standing) -> Rescue:
     account, target = question.account, question.target
+    none = no_ways(question, "the unit is at the target already")
     base = Rescue(
         account=account,
         target=target,
@@ -112,7 +114,8 @@ def _answer(question: Question, standing: Standing) -> Rescue:
         unit=question.unit,
         standing=standing,
         plan=None,
-        without_money=None,
+        with_money=none.with_money,
+        without_money=none.without_money,
         with_toxic=None,
         singles=(),
         rescued=account,
@@ -123,17 +126,25 @@ def _answer(question: Question, standing: Standing) -> Rescue:
     if standing.meets(target):
         return base
     if not standing.is_settled and not standing.is_liquidatable:
-        return replace(base, status=RescueStatus.UNKNOWN)
+        none = no_ways(question, "the distance of this unit cannot be solved")
+        return replace(
+            base,
+            status=RescueStatus.UNKNOWN,
+            with_money=none.with_money,
+            without_money=none.without_money,
+        )
     prepared = prepare(question)
     problem, solved, after = _verified(prepared.problem, question)
     plan = plan_of(problem, solved, after, account)
     status = _status(solved, after, target)
+    ways = ways_of(question, prepared, (status, plan), lambda rest: _planned(rest, question))
     return replace(
         base,
         status=status,
         plan=plan,
+        with_money=ways.with_money,
+        without_money=ways.without_money,
         with_toxic=_with_toxic(question) if status is RescueStatus.OUT_OF_REACH else None,
-        without_money=_without_money(problem, plan, question),
         singles=singles_of(prepared, problem, question, solved.alone),
         rescued=_rescued(account, question.unit, plan),
     )
@@ -206,26 +217,19 @@ def _with_toxic(question: Question) -> Plan | None:
     if options.toxic or not options.allows(Action.CLOSE):
         return None
     asked = replace(question, options=replace(options, toxic=True))
-    problem, solved, after = _verified(prepare(asked).problem, asked)
-    if _status(solved, after, question.target) is not RescueStatus.PLAN:
-        return None
-    return plan_of(problem, solved, after, question.account)
+    status, plan = _planned(prepare(asked).problem, asked)
+    return plan if status is RescueStatus.PLAN else None
+
+
+def _planned(problem: Problem, question: Question) -> tuple[RescueStatus, Plan]:
+    """Return how a problem ends, and its plan or what comes nearest."""
+    problem, solved, after = _verified(problem, question)
+    status = _status(solved, after, question.target)
+    return status, plan_of(problem, solved, after, question.account)
 
 
 def _slackened(problem: Problem, missed: Standing) -> Problem:
     return problem.with_slack(LAST_DIGITS * (abs(missed.equity) + missed.maintenance))
-
-
-def _without_money(problem: Problem, plan: Plan, question: Question) -> Plan | None:
-    """Return the cheapest plan that brings no money in, where the plan does and one exists."""
-    trades = [move for move in problem.moves if not move.kind.is_money]
-    if not plan.money or not trades:
-        return None
-    rest = problem.with_moves(trades)
-    rest, solved, after = _verified(rest, question)
-    if not (solved.reaches and after.meets(question.target)):
-        return None
-    return plan_of(rest, solved, after, question.account)
 
 
 def _rescued(account: Account, unit: MarginUnit, plan: Plan) -> Account:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+OWN = frozenset({MoveKind.DEPOSIT, MoveKind.WALLET})
+"""Money from outside of the account."""
+
+
 class RescueStatus(StrEnum):
     """How a rescue ends."""
 
@@ -82,12 +86,54 @@ class Plan:
     after: Standing
 
     @property
+    def adds(self) -> dict[str, Decimal]:
+        """What is brought in of one's own, by asset: capital, no cost."""
+        found: dict[str, Decimal] = {}
+        for step in self.steps:
+            if step.kind in OWN:
+                found[step.name] = found.get(step.name, ZERO) + step.amount
+        return found
+
+    @property
+    def own_money(self) -> Decimal:
+        """The same, valuation currency; what other units of the account give is not in it."""
+        with exact():
+            return sum((step.notional for step in self.steps if step.kind in OWN), ZERO)
+
+    @property
     def gap(self) -> Decimal | None:
         """What the plan can cost more than the cheapest there is, valuation currency."""
         if self.bound is None:
             return None
         with exact():
             return max(ZERO, self.cost.total - self.bound)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One of the two ways out, with money or with positions only; neither ranks before the other.
+
+    Attributes:
+        account: The account as given.
+        plan: The plan of least cost of this way; `None` where there is none.
+        reason: Why there is none.
+    """
+
+    account: Account
+    plan: Plan | None = None
+    reason: str | None = None
+
+    @property
+    def after(self) -> UnitCheck | None:
+        """The check of the unit afterwards, with its liquidation prices; computed when asked."""
+        return None if self.plan is None else unit_check(self.plan.unit, self.account)
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The plan as edits for `whatif`."""
+        from keelmark.risk.rescues.as_edits import edits_of  # noqa: PLC0415 it reads this module
+
+        return () if self.plan is None else edits_of(self.plan, self.account)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +161,10 @@ class Rescue:
         status: How it ends.
         unit: The unit as it is.
         standing: How it stands.
-        plan: What to do; `None` where nothing needs doing.
-        without_money: The cheapest plan that brings no money in, where `plan` does and one exists.
+        plan: The plan of least cost of everything that is allowed, own money being no cost, or
+            what comes nearest; `None` where nothing needs doing.
+        with_money: The plan that brings money in, or why there is none.
+        without_money: The plan of positions only, equal in rank, or why there is none.
         with_toxic: The plan that reaches with closes that lower the excess, where `plan` does not
             and they are not allowed.
         singles: Every action alone, those that reach first, cheapest first.
@@ -130,7 +178,8 @@ class Rescue:
     unit: MarginUnit
     standing: Standing
     plan: Plan | None
-    without_money: Plan | None
+    with_money: Way
+    without_money: Way
     with_toxic: Plan | None
     singles: tuple[Single, ...]
     rescued: Account
@@ -149,9 +198,12 @@ class Rescue:
     @property
     def edits(self) -> tuple[Edit, ...]:
         """The plan as edits: `whatif(account, *edits)` shows the account it leads to."""
-        from keelmark.risk.rescues.as_edits import edits_of  # noqa: PLC0415 it reads this module
+        return Way(account=self.account, plan=self.plan).edits
 
-        return () if self.plan is None else edits_of(self.plan, self.account)
+    @property
+    def ways(self) -> dict[str, Way]:
+        """Both ways by name."""
+        return {"with money": self.with_money, "positions only": self.without_money}
 
     @property
     def cheapest_single(self) -> Single | None:
@@ -160,9 +212,12 @@ class Rescue:
 
     @property
     def steps_table(self) -> Table:
-        """The steps in order."""
-        steps = () if self.plan is None else self.plan.steps
-        return Table.of(f"{self.status.value}: {self.target.text}", COLUMNS, [*map(_cells, steps)])
+        """The steps of both ways in order; where neither reaches, of what comes nearest."""
+        plans = {name: way.plan for name, way in self.ways.items() if way.plan is not None}
+        if not plans and self.plan is not None:
+            plans = {"nearest": self.plan}
+        rows = [(name, *_cells(step)) for name, plan in plans.items() for step in plan.steps]
+        return Table.of(f"{self.status.value}: {self.target.text}", ("way", *COLUMNS), rows)
 
     @property
     def singles_table(self) -> Table:
