@@ -57,6 +57,8 @@ EVERYTHING: dict[str, Any] = {
     ],
     "open_interest": {"BTCUSDT": "1000000"},
     "volatilities": {"BTC": "0.025"},
+    "prices_as_of": "2025-10-10T21:16:00Z",
+    "historical": True,
     "accrued_interest": {"USDT": "1", "ETH": "0.1"},
     "accrued_funding": "-2.5",
     "venue_reported": {"equity": "14000", "liquidation_price": {"BTCUSDT": "42000"}},

@@ -90,7 +90,7 @@ def test_a_warning_distance_that_is_no_fraction_is_refused(warn: str) -> None:
 def test_the_table_is_the_one_of_the_guide() -> None:
     done = invoke(EXAMPLE)
     assert done.output == (
-        "generic@2025-10  cross\n"
+        "generic@2025-10  cross  no time given\n"
         "  RED  all together -7.7 % liquidates\n"
         "\n"
         "  |--------| 100 % liquidation, 91 % ends  equity          1,030,895.56 USDT\n"
@@ -327,7 +327,7 @@ def test_the_next_command_can_be_pasted_whatever_the_file_is_called() -> None:
 def test_each_unit_has_its_own_headline() -> None:
     isolated = {**EXAMPLE["positions"][0], "margin_mode": "isolated", "isolated_margin": "500000"}
     text = "\n".join(lines({**EXAMPLE, "positions": [isolated, EXAMPLE["positions"][1]]}, 80))
-    assert "generic@2025-10  cross\n" in text
+    assert "generic@2025-10  cross  no time given\n" in text
     assert "generic@2025-10  isolated:ETHUSDT  equity" in text
     assert re.search(r"\\[#-]{10}/", text)  # its gauge in a line
 

@@ -20,6 +20,7 @@ from keelmark.accounts.check import AccountCheck, check
 from keelmark.accounts.check_document import JsonTable, check_document
 from keelmark.accounts.document import AccountDocument, read_document
 from keelmark.accounts.levels import WARN_DISTANCE, Levels
+from keelmark.accounts.snapshot_age import Freshness
 from keelmark.core.errors import InvalidInput, KeelmarkError
 
 BATCH = 250
@@ -54,10 +55,12 @@ class BulkTerms:
     Attributes:
         levels: Distances at which the words change.
         reasons: Whether to look for likeliest reasons of differences.
+        freshness: When a document is called stale.
     """
 
     levels: Levels = field(default_factory=Levels)
     reasons: bool = False
+    freshness: Freshness = field(default_factory=Freshness)
 
 
 def check_many(
@@ -66,6 +69,7 @@ def check_many(
     warn_distance: Decimal | None = None,
     amber_distance: Decimal | None = None,
     reasons: bool = False,
+    freshness: Freshness | None = None,
 ) -> list[Checked]:
     """Return the check of each document, in order; one that cannot be read says why.
 
@@ -74,9 +78,14 @@ def check_many(
         warn_distance: As of `check`.
         amber_distance: As of `check`.
         reasons: As of `check`; off here.
+        freshness: As of `check`.
     """
     red = WARN_DISTANCE if warn_distance is None else warn_distance
-    terms = BulkTerms(levels=Levels.of(red, amber_distance), reasons=reasons)
+    terms = BulkTerms(
+        levels=Levels.of(red, amber_distance),
+        reasons=reasons,
+        freshness=freshness or Freshness(),
+    )
     return [check_one(f"document {i}", source, terms) for i, source in enumerate(documents)]
 
 
@@ -89,6 +98,7 @@ def check_one(name: str, source: Source, terms: BulkTerms) -> Checked:
             warn_distance=terms.levels.red,
             amber_distance=terms.levels.amber,
             reasons=terms.reasons,
+            freshness=terms.freshness,
         )
     except KeelmarkError as error:
         return Checked(name=name, error=str(error))

@@ -11,6 +11,7 @@ from keelmark.accounts.gauge import Gauge, gauge_of
 from keelmark.accounts.levels import WARN_DISTANCE, WORST_FIRST, Level, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.residuals import Residual, residuals_of
+from keelmark.accounts.snapshot_age import Freshness, SnapshotAge
 from keelmark.accounts.table import POSITION_COLUMNS, REQUIREMENTS, Table, position_cells
 from keelmark.accounts.unit_check import UnitCheck, check_unit, with_sigmas
 from keelmark.accounts.volatilities import Volatilities, volatilities_of
@@ -48,6 +49,7 @@ class AccountCheck:
         levels: Distances at which the words change; red is the warning distance.
         volatilities: What distances are told in standard deviations by; `None` where none are at
             hand.
+        age: How old the document is.
     """
 
     account: Account
@@ -55,6 +57,12 @@ class AccountCheck:
     residuals: tuple[Residual, ...]
     levels: Levels = field(default_factory=Levels)
     volatilities: Volatilities | None = None
+    age: SnapshotAge = field(compare=False)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must be known before acting on it: that it is stale, or of several instants."""
+        return self.age.warnings
 
     @property
     def warn_distance(self) -> Decimal:
@@ -217,7 +225,7 @@ class AccountCheck:
     def _panel(self, unit: UnitCheck) -> "Panel":
         from keelmark.accounts.notebook import Panel  # noqa: PLC0415 only notebooks need it
 
-        as_of = "" if self.account.as_of is None else f", {self.account.as_of:%Y-%m-%d %H:%M} UTC"
+        as_of = f", {self.age.words}" if self.age.words else ""
         return Panel(
             title=f"{self.account.rulebook.name}, {unit.unit.unit_id}{as_of}",
             currency=unit.currency,
@@ -230,7 +238,8 @@ class AccountCheck:
         )
 
     def _notes(self) -> Iterator[str]:
-        """Yield what differs from the venue, with its reason, and what was assumed."""
+        """Yield what is stale, what differs from the venue, with its reason, what was assumed."""
+        yield from self.warnings
         for residual in self.residuals:
             if not residual.matches:
                 yield f"{residual.number}: {residual.beside}. {residual.likely_reason}"
@@ -253,6 +262,7 @@ def check(
     amber_distance: Decimal | None = None,
     reasons: bool = True,
     volatilities: Volatilities | None = None,
+    freshness: Freshness | None = None,
 ) -> AccountCheck:
     """Return every margin figure of an account, and how far it is from liquidation.
 
@@ -263,6 +273,8 @@ def check(
             told otherwise.
         reasons: Whether to look for the likeliest reason of each figure of the venue that differs.
         volatilities: Deviations that distances are told in; those of the document where left out.
+        freshness: From which age on the document is called stale, and by which clock; five
+            minutes by this machine's where left out.
 
     Raises:
         InvalidInput: Amber begins nearer than red.
@@ -280,7 +292,12 @@ def check(
 
         residuals = explained(account, [unit.report for unit in units], residuals)
     return AccountCheck(
-        account=account, units=units, residuals=residuals, levels=levels, volatilities=known
+        account=account,
+        units=units,
+        residuals=residuals,
+        levels=levels,
+        volatilities=known,
+        age=SnapshotAge.of(account.document, freshness or Freshness()),
     )
 
 

@@ -1,11 +1,13 @@
 """The machine-readable result of `keelmark check`: decimal strings, three-state prices."""
 
+from datetime import datetime
 from decimal import Context, Decimal
 
 from keelmark.accounts.agreement import Likely
 from keelmark.accounts.check import AccountCheck
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.residuals import Residual
+from keelmark.accounts.snapshot_age import SnapshotAge
 from keelmark.accounts.unit_check import UnitCheck
 from keelmark.accounts.volatilities import Volatilities, in_sigmas
 from keelmark.core.coin_move import CoinMove
@@ -46,7 +48,8 @@ def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTa
     account = check.account
     document: JsonTable = {
         "rulebook": account.rulebook.name,
-        "as_of": f"{account.as_of:%Y-%m-%dT%H:%M:%SZ}" if account.as_of else None,
+        "as_of": _instant(account.as_of),
+        "snapshot": age_document(check.age),
         "verdict": check.verdict.value,
         "is_liquidatable": check.is_liquidatable,
         "distance": decimal_text(check.distance),
@@ -81,6 +84,24 @@ def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTa
             for u in check.units
         ]
     return document
+
+
+def age_document(age: SnapshotAge) -> JsonTable:
+    """Return how old a document is; no age where it gives no instant, or the past is meant."""
+    seconds = None if age.age is None else str(int(age.age.total_seconds()))
+    return {
+        "as_of": _instant(age.as_of),
+        "prices_as_of": _instant(age.prices_as_of),
+        "historical": age.historical,
+        "age_seconds": seconds,
+        "max_age_seconds": str(int(age.max_age.total_seconds())),
+        "is_stale": age.is_stale,
+        "warnings": list(age.warnings),
+    }
+
+
+def _instant(time: datetime | None) -> str | None:
+    return None if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _moves(unit: UnitCheck) -> JsonTable:

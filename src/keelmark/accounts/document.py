@@ -129,6 +129,8 @@ class AccountDocument:
     Attributes:
         venue: Rulebook reference.
         as_of: Time of the snapshot, UTC.
+        prices_as_of: Time of its prices, UTC, where that is another.
+        historical: Whether a past instant is meant: then nothing in it is stale.
         collateral: Balance by asset.
         liabilities: Amount owed by asset, positive.
         prices: Price by asset, index or instrument.
@@ -148,6 +150,8 @@ class AccountDocument:
 
     venue: str
     as_of: datetime | None = None
+    prices_as_of: datetime | None = None
+    historical: bool = False
     collateral: Mapping[str, Decimal] = field(default_factory=dict)
     liabilities: Mapping[str, Decimal] = field(default_factory=dict)
     prices: Mapping[str, Decimal] = field(default_factory=dict)
@@ -207,6 +211,8 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
     document = AccountDocument(
         venue=root.text("venue", required=True) or "",
         as_of=root.time("as_of"),
+        prices_as_of=root.time("prices_as_of"),
+        historical=bool(root.flag("historical")),
         collateral=_amounts(root, "collateral", "balance", weights),
         liabilities=_amounts(root, "liabilities", "amount"),
         prices=root.numbers("prices", above=0),

@@ -23,6 +23,8 @@ def written(document: AccountDocument) -> JsonTable:
     table: JsonTable = {
         "venue": document.venue,
         "as_of": _text(document.as_of),
+        "prices_as_of": _text(document.prices_as_of),
+        "historical": document.historical,
         "account_mode": _text(document.account_mode),
         "collateral": _collateral(document),
         "liabilities": _amounts(document.liabilities, "amount"),

@@ -10,6 +10,7 @@ from keelmark.accounts import Account
 from keelmark.accounts.check import AccountCheck, Verdict
 from keelmark.accounts.check import check as check_account
 from keelmark.accounts.levels import Levels
+from keelmark.accounts.snapshot_age import Freshness
 from keelmark.accounts.volatilities import Volatilities, coins_held
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.options import (
@@ -19,6 +20,7 @@ from keelmark.cli.options import (
     json_option,
     maybe_fraction,
     rulebook_option,
+    span,
     warn_option,
 )
 
@@ -42,6 +44,16 @@ CODES = {
     envvar="KEELMARK_AMBER",
     show_envvar=True,
     help="Amber below this distance.",
+)
+@click.option(
+    "--max-age",
+    callback=span,
+    default="5m",
+    show_default=True,
+    envvar="KEELMARK_MAX_AGE",
+    show_envvar=True,
+    metavar="SPAN",
+    help="Say that a snapshot older than this is stale: 90s, 5m, 2h, 1d; 0 never.",
 )
 @click.option(
     "--vol",
@@ -79,6 +91,7 @@ def check(*, file: str, as_json: bool, bulk: bool, **given: Any) -> None:  # noq
         warn_distance=given["warn"],
         amber_distance=given["amber"],
         volatilities=_volatilities(account, given["deviations"], given["source"]),
+        freshness=Freshness(max_age=given["max_age"]),
     )
     if as_json:
         _print_json(found)
@@ -100,7 +113,8 @@ def _volatilities(
 
 def _bulk(path: str, given: Mapping[str, Any], *, as_json: bool) -> ExitCode:
     """Check many documents; each names its own rulebook."""
-    from keelmark.cli.check_bulk import check_bulk  # noqa: PLC0415 only many need it
+    from keelmark.accounts.bulk import BulkTerms  # noqa: PLC0415 only many need it
+    from keelmark.cli.check_bulk import check_bulk  # noqa: PLC0415 as above
 
     if given["rulebook"] is not None:
         msg = "--rulebook is for one account; with --bulk every document names its own"
@@ -108,7 +122,11 @@ def _bulk(path: str, given: Mapping[str, Any], *, as_json: bool) -> ExitCode:
     if given["deviations"] or given["source"]:
         msg = "--vol and --returns are for one account; give each document its own `volatilities`"
         raise click.UsageError(msg)
-    return check_bulk(path, Levels.of(given["warn"], given["amber"]), as_json=as_json)
+    terms = BulkTerms(
+        levels=Levels.of(given["warn"], given["amber"]),
+        freshness=Freshness(max_age=given["max_age"]),
+    )
+    return check_bulk(path, terms, as_json=as_json)
 
 
 def _print_json(found: AccountCheck) -> None:

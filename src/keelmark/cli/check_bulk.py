@@ -11,7 +11,6 @@ from keelmark.accounts.bulk import BulkTerms, sources, summaries
 from keelmark.accounts.check import Verdict
 from keelmark.accounts.check_document import JsonTable
 from keelmark.accounts.figures import figure, percent
-from keelmark.accounts.levels import Levels
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.painting import GAP, INDENT, painted, say, wrapped
 
@@ -27,12 +26,12 @@ CODES = (
 """The exit code is of the first verdict that any document has; `None` is of one without."""
 
 
-def check_bulk(path: str, levels: Levels, *, as_json: bool) -> ExitCode:
+def check_bulk(path: str, terms: BulkTerms, *, as_json: bool) -> ExitCode:
     """Print what many documents come to; JSON is one result a line, in their order.
 
     Args:
         path: A folder, or a file with one document a line.
-        levels: Distances at which the words change.
+        terms: How each is checked.
         as_json: Whether to print JSON lines instead of the table.
 
     Raises:
@@ -40,7 +39,7 @@ def check_bulk(path: str, levels: Levels, *, as_json: bool) -> ExitCode:
     """
     verdicts: Counter[object] = Counter()
     rows: list[JsonTable] = []
-    for result in summaries(sources(path), BulkTerms(levels=levels)):
+    for result in summaries(sources(path), terms):
         verdicts[result["verdict"]] += 1
         if as_json:
             click.echo(json.dumps(result))
@@ -56,6 +55,11 @@ def _print_table(rows: Sequence[JsonTable], verdicts: Counter[object]) -> None:
     named = [f"{verdicts[verdict.value]:,} {verdict.value}" for verdict in Verdict]
     unread = [row for row in rows if row["verdict"] is None]
     say(f"{len(rows):,} accounts: {', '.join(named)}, {len(unread):,} unreadable")
+    stale = sum(_is_stale(row) for row in rows)
+    if stale:
+        say(
+            painted(f"STALE: {stale:,} of them; `snapshot` of --json says how old each is", "AMBER")
+        )
     nearest = sorted((row for row in rows if row["verdict"] is not None), key=_nearness)[:SHOWN]
     if nearest:
         say("")
@@ -64,6 +68,11 @@ def _print_table(rows: Sequence[JsonTable], verdicts: Counter[object]) -> None:
     for row in unread:
         for line in wrapped(f"{row['name']}: {row['error']}", 80):
             say(line)
+
+
+def _is_stale(row: JsonTable) -> bool:
+    snapshot = row.get("snapshot")
+    return isinstance(snapshot, dict) and snapshot["is_stale"] is True
 
 
 def _nearness(row: JsonTable) -> tuple[bool, Decimal]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import zip_longest
 
+import click
+
 from keelmark.accounts.check import AccountCheck
 from keelmark.accounts.figures import figure, percent
 from keelmark.accounts.gauge import Gauge, gauge_of
@@ -47,9 +49,9 @@ def account_lines(found: AccountCheck, width: int) -> Iterator[str]:
 
 def _identity(found: AccountCheck, unit: UnitCheck) -> Iterator[str]:
     """Return the first line: rulebook, unit and time."""
-    as_of = found.account.as_of
-    time = "" if as_of is None else f"{GAP}{as_of:%Y-%m-%d %H:%M} UTC"
-    yield f"{found.account.rulebook.name}{GAP}{unit.unit.unit_id}{time}"
+    time = found.age.words
+    age = f"{GAP}{click.style(time, dim=True)}" if time else ""
+    yield f"{found.account.rulebook.name}{GAP}{unit.unit.unit_id}{age}"
 
 
 def headlines(found: AccountCheck, unit: UnitCheck, width: int) -> list[str]:

@@ -53,6 +53,7 @@ def print_check(found: AccountCheck, file: str) -> None:
 def check_lines(found: AccountCheck, file: str, width: int = WIDTH) -> Iterator[str]:
     """Return the view line by line, to fit a width."""
     reasons: list[str] = []
+    yield from _warning_lines(found, width)
     if not found.units:
         yield f"{found.account.rulebook.name}  no collateral and no positions"
     if len(found.units) > 1:
@@ -70,6 +71,14 @@ def check_lines(found: AccountCheck, file: str, width: int = WIDTH) -> Iterator[
         yield from wrapped(f"note: {note}", width)
     for line in next_lines(found, file, width):
         yield click.style(line, dim=True)
+
+
+def _warning_lines(found: AccountCheck, width: int) -> Iterator[str]:
+    """Say before anything else what makes every figure below it doubtful."""
+    for warning in found.warnings:
+        first, *rest = wrapped(warning, width - len(INDENT))
+        yield painted(first.removeprefix(INDENT), Level.AMBER.value, bold=True)
+        yield from (painted(line.removeprefix(INDENT), Level.AMBER.value) for line in rest)
 
 
 def _other_prices(found: AccountCheck, width: int) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Arguments and options that several commands share."""
 
+import re
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -49,6 +51,19 @@ def coin_fractions(
             raise click.BadParameter(msg, ctx=ctx, param=param)
         found[coin.strip()] = float(number)
     return found
+
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def span(ctx: click.Context, param: click.Parameter, value: str) -> timedelta:
+    """Return a span written as 90s, 5m, 2h, 1d or 0; an option callback."""
+    found = _SPAN.fullmatch(value.strip().lower())
+    if found is None:
+        msg = f"{value!r} is no span; write 90s, 5m, 2h, 1d or 0"
+        raise click.BadParameter(msg, ctx=ctx, param=param)
+    return timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
 
 
 account_argument = click.argument("file", metavar="FILE", type=click.Path())
