@@ -66,6 +66,7 @@ class Shape:
     rate_max: int = 150
     positions_min: int = 0
     loans: bool = True
+    asks: bool = False
 
 
 ANY = Shape()
@@ -290,6 +291,12 @@ def assets(draw: st.DrawFn, name: str, near: Decimal, *, plain: bool) -> AssetTe
     )
 
 
+def asked(terms: AssetTerms) -> st.SearchStrategy[AssetTerms]:
+    """The same terms, what is owed and required priced at or above what is held."""
+    asks = st.sampled_from([Decimal(1), Decimal("1.0001"), Decimal("1.1")])
+    return asks.map(lambda ask: replace(terms, schedule=replace(terms.schedule, ask=ask)))
+
+
 @st.composite
 def situations(draw: st.DrawFn, shape: Shape = ANY) -> Situation:
     """A unit of up to six positions, its market and its model."""
@@ -305,11 +312,15 @@ def situations(draw: st.DrawFn, shape: Shape = ANY) -> Situation:
     settles = sorted({terms.instrument.settle for terms, _, _ in drawn})
     names = settles[:1] or ["USDT"] if single else [*settles, "USD", "XRP"]
     valuation = names[0] if single else "USD"
+    near = Decimal(1000)
+    collateral = {name: draw(assets(name, near, plain=name == valuation)) for name in names}
+    if shape.asks:
+        collateral |= {n: draw(asked(t)) for n, t in collateral.items() if n != valuation}
     levels = [Decimal(1), Decimal(1), Decimal("1.05")] if shape.loans else [Decimal(1)]
     model = MarginModel(
         name="drawn",
         instruments={terms.instrument.symbol: terms for terms, _, _ in drawn},
-        assets={name: draw(assets(name, Decimal(1000), plain=name == valuation)) for name in names},
+        assets=collateral,
         valuation=valuation,
         trigger=draw(st.sampled_from(Trigger)),
         trigger_level=draw(st.sampled_from(levels)),

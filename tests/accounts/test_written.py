@@ -55,6 +55,7 @@ EVERYTHING: dict[str, Any] = {
         },
         {"instrument": "BTCUSDT", "side": "buy", "size": "1", "price": "50000", "leverage": "3"},
     ],
+    "ask_buffers": {"USDT": "0.005"},
     "open_interest": {"BTCUSDT": "1000000"},
     "volatilities": {"BTC": "0.025"},
     "prices_as_of": "2025-10-10T21:16:00Z",

@@ -129,12 +129,13 @@ def excess(unit: MarginUnit, market: Market, model: MarginModel, level: int = 1)
             based = cash.get(asset, Fraction(0))
         loan = max(Fraction(0), -based) * Fraction(terms_of.schedule.loan_rate)
         loan += Fraction(unit.loans.get(asset, Decimal(0))) * Fraction(terms_of.gross_loan_rate)
-        worth = collateral(terms_of.schedule, based) + counted - based
+        ask = Fraction(terms_of.schedule.ask)
+        worth = collateral(terms_of.schedule, based) * (ask if based < 0 else 1) + counted - based
         asset_price = (
             Fraction(market.asset_prices[asset]) if model.reads_price_of(asset) else Fraction(1)
         )
         times = level * Fraction(model.trigger_level)
-        total += asset_price * (worth - times * (margin.get(asset, Fraction(0)) + loan))
+        total += asset_price * (worth - ask * times * (margin.get(asset, Fraction(0)) + loan))
     return total
 
 

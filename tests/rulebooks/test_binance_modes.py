@@ -8,12 +8,16 @@ import pytest
 
 from keelmark.accounts.account import Account, read_account
 from keelmark.accounts.check import Verdict, check
+from keelmark.accounts.document import read_document
 from keelmark.accounts.gauge import gauge_of
+from keelmark.accounts.written import written
 from keelmark.book.universe import Universe
 from keelmark.core.errors import InvalidDocument, InvalidInput
-from keelmark.core.margin import margin_report
+from keelmark.core.margin import maintenance_excess, margin_report
 from keelmark.core.model import HaircutBase
 from keelmark.core.process import Stage
+from keelmark.risk import MovePrice, whatif
+from keelmark.risk.edits import Change
 from keelmark.rulebooks import load_rulebook, rulebook_names
 from keelmark.rulebooks.formulas.binance import (
     MultiAsset,
@@ -88,6 +92,77 @@ def test_multi_assets_mode_agrees_with_the_formula_where_the_ask_buffer_is_nothi
     )
     assert report.equity == formula.equity
     assert report.maintenance_margin == formula.maintenance_margin
+
+
+def asked(**buffers: str) -> Account:
+    """Return an account that owes USDT, holds BNB and needs margin in both USDT and USDC."""
+    return account(
+        "binance-usdm-multi@2025-06",
+        collateral=[{"asset": "USDT", "balance": "-500"}, {"asset": "BNB", "balance": "3"}],
+        prices={"USDT": "0.999", "BNB": "600", "USDC": "1.001"},
+        ask_buffers=buffers,
+        positions=[
+            held("ETHUSDT", "-1", "2000", "2100", leverage="20"),
+            held("ETHUSDC", "0.5", "2000", "2100", leverage="20"),
+        ],
+    )
+
+
+def test_multi_assets_mode_agrees_with_the_formula_at_bid_and_ask() -> None:
+    found = asked(USDT="0.005", BNB="0.05", USDC="0.002")
+    report = margin_report(found.units[0], found.market, found.model)
+    buffers = {"USDT": ("0.0001", "0.005"), "BNB": ("0.05", "0.05"), "USDC": ("0.0001", "0.002")}
+    equity = {"USDT": D(-600), "BNB": D(3), "USDC": D(50)}
+    formula = multi_assets_margin(
+        [
+            MultiAsset(
+                equity=equity[asset.asset],
+                rates=asset_rates(asset.price, *map(D, buffers[asset.asset])),
+                maintenance=asset.maintenance_margin,
+                initial=asset.initial_margin,
+            )
+            for asset in report.assets
+        ]
+    )
+    assert report.equity == formula.equity
+    assert report.maintenance_margin == formula.maintenance_margin
+    assert report.available == formula.available
+    at_one_price = asked()
+    before = margin_report(at_one_price.units[0], at_one_price.market, at_one_price.model)
+    assert before.equity > report.equity
+    assert before.maintenance_margin < report.maintenance_margin
+    said = "no ask of BNB, USDC, USDT: what is owed and required is priced as what is held"
+    assert any(note.startswith(said) for note in at_one_price.notes)
+    assert not any(note.startswith("no ask of") for note in found.notes)
+
+
+def test_prices_that_end_a_unit_are_of_debts_at_the_ask() -> None:
+    found = asked(USDT="0.005", BNB="0.05", USDC="0.002")
+    prices = [
+        next(p.liquidation.value for p in check(a).positions if p.unit_id == "cross")
+        for a in (found, asked())
+    ]
+    price, at_one_price = prices
+    assert price is not None
+    assert at_one_price is not None
+    assert price < at_one_price  # of the short
+    there = replace(found.market, marks={**found.market.marks, "ETHUSDT": price})
+    assert abs(maintenance_excess(found.units[0], there, found.model)) < D("1e-40")
+
+
+def test_the_ask_moves_with_the_price_in_a_what_if() -> None:
+    found = asked(USDT="0.005", BNB="0.05", USDC="0.002")
+    moved = whatif(found, MovePrice(name="USDT", change=Change(by=D("0.01")))).document
+    assert moved.ask_buffers == found.document.ask_buffers
+    assert moved.prices["USDT"] == D("0.999") * D("1.01")
+    assert read_document(written(moved), title="again") == moved
+
+
+def test_an_ask_buffer_is_a_fraction_and_only_of_venues_with_two_sides() -> None:
+    with pytest.raises(InvalidDocument, match=r"ask_buffers: found 1.005 of USDT"):
+        asked(USDT="1.005")
+    pm = account("binance-usdm@2025-06", collateral=[], ask_buffers={"USDT": "0.1"})
+    assert any("ask_buffers mean nothing" in note for note in pm.notes)
 
 
 def test_an_asset_that_is_no_margin_counts_nothing() -> None:

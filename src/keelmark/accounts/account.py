@@ -24,7 +24,7 @@ from keelmark.accounts.document import (
 )
 from keelmark.accounts.expired import check_expired, expiry_notes
 from keelmark.accounts.leverage import leverage_notes
-from keelmark.accounts.prices import isolated_notes, market_of, still_note, without_empty
+from keelmark.accounts.prices import ask_notes, isolated_notes, market_of, still_note, without_empty
 from keelmark.core.codes import Leg, UnitKind
 from keelmark.core.errors import InvalidDocument, KeelmarkError, UnknownRulebook, nearest
 from keelmark.core.market import Market
@@ -139,6 +139,7 @@ def _build(
     notes += leverage_notes(units, market, rules.model)
     notes += expiry_notes(document, rules.model)
     notes += isolated_notes(units, rules.model)
+    notes += ask_notes(document, units, rules)
     notes += filter(None, [still_note(units, market, rules.model)])
     notes += [f"{row.what} unknown: {row.why}" for row in document.unknown]
     return Account(
@@ -241,6 +242,8 @@ def _with_document(rules: Rulebook, document: AccountDocument, problems: Problem
     assets = _named_assets(document)
     known = rules.with_terms(*terms.values(), assets=tuple(filter(None, assets.values())))
     known = known.with_weights(document.weights).for_documents()
+    if rules.document.ask_side:
+        known = known.with_asks(document.ask_buffers)
     for path, asset in assets.items():
         if asset and asset not in known.model.assets:
             hint = nearest(asset, known.model.assets)

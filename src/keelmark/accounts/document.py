@@ -136,6 +136,8 @@ class AccountDocument:
         prices: Price by asset, index or instrument.
         weights: Fraction of a balance that counts as collateral, by asset, as the venue says of
             this account; instead of the rulebook's own.
+        ask_buffers: Share of an asset's price that its ask lies above it, by asset: at the ask what
+            is owed and required is priced, where the venue has two sides.
         open_interest: Open interest by instrument, as notional in its settle asset.
         volatilities: Standard deviation of the relative change over a day by coin, fraction.
         positions: In the order of the document.
@@ -156,6 +158,7 @@ class AccountDocument:
     liabilities: Mapping[str, Decimal] = field(default_factory=dict)
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     weights: Mapping[str, Decimal] = field(default_factory=dict)
+    ask_buffers: Mapping[str, Decimal] = field(default_factory=dict)
     open_interest: Mapping[str, Decimal] = field(default_factory=dict)
     volatilities: Mapping[str, Decimal] = field(default_factory=dict)
     positions: tuple[PositionRow, ...] = ()
@@ -217,6 +220,7 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
         liabilities=_amounts(root, "liabilities", "amount"),
         prices=root.numbers("prices", above=0),
         weights=weights,
+        ask_buffers=_buffers(root),
         open_interest=root.numbers("open_interest"),
         volatilities=root.numbers("volatilities", above=0),
         positions=tuple(_position(t) for t in root.tables("positions", required=True)),
@@ -230,6 +234,16 @@ def decode_document(content: Mapping[str, object], problems: Problems) -> Accoun
     )
     root.finish()
     return document
+
+
+def _buffers(root: Table) -> dict[str, Decimal]:
+    """Return how far asks lie above prices: a share of the price, not a price."""
+    found = root.numbers("ask_buffers")
+    for asset, buffer in found.items():
+        if not 0 <= buffer < 1:
+            text = f'found {buffer} of {asset}; it is a fraction of the price, such as "0.05"'
+            root.refuse("ask_buffers", text)
+    return {asset: buffer for asset, buffer in found.items() if 0 <= buffer < 1}
 
 
 def _amounts(

@@ -14,6 +14,7 @@ from keelmark.core.market import Market
 from keelmark.core.model import InstrumentTerms, MarginModel, MarginPrice, OpenInterestInitial
 from keelmark.core.numbers import ONE, ZERO
 from keelmark.core.unit import MarginUnit
+from keelmark.rulebooks import Rulebook
 
 AS_GIVEN = "as given"
 """Name of a snapshot without a time."""
@@ -113,6 +114,27 @@ def still_note(units: Iterable[MarginUnit], market: Market, model: MarginModel) 
         f"the price of {names} stands still in every move shown: it stands for the dollar, and no "
         "contract on it is held with it"
     )
+
+
+def ask_notes(
+    document: AccountDocument, units: Iterable[MarginUnit], rules: Rulebook
+) -> Iterator[str]:
+    """Say where both sides of an asset are one price, and where asks mean nothing."""
+    given = document.ask_buffers
+    if given and not rules.document.ask_side:
+        yield f"ask_buffers mean nothing: {rules.name} prices debts and requirements as holdings"
+    if not rules.document.ask_side:
+        return
+    read = {f.name for unit in units for f in reads(unit, rules.model)}
+    bare = [
+        a for a in rules.model.assets if a in read - set(given) and rules.model.reads_price_of(a)
+    ]
+    if bare:
+        names = ", ".join(sorted(bare))
+        yield (
+            f"no ask of {names}: what is owed and required is priced as what is held; "
+            "`ask_buffers` of the document say how far above"
+        )
 
 
 def isolated_notes(units: Iterable[MarginUnit], model: MarginModel) -> Iterator[str]:

@@ -29,6 +29,7 @@ def written(document: AccountDocument) -> JsonTable:
         "collateral": _collateral(document),
         "liabilities": _amounts(document.liabilities, "amount"),
         "prices": _figures(document.prices),
+        "ask_buffers": _figures(document.ask_buffers),
         "open_interest": _figures(document.open_interest),
         "volatilities": _figures(document.volatilities),
         "positions": [_position(row) for row in document.positions],

@@ -84,6 +84,8 @@ def _formulas(book: Rulebook) -> Iterator[tuple[str, str]]:
     if not model.single_asset:
         bases = dict.fromkeys(t.haircut_base for t in model.assets.values())
         yield "haircuts on", ", ".join(base.value for base in bases)
+        if document.ask_side:
+            yield "debts and requirements", "at the ask: the price and the document's `ask_buffers`"
         if document.isolated_in_full:
             yield "isolated margin", "counts in full in its settle asset"
     if model.margins_gross_loans:

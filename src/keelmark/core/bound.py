@@ -9,7 +9,7 @@ Source: docs/model.md, "Box law". Kernel twin: `book.tripwires.corner`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -185,8 +185,9 @@ def _asset_bound(asset: str, unit: MarginUnit, sides: _Sides) -> Decimal | None:
     """Return the infimum of price times total of one asset."""
     terms = sides.model.asset_in(unit.kind, asset)
     cash = unit.balances.get(asset, ZERO) - unit.accrued_interest.get(asset, ZERO)
-    loan = (sides.level - ONE) * terms.schedule.loan_rate
-    gross = sides.level * gross_loan_margin(unit, terms)
+    level = terms.schedule.ask * sides.level  # requirements are priced at the ask
+    loan = terms.schedule.ask * (sides.level - ONE) * terms.schedule.loan_rate
+    gross = level * gross_loan_margin(unit, terms)
     held = [
         p for p in unit.positions if sides.model.instrument(p.instrument).instrument.settle == asset
     ]
@@ -199,7 +200,8 @@ def _asset_bound(asset: str, unit: MarginUnit, sides: _Sides) -> Decimal | None:
             for line in terms.schedule.segments
             for slope in [line.slope + (loan if line.slope > ONE else ZERO)]
         ]
-    totals = [_line_bound(slope, fixed, held, sides) for slope, fixed in lines]
+    asked = sides if level == sides.level else replace(sides, level=level)
+    totals = [_line_bound(slope, fixed, held, asked) for slope, fixed in lines]
     known = [total for total in totals if total is not None]
     if len(known) < len(totals):
         return None

@@ -2,7 +2,8 @@
 
 Haircuts are marginal tiers of quantity: the first units count at the first weight, the next at the
 next. Weights fall, so the value is concave and is the smallest of its own straight lines. A debt
-counts in full, and carries the loan's maintenance rate where the venue charges one.
+counts in full, at the venue's ask where it has one, and carries the loan's maintenance rate where
+the venue charges one.
 
 Source: docs/model.md, "Collateral"; Bybit collateral value ratio list, OKX discount rate tiers.
 """
@@ -42,10 +43,13 @@ class CollateralSchedule:
     Attributes:
         tiers: Rising floors, falling weights in [0, 1].
         loan_rate: Margin on a debt, fraction of the debt; 0 where the venue charges none.
+        ask: Price of what is owed or required over the asset's price, at least one (Binance
+            multi-assets mode: one and the ask buffer). It moves with the price.
     """
 
     tiers: tuple[HaircutTier, ...] = FULL_VALUE
     loan_rate: Decimal = ZERO
+    ask: Decimal = ONE
 
     def __post_init__(self) -> None:
         if not self.tiers or self.tiers[0].floor != ZERO:
@@ -53,6 +57,9 @@ class CollateralSchedule:
             raise InvalidInput(msg)
         if not all(ZERO <= tier.weight <= ONE for tier in self.tiers) or self.loan_rate < ZERO:
             msg = "collateral weights must lie in [0, 1] and the loan rate must not be negative"
+            raise InvalidInput(msg)
+        if not self.ask >= ONE:
+            msg = f"an ask of {self.ask} times the price: debts must cost at least the price"
             raise InvalidInput(msg)
         for low, high in pairwise(self.tiers):
             if not (low.floor < high.floor and low.weight >= high.weight):
@@ -66,7 +73,7 @@ class CollateralSchedule:
     def segments(self) -> tuple[Segment, ...]:
         """The lines whose minimum is the value; the first is the one of debts."""
         with exact():
-            lines = [Segment(slope=ONE + self.loan_rate, intercept=ZERO)]
+            lines = [Segment(slope=self.ask * (ONE + self.loan_rate), intercept=ZERO)]
             value = ZERO
             for tier, after in zip(self.tiers, (*self.tiers[1:], None), strict=True):
                 lines.append(
@@ -87,13 +94,13 @@ class CollateralSchedule:
         return len(self.segments) == 1
 
     def value(self, amount: Decimal) -> Decimal:
-        """Return what `amount` counts for, in the asset itself."""
+        """Return what `amount` counts for, in the asset itself; a debt with its margin."""
         return min(line.slope * amount + line.intercept for line in self.segments)
 
     def marginal_weight(self, amount: Decimal) -> Decimal:
         """Return the weight of the next unit sold from `amount`."""
         if amount <= ZERO:
-            return ONE + self.loan_rate
+            return self.ask * (ONE + self.loan_rate)
         return next(tier.weight for tier in reversed(self.tiers) if tier.floor < amount)
 
 
@@ -122,11 +129,11 @@ class UnknownWeights(CollateralSchedule):
     def value(self, amount: Decimal) -> Decimal:
         """Return a debt with its margin; raise for what is held."""
         if amount <= ZERO:
-            return amount * (ONE + self.loan_rate)
+            return amount * self.ask * (ONE + self.loan_rate)
         raise MissingTable(self.why)
 
     def marginal_weight(self, amount: Decimal) -> Decimal:
         """Return the weight of a debt; raise for what is held."""
         if amount <= ZERO:
-            return ONE + self.loan_rate
+            return self.ask * (ONE + self.loan_rate)
         raise MissingTable(self.why)

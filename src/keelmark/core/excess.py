@@ -51,7 +51,9 @@ def plain_excess(unit: MarginUnit, market: Market, model: MarginModel, level: De
         counted, loan = collateral(terms_of.schedule, terms_of, cash, profits.get(name, ZERO))
         equity += counted * price
         gross = gross_loan_margin(unit, terms_of)
-        required += (margins.get(name, ZERO) + loan + gross) * price
+        ask = terms_of.schedule.ask
+        asked = price if ask == ONE else price * ask
+        required += (margins.get(name, ZERO) + loan + gross) * asked
     return equity - level * required
 
 
@@ -204,7 +206,9 @@ def collateral(
     cash: Decimal,
     profit: Decimal,
 ) -> tuple[Decimal, Decimal]:
-    """Return the value after haircuts and the loan margin of one asset.
+    """Return the value after haircuts and the loan margin of one asset, in the asset at its price.
+
+    The loan margin is a requirement: it is priced at the ask, as every other.
 
     Args:
         schedule: Weights of the purpose.
@@ -214,10 +218,10 @@ def collateral(
     """
     if terms.haircut_base is HaircutBase.BALANCE:
         loan = loan_margin(schedule, cash)
-        return schedule.value(cash) + loan + profit, loan
+        return schedule.value(cash) + schedule.ask * loan + profit, loan
     counted = cash + profit
     loan = loan_margin(schedule, counted)
-    return schedule.value(counted) + loan, loan
+    return schedule.value(counted) + schedule.ask * loan, loan
 
 
 def loan_margin(schedule: CollateralSchedule, amount: Decimal) -> Decimal:

@@ -158,7 +158,10 @@ def _requirement(scene: _Scene, *, initial: bool) -> Working:
             report.initial_margin if initial else report.maintenance_margin,
             "sum over positions, open orders and debts of requirement * price of its asset",
         ),
-        inputs=tuple((f"price of {asset.asset}", asset.price) for asset in report.assets),
+        inputs=tuple(
+            (f"{'price' if asset.ask == ONE else 'ask'} of {asset.asset}", asset.required_price)
+            for asset in report.assets
+        ),
         note=_order_note(report) if initial else "",
         parts=(*(work(held) for held in report.positions), *groups, *loans),
     )

@@ -170,7 +170,8 @@ class _Slice:
             level=model.trigger_level,
             fixed_value=sum(
                 (
-                    (a.collateral_value - model.trigger_level * a.maintenance_margin) * a.price
+                    (a.collateral_value - model.trigger_level * a.ask * a.maintenance_margin)
+                    * a.price
                     for a in others
                 ),
                 ZERO,
@@ -222,8 +223,9 @@ class _Slice:
         else:
             based = self.counted(t)
             value = schedule.value(based)
-        value -= (self.level - ONE) * loan_margin(schedule, based)  # once is in the debt line
-        return self.fixed_value + self.asset.price * (value - self.level * self.margin(t))
+        # once the loan margin is in the debt line
+        required = self.level * self.margin(t) + (self.level - ONE) * loan_margin(schedule, based)
+        return self.fixed_value + self.asset.price * (value - schedule.ask * required)
 
     def ratio(self, held: PositionMargin) -> Decimal:
         """Return notional at the margin price over notional at the mark."""
@@ -244,7 +246,7 @@ class _Slice:
 
     def resolution(self, t: Decimal) -> Decimal:
         """Return the excess below which only the last digits of what it is made of are left."""
-        total = self.gross(t) + abs(self.margin(t))
+        total = self.terms.schedule.ask * (self.gross(t) + abs(self.margin(t)))
         return SAME * (abs(self.fixed_value) + self.asset.price * total)
 
     def gross(self, t: Decimal) -> Decimal:

@@ -3,7 +3,9 @@
 For every asset `a` with price `s_a`:
 
     counted_a = balance_a - accrued interest_a + sum of counted profit settled in a
-    excess    = sum over a of  s_a * (collateral value of counted_a - requirement_a)
+    excess    = sum over a of  s_a * (collateral value of counted_a - ask_a * requirement_a)
+
+`ask_a` is one but where the venue prices what is owed and required above what is held.
 
 Profit of a position is `value(mark) - cost`; a positive profit counts with the weight of the
 purpose. Requirements are the venue's rule on the notional at the margin price.
@@ -132,6 +134,7 @@ class AssetMargin:
         maintenance_margin: Requirements settled in the asset, loan margin included.
         initial_margin: The same for the initial requirement.
         price: Valuation currency per unit; one where no price is read.
+        ask: Price of requirements over `price`; debts are in the collateral value at it.
         loan: Gross amount borrowed; the balance is net of it.
         loan_margin: Maintenance margin on the gross loan, part of `maintenance_margin`.
         loan_margin_initial: The same for the initial requirement.
@@ -150,11 +153,17 @@ class AssetMargin:
     maintenance_margin: Decimal
     initial_margin: Decimal
     price: Decimal
+    ask: Decimal = ONE
     profit_initial: Decimal = ZERO
     loan: Decimal = ZERO
     loan_margin: Decimal = ZERO
     loan_margin_initial: Decimal = ZERO
     option_value: Decimal = ZERO
+
+    @property
+    def required_price(self) -> Decimal:
+        """Valuation currency per unit of a requirement."""
+        return self.price if self.ask == ONE else self.price * self.ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,8 +310,8 @@ def margin_report(unit: MarginUnit, market: Market, model: MarginModel) -> Margi
         orders = tuple(order_margin(o, positions, market, model) for o in unit.orders)
         groups = _group_margins(positions, model)
         assets = _asset_margins(unit, positions, (orders, groups), market, model)
-        maintenance = sum((a.maintenance_margin * a.price for a in assets), ZERO)
-        initial = sum((a.initial_margin * a.price for a in assets), ZERO)
+        maintenance = sum((a.maintenance_margin * a.required_price for a in assets), ZERO)
+        initial = sum((a.initial_margin * a.required_price for a in assets), ZERO)
         equity_initial = sum((a.collateral_value_initial * a.price for a in assets), ZERO)
         held = ((a.unrealized_pnl + a.option_value) * a.price for a in assets)
         cash = ((a.balance - a.accrued_interest) * a.price for a in assets)
@@ -487,7 +496,9 @@ def _asset_margin(
         + gross_initial
         + sum((row.initial for row in added), ZERO),
         price=price,
-        profit_initial=(value_initial - loan_initial) - (without - loan_without),
+        ask=terms.schedule.ask,
+        profit_initial=(value_initial - initial.ask * loan_initial)
+        - (without - initial.ask * loan_without),
         loan=unit.loans.get(name, ZERO),
         loan_margin=gross,
         loan_margin_initial=gross_initial,

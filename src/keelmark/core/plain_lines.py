@@ -236,7 +236,10 @@ def plain_move(
 def _coin_slope(assets: Sequence[AssetMargin], coins: Mapping[str, Decimal]) -> Decimal:
     """Return what the excess gains per size by the prices of coins held as collateral."""
     moving = (a for a in assets if a.asset in coins)
-    gains = ((a.collateral_value - a.maintenance_margin) * a.price * coins[a.asset] for a in moving)
+    gains = (
+        (a.collateral_value - a.ask * a.maintenance_margin) * a.price * coins[a.asset]
+        for a in moving
+    )
     return sum(gains, ZERO)
 
 
@@ -282,4 +285,5 @@ def _counts_in_full(report: MarginReport, settle: str, model: MarginModel) -> bo
     weight = model.profit_terms(MarginPurpose.MAINTENANCE).weight
     if weight != ONE or model.trigger_level != ONE:
         return False
-    return terms.haircut_base is HaircutBase.BALANCE or terms.schedule.is_identity
+    in_full = terms.haircut_base is HaircutBase.BALANCE and terms.schedule.ask == ONE
+    return in_full or terms.schedule.is_identity

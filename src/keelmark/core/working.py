@@ -10,7 +10,7 @@ from keelmark.core.coin_rule import CoinScaledRule
 from keelmark.core.groups import GroupMargin
 from keelmark.core.margin import AssetMargin, PositionMargin
 from keelmark.core.model import AssetTerms, CloseFeeBasis, HaircutBase
-from keelmark.core.numbers import ZERO, exact
+from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.option_rules import OptionFacts
 from keelmark.core.option_working import (
     exposure_formula,
@@ -306,6 +306,8 @@ def _weights(terms: AssetTerms) -> str:
     rows = (f"{t.weight:f} above {t.floor:f}" for t in terms.schedule.tiers)
     text = "weights by quantity: " + ", ".join(rows)
     loan = terms.schedule.loan_rate
+    ask = terms.schedule.ask
+    text += f"; a debt counts at {ask:f} times the price" if ask != ONE else ""
     return text + (f"; a debt needs {loan:f} of itself as margin" if loan else "")
 
 

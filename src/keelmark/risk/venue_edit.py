@@ -104,12 +104,14 @@ class _Mapping:
             accrued_funding=self._amounts(document.accrued_funding),
             prices=self._prices(document),
             weights={},
+            ask_buffers={},
             open_interest={},
             venue_reported={},
         )
         if self.present.document.name != self.target.document.name:
             mapped = replace(mapped, weights={}, open_interest={})  # the venue's own figures
-            self.left_behind = bool(document.weights or document.open_interest)
+            given = (document.weights, document.ask_buffers, document.open_interest)
+            self.left_behind = any(given)
         unknown = (*document.unknown, *dict.fromkeys(self.dropped))
         return replace(mapped, unknown=unknown, prices=self._with_dollars(mapped))
 
@@ -134,7 +136,9 @@ class _Mapping:
         found += [f"{old} counts one to one as {new}" for old, new in self.converted.items()]
         found += [f"{name} is one {self.target.model.valuation} there" for name in self.at_par]
         if self.left_behind:
-            found.append("weights and open interest that the document gives are left out there")
+            found.append(
+                "weights, asks and open interest that the document gives are left out there"
+            )
         if self.own_rows:
             names = ", ".join(dict.fromkeys(self.own_rows))
             found.append(f"the venue's own tier of {names} is left out: the table there applies")

@@ -312,6 +312,8 @@ class RulebookDocument(_Document, frozen=True):
         isolated: Whether the mode knows isolated positions.
         isolated_in_full: Whether what backs an isolated position counts in full in its settle
             asset, whatever the asset's weight as shared collateral.
+        ask_side: Whether the venue prices what is owed and required at an ask above what is held;
+            an account document says how far above (`ask_buffers`).
         hedge_mode: Whether both sides of one instrument can be held; without it the venue nets.
         whole_quanta: Whether the venue computes in whole quanta: the value of a position is cut to
             one towards zero.
@@ -341,6 +343,7 @@ class RulebookDocument(_Document, frozen=True):
     single_asset: bool = False
     isolated: bool = True
     isolated_in_full: bool = False
+    ask_side: bool = False
     hedge_mode: bool = True
     withdraw_profit: bool = False
     whole_quanta: bool = False

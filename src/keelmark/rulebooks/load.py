@@ -15,7 +15,7 @@ import msgspec
 from keelmark.core.collateral import CollateralSchedule, HaircutTier
 from keelmark.core.errors import InvalidDocument, UnknownRulebook, nearest
 from keelmark.core.model import AssetTerms, InstrumentTerms, MarginModel
-from keelmark.core.numbers import ZERO
+from keelmark.core.numbers import ONE, ZERO
 from keelmark.core.process import LiquidationRules
 from keelmark.rulebooks.build import (
     asset_terms,
@@ -106,6 +106,27 @@ class Rulebook:
                 known, schedule=schedule, initial_schedule=None, source="the account document"
             )
         return replace(self, model=replace(self.model, assets=assets))
+
+    def with_asks(self, buffers: Mapping[str, Decimal]) -> "Rulebook":
+        """Return the rulebook with what is owed and required priced above what is held.
+
+        Args:
+            buffers: Share of an asset's price that its ask lies above it, by asset.
+        """
+        assets = dict(self.model.assets)
+        for name, buffer in buffers.items():
+            if name in assets and self.model.reads_price_of(name):
+                assets[name] = _with_ask(assets[name], ONE + buffer)
+        return replace(self, model=replace(self.model, assets=assets))
+
+
+def _with_ask(terms: AssetTerms, ask: Decimal) -> AssetTerms:
+    initial = terms.initial_schedule
+    return replace(
+        terms,
+        schedule=replace(terms.schedule, ask=ask),
+        initial_schedule=None if initial is None else replace(initial, ask=ask),
+    )
 
 
 _GUESSED: dict[str, tuple[RulebookDocument, InstrumentTerms]] = {}

@@ -140,6 +140,19 @@ def test_multi_assets_mode_is_told_by_the_configuration_too() -> None:
     document = imported(ACCOUNT_V3, {"multiAssetsMargin": True}, ASSET_INDEX)
     assert document["venue"] == "binance-usdm-multi"
     assert document["prices"] == {"ADA": "1.9295737"}
+    assert document["ask_buffers"] == {"ADA": "0.1"}
+
+
+def test_what_an_asset_index_says_of_both_sides_is_what_counts() -> None:
+    assets = [*ACCOUNT_V3["assets"], {"asset": "ADA", "walletBalance": "100"}]
+    answer = {**ACCOUNT_V3, "assets": assets}
+    document = imported(answer, {"multiAssetsMargin": True}, ASSET_INDEX)
+    weights = {row["asset"]: row.get("weight") for row in document["collateral"]}
+    assert weights == {"USDT": None, "ADA": "0.9"}
+    alone = imported(answer, {"multiAssetsMargin": False}, ASSET_INDEX)
+    assert "ask_buffers" not in alone
+    wrong = [{**ASSET_INDEX[0], "askBuffer": "2.1"}]
+    assert "askBuffer" in refused(answer, {"multiAssetsMargin": True}, wrong)
 
 
 def test_an_isolated_symbol_whose_wallet_nobody_gives_is_refused() -> None:

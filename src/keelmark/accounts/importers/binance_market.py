@@ -2,7 +2,9 @@
 
 Source: developers.binance.com: `leverageBracket` of USDS-M (v1) and COIN-M (v2), `assetIndex` and
 `premiumIndex`. Brackets of USDS-M are over notional in the quote; of COIN-M over the quantity in
-the coin. `cum` is what the row's rate asks too much of the notional below its floor.
+the coin. `cum` is what the row's rate asks too much of the notional below its floor. An asset's
+bid rate is its index less the bid buffer (one less it is the collateral ratio), its ask rate the
+index and the ask buffer.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from keelmark.accounts.importers.listed import note_row
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.core.numbers import exact
 
-VENUE = "binance-usdm"
+VENUE, MULTI = "binance-usdm", "binance-usdm-multi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +31,11 @@ class Bracket:
 
 @dataclass(slots=True, kw_only=True)
 class Working:
-    """Brackets and marks by symbol, kept until every answer was read."""
+    """Brackets and marks by symbol, buffers by asset, kept until every answer was read."""
 
     brackets: dict[str, list[Bracket]] = field(default_factory=dict)
+    bid_buffers: dict[str, Decimal] = field(default_factory=dict)
+    ask_buffers: dict[str, Decimal] = field(default_factory=dict)
     marks: dict[str, Decimal] = field(default_factory=dict)
 
 
@@ -53,7 +57,19 @@ def read_asset_index(payload: Payload, draft: Draft) -> None:
         symbol, index = row.text("symbol", required=True), row.positive("index")
         draft.seen(payload.title, row.milliseconds("time"))
         if symbol is not None and index is not None and symbol.endswith("USD"):
-            draft.prices.setdefault(symbol.removesuffix("USD"), index)
+            asset, working = symbol.removesuffix("USD"), draft.working(Working)
+            draft.prices.setdefault(asset, index)
+            _note_buffer(row, "bidBuffer", asset, working.bid_buffers)
+            _note_buffer(row, "askBuffer", asset, working.ask_buffers)
+
+
+def _note_buffer(row: Row, key: str, asset: str, found: dict[str, Decimal]) -> None:
+    """Note a share of the index by which a side lies off it."""
+    buffer = row.maybe_number(key)
+    if buffer is not None and 0 <= buffer < 1:
+        found[asset] = buffer
+    elif buffer is not None:
+        row.refuse(key, f"found {buffer}; it is a fraction of the index")
 
 
 def read_premium_index(payload: Payload, draft: Draft) -> None:
@@ -67,6 +83,10 @@ def read_premium_index(payload: Payload, draft: Draft) -> None:
 def finish(draft: Draft) -> None:
     """Note the row of each position where the built-in table has another; marks of orders."""
     working = draft.working(Working)
+    if draft.venue.partition("@")[0] == MULTI:
+        draft.ask_buffers |= working.ask_buffers
+        for asset, buffer in working.bid_buffers.items():
+            draft.weights.setdefault(asset, 1 - buffer)
     for position in draft.positions.values():
         mark, rows = position.mark_price, working.brackets.get(position.instrument)
         if rows is None or mark is None:

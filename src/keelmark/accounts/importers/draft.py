@@ -113,6 +113,7 @@ class Draft:
         as_of: When the venue answered, UTC.
         account_mode: One-way or hedge, where it is known.
         collateral: Balance by asset.
+        ask_buffers: Share of the price that the ask lies above it, by asset.
         weights: Fraction of a balance that counts, by asset, as the venue counted it.
         liabilities: Owed by asset.
         accrued_interest: Owed by asset and not yet posted.
@@ -134,6 +135,7 @@ class Draft:
     as_of: datetime | None = None
     account_mode: AccountMode | None = None
     collateral: dict[str, Decimal] = field(default_factory=dict)
+    ask_buffers: dict[str, Decimal] = field(default_factory=dict)
     weights: dict[str, Decimal] = field(default_factory=dict)
     liabilities: dict[str, Decimal] = field(default_factory=dict)
     accrued_interest: dict[str, Decimal] = field(default_factory=dict)
@@ -251,7 +253,7 @@ class Draft:
             rows["account_mode"] = self.account_mode.value
         rows["collateral"] = [self._balance_row(asset) for asset in self.collateral]
         rows |= {"liabilities": _amounts(self.liabilities, "amount")} if self.liabilities else {}
-        for key in ("prices", "accrued_interest"):
+        for key in ("prices", "ask_buffers", "accrued_interest"):
             figures: dict[str, Decimal] = getattr(self, key)
             rows |= {key: {name: plain(x) for name, x in figures.items()}} if figures else {}
         rows["positions"] = [draft.document() for draft in self.positions.values()]

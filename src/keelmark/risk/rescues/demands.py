@@ -45,9 +45,10 @@ def _demand(built: Formulation, scene: Scene) -> Sum:
     for name, money in cash.items():
         price = price_of(name, scene.aim.market, scene.model)
         worth = _worth(built, scene, name, money, profit.get(name, Sum()))
-        fixed = Sum(gross_loan_margin(scene.unit, scene.model.asset_in(scene.unit.kind, name)))
+        terms = scene.model.asset_in(scene.unit.kind, name)
+        fixed = Sum(gross_loan_margin(scene.unit, terms))
         total = total.plus(worth, price).plus(
-            margin.get(name, Sum()).plus(fixed), -price * scene.aim.level
+            margin.get(name, Sum()).plus(fixed), -price * scene.aim.level * terms.schedule.ask
         )
     return total
 
@@ -87,6 +88,6 @@ def _worth(built: Formulation, scene: Scene, name: str, cash: Sum, profit: Sum) 
 
 def _lines(terms: AssetTerms, weight: Decimal, level: Decimal) -> list[Line]:
     """Return the lines whose minimum an amount counts for, loan margin taken off debts."""
-    debt = (weight + level * terms.schedule.loan_rate, ZERO)
+    debt = (terms.schedule.ask * (weight + level * terms.schedule.loan_rate), ZERO)
     rest = terms.schedule.segments[1:]
     return [debt, *((weight * line.slope, weight * line.intercept) for line in rest)]

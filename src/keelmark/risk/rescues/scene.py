@@ -139,7 +139,8 @@ class Scene:
         worth, loan = collateral(terms.schedule, terms, cash, profits.get(name, ZERO))
         required = margins.get(name, ZERO) + loan + gross_loan_margin(self.unit, terms)
         price = price_of(name, self.aim.market, self.model)
-        return price * (self.aim.equity_weight * worth - self.aim.level * required)
+        level = self.aim.level * terms.schedule.ask
+        return price * (self.aim.equity_weight * worth - level * required)
 
 
 def is_separable(unit: MarginUnit, model: MarginModel) -> bool:
