@@ -141,7 +141,7 @@ def test_both_sides_of_a_hedge_are_told_apart(account: Path) -> None:
     assert "hedge: sell SOLUSDT" in shown
 
 
-def test_options_that_are_not_planned_are_named_where_nothing_reaches(tmp_path: Path) -> None:
+def test_closes_of_options_say_that_no_fee_of_theirs_is_known(tmp_path: Path) -> None:
     option = {
         "instrument": "BTC-26DEC26-100000-C",
         "size": "-5",
@@ -155,9 +155,14 @@ def test_options_that_are_not_planned_are_named_where_nothing_reaches(tmp_path: 
         "prices": {"BTC": "100000"},
         "positions": [option],
     }
-    shown = run(written(tmp_path, document), "--target", "20%", "--allow", "close")
-    words = " ".join(shown.output.split())
-    assert "OUT OF REACH without closing options, which rescue does not plan" in words
+    path = written(tmp_path, document)
+    words = " ".join(run(path, "--target", "20%", "--allow", "close").output.split())
+    assert "PLAN 1 step, costs 0.00 BTC and the fees of options" in words
+    assert "proof" not in words
+    answer = json.loads(run(path, "--target", "20%", "--allow", "close", "--json").output)
+    assert (answer["plan"]["fee"], answer["plan"]["lower_bound"]) == (None, None)
+    given = run(path, "--target", "20%", "--allow", "close", "--fee", f"{option['instrument']}=1%")
+    assert "costs 0.00186 BTC" in given.output
 
 
 def test_every_option_reaches_the_plan(account: Path) -> None:

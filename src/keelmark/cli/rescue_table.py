@@ -111,7 +111,7 @@ def _sentence(found: Rescue, before: UnitCheck) -> str:
         how = f"what comes nearest is below; {_left(found)}"
         if not found.plan.steps:
             how = "nothing that is allowed brings the target nearer"
-        return f"{_without_options(found)}{how}{_beyond(found, before)}"
+        return f"{how}{_beyond(found, before)}"
     if found.with_money.plan is not None and found.without_money.plan is not None:
         return "two ways: bring money in, or trade positions"
     return _way_sentence(found.plan, before.currency)
@@ -126,15 +126,8 @@ def _way_sentence(plan: Plan, currency: str) -> str:
         words.append(f"adds {figure(plan.own_money)} {currency} of your own")
     if moved:
         words.append(f"moves {figure(moved)} {currency} from other units")
-    return ", ".join([*words, cost_text(plan.cost, currency)])
-
-
-def _without_options(found: Rescue) -> str:
-    """Say that options were not closed, where any are held."""
-    model = found.account.model
-    if any(model.instrument(held.instrument).option for held in found.unit.positions):
-        return "without closing options, which rescue does not plan: "
-    return ""
+    more = "" if plan.is_fee_known else " and the fees of options"
+    return ", ".join([*words, f"{cost_text(plan.cost, currency)}{more}"])
 
 
 def _beyond(found: Rescue, before: UnitCheck) -> str:

@@ -18,6 +18,9 @@ from keelmark.risk.rescues.stretches import stretches
 COUNT_LIMIT = 2**70
 """Steps of unlimited money beyond which nothing more is tried."""
 
+SCANNED = 32
+"""Counts of a leg that are tried where legs share one margin."""
+
 Function = Callable[[int], Decimal]
 
 
@@ -59,6 +62,8 @@ def fewest(problem: Problem, row: int, given: Counts) -> Alone:
     most = problem.moves[row].count_max
     if most is None:
         most = _far_enough(least)
+    if problem.model.group is not None and not problem.moves[row].kind.is_money:
+        return _scanned(least, most)
     markets = [scene.aim.market for scene in problem.scenes]
     found = stretches(problem.moves[row], most, markets, problem.model)
     best, nearest = 0, least(0)
@@ -68,6 +73,29 @@ def fewest(problem: Problem, row: int, given: Counts) -> Alone:
             return Alone(count=count, best=count, least=least(count), most=most)
         if value > nearest:
             best, nearest = top, value
+    return Alone(count=None, best=best, least=nearest, most=most)
+
+
+def _scanned(least: Function, most: int) -> Alone:
+    """Return the first count that was found to reach, where one margin covers several legs.
+
+    Nothing is known of its shape: so many counts are tried, and between the last that fails and
+    the first that reaches the border is halved.
+    """
+    tried = sorted({most * share // SCANNED for share in range(SCANNED + 1)})
+    best, nearest, below = 0, least(0), 0
+    for count in tried:
+        value = least(count)
+        if value >= ZERO:
+            high = count
+            while high - below > 1:
+                middle = (below + high) // 2
+                below, high = (below, middle) if least(middle) >= ZERO else (middle, high)
+            first = count if count == below else high
+            return Alone(count=first, best=first, least=least(first), most=most)
+        below = count
+        if value > nearest:
+            best, nearest = count, value
     return Alone(count=None, best=best, least=nearest, most=most)
 
 
@@ -145,6 +173,8 @@ def best_count(move: Move, excess: Scene) -> int:
 
     most = move.count_max or 0
     best, value = 0, least(0)
+    if excess.model.group is not None:
+        return max((most * share // SCANNED for share in range(SCANNED + 1)), key=least)
     for low, high in stretches(move, most, [excess.aim.market], excess.model):
         peak, found = _peak(least, low, high, (least(low), least(high)))
         if found > value:

@@ -77,7 +77,7 @@ def plan_document(plan: Plan) -> JsonTable:
     """Return a plan with what is proven of its cost."""
     return {
         "steps": [step_document(step) for step in plan.steps],
-        "fee": decimal_text(plan.cost.fee),
+        "fee": decimal_text(plan.cost.fee) if plan.is_fee_known else None,
         "slippage": decimal_text(plan.cost.slippage),
         "capital": decimal_text(plan.cost.capital),
         "cost": decimal_text(plan.cost.total),
@@ -98,7 +98,7 @@ def step_document(step: Step) -> JsonTable:
         "amount": decimal_text(step.amount),
         "price": decimal_text(step.price),
         "notional": decimal_text(step.notional),
-        "fee": decimal_text(step.cost.fee),
+        "fee": decimal_text(step.cost.fee) if step.is_fee_known else None,
         "slippage": decimal_text(step.cost.slippage),
         "capital": decimal_text(step.cost.capital),
         "cost": decimal_text(step.cost.total),

@@ -21,7 +21,7 @@ from keelmark.risk.rescues.moves import MoneyMove, TradeMove
 from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.program import Program
 from keelmark.risk.rescues.scene import part_of
-from keelmark.risk.rescues.stretches import Rows, distinct, rows_of, stretches
+from keelmark.risk.rescues.stretches import Reading, Rows, distinct, reading, rows_of, stretches
 
 WHOLE_MAX = Decimal(1_000_000)
 """Steps of a move beyond which they are not searched one by one."""
@@ -100,7 +100,7 @@ class Formulation:
         self.markets = [scene.aim.market for scene in problem.scenes]
         self.counts = [self._count(row, cap) for row, cap in enumerate(caps)]
         self.slippage = [self._slippage(row) for row in range(len(caps))]
-        self._requirements: dict[tuple[int, Decimal, Decimal], Sum] = {}
+        self._requirements: dict[tuple[int, Reading], Sum] = {}
 
     # --- Counts -----------------------------------------------------------------------------
 
@@ -225,9 +225,7 @@ class Formulation:
         """Return the requirement of a traded leg at a market, settle asset."""
         move = self.problem.moves[row]
         assert isinstance(move, TradeMove)  # noqa: S101 money requires nothing
-        terms = move.terms.instrument
-        index = market.indices.get(terms.index or "", ZERO)
-        key = (row, market.mark(terms.symbol), index)
+        key = (row, reading(move, market))
         known = self._requirements.get(key)
         if known is None:
             known = self._requirements[key] = self._new_requirement(row, move, market)

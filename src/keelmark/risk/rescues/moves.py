@@ -135,6 +135,7 @@ class TradeMove:
         value_per_size: Signed value of one unit of size at the mark, settle asset.
         price: Valuation currency per unit of the settle asset.
         leg: Leg it belongs to.
+        is_fee_known: Whether the fee is: no rulebook has those of options.
     """
 
     kind: MoveKind
@@ -148,6 +149,7 @@ class TradeMove:
     fee_rate: Decimal
     impact: Impact = NO_IMPACT
     leg: Leg = Leg.NET
+    is_fee_known: bool = True
 
     @property
     def name(self) -> str:
@@ -209,7 +211,9 @@ class TradeMove:
             return self._opened(size, paid)
         share = -size / self.held.size
         released = self.held.cost * share
-        gained = -size * self.value_per_size - released
+        # an option's premium is cash, paid or received whole
+        realised = ZERO if self.terms.option is not None else released
+        gained = -size * self.value_per_size - realised
         rest = self.held.size + size
         left = None
         if rest != ZERO:

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from keelmark.accounts import Account
 from keelmark.core.codes import Leg, UnitKind
 from keelmark.core.errors import InvalidInput, MissingMarkPrice, UnknownAsset, nearest
-from keelmark.core.excess import price_of
+from keelmark.core.excess import mark_of, price_of
 from keelmark.core.model import InstrumentTerms
 from keelmark.core.numbers import ZERO
 from keelmark.core.unit import MarginUnit, Position
@@ -155,7 +155,7 @@ def _closes(question: Question) -> Iterator[Move]:
     unit, model, market = question.unit, question.account.model, question.account.market
     for row, held in enumerate(unit.positions):
         terms = model.instrument(held.instrument)
-        if held.instrument in question.options.kept or terms.option is not None:
+        if held.instrument in question.options.kept:
             continue
         steps = (abs(held.size) / terms.instrument.lot).to_integral_value(rounding=ROUND_CEILING)
         yield TradeMove(
@@ -165,12 +165,18 @@ def _closes(question: Question) -> Iterator[Move]:
             terms=terms,
             sign=SELL if held.size > ZERO else BUY,
             count_max=int(steps),
-            value_per_size=terms.instrument.value_per_size(market.mark(held.instrument)),
+            value_per_size=terms.instrument.value_per_size(mark_of(terms, market)),
             price=price_of(terms.instrument.settle, market, model),
             fee_rate=_fee(question, held.instrument),
             impact=_impact(question, held.instrument),
             leg=held.leg,
+            is_fee_known=terms.option is None or is_fee_given(question.options, held.instrument),
         )
+
+
+def is_fee_given(options: RescueOptions, symbol: str) -> bool:
+    """Whether the asker names a fee for an instrument."""
+    return options.fee is not None or symbol in options.fees
 
 
 def _hedges(question: Question) -> Iterator[Move]:
@@ -226,8 +232,10 @@ def _gross(question: Question, terms: InstrumentTerms) -> Decimal:
 
 
 def _fee(question: Question, symbol: str) -> Decimal:
-    options = question.options
-    default = question.account.rulebook.liquidation.taker_fee
+    """Return the fee on what is traded; of options none is known but the one that was given."""
+    options, rules = question.options, question.account.rulebook
+    is_option = rules.model.instrument(symbol).option is not None
+    default = ZERO if is_option else rules.liquidation.taker_fee
     return options.fees.get(symbol, default if options.fee is None else options.fee)
 
 

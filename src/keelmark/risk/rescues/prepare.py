@@ -40,7 +40,7 @@ def prepare(question: Question) -> Prepared:
     for move in offers(question):
         is_close = isinstance(move, TradeMove) and move.kind is MoveKind.CLOSE
         if isinstance(move, TradeMove) and is_close and not question.options.toxic:
-            most = best_count(move, excess)
+            most = best_count(move, excess) or _neutral_count(move, excess)
             if most:
                 moves.append(replace(move, count_max=most))
             else:
@@ -61,6 +61,17 @@ def prepare(question: Question) -> Prepared:
         doubtful=doubtful,
     )
     return Prepared(problem=problem, toxic=tuple(toxic))
+
+
+def _neutral_count(move: TradeMove, excess: Scene) -> int:
+    """Return all of an option whose close leaves the excess where it is: its value becomes cash.
+
+    A long option needs no maintenance; without it a move of prices takes nothing any more.
+    """
+    if move.terms.option is None or move.count_max is None:
+        return 0
+    is_kept = excess.total(move.change(move.count_max)) >= excess.now
+    return move.count_max if is_kept else 0
 
 
 def _widest(unit: MarginUnit, moves: list[Move]) -> MarginUnit:

@@ -4,11 +4,13 @@ Source: docs/model.md, "Rescue". What decides is always the core: demands are ex
 is margined by `core.margin`, its distance is the one `keelmark check` finds.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
 from keelmark.accounts import Account
 from keelmark.accounts.levels import WARN_DISTANCE
+from keelmark.core.bound import options_of
 from keelmark.core.codes import UnitKind
 from keelmark.core.errors import InvalidInput, InvariantViolated, MissingNumber, nearest
 from keelmark.core.numbers import ONE, exact
@@ -16,7 +18,7 @@ from keelmark.core.unit import MarginUnit
 from keelmark.risk.rescues.distance import missed_aim
 from keelmark.risk.rescues.donors import without
 from keelmark.risk.rescues.moves import MoveKind
-from keelmark.risk.rescues.offers import Question, with_hedges
+from keelmark.risk.rescues.offers import Question, is_fee_given, with_hedges
 from keelmark.risk.rescues.options import Action, RescueOptions
 from keelmark.risk.rescues.prepare import prepare
 from keelmark.risk.rescues.problem import Problem
@@ -125,6 +127,7 @@ def _answer(question: Question, standing: Standing) -> Rescue:
         return _without_distance(question, standing)
     if standing.meets(target):
         return base
+    base = replace(base, notes=(*base.notes, *_option_notes(question)))
     if not standing.is_settled and not standing.is_liquidatable:
         none = no_ways(question, "the distance of this unit cannot be solved")
         return replace(
@@ -249,13 +252,30 @@ def _notes(question: Question) -> list[str]:
     if rows:
         names = ", ".join(dict.fromkeys(rows))
         notes.append(f"the venue's own row of {names} is kept as a position shrinks")
-    if any(account.model.instrument(p.instrument).option for p in question.unit.positions):
-        notes.append("options are left as they are: plans close and open futures")
     for other in account.units:
         name = other.unit_id
         if name != question.unit.unit_id and not _meets(other, account, target):
             notes.append(f"{name} does not meet the target either: ask with --unit {name}")
     return notes
+
+
+def _option_notes(question: Question) -> Iterator[str]:
+    """Say what the closes of options leave out, where there are any."""
+    model, options = question.account.model, question.options
+    held = [t.instrument.symbol for t in options_of(question.unit, model)]
+    closed = [symbol for symbol in dict.fromkeys(held) if symbol not in options.kept]
+    if not closed or not options.allows(Action.CLOSE):
+        return
+    if not all(is_fee_given(options, symbol) for symbol in closed):
+        yield (
+            "no fee is counted for options: the rulebook has none; give one on their premium with "
+            "--fee SYMBOL=SHARE"
+        )
+    if model.group is not None:
+        yield (
+            "options share one margin here: closes of each leg, and mixes, were tried and are "
+            "verified by the core; none of them is proven the cheapest"
+        )
 
 
 def _meets(unit: MarginUnit, account: Account, target: Target) -> bool:

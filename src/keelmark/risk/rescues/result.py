@@ -49,6 +49,7 @@ class Step:
         is_whole: Whether a close leaves nothing.
         price: Average price of the fill, slippage included; `None` of money.
         cost: What it costs, valuation currency.
+        is_fee_known: Whether the fee is; where not, it is missing from the cost.
         buys: Whether an order buys, also where there is nothing of it to do.
         after: How the unit stands once it is done, the steps before it included.
     """
@@ -63,6 +64,7 @@ class Step:
     cost: Cost
     buys: bool
     after: Standing
+    is_fee_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,11 @@ class Plan:
     bound: Decimal | None
     unit: MarginUnit
     after: Standing
+
+    @property
+    def is_fee_known(self) -> bool:
+        """Whether no fee is missing from the cost."""
+        return all(step.is_fee_known for step in self.steps)
 
     @property
     def adds(self) -> dict[str, Decimal]:

@@ -58,6 +58,8 @@ def cheapest(problem: Problem, alone: Sequence[Alone]) -> Found:
         searched = _rounded(problem, whole, whole.solve(), caps)
         found = _best(problem, [found, searched])
     if found is None:
+        found = _everything(problem, caps)
+    if found is None:
         return _nearest(problem, caps)
     return Found(counts=found, reaches=True, bound=bound)
 

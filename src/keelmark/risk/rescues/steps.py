@@ -35,7 +35,7 @@ def plan_of(problem: Problem, solved: Solved, after: Standing, account: Account)
         steps=tuple(steps),
         cost=problem.cost(done),
         money=sum((sizes[row] for row in rows if problem.moves[row].kind.is_money), ZERO),
-        bound=solved.bound,
+        bound=solved.bound if all(step.is_fee_known for step in steps) else None,
         unit=problem.after(done),
         after=after,
     )
@@ -53,6 +53,7 @@ def step_of(problem: Problem, row: int, done: Mapping[int, int], account: Accoun
         is_whole=_is_whole(move, count),
         price=move.fill_price(count) if isinstance(move, TradeMove) else None,
         cost=move.cost(count),
+        is_fee_known=not isinstance(move, TradeMove) or move.is_fee_known,
         buys=isinstance(move, TradeMove) and move.sign > 0,
         after=standing_of(problem.after(done), account),
     )

@@ -10,13 +10,16 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import Enum
 
 from keelmark.core.codes import RuleKind
-from keelmark.core.excess import maintenance_rule, value_and_notional
+from keelmark.core.excess import maintenance_rule, mark_of, value_and_notional
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ZERO
+from keelmark.core.option_rules import ShortOptionRule
 from keelmark.risk.rescues.moves import Move, MoveKind, TradeMove
 
 Stretch = tuple[int, int]
+Reading = tuple[Decimal, Decimal | None, Decimal | None]
+"""A mark, an index and a forward."""
 
 
 class Rows(Enum):
@@ -44,17 +47,27 @@ def stretches(
 
 def distinct(markets: Iterable[Market], move: TradeMove) -> list[Market]:
     """Return the markets that differ in what the requirement of a trade reads."""
-    instrument = move.terms.instrument
-    found: dict[tuple[Decimal, Decimal | None], Market] = {}
+    found: dict[Reading, Market] = {}
     for market in markets:
-        index = market.indices.get(instrument.index or "")
-        found.setdefault((market.mark(instrument.symbol), index), market)
+        found.setdefault(reading(move, market), market)
     return list(found.values())
+
+
+def reading(move: TradeMove, market: Market) -> Reading:
+    """Return the prices of a market that the requirement of a trade can read."""
+    instrument = move.terms.instrument
+    name = instrument.index or (instrument.base if instrument.is_option else "")
+    forward = market.forwards.get(instrument.symbol)
+    return mark_of(move.terms, market), market.indices.get(name), forward
 
 
 def rows_of(move: TradeMove) -> Rows:
     """Return what is known of the form of a trade's requirement."""
     position = move.held or move.change(1).opened[0]
+    if move.terms.option is not None:
+        rule = move.terms.option.rule
+        is_straight = isinstance(rule, ShortOptionRule) and not rule.factors
+        return Rows.STATED if is_straight else Rows.UNKNOWN
     kind = maintenance_rule(position, move.terms).parameters().kind
     if kind in {RuleKind.TIERED, RuleKind.WHOLE, RuleKind.SIZED}:
         return Rows.STATED
@@ -64,6 +77,10 @@ def rows_of(move: TradeMove) -> Rows:
 def _starts(move: TradeMove, market: Market, model: MarginModel) -> list[int]:
     """Return the counts from which another row may apply, at one market."""
     position = move.held or move.change(1).opened[0]
+    if move.terms.option is not None:
+        rule = move.terms.option.rule
+        factors = rule.factors if isinstance(rule, ShortOptionRule) else ()
+        return [start for row in factors for start in _at_size(move, row.floor)]
     parameters = maintenance_rule(position, move.terms).parameters()
     if parameters.kind not in {RuleKind.TIERED, RuleKind.WHOLE, RuleKind.SIZED}:
         return []
