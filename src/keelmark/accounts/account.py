@@ -24,6 +24,7 @@ from keelmark.accounts.document import (
 )
 from keelmark.accounts.expired import check_expired, expiry_notes
 from keelmark.accounts.leverage import leverage_notes
+from keelmark.accounts.one_way import check_one_way
 from keelmark.accounts.prices import ask_notes, isolated_notes, market_of, still_note, without_empty
 from keelmark.core.codes import Leg, UnitKind
 from keelmark.core.errors import InvalidDocument, KeelmarkError, UnknownRulebook, nearest
@@ -166,24 +167,7 @@ def _check_modes(document: AccountDocument, rules: Rulebook, problems: Problems)
                     f"{order.path}.leg", "there are legs in hedge mode alone: leave it out"
                 )
     if not rules.document.hedge_mode:
-        _check_one_way(document, rules.name, problems)
-
-
-def _check_one_way(document: AccountDocument, name: str, problems: Problems) -> None:
-    """Refuse hedge legs where the venue nets them: margined apart, they would ask too much."""
-    if document.account_mode is AccountMode.HEDGE:
-        text = f'found "hedge"; {name} has no hedge mode: leave it out'
-        problems.add("account_mode", text)
-    seen: dict[str, PositionRow] = {}
-    for row in document.positions:
-        first = seen.setdefault(row.instrument, row)
-        if (first.size > ZERO) != (row.size > ZERO):
-            text = (
-                f"{row.instrument} is held on both sides and {name} nets them; write one row with "
-                f"size {first.size + row.size:f} and the net entry price, or name a rulebook with "
-                "hedge mode"
-            )
-            problems.add(f"{row.path}.instrument", text)
+        check_one_way(document, rules, problems)
 
 
 def _rulebook(document: AccountDocument, problems: Problems, title: str) -> Rulebook:
