@@ -2,7 +2,8 @@
 
 MIXED: a public account of 2026-07-29 with a cross short and an isolated long at once, its perps
 state only; its cross liquidation price holds for the balance in spot, which the state lacks. SPOT
-has the documented shape and the one balance that price holds for.
+has the documented shape, the one balance that price holds for, and what maintenance and the
+isolated margin leave of it.
 """
 
 from typing import Any
@@ -67,7 +68,7 @@ SPOT: dict[str, Any] = {
         {"coin": "HYPE", "token": 150, "hold": "0.0", "total": "12.5", "entryNtl": "700.0"},
         {"coin": "PURR", "token": 1, "hold": "0.0", "total": "0.0", "entryNtl": "0.0"},
     ],
-    "tokenToAvailableAfterMaintenance": [[0, "811806.9"]],
+    "tokenToAvailableAfterMaintenance": [[0, "781218.41918295"]],
 }
 
 META: list[Any] = [

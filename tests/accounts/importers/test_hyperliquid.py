@@ -120,7 +120,7 @@ def test_an_account_whose_spot_balance_counts_is_recognised_by_the_venues_price(
     assert unknown(whole.document).keys() == {"orders"}
     result = checked(whole)
     assert residual(result, "liquidation_price:BTC") <= D("1e-6")
-    assert residual(result, "equity") == 0
+    assert residual(result, "maintenance_margin") == 0
 
 
 # --- cross and isolated at once -----------------------------------------------------------------
@@ -144,10 +144,11 @@ def test_a_unified_account_counts_the_spot_total_less_what_is_isolated() -> None
     document = imported(MIXED, SPOT)
     assert document["venue"] == "hyperliquid-unified"
     assert unknown(document).keys() == {"orders"}
-    assert document["venue_reported"]["equity"] == "786635.51918295"  # less 30589.794971
+    assert "equity" not in document["venue_reported"]  # the venue prints none of it
+    assert document["venue_reported"]["maintenance_margin"] == "5417.1"
     assert "spot balances (HYPE) do not back USDC perpetuals: left out" in document["notes"]
     result = checked(import_account([as_payload(MIXED), as_payload(SPOT)]))
-    assert residual(result, "equity") == 0
+    assert residual(result, "maintenance_margin") == 0
     assert residual(result, "liquidation_price:HYPE") <= D("1e-9")
 
 
@@ -181,6 +182,94 @@ def test_portfolio_margin_is_said_not_to_be_covered() -> None:
 def test_a_spot_state_alone_knows_neither() -> None:
     spot = {"balances": SPOT["balances"]}
     assert unknown(imported(spot)).keys() == {"collateral", "positions", "orders"}
+
+
+# --- what the venue keeps margin for ------------------------------------------------------------
+
+LONG: dict[str, Any] = {
+    "coin": "BTC",
+    "szi": "1.0",
+    "entryPx": "60000.0",
+    "positionValue": "62000.0",
+    "unrealizedPnl": "2000.0",
+    "marginUsed": "6200.0",
+    "liquidationPx": None,
+    "maxLeverage": 40,
+    "leverage": {"type": "cross", "value": 10},
+}
+
+
+def pooled(total: str, available: str, *others: list[object]) -> dict[str, Any]:
+    balance = {"coin": "USDC", "token": 0, "total": total, "hold": "6200.0"}
+    dollar = {"coin": "USDH", "token": 360, "total": "1000.0", "hold": "0.0"}
+    pairs = [[0, available], *others]
+    return {"balances": [balance, dollar], "tokenToAvailableAfterMaintenance": pairs}
+
+
+def long_state(**changes: object) -> dict[str, Any]:
+    more = {"crossMaintenanceMarginUsed": "775.0"}
+    return state({**LONG, **changes}, raw="-60000.0", value="2000.0", **more)
+
+
+def test_margin_kept_for_positions_of_other_dexes_makes_the_positions_unknown() -> None:
+    """HIP-3: all dexes share a unified balance, and a state has one dex alone."""
+    answers = [as_payload(long_state()), as_payload(pooled("100000.0", "20000.0"))]
+    found = import_account(answers)
+    why = unknown(found.document)["positions"]
+    assert "the venue keeps 80000 USDC for maintenance and isolated margin" in why
+    assert "positions in these answers need 775;" in why
+    assert 'clearinghouseState of each ("dex": a name that perpDexs lists)' in why
+    assert found.document["venue_reported"]["maintenance_margin"] == "80000"  # type: ignore[index, call-overload]
+    assert checked(found).verdict is Verdict.UNKNOWN
+
+
+def test_margin_kept_for_what_is_listed_leaves_the_positions_known() -> None:
+    found = import_account([as_payload(long_state()), as_payload(pooled("100000.0", "99225.0"))])
+    assert unknown(found.document).keys() == {"orders"}
+    assert residual(checked(found), "maintenance_margin") == 0
+
+
+def test_less_margin_kept_than_the_positions_need_is_another_instant() -> None:
+    why = unknown(imported(long_state(), pooled("100000.0", "99900.0")))["positions"]
+    assert "keeps 100 USDC" in why
+    assert "need 775; the answers are of different instants" in why
+    document = imported(long_state(), pooled("100.0", "0.0"))  # below zero may be shown as zero
+    assert "positions" not in unknown(document)
+
+
+def test_margin_kept_in_another_dollar_makes_the_positions_unknown() -> None:
+    spot = pooled("100000.0", "99225.0", [360, "400.0"])
+    why = unknown(imported(long_state(), spot))["positions"]
+    assert "600 USDH is kept for positions margined in USDH" in why
+    idle = pooled("100000.0", "99225.0", [360, "1000.0"])
+    assert "positions" not in unknown(imported(long_state(), idle))
+
+
+def test_what_is_available_comes_in_pairs() -> None:
+    spot = {**pooled("1", "1"), "tokenToAvailableAfterMaintenance": [[0]]}
+    assert "tokenToAvailableAfterMaintenance[0]: a pair of" in refused(long_state(), spot)
+
+
+def test_a_long_the_venue_has_no_price_of_tells_of_a_balance_that_is_missing() -> None:
+    """Its value is lost at a price of zero: without a price, equity is at least that."""
+    found = import_account([as_payload(long_state())])
+    why = unknown(found.document)["collateral"]
+    assert "no liquidation price of BTC, which holds for an equity of at least 62000.00" in why
+    assert "these answers give 2000.00; its spot balance counts (a unified account)" in why
+    assert "add the answer to spotClearinghouseState" in why
+    assert checked(found).verdict is Verdict.UNKNOWN
+
+
+def test_a_missing_price_is_no_claim_of_a_short_or_of_an_isolated_position() -> None:
+    """Nor is a key that is left out."""
+    keyless = {k: v for k, v in LONG.items() if k != "liquidationPx"}
+    isolated = {"leverage": {"type": "isolated", "value": 10, "rawUsd": "-54000"}}
+    for answer in (
+        state(keyless, raw="-60000.0", value="2000.0"),
+        state({**LONG, "szi": "-1.0", "unrealizedPnl": "-2000.0"}, raw="-1", value="-62001"),
+        state({**LONG, **isolated}, raw="100", value="100"),
+    ):
+        assert "collateral" not in unknown(imported(answer))
 
 
 # --- tables, marks, orders ----------------------------------------------------------------------

@@ -162,6 +162,8 @@ def _read_position(row: Row, draft: Draft) -> str | None:
             with exact():
                 found.note(isolated_margin=raw + size * entry)
     found.report("liquidation_price", held.some("liquidationPx"))
+    if held.content.get("liquidationPx", 0) is None:
+        draft.working(Working).unpriced.add(coin)
     found.report("unrealized_pnl", held.maybe_number("unrealizedPnl"))
     if not is_isolated:
         found.report("initial_margin", held.maybe_number("marginUsed"))
@@ -185,6 +187,7 @@ def read_spot(payload: Payload, draft: Draft) -> None:
     if root.flag("portfolioMarginEnabled"):
         working.mode = "portfolioMargin"
     found = working.spot if working.spot is not None else {}
+    available = _available(root)
     for row in root.rows("balances"):
         coin = row.text("coin", required=True)
         total = row.maybe_number("total", required=True)
@@ -194,7 +197,26 @@ def read_spot(payload: Payload, draft: Draft) -> None:
             row.refuse("token", f"found {row.amount('token'):f}; USDC is token 0")
             continue
         found[coin] = total
+        left = available.get(row.amount("token"))
+        if left is not None:
+            working.available[coin] = left
     working.spot = found
+
+
+def _available(root: Row) -> dict[Decimal, Decimal]:
+    """Return what is available after maintenance, by token."""
+    pairs = root.get("tokenToAvailableAfterMaintenance")
+    found: dict[Decimal, Decimal] = {}
+    for number, pair in enumerate(pairs if isinstance(pairs, list) else []):
+        path = root.at(f"tokenToAvailableAfterMaintenance[{number}]")
+        if not isinstance(pair, list) or len(pair) != len(("token", "amount")):
+            root.problems.add(path, "a pair of a token and an amount is needed")
+            continue
+        row = Row({"token": pair[0], "amount": pair[1]}, path, root.problems)
+        token, left = row.maybe_number("token", required=True), row.maybe_number("amount")
+        if token is not None and left is not None:
+            found[token] = left
+    return found
 
 
 def read_orders(payload: Payload, draft: Draft) -> None:

@@ -5,7 +5,12 @@ margin is `crossMarginSummary`. A unified account has one balance an asset, show
 `total` there is equity, profit included, and what perps states say of balances is not meaningful
 (hyperliquid-docs, trading/account-abstraction-modes, with the formula of the unified account
 ratio). Where the mode is not said, the venue's own liquidation prices tell: they hold for one
-equity only.
+equity only, and a long without one is worth no more than the equity behind it.
+
+All dexes of one collateral token share a unified balance. `tokenToAvailableAfterMaintenance` is
+what isolated margins and the maintenance of every dex leave of it (recorded: 891.556841 in all,
+314.90 of it on hold for a short of 1,632 USDC at 40x, 871.151753 available), so it tells of
+positions that no answer lists.
 """
 
 from collections.abc import Mapping
@@ -61,23 +66,27 @@ class Working:
         mode: The answer to `userAbstraction`.
         is_pooled: Whether the spot state is one of a pooled account.
         spot: Totals by token; `None` where no spot state was given.
+        available: What is left of them after maintenance and isolated margins, by the venue.
         perps: One per perpetuals dex.
         tables: Margin tiers by coin, from `meta`.
         leverage_max: Largest leverage by coin, from `meta`.
         own_leverage_max: Largest leverage by coin, as the account's positions say.
         marks: Mark by coin, from the contexts.
         delisted: Coins no longer traded.
+        unpriced: Coins of positions for which the venue says that no liquidation price exists.
     """
 
     mode: str | None = None
     is_pooled: bool = False
     spot: dict[str, Decimal] | None = None
+    available: dict[str, Decimal] = field(default_factory=dict)
     perps: list[PerpsState] = field(default_factory=list)
     tables: dict[str, tuple[Tier, ...]] = field(default_factory=dict)
     leverage_max: dict[str, Decimal] = field(default_factory=dict)
     own_leverage_max: dict[str, Decimal] = field(default_factory=dict)
     marks: dict[str, Decimal] = field(default_factory=dict)
     delisted: set[str] = field(default_factory=set)
+    unpriced: set[str] = field(default_factory=set)
 
 
 def finish(draft: Draft) -> None:
@@ -180,7 +189,9 @@ def _note_unified(draft: Draft, working: Working) -> None:
         else:
             profit += gain
     draft.balance("spotClearinghouseState", USDC, total - isolated - profit)
-    draft.report("equity", total - isolated)
+    available = working.available.get(USDC)
+    if available:
+        draft.report("maintenance_margin", total - isolated - available)
     for number in ("initial_margin", "maintenance_margin"):
         figures = [state.figures.get(number) for state in working.perps]
         if None not in figures and figures:
@@ -188,14 +199,53 @@ def _note_unified(draft: Draft, working: Working) -> None:
     others = [coin for coin, held in working.spot.items() if held and coin != USDC]
     if others:
         draft.say(f"spot balances ({', '.join(others)}) do not back USDC perpetuals: left out")
+    _check_available(draft, working, isolated=isolated)
     _check_mode(draft, working, counted=total - isolated)
+
+
+def _check_available(draft: Draft, working: Working, *, isolated: Decimal) -> None:
+    """Unlearn the positions where the venue keeps margin for others than these answers list."""
+    for coin, available in working.available.items():
+        kept = (working.spot or {}).get(coin, ZERO) - available
+        if coin != USDC and kept > abs(available) * _AGREES:
+            draft.unlearn(
+                Unlearnt.POSITIONS,
+                f"{plain(kept)} {coin} is kept for positions margined in {coin}; positions "
+                "margined in USDC alone are read",
+            )
+    required = [state.maintenance for state in working.perps]
+    if USDC not in working.available or None in required or (draft.positions and not required):
+        return
+    available = working.available[USDC]
+    kept = (working.spot or {}).get(USDC, ZERO) - available
+    known = isolated + sum((m for m in required if m is not None), ZERO)
+    gap = kept - known
+    if abs(gap) <= max(ONE, _gross(draft, known) * _AGREES) or (gap < 0 and not available):
+        return
+    what = (
+        "positions are missing, those of other dexes share the balance: add the answer to "
+        'clearinghouseState of each ("dex": a name that perpDexs lists)'
+        if gap > 0
+        else "the answers are of different instants: fetch them together"
+    )
+    draft.unlearn(
+        Unlearnt.POSITIONS,
+        f"the venue keeps {plain(kept)} USDC for maintenance and isolated margin, positions in "
+        f"these answers need {plain(known)}; {what}",
+    )
+
+
+def _gross(draft: Draft, known: Decimal) -> Decimal:
+    """Return what moves with the marks in maintenance and isolated margin."""
+    isolated = (p for p in draft.positions.values() if p.margin_mode is MarginMode.ISOLATED)
+    return known + sum((abs(p.size) * (p.mark_price or ZERO) for p in isolated), ZERO)
 
 
 def _check_mode(draft: Draft, working: Working, *, counted: Decimal) -> None:
     """Unlearn the collateral where the venue's liquidation prices hold for another equity."""
     for position in _cross(draft):
-        implied = _implied_equity(position, working)
-        if implied is None or abs(implied - counted) <= max(ONE, abs(implied) * _AGREES):
+        claim = _other_equity(position, working, counted)
+        if claim is None:
             continue
         advice = (
             "its spot balance counts (a unified account): add the answer to spotClearinghouseState"
@@ -203,12 +253,29 @@ def _check_mode(draft: Draft, working: Working, *, counted: Decimal) -> None:
             else "the answers are of different instants or modes: fetch them together, with "
             "userAbstraction"
         )
-        why = (
-            f"the venue's liquidation price of {position.instrument} holds for an equity of "
-            f"{implied:.2f} USDC, these answers give {counted:.2f}; {advice}"
-        )
+        why = f"{claim} USDC, these answers give {counted:.2f}; {advice}"
         draft.unlearn(Unlearnt.COLLATERAL, why)
         return
+
+
+def _other_equity(position: PositionDraft, working: Working, counted: Decimal) -> str | None:
+    """Say which equity the venue's liquidation price holds for, where it is another one.
+
+    A long has no such price only where equity is at least its value: at a price of zero the value
+    is lost.
+    """
+    coin, mark = position.instrument, position.mark_price
+    if coin in working.unpriced and mark is not None and position.size > 0:
+        value = position.size * mark
+        if value * (ONE - _AGREES) > counted:
+            return (
+                f"the venue has no liquidation price of {coin}, which holds for an equity of at "
+                f"least {value:.2f}"
+            )
+    implied = _implied_equity(position, working)
+    if implied is None or abs(implied - counted) <= max(ONE, abs(implied) * _AGREES):
+        return None
+    return f"the venue's liquidation price of {coin} holds for an equity of {implied:.2f}"
 
 
 def _implied_equity(position: PositionDraft, working: Working) -> Decimal | None:
