@@ -56,6 +56,37 @@ def wallet(**values: object) -> dict[str, Any]:
     return bybit([{"accountType": "UNIFIED", "coin": [coin]}])
 
 
+CURSOR = "BTCUSDT%2C1780000000000%2C0"
+
+
+def test_a_cursor_beside_a_short_page_is_the_last_page() -> None:
+    """Bybit gives one with every page that has rows."""
+    held = bybit([ROW], nextPageCursor=CURSOR, category="linear")
+    document = imported(BYBIT_WALLET, held)
+    assert len(document["positions"]) == 1
+    assert unknown(document).keys() == {"orders"}
+    notes = " ".join(document["notes"])
+    assert "nextPageCursor beside a list of 1, taken for the last page" in notes
+    assert "`cursor`" in notes
+
+
+@pytest.mark.parametrize("rows", [20, 50, 100, 200])
+def test_a_cursor_beside_a_full_page_is_refused_with_what_to_call(rows: int) -> None:
+    page = [{**ROW, "symbol": f"C{number}USDT"} for number in range(rows)]
+    why = refused(BYBIT_WALLET, bybit(page, nextPageCursor=CURSOR, category="linear"))
+    assert f"result.nextPageCursor: {rows} rows are a full page" in why
+    assert "call again with this as `cursor`" in why
+    whole = [*page, {**ROW, "symbol": "LASTUSDT"}]
+    joined = imported(BYBIT_WALLET, bybit(whole, nextPageCursor=CURSOR, category="linear"))
+    assert len(joined["positions"]) == rows + 1
+
+
+def test_risk_limits_of_some_coins_may_have_more_pages() -> None:
+    page = [limit(str(1000 * (n + 1)), "0.005", mmDeduction="0") for n in range(20)]
+    document = imported(BYBIT_WALLET, BYBIT_POSITIONS, bybit(page, nextPageCursor=CURSOR))
+    assert any("beside a list of 20" in note for note in document["notes"])
+
+
 def test_in_isolated_mode_every_position_is_margined_alone() -> None:
     document = imported(BYBIT_WALLET, BYBIT_POSITIONS, info("ISOLATED_MARGIN"))
     (row,) = document["positions"]

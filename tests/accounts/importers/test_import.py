@@ -134,8 +134,8 @@ def test_an_empty_answer_needs_its_kind() -> None:
         ([{"hello": "world"}], "is no answer of a known kind; `keelmark import"),
         ([BINANCE_BALANCE, BYBIT_WALLET], "of several venues (binance-usdm, bybit-uta)"),
         (
-            [BYBIT_WALLET, bybit(BYBIT_POSITIONS["result"]["list"], nextPageCursor="x")],
-            "more pages",
+            [BYBIT_WALLET, bybit(BYBIT_POSITIONS["result"]["list"] * 10, nextPageCursor="x")],
+            "call again with this as `cursor`",
         ),
     ],
 )
