@@ -166,7 +166,7 @@ def test_the_joint_move_comes_with_the_prices_and_the_excess_there() -> None:
     assert there.value is not None
     assert -1 < there.value <= 0
     alone = figure("joint_move", unit=MarginUnit(balances={"USDT": D(1)}))
-    assert (alone.value, alone.note) == (None, "the unit holds no position")
+    assert (alone.value, alone.note) == (None, "the unit holds no position and owes nothing")
 
 
 def test_a_clamped_excess_says_so() -> None:

@@ -12,7 +12,7 @@ from keelmark.core.bound import Factor, FactorKind
 from keelmark.core.collateral import CollateralSchedule, HaircutTier
 from keelmark.core.errors import InvalidInput
 from keelmark.core.instrument import Instrument, InstrumentKind
-from keelmark.core.joint_move import JointMove, all_together, joint_move
+from keelmark.core.joint_move import JointMove, all_together, joint_move, joint_moves
 from keelmark.core.liquidation_price import PriceStatus, liquidation_prices
 from keelmark.core.margin import maintenance_excess
 from keelmark.core.market import Market
@@ -100,14 +100,15 @@ def test_the_move_of_a_linear_book_is_the_closed_form(
 def moved(situation: Situation, direction: dict[str, Decimal], size: Decimal) -> Market:
     """The market after a move, written apart from the one under test."""
     by_name = {s: t.instrument for s, t in situation.model.instruments.items()}
-    leaders = sorted(direction, key=lambda s: (len(s), s), reverse=True)
+    leaders = sorted(set(direction) & set(by_name), key=lambda s: (len(s), s), reverse=True)
     bases = {by_name[s].base: direction[s] for s in leaders}
+    coins = {**direction, **bases}
     market = situation.market
     return replace(
         market,
         marks={s: p * (1 + direction.get(s, 0) * size) for s, p in market.marks.items()},
         indices={n: p * (1 + bases.get(n, 0) * size) for n, p in market.indices.items()},
-        asset_prices={a: p * (1 + bases.get(a, 0) * size) for a, p in market.asset_prices.items()},
+        asset_prices={a: p * (1 + coins.get(a, 0) * size) for a, p in market.asset_prices.items()},
     )
 
 
@@ -353,9 +354,32 @@ def test_a_haircut_floor_on_the_way_is_a_corner() -> None:
 
 def test_what_cannot_be_searched_is_refused_or_unknown() -> None:
     unit = MarginUnit(balances={"USDT": D(300)}, positions=(held("BTCUSDT", "1"),))
-    with pytest.raises(InvalidInput, match="at least one instrument"):
+    with pytest.raises(InvalidInput, match="at least one price"):
         joint_move(unit, {"BTCUSDT": D(0)}, MARKET, MODEL)
     gone = joint_move(unit, {"BTCUSDT": D(-1)}, Market(), MODEL)
     assert gone.status is PriceStatus.UNKNOWN
     capped = replace(MODEL, profit={MarginPurpose.MAINTENANCE: ProfitTerms(cap=D(1))})
     assert joint_move(unit, {"BTCUSDT": D(-1)}, MARKET, capped).status is PriceStatus.UNKNOWN
+
+
+def test_coins_without_a_contract_fall_with_everything_else() -> None:
+    coins = {coin: AssetTerms(asset=coin) for coin in ("SOL", "AVAX", "USDC")}
+    model = replace(MODEL, assets={**MODEL.assets, **coins})
+    prices = {"BTC": D(60_000), "SOL": D(100), "AVAX": D(100), "USDC": D(1)}
+    market = Market(marks=MARKS, asset_prices=prices)
+    cash = {"USDT": D(-150_000), "SOL": D(1_000), "AVAX": D(1_000), "USDC": D(5)}
+    unit = MarginUnit(balances=cash, positions=(held("BTCUSDT", "0.1"),))
+    down, _ = joint_moves(unit, market, model)
+    assert set(down.direction) == {"BTCUSDT", "SOL", "AVAX"}
+    # 200,005 + 6,000 of coins at (1 - x), less 150,000 owed and the 6,000 paid; 0.5 % of 6,000
+    rate = RATES["BTCUSDT"]
+    expected = D(50_005) - D(6_000) * D(rate)
+    assert down.size is not None
+    assert abs(down.size - expected / (D(206_000) - D(6_000) * D(rate))) < D("1e-20")
+    assert down.prices is not None
+    assert abs(down.prices["SOL"] - D(100) * (1 - down.size)) < D("1e-20")
+    owing = replace(unit, positions=())
+    both, _ = joint_moves(owing, market, model)
+    assert both.size is not None
+    assert abs(both.size - D(50_005) / D(200_000)) < D("1e-20")
+    assert joint_moves(replace(owing, balances={"SOL": D(1)}), market, model) == ()

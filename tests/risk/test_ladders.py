@@ -101,6 +101,24 @@ def test_all_prices_together_fall_where_the_joint_move_says(
             assert abs(nearest - move.size) <= NEAR
 
 
+def test_coins_held_only_as_collateral_move_with_all_prices() -> None:
+    content = book(("BTCUSDT", "0.1", "60000"), usdt="-150000")
+    content["collateral"] += [{"asset": coin, "balance": "1000"} for coin in ("SOL", "AVAX")]
+    content["prices"] = {"SOL": "100", "AVAX": "100"}
+    account = account_of(content)
+    found = ladder(account, low=Decimal("-0.4"), high=Decimal("0.1"), steps=6)
+    (unit,) = account.units
+    down, _ = joint_moves(unit, account.market, account.model)
+    assert down.size is not None
+    assert any(abs(rung.move + down.size) <= NEAR for rung in found.liquidations)
+    for rung in found.rungs:
+        if rung.move:
+            (moved,) = whatif(account, f"price all={rung.move * 100:f}%").after.account.units
+            after = whatif(account, f"price all={rung.move * 100:f}%").after.account
+            report = margin_report(moved, after.market, after.model)
+            assert abs(report.equity - rung.margin.equity) < Decimal("1e-20")
+
+
 def test_a_liquidation_has_solvent_and_liquidatable_neighbours() -> None:
     found = ladder(account_of(book(("BTCUSDT", "1", "65000"))), "BTC")
     (fall,) = found.liquidations
@@ -208,7 +226,7 @@ def test_the_grid_is_even_and_holds_now() -> None:
         ("BTC", {"steps": 1}, "1 steps: between 2 and 2001"),
         ("BTC", {"unit_id": "crosss"}, "did you mean 'cross'?"),
         ({"SOL": Decimal(1)}, {}, "holds nothing on 'SOL'"),
-        ({"BTC": Decimal(0)}, {}, "at least one instrument with a non-zero change"),
+        ({"BTC": Decimal(0)}, {}, "at least one price with a non-zero change"),
         ({"BTC": Decimal(-4)}, {"high": Decimal(1)}, "to zero; stay inside it"),
     ],
 )

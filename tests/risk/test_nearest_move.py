@@ -116,9 +116,45 @@ def test_what_is_liquidatable_already_is_no_distance_away() -> None:
     assert (found.distance, found.is_proved) == (0.0, True)
 
 
-def test_a_coin_as_collateral_leaves_the_book_without_a_proof() -> None:
-    content = book(("BTCUSDT", "1", "60000"), ("ETHUSDT", "10", "3000"))
-    content["collateral"] = [{"asset": "BTC", "balance": "0.2"}]
+@settings(max_examples=15)
+@given(
+    btc=st.integers(-9, 9).filter(bool),
+    eth=st.integers(1, 100),
+    usdt=st.integers(-200_000, 300_000),
+    angles=st.lists(st.floats(0, 6.28), min_size=8, max_size=8),
+)
+def test_a_coin_that_is_only_collateral_moves_too(
+    btc: int, eth: int, usdt: int, angles: list[float]
+) -> None:
+    content = book(("BTCUSDT", str(btc), "60000"), usdt=str(usdt))
+    content["collateral"].append({"asset": "ETH", "balance": str(eth)})
+    content["prices"] = {"ETH": "3000"}
+    account = read_account(json.dumps(content))
+    (unit,) = account.units
+    if margin_report(unit, account.market, account.model).is_liquidatable:
+        return
+    found = find_nearest_move(account, returns())
+    inverse = np.linalg.inv(returns().covariance)
+    for angle in angles:
+        vector = {
+            "BTC": Decimal(repr(np.cos(angle).item())),
+            "ETH": Decimal(repr(np.sin(angle).item())),
+        }
+        direction = direction_of(unit, vector, account.model)
+        move = joint_move(unit, direction, account.market, account.model)
+        if move.size is None:
+            continue
+        point = np.array([float(vector[c] * move.size) for c in ("BTC", "ETH")])
+        assert found.distance is not None
+        assert found.distance <= float(np.sqrt(point @ inverse @ point)) * (1 + 1e-9)
+        assert found.at_least is None or found.at_least <= found.distance
+    betas = find_beta_move(account, returns())
+    assert set(betas.betas) == {"BTC", "ETH"}
+
+
+def test_a_coin_that_a_contract_settles_in_leaves_the_book_without_a_proof() -> None:
+    content = book(("BTCUSD", "-300", "60000"), ("ETHUSDT", "10", "3000"))
+    content["collateral"].append({"asset": "BTC", "balance": "0.5"})
     found = find_nearest_move(read_account(json.dumps(content)), returns())
     assert found.status is PriceStatus.PRICE
     assert found.at_least is None

@@ -9,7 +9,7 @@ from keelmark.accounts.document import AccountDocument
 from keelmark.accounts.option_prices import option_prices
 from keelmark.core.bound import FactorKind, reads
 from keelmark.core.codes import UnitKind
-from keelmark.core.coin_move import stands_for_the_dollar
+from keelmark.core.coins import stands_for_the_dollar
 from keelmark.core.market import Market
 from keelmark.core.model import InstrumentTerms, MarginModel, MarginPrice, OpenInterestInitial
 from keelmark.core.numbers import ONE, ZERO

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from keelmark.core.bound import Factor, FactorKind, options_of, reads
+from keelmark.core.bound import FactorKind, options_of, reads
+from keelmark.core.coins import assets_of, has_debt, priced_assets, stands_for_the_dollar
 from keelmark.core.errors import InvalidMark, MissingNumber
 from keelmark.core.joint_move import JOINT_REACH, JointMove, path_move, unsolved
 from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, straight_prices
@@ -77,15 +78,11 @@ def coins_of(unit: MarginUnit, model: MarginModel) -> tuple[Coin, ...]:
     measured in, and stand still. A unit that owes nothing and holds no position cannot be
     liquidated.
     """
-    cash = {a: x - unit.accrued_interest.get(a, ZERO) for a, x in unit.balances.items()}
-    if not unit.positions and not any(x < ZERO for x in cash.values()):
+    if not unit.positions and not has_debt(unit):
         return ()
-    factors = reads(unit, model)
-    marks = {f.name for f in factors if f.kind is FactorKind.MARK}
+    marks = {f.name for f in reads(unit, model) if f.kind is FactorKind.MARK}
     terms = {s: model.instrument(s) for s in sorted(marks, key=lambda s: (len(s), s))}
-    settles = {t.instrument.settle for t in terms.values()}
-    named = {a for a in {*cash, *unit.loans, *unit.accrued_interest} if _any(unit, a)} | settles
-    priced = {f.name for f in factors if f.kind is FactorKind.ASSET} & named
+    priced = priced_assets(unit, model)
     found = []
     for name in dict.fromkeys((*(t.instrument.base for t in terms.values()), *sorted(priced))):
         symbols = tuple(s for s, t in terms.items() if t.instrument.base == name)
@@ -94,35 +91,18 @@ def coins_of(unit: MarginUnit, model: MarginModel) -> tuple[Coin, ...]:
         is_held = name in priced
         has_option = any(terms[s].option is not None for s in symbols)
         if is_held or (len(symbols) > 1 and not has_option):
-            owed = cash.get(name, ZERO) < ZERO
+            cash = unit.balances.get(name, ZERO) - unit.accrued_interest.get(name, ZERO)
+            owed = name in unit.balances and cash < ZERO
             found.append(Coin(name=name, symbols=symbols, is_held=is_held, is_owed=owed))
     return tuple(found)
-
-
-def stands_for_the_dollar(asset: str, model: MarginModel) -> bool:
-    """Whether an asset is a dollar: prices are told in it.
-
-    A rulebook that names the assets at par says so; of one that names none, the name does.
-    """
-    if model.par:
-        return asset == model.valuation or asset in model.par
-    return "USD" in asset or asset == "DAI"
-
-
-def _any(unit: MarginUnit, asset: str) -> bool:
-    """Whether a unit holds or owes anything of an asset."""
-    amounts = (unit.balances, unit.accrued_interest, unit.loans)
-    return any(amount.get(asset) for amount in amounts)
 
 
 def coin_path(
     unit: MarginUnit, coin: Coin, step: Decimal, market: Market, model: MarginModel
 ) -> PricePath:
     """Return the path of a coin by `step`: its contracts, their indices and its own price."""
-    if coin.symbols:
-        return PricePath.along(unit, dict.fromkeys(coin.symbols, step), market, model)
-    slopes = {Factor(FactorKind.ASSET, coin.name): step}
-    return PricePath(unit, market, model, {}, slopes)
+    direction = dict.fromkeys(coin.symbols or (coin.name,), step)
+    return PricePath.along(unit, direction, market, model)
 
 
 def mark_path(
@@ -168,7 +148,8 @@ def coin_moves(
 
 def _is_same(joint: JointMove, coin: Coin, step: Decimal) -> bool:
     """Whether all prices together are this coin's."""
-    return set(joint.direction) == set(coin.symbols) and set(joint.direction.values()) == {step}
+    named = set(coin.symbols or (coin.name,))
+    return set(joint.direction) == named and set(joint.direction.values()) == {step}
 
 
 def _move(
@@ -208,10 +189,7 @@ def carries_coin(unit: MarginUnit, symbol: str, market: Market, model: MarginMod
     coin = instrument.settle
     if not instrument.is_inverse or market.stand_ins.get(coin) != symbol:
         return False
-    named = {*unit.balances, *unit.accrued_interest, *unit.loans}
-    held = (*(p.instrument for p in unit.positions), *(o.instrument for o in unit.orders))
-    settles = {model.instrument(name).instrument.settle for name in held}
-    return model.reads_price_of(coin) and {a for a in named if _any(unit, a)} | settles != {coin}
+    return model.reads_price_of(coin) and assets_of(unit, model) != {coin}
 
 
 def prices_with_coin(

@@ -313,13 +313,13 @@ def _joint_move(scene: _Scene) -> Working:
     base = replace(_total(scene, "joint_move", None, formula), unit=FRACTION)
     move = nearest_joint_move(joint_moves(scene.unit, scene.market, scene.model))
     if move is None:
-        return replace(base, note="the unit holds no position")
+        return replace(base, note="the unit holds no position and owes nothing")
     if move.size is None:
         return replace(base, note=move.reason or "")
     prices = tuple((f"price of {s}", p) for s, p in (move.prices or {}).items())
     step = next(iter(move.direction.values()))
     way = "falls" if step < ZERO else "rises"
-    note = f"every held instrument {way} by this fraction together, and coins held with them"
+    note = f"every contract and every coin held or owed {way} by this fraction together"
     there = moved_market(scene.unit, move, scene.market, scene.model)
     return replace(base, value=move.signed, inputs=prices, note=note, parts=(_at(scene, there),))
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 
 from keelmark.core.bound import FactorKind, margin_factor, mark_factor, options_of
+from keelmark.core.coins import coins_without_contract, has_debt
 from keelmark.core.errors import InvalidInput, InvalidMark, MissingNumber
 from keelmark.core.liquidation_price import LEAST_SHARE, PriceStatus
 from keelmark.core.margin import MarginReport, margin_report
@@ -46,8 +47,9 @@ class JointMove:
     Attributes:
         status: `price` when found, `none` when no move along the direction liquidates, `unknown`.
         size: Multiple of the direction at which the unit becomes liquidatable.
-        direction: Relative change of each mark per unit of size.
-        prices: The marks there.
+        direction: Relative change of each mark, and of each coin by its own price, per unit of
+            size.
+        prices: What these are there.
         reason: For `none` and `unknown`.
     """
 
@@ -86,7 +88,8 @@ def joint_move(
 
     Args:
         unit: The margin unit.
-        direction: Relative change of each mark per unit of size; instruments left out stay.
+        direction: Relative change per unit of size, by contract, and by coin where no contract
+            named is on it; what is left out stays.
         market: Snapshot the move starts from.
         model: The venue's terms.
         report: The unit's margin there, where it is at hand.
@@ -98,7 +101,7 @@ def joint_move(
         InvalidInput: The direction is empty or all zero.
     """
     if not any(direction.values()):
-        msg = "a joint move needs at least one instrument with a non-zero change"
+        msg = "a joint move needs at least one price with a non-zero change"
         raise InvalidInput(msg)
     reason = unsolved(unit, model)
     if reason is not None:
@@ -127,7 +130,8 @@ def with_options(
     found = dict(direction)
     for terms in options_of(unit, model):
         instrument = terms.instrument
-        named = (s for s in direction if model.instrument(s).instrument.base == instrument.base)
+        moving = (s for s in direction if s in model.instruments)
+        named = (s for s in moving if model.instruments[s].instrument.base == instrument.base)
         leader = min(named, key=lambda symbol: (len(symbol), symbol), default=None)
         if leader is not None:
             found.setdefault(instrument.symbol, direction[leader])
@@ -135,11 +139,17 @@ def with_options(
 
 
 def all_together(unit: MarginUnit, model: MarginModel, *, down: bool = True) -> dict[str, Decimal]:
-    """Return the direction in which every price the unit reads moves alike by 100 %."""
+    """Return the direction in which every price the unit reads moves alike by 100 %.
+
+    Those are the marks of its contracts and the prices of coins it holds or owes; what stands for
+    the dollar stays. Empty where nothing can liquidate: no position and no debt.
+    """
+    if not unit.positions and not has_debt(unit):
+        return {}
     step = -ONE if down else ONE
     held = (*(p.instrument for p in unit.positions), *(o.instrument for o in unit.orders))
-    symbols = dict.fromkeys(held)
-    return {model.instrument(symbol).instrument.symbol: step for symbol in symbols}
+    symbols = [model.instrument(symbol).instrument.symbol for symbol in held]
+    return dict.fromkeys((*symbols, *coins_without_contract(unit, model)), step)
 
 
 def joint_moves(
@@ -149,11 +159,9 @@ def joint_moves(
     *,
     report: MarginReport | None = None,
 ) -> tuple[JointMove, ...]:
-    """Return how far all prices together can fall, and how far rise; empty without a position."""
-    if not unit.positions:
-        return ()
-    steps = (all_together(unit, model, down=down) for down in (True, False))
-    return tuple(joint_move(unit, step, market, model, report=report) for step in steps)
+    """Return how far all prices together can fall, and how far rise; empty where none can move."""
+    steps = [all_together(unit, model, down=down) for down in (True, False)]
+    return tuple(joint_move(unit, step, market, model, report=report) for step in steps if step)
 
 
 def nearest_joint_move(moves: Sequence[JointMove]) -> JointMove | None:
@@ -234,15 +242,21 @@ def _found(path: PricePath, size: Decimal) -> JointMove:
 
 
 def _prices(path: PricePath, size: Decimal) -> dict[str, Decimal]:
-    """Return the marks after a move."""
+    """Return the prices that are named in the direction of a move, after it."""
     if path.options:
-        marks = path.at(size).marks
-        return {symbol: marks[symbol] for symbol in path.direction if symbol in path.market.marks}
+        there = path.at(size)
+        moved = {**there.asset_prices, **there.marks}
+        return {name: moved[name] for name in path.direction if name in moved}
+    now = path.market
     return {
-        symbol: max(ZERO, path.market.marks[symbol] * (ONE + step * size))
-        for symbol, step in path.direction.items()
-        if symbol in path.market.marks
+        name: max(ZERO, _price(name, now) * (ONE + step * size))
+        for name, step in path.direction.items()
+        if name in now.marks or name in now.asset_prices
     }
+
+
+def _price(name: str, market: Market) -> Decimal:
+    return market.marks[name] if name in market.marks else market.asset_prices[name]
 
 
 def _first_seen(path: PricePath, stop: Decimal) -> Decimal | None:

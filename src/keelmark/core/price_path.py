@@ -32,7 +32,8 @@ REACH_MAX = Decimal(10)
 class PricePath:
     """The factors of a unit as functions of the size of the move.
 
-    An option's direction is that of its underlying: its forward moves so, and its mark is repriced.
+    A direction names contracts, and coins that count at their own price. An option's direction is
+    that of its underlying: its forward moves so, and its mark is repriced.
     """
 
     unit: MarginUnit
@@ -131,7 +132,7 @@ def _slope(factor: Factor, direction: Mapping[str, Decimal], model: MarginModel)
         known = instrument.index if factor.kind is FactorKind.INDEX else instrument.base
         if known == factor.name:
             return direction[symbol]
-    return ZERO
+    return direction.get(factor.name, ZERO) if factor.kind is FactorKind.ASSET else ZERO
 
 
 def resolution(size: Decimal, stop: Decimal) -> Decimal:

@@ -6,7 +6,9 @@ from decimal import Decimal
 
 from keelmark.accounts.account import Account
 from keelmark.core.bound import Factor, FactorKind, reads
+from keelmark.core.coins import coins_without_contract, priced_assets
 from keelmark.core.errors import InvalidInput, nearest
+from keelmark.core.joint_move import all_together
 from keelmark.core.margin import margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
@@ -147,7 +149,9 @@ def axis_of(account: Account, unit: MarginUnit, name: str) -> Axis:
     symbols = _symbols(unit, model)
     on_it = [s for s in symbols if model.instrument(s).instrument.base == name]
     if name == ALL:
-        return Axis(name="all prices", path=_along(account, unit, symbols), reference=None)
+        everything = all_together(unit, model, down=False)
+        path = PricePath.along(unit, everything, market, model)
+        return Axis(name="all prices", path=path, reference=None)
     if on_it:
         return Axis(name=name, path=_along(account, unit, on_it), reference=_price(on_it, account))
     if name in symbols:
@@ -157,7 +161,7 @@ def axis_of(account: Account, unit: MarginUnit, name: str) -> Axis:
         return Axis(name=name, path=alone, reference=_price([name], account))
     asset = Factor(FactorKind.ASSET, name)
     if asset in reads(unit, model):
-        path = PricePath(unit, market, model, {}, {asset: ONE})
+        path = PricePath.along(unit, {name: ONE}, market, model)
         return Axis(name=name, path=path, reference=market.asset_price(name))
     msg = f"{unit.unit_id} reads no price of {name!r}; {nearest(name, _names(unit, model))}"
     raise InvalidInput(msg)
@@ -179,20 +183,33 @@ def axis_along(
 def direction_of(
     unit: MarginUnit, vector: Mapping[str, Decimal], model: MarginModel
 ) -> dict[str, Decimal]:
-    """Return a direction by instrument; a coin stands for every contract on it."""
+    """Return a direction; a coin stands for every contract on it, else for its own price."""
     symbols = _symbols(unit, model)
+    priced = priced_assets(unit, model)
     found: dict[str, Decimal] = {}
     for name, step in vector.items():
         on_it = [s for s in symbols if model.instrument(s).instrument.base == name]
-        named = on_it or [s for s in symbols if s == name]
+        named = on_it or [s for s in (*symbols, *sorted(priced)) if s == name]
         if not named:
             msg = f"{unit.unit_id} holds nothing on {name!r}; {nearest(name, _names(unit, model))}"
             raise InvalidInput(msg)
         found.update(dict.fromkeys(named, step))
     if not any(found.values()):
-        msg = "a joint move needs at least one instrument with a non-zero change"
+        msg = "a joint move needs at least one price with a non-zero change"
         raise InvalidInput(msg)
     return found
+
+
+def coins_that_move(unit: MarginUnit, model: MarginModel) -> tuple[str, ...]:
+    """Return the coins a unit stands on: of its contracts, then those that count at their price."""
+    bases = (model.instrument(p.instrument).instrument.base for p in unit.positions)
+    return tuple(dict.fromkeys((*bases, *coins_without_contract(unit, model))))
+
+
+def coin_of(name: str, model: MarginModel) -> str:
+    """Return the coin a name in a direction is on: a contract's base, else the coin itself."""
+    terms = model.instruments.get(name)
+    return name if terms is None else terms.instrument.base
 
 
 def _price(symbols: list[str], account: Account) -> Decimal:

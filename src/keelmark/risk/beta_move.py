@@ -8,7 +8,7 @@ from keelmark.accounts.account import Account
 from keelmark.accounts.check_document import JsonTable, decimal_text, joint_move_document
 from keelmark.core.joint_move import JointMove, joint_move
 from keelmark.core.numbers import exact
-from keelmark.risk.axes import direction_of, unit_for
+from keelmark.risk.axes import coins_that_move, direction_of, unit_for
 from keelmark.risk.returns import Returns
 
 
@@ -48,7 +48,7 @@ def find_beta_move(
 
     Args:
         account: From `load_account`.
-        returns: From `read_returns`; of the market and of every coin held.
+        returns: From `read_returns`; of the market and of every coin that is held or has contracts.
         market: The coin that leads.
         unit_id: Margin unit; the first with positions where left out.
 
@@ -58,8 +58,7 @@ def find_beta_move(
     Source: docs/model.md, "Nearest joint move".
     """
     unit = unit_for(account, None, unit_id)
-    held = [account.model.instrument(p.instrument).instrument.base for p in unit.positions]
-    betas = returns.betas(market, tuple(dict.fromkeys(held)))
+    betas = returns.betas(market, coins_that_move(unit, account.model))
     direction = direction_of(unit, betas, account.model)
     with exact():
         fall = {symbol: -step for symbol, step in direction.items()}

@@ -31,7 +31,7 @@ from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.price_path import PricePath
 from keelmark.core.quantum_rule import QuantumRule
 from keelmark.core.unit import MarginUnit
-from keelmark.risk.axes import axis_of, direction_of, unit_for
+from keelmark.risk.axes import axis_of, coin_of, coins_that_move, direction_of, unit_for
 from keelmark.risk.edges import edges
 from keelmark.risk.returns import Returns
 
@@ -154,8 +154,7 @@ class _Search:
     @classmethod
     def of(cls, account: Account, unit: MarginUnit, returns: Returns) -> "_Search":
         """Set the search up."""
-        held = [account.model.instrument(p.instrument).instrument.base for p in unit.positions]
-        coins = tuple(dict.fromkeys(held))
+        coins = coins_that_move(unit, account.model)
         covariance = returns.covariance_of(coins)
         if float(np.linalg.cond(covariance)) > 1 / np.finfo(float).eps:
             msg = (
@@ -290,8 +289,8 @@ class _Search:
         model = self.account.model
         with exact():
             by_coin = {
-                model.instrument(symbol).instrument.base: step * (move.size or ZERO)
-                for symbol, step in move.direction.items()
+                coin_of(name, model): step * (move.size or ZERO)
+                for name, step in move.direction.items()
             }
         return {coin: by_coin.get(coin, ZERO) for coin in self.coins}
 
@@ -375,9 +374,7 @@ class _Search:
         plain = all(_is_straight(t) for t in terms) and model.group is None
         settles = {t.instrument.settle for t in terms}
         whole = all(model.asset_in(unit.kind, settle).schedule.is_identity for settle in settles)
-        coins = set(self.coins)
-        held = {*unit.balances, *unit.accrued_interest, *unit.loans}
-        still = not coins & (held | settles)
+        still = not set(self.coins) & settles
         in_full = model.profit_terms(MarginPurpose.MAINTENANCE).cap is None
         orders = not (model.orders_in_maintenance and unit.orders)
         return plain and whole and still and in_full and orders

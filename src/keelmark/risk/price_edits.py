@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from keelmark.accounts.document import AccountDocument
+from keelmark.core.coins import coins_without_contract
 from keelmark.core.errors import InvalidInput, KeelmarkError, nearest
 from keelmark.core.instrument import Instrument
 from keelmark.core.model import MarginPrice
@@ -29,7 +30,7 @@ def move_price(draft: Draft, edit: MovePrice) -> Draft:
         if edit.change.by is None:
             msg = "one new price does not do for all; move `all` by a share, such as all=-10%"
             raise InvalidInput(msg)
-        return _moved(draft, held, list(bases), _factor(edit, None))
+        return _all_moved(draft, held, list(bases), _factor(edit, None))
     if edit.name in bases:
         on_it = [instrument for instrument in held if instrument.base == edit.name]
         return _moved(draft, on_it, [edit.name], _factor(edit, _reference(draft, on_it)))
@@ -98,6 +99,22 @@ def _moved(draft: Draft, moving: Iterable[Instrument], coins: list[str], factor:
     priced = with_options_moved(draft, moving, factor)
     plain = symbols - {instrument.symbol for instrument in moving if instrument.is_option}
     return draft.with_document(_scaled(priced, plain, {*coins, *indices}, factor))
+
+
+def _all_moved(
+    draft: Draft, moving: Iterable[Instrument], coins: list[str], factor: Decimal
+) -> Draft:
+    """Return the draft with every coin moved, those that are only collateral or debt too."""
+    account = draft.account
+    present = account.market.asset_prices
+    others = {
+        coin for unit in account.units for coin in coins_without_contract(unit, account.model)
+    }
+    with exact():
+        moved = {a: present[a] * factor for a in sorted(others - set(coins)) if a in present}
+    found = _moved(draft, moving, coins, factor)
+    document = replace(found.document, prices={**found.document.prices, **moved})
+    return found.with_document(document)
 
 
 def _scaled(
