@@ -14,7 +14,7 @@ Source: docs/model.md, "Nearest joint move".
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import numpy.typing as npt
@@ -195,14 +195,12 @@ class _Search:
         return float(np.sqrt(point @ self.inverse @ point))
 
     def foot(self, point: Array) -> Array | None:
-        """Return the nearest zero of the plane laid on the excess at a point."""
+        """Return the nearest zero of the plane laid on the excess at a point; no price below 0."""
         slopes = self.gradient(point)
-        spread = float(slopes @ self.covariance @ slopes)
-        if spread <= 0.0:
+        if float(slopes @ self.covariance @ slopes) <= 0.0:
             return None
         height = float(slopes @ point) - self.value(point)
-        found: Array = self.covariance @ slopes * (height / spread)
-        return found
+        return _nearest_on_plane(self.covariance, slopes, height)
 
     def on_ray(self, point: Array) -> _Found | None:
         """Return the exact crossing along a direction."""
@@ -230,6 +228,9 @@ class _Search:
         """Return the best of all starts, with what is proved of it."""
         first = self.foot(np.zeros(len(self.coins)))
         found = [ray for start in self.starts(first) for ray in self.descent(start)]
+        if not found or not self._clears_all(found):
+            # a face of the boundary that no coin alone reaches has a nearest point of its own
+            found += [ray for start in self.pairs() for ray in self.descent(start)]
         if not found:
             reason = (
                 "no direction tried liquidates before a price is nothing or eleven times itself"
@@ -264,6 +265,12 @@ class _Search:
         for side in sides:
             yield side
             yield -side
+
+    def pairs(self) -> Iterator[Array]:
+        """Return further starts: every two coins, each by its own deviation, in all directions."""
+        deviations = np.diag(np.sqrt(np.diag(self.covariance)))
+        for one, other in combinations(deviations, 2):
+            yield from (one + other, one - other, other - one, -one - other)
 
     def descent(self, start: Array) -> Iterator[_Found]:
         """Return the crossings met while the plane is laid anew, until it stays where it is."""
@@ -328,6 +335,12 @@ class _Search:
             low, high = (middle, high) if self._clears(start, middle) else (low, middle)
         return low
 
+    def _clears_all(self, found: Sequence[_Found]) -> bool:
+        """Whether the best found is proved: nothing nearer liquidates."""
+        start = self.value(np.zeros(len(self.coins)))
+        best = min(ray.distance for ray in found)
+        return self.is_separable() and self._clears(start, best * _PROVED)
+
     def _clears(self, start: float, length: float) -> bool:
         """Whether the bound proves every move up to a length harmless."""
         bounds = []
@@ -378,6 +391,27 @@ class _Search:
         in_full = model.profit_terms(MarginPurpose.MAINTENANCE).cap is None
         orders = not (model.orders_in_maintenance and unit.orders)
         return plain and whole and still and in_full and orders
+
+
+def _nearest_on_plane(covariance: Array, slopes: Array, height: float) -> Array | None:
+    """Return the point of `slopes @ x = height` with the least `x' S^-1 x`, no fall beyond all.
+
+    A coin that would fall further is held at its end, and the others are sought anew; `None` where
+    the plane is not reached so.
+    """
+    ends: list[int] = []
+    for _ in range(len(slopes)):
+        rows = np.vstack([slopes, np.eye(len(slopes))[ends]])
+        targets = np.array([height, *([-_ALMOST_ALL] * len(ends))])
+        gram = rows @ covariance @ rows.T
+        if np.linalg.matrix_rank(gram) < len(gram):
+            return None
+        found: Array = covariance @ rows.T @ np.linalg.solve(gram, targets)
+        fallen = [i for i, x in enumerate(found) if x < -_ALMOST_ALL and i not in ends]
+        if not fallen:
+            return found
+        ends += fallen
+    return None
 
 
 def _is_straight(terms: InstrumentTerms) -> bool:
