@@ -15,7 +15,7 @@ from keelmark.core.joint_move import joint_move, joint_moves, moved_market
 from keelmark.core.liquidation_price import PriceStatus, liquidation_prices
 from keelmark.core.margin import maintenance_excess, margin_report
 from keelmark.core.market import Market
-from keelmark.core.model import MarginModel
+from keelmark.core.model import AssetTerms, MarginModel
 from keelmark.core.numbers import exact
 from keelmark.core.price_path import PricePath
 from keelmark.core.repricing import Repricer, theoretical_price
@@ -254,3 +254,28 @@ def test_an_instrument_on_another_underlying_is_solved_exactly_beside_options(
     move = joint_move(unit, {"ETH-PERP": D(-1)}, market, model)
     assert move.size is not None
     assert abs(move.size - (1 - found.value / 3000)) < D("1e-11")
+
+
+@pytest.mark.parametrize("carried", [True, False], ids=["stand-in", "own price"])
+def test_a_coin_moves_with_its_options_where_an_inverse_mark_stands_for_it(
+    carried: bool,  # noqa: FBT001 a case
+) -> None:
+    call, perp = option("call", "60000", inverse=True), perpetual(inverse=True)
+    assets = {"BTC": AssetTerms(asset="BTC"), "USD": AssetTerms(asset="USD")}
+    model = replace(model_of(call, perp), assets=assets, single_asset=False)
+    market = market_at("50000", call, perp)
+    stand_ins = {"BTC": "BTC-PERP"} if carried else {}
+    market = replace(market, asset_prices={"BTC": D(50000)}, stand_ins=stand_ins)
+    unit = unit_of("0.5", held(call, "-1", "0.02"), held(perp, "-20000", "50000"), asset="BTC")
+    unit = replace(unit, balances={**unit.balances, "USD": D(3000)})
+    found = liquidation_prices(unit, "BTC-PERP", market, model)
+    worthless = bankruptcy_prices(margin_report(unit, market, model), "BTC-PERP", market, model)
+    assert found.value is not None
+    assert worthless.value is not None
+    for price, left in ((found.value, "maintenance_excess"), (worthless.value, "equity_raw")):
+        with exact():
+            step = {p.instrument: D(1) for p in unit.positions}
+            there = PricePath.along(unit, step, market, model).at(price / 50000 - 1)
+        prices = there.asset_prices if carried else market.asset_prices
+        report = margin_report(unit, replace(there, asset_prices=prices), model)
+        assert abs(getattr(report, left)) < D("0.0001")

@@ -10,11 +10,38 @@ import pytest
 from keelmark.accounts import Account, read_account
 from keelmark.accounts.check import Verdict
 from keelmark.core.instrument import Instrument, InstrumentKind
+from keelmark.risk.edits import SetVenue
 from keelmark.risk.symbols import coin_of, counterpart
 from keelmark.risk.what_if import WhatIf, whatif
 from keelmark.rulebooks import load_rulebook
 from keelmark.rulebooks.load import read_rulebook
 from tests.risk.venues import CONTRACTS, PERPS
+
+MULTI: dict[str, Any] = {
+    "venue": "binance-usdm-multi@2025-06",
+    "collateral": [{"asset": "BTC", "balance": "1", "weight": "0.8"}],
+    "prices": {"BTC": "60000", "USDT": "1"},
+    "ask_buffers": {"USDT": "0.01"},
+    "open_interest": {"ETHUSDT": "1000000"},
+    "positions": [
+        {"instrument": "ETHUSDT", "size": "1", "entry_price": "2000", "mark_price": "1500"}
+    ],
+}
+
+
+def test_another_date_of_a_venue_keeps_what_the_venue_said_of_the_account() -> None:
+    account = read_account(json.dumps(MULTI))
+    there = whatif(account, SetVenue(reference="binance-usdm-multi@2025-12"))
+    for name in ("weights", "ask_buffers", "open_interest"):
+        assert getattr(there.document, name) == getattr(account.document, name)
+    (unit,) = there.after.units
+    assert unit.report is not None
+    assert unit.report.equity == 48_000 - 505
+    elsewhere = whatif(account, SetVenue(reference="generic"))
+    assert not elsewhere.document.ask_buffers
+    said = "weights, asks and open interest that the document gives are left out there"
+    assert said in elsewhere.notes
+
 
 BOOK: dict[str, Any] = {
     "venue": "generic@2025-10",

@@ -103,13 +103,11 @@ class _Mapping:
             accrued_interest=self._amounts(document.accrued_interest),
             accrued_funding=self._amounts(document.accrued_funding),
             prices=self._prices(document),
-            weights={},
-            ask_buffers={},
-            open_interest={},
             venue_reported={},
         )
         if self.present.document.name != self.target.document.name:
-            mapped = replace(mapped, weights={}, open_interest={})  # the venue's own figures
+            # the venue's own figures
+            mapped = replace(mapped, weights={}, ask_buffers={}, open_interest={})
             given = (document.weights, document.ask_buffers, document.open_interest)
             self.left_behind = any(given)
         unknown = (*document.unknown, *dict.fromkeys(self.dropped))
