@@ -65,7 +65,7 @@ def test_the_joint_move_explained_is_the_one_check_shows() -> None:
     shown = CliRunner().invoke(main, ["check", "-", "--json"], input=json.dumps(short)).output
     assert explained["value"] == json.loads(shown)["joint_move"]["size"]
     assert not explained["value"].startswith("-")
-    assert explained["note"].startswith("every held instrument rises")
+    assert explained["note"].startswith("every contract and every coin held or owed rises")
 
 
 def test_a_symbol_finds_the_unit_that_holds_it() -> None:

@@ -33,10 +33,10 @@ def borrowed_on_coins(*, debt: str = "-780000", contract: str | None = "BTCUSDT"
 
 
 def excess_at(account: Account, move: Decimal) -> Decimal:
-    """Return the excess of the first unit after a move of Bitcoin and its contract alone."""
+    """Return the excess of the first unit after a move of Bitcoin and every contract."""
     market = account.market
     share = 1 + move
-    marks = {s: p * share if s.startswith("BTC") else p for s, p in market.marks.items()}
+    marks = {symbol: price * share for symbol, price in market.marks.items()}
     coins = {a: p * share if a == "BTC" else p for a, p in market.asset_prices.items()}
     moved = replace(market, marks=marks, asset_prices=coins)
     return maintenance_excess(account.units[0], moved, account.model)

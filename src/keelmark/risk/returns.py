@@ -53,7 +53,9 @@ class Returns:
     @property
     def horizon(self) -> str:
         """What a standard deviation spans, in words."""
-        return self.period if self.days is None else "a day"
+        if self.days is None:
+            return self.period
+        return "a day" if self.days == 1.0 else f"a day: {1 / self.days:,.6g} rows of {self.period}"
 
     def betas(self, market: str, coins: Sequence[str]) -> dict[str, Decimal]:
         """Return the least-squares slope of each coin's change on the market's.
