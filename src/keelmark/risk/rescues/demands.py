@@ -1,5 +1,6 @@
 """The rows of a program that say what a plan must reach: one for each scene."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from keelmark.core.excess import cash_of, gross_loan_margin, price_of
@@ -7,7 +8,7 @@ from keelmark.core.model import AssetTerms, HaircutBase
 from keelmark.core.numbers import ONE, ZERO
 from keelmark.risk.rescues.formulation import Formulation, Sum, position_after
 from keelmark.risk.rescues.moves import MoneyMove, TradeMove
-from keelmark.risk.rescues.scene import Scene, part_of
+from keelmark.risk.rescues.scene import NOTHING, Scene, part_of
 
 Line = tuple[Decimal, Decimal]
 """Slope and intercept."""
@@ -20,6 +21,21 @@ def add_demands(built: Formulation, shortage: int | None = None) -> None:
         if shortage is not None:
             total = total.plus(Sum(terms={shortage: ONE}))
         built.demands.append(built.program.row(total.terms, -total.constant))
+
+
+def add_opening(built: Formulation, caps: Sequence[int]) -> None:
+    """Add the row of the demand on what opens, drawn straight from nothing to all of each move.
+
+    A guide for the search: what it proposes is asked of the core, and asked more of where it fails.
+    """
+    problem = built.problem
+    now = problem.opening.total(NOTHING)
+    total = Sum(now)
+    for row, cap in enumerate(caps):
+        if cap:
+            gained = problem.opening.total(problem.moves[row].change(cap)) - now
+            total = total.plus(built.counts[row].sum, gained / cap)
+    built.demands.append(built.program.row(total.terms, -total.constant))
 
 
 def _demand(built: Formulation, scene: Scene) -> Sum:

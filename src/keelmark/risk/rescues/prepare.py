@@ -3,11 +3,14 @@
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from keelmark.core.errors import MissingNumber
+from keelmark.core.margin import margin_report
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.rescues.alone import best_count
 from keelmark.risk.rescues.distance import doubtful_paths
 from keelmark.risk.rescues.moves import Move, MoveKind, TradeMove
 from keelmark.risk.rescues.offers import Question, offers
+from keelmark.risk.rescues.opening import Opening
 from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.scene import Scene
 from keelmark.risk.rescues.target import Aim, aims_of
@@ -20,10 +23,12 @@ class Prepared:
     Attributes:
         problem: Demands and helpful moves.
         toxic: Closes of which not even the first lot raises the maintenance excess.
+        unknown: Why hedges are left out whose initial margin is unknown.
     """
 
     problem: Problem
     toxic: tuple[TradeMove, ...]
+    unknown: tuple[str, ...] = ()
 
 
 def prepare(question: Question) -> Prepared:
@@ -36,6 +41,7 @@ def prepare(question: Question) -> Prepared:
     model, market = account.model, account.market
     moves: list[Move] = []
     toxic: list[TradeMove] = []
+    unknown: dict[str, str] = {}
     excess = Scene(unit, Aim.not_liquidatable("now", market, model), model)
     for move in offers(question):
         is_close = isinstance(move, TradeMove) and move.kind is MoveKind.CLOSE
@@ -45,6 +51,10 @@ def prepare(question: Question) -> Prepared:
                 moves.append(replace(move, count_max=most))
             else:
                 toxic.append(move)
+        elif move.kind is MoveKind.HEDGE and (reason := _unknown_initial(move, question)):
+            unknown[move.name] = (
+                f"{move.name} is not opened, its initial margin is unknown: {reason}"
+            )
         elif move.count_max != 0:
             moves.append(move)
     wide = _widest(unit, moves)
@@ -58,9 +68,21 @@ def prepare(question: Question) -> Prepared:
         scenes=tuple(Scene(unit, aim, model) for aim in aims),
         gap=question.options.gap,
         wide=wide,
+        opening=Opening(unit, market, model),
         doubtful=doubtful,
     )
-    return Prepared(problem=problem, toxic=tuple(toxic))
+    return Prepared(problem=problem, toxic=tuple(toxic), unknown=tuple(unknown.values()))
+
+
+def _unknown_initial(move: Move, question: Question) -> str | None:
+    """Return why the initial margin of what would be opened is unknown; `None` where it is not."""
+    account, unit = question.account, question.unit
+    opened = replace(unit, positions=(*unit.positions, *move.change(1).opened))
+    try:
+        margin_report(opened, account.market, account.model)
+    except MissingNumber as error:
+        return str(error)
+    return None
 
 
 def _neutral_count(move: TradeMove, excess: Scene) -> int:

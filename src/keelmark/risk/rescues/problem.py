@@ -8,7 +8,8 @@ from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ZERO
 from keelmark.core.unit import MarginUnit
-from keelmark.risk.rescues.moves import Cost, Move
+from keelmark.risk.rescues.moves import Cost, Move, MoveKind
+from keelmark.risk.rescues.opening import Opening
 from keelmark.risk.rescues.scene import Change, Scene, merged
 from keelmark.risk.rescues.target import Aim
 
@@ -39,6 +40,7 @@ class Problem:
         model: The venue's terms.
         moves: What can be done.
         scenes: The demands; all must not be negative.
+        opening: The demand on plans that open anything.
         gap: Relative distance from the proven bound at which a search may stop.
         wide: The unit with a step of everything that plans may add to it.
         doubtful: Names of paths along which what moves depends on the plan.
@@ -53,6 +55,7 @@ class Problem:
     scenes: Sequence[Scene]
     gap: Decimal
     wide: MarginUnit
+    opening: Opening
     doubtful: frozenset[str] = frozenset()
     is_certain: bool = True
     floor: Decimal | None = None
@@ -75,14 +78,37 @@ class Problem:
         )
 
     def least(self, counts: Counts) -> Decimal:
-        """Return the demand that is met worst; not negative where the plan reaches the target."""
+        """Return the demand that is met worst; not negative where the plan reaches the target.
+
+        What a venue would not let be opened is nearer to no target than doing nothing.
+        """
         change = self.change(counts)
-        return min((scene.total(change) for scene in self.scenes), default=ZERO)
+        worst = min((scene.total(change) for scene in self.scenes), default=ZERO)
+        if self.may_open(counts):
+            return worst
+        undone = min((scene.now for scene in self.scenes), default=ZERO)
+        return min(worst, undone) + self.opening.total(change)
 
     def reaches(self, counts: Counts) -> bool:
         """Whether a plan reaches every demand."""
         change = self.change(counts)
-        return all(scene.total(change) >= ZERO for scene in self.scenes)
+        return all(demand.total(change) >= ZERO for demand in self.demands(counts))
+
+    def demands(self, counts: Counts) -> Sequence[Scene | Opening]:
+        """Return what a plan must meet: what it opens, its initial margin must allow."""
+        if not any(counts.get(row) for row in self.hedges):
+            return self.scenes
+        return (*self.scenes, self.opening)
+
+    def may_open(self, counts: Counts) -> bool:
+        """Whether the venue lets a plan open what it opens, however near it comes."""
+        is_opening = any(counts.get(row) for row in self.hedges)
+        return not is_opening or self.opening.total(self.change(counts)) >= ZERO
+
+    @property
+    def hedges(self) -> list[int]:
+        """The rows of the moves that open."""
+        return [row for row, move in enumerate(self.moves) if move.kind is MoveKind.HEDGE]
 
     def with_scene(self, aim: Aim) -> "Problem":
         """Return the problem with one more demand."""

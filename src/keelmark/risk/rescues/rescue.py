@@ -19,6 +19,7 @@ from keelmark.risk.rescues.distance import missed_aim
 from keelmark.risk.rescues.donors import without
 from keelmark.risk.rescues.moves import MoveKind
 from keelmark.risk.rescues.offers import Question, is_fee_given, with_hedges
+from keelmark.risk.rescues.opening import unstated_initial
 from keelmark.risk.rescues.options import Action, RescueOptions
 from keelmark.risk.rescues.prepare import prepare
 from keelmark.risk.rescues.problem import Problem
@@ -127,7 +128,7 @@ def _answer(question: Question, standing: Standing) -> Rescue:
         return _without_distance(question, standing)
     if standing.meets(target):
         return base
-    base = replace(base, notes=(*base.notes, *_option_notes(question)))
+    base = replace(base, notes=(*base.notes, *_option_notes(question), *_hedge_notes(question)))
     if not standing.is_settled and not standing.is_liquidatable:
         none = no_ways(question, "the distance of this unit cannot be solved")
         return replace(
@@ -137,6 +138,7 @@ def _answer(question: Question, standing: Standing) -> Rescue:
             without_money=none.without_money,
         )
     prepared = prepare(question)
+    base = replace(base, notes=(*base.notes, *prepared.unknown))
     problem, solved, after = _verified(prepared.problem, question)
     plan = plan_of(problem, solved, after, account)
     status = _status(solved, after, target)
@@ -257,6 +259,18 @@ def _notes(question: Question) -> list[str]:
         if name != question.unit.unit_id and not _meets(other, account, target):
             notes.append(f"{name} does not meet the target either: ask with --unit {name}")
     return notes
+
+
+def _hedge_notes(question: Question) -> Iterator[str]:
+    """Say what hedges are held to, where any may be opened."""
+    options, model = question.options, question.account.model
+    if not (options.hedges and options.allows(Action.HEDGE)):
+        return
+    yield "a hedge is opened only where equity then covers the initial margin of the whole unit"
+    unstated = [h.instrument for h in options.hedges if unstated_initial(h.instrument, model)]
+    if unstated:
+        names = ", ".join(unstated)
+        yield f"no initial margin of {names} is stated: taken as twice its maintenance"
 
 
 def _option_notes(question: Question) -> Iterator[str]:

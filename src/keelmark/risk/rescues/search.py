@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
 from keelmark.core.numbers import ZERO
 from keelmark.risk.rescues.alone import Alone, fewest
-from keelmark.risk.rescues.demands import add_demands
+from keelmark.risk.rescues.demands import add_demands, add_opening
 from keelmark.risk.rescues.formulation import Formulation
 from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.solver import Answer, Solver
@@ -57,11 +57,36 @@ def cheapest(problem: Problem, alone: Sequence[Alone]) -> Found:
         whole = relaxed.in_whole_numbers(caps)
         searched = _rounded(problem, whole, whole.solve(), caps)
         found = _best(problem, [found, searched])
+    if problem.hedges and (found is None or _is_wide(problem, found, bound)):
+        found = _best(problem, [found, *_within_initial_margin(problem, alone)])
     if found is None:
         found = _everything(problem, caps)
     if found is None:
         return _nearest(problem, caps)
     return Found(counts=found, reaches=True, bound=bound)
+
+
+def _within_initial_margin(
+    problem: Problem, alone: Sequence[Alone]
+) -> list[Mapping[int, int] | None]:
+    """Return plans that open nothing, and that open as far as initial margin allows.
+
+    The programs of both are narrower than the first: its bound holds for all.
+    """
+    caps = [one.cap for one in alone]
+    opened = set(problem.hedges)
+    rest = [row for row in range(len(caps)) if row not in opened and caps[row]]
+    plans: list[Mapping[int, int] | None] = []
+    if rest:
+        own = problem.with_moves([problem.moves[row] for row in rest])
+        without = cheapest(own, [alone[row] for row in rest])
+        if without.reaches:
+            plans.append({rest[row]: count for row, count in without.counts.items()})
+    relaxed = _Relaxed.of(problem, caps, is_opening=True)
+    plans.append(_rounded(problem, relaxed, relaxed.solve(), caps))
+    whole = _Relaxed.of(problem, caps, is_whole=True, is_opening=True)
+    plans.append(_rounded(problem, whole, whole.solve(), caps))
+    return plans
 
 
 def _everything(problem: Problem, caps: Sequence[int]) -> dict[int, int] | None:
@@ -98,10 +123,19 @@ class _Relaxed:
         self.solver = Solver(built.program, is_whole=is_whole, gap=problem.gap)
 
     @classmethod
-    def of(cls, problem: Problem, caps: Sequence[int], *, is_whole: bool = False) -> "_Relaxed":
-        """Return the program of a problem."""
+    def of(
+        cls,
+        problem: Problem,
+        caps: Sequence[int],
+        *,
+        is_whole: bool = False,
+        is_opening: bool = False,
+    ) -> "_Relaxed":
+        """Return the program of a problem, with the demand on what opens where asked for."""
         built = Formulation(problem, caps)
         add_demands(built)
+        if is_opening:
+            add_opening(built, caps)
         return cls(problem, built, is_whole=is_whole)
 
     def in_whole_numbers(self, caps: Sequence[int]) -> "_Relaxed":
@@ -193,8 +227,9 @@ def _repaired(
 def _ask_more(problem: Problem, relaxed: _Relaxed, counts: Mapping[int, int]) -> None:
     """Ask more of the demands that rounded counts miss, by what they miss."""
     change = problem.change(counts)
-    for row, scene in enumerate(problem.scenes):
-        missing = -scene.total(change)
+    demands = problem.demands(counts)[: len(relaxed.built.demands)]
+    for row, demand in enumerate(demands):
+        missing = -demand.total(change)
         if missing > ZERO:
             relaxed.demand_more(row, missing)
 
@@ -233,5 +268,7 @@ def _nearest(problem: Problem, caps: Sequence[int]) -> Found:
                 (x * Decimal(repr(answer.values[c])) for c, x in count.sum.terms.items()), ZERO
             )
             counts[row] = min(max(int(value.to_integral_value()), 0), caps[row])
-    best = max([counts, {}], key=problem.least)
+    unopened = {row: count for row, count in counts.items() if row not in problem.hedges}
+    allowed = [tried for tried in (counts, unopened, {}) if problem.may_open(tried)]
+    best = max(allowed, key=problem.least)
     return Found(counts=best, reaches=problem.reaches(best), bound=None)

@@ -35,7 +35,8 @@ def singles_of(
 
 
 def _single(problem: Problem, row: int, one: Alone, question: Question) -> Single:
-    step = step_of(problem, row, {row: one.best}, question.account)
+    best = one.best if problem.may_open({row: one.best}) else 0
+    step = step_of(problem, row, {row: best}, question.account)
     if one.count is not None:
         return Single(step=step, reaches=True)
     return Single(step=step, reaches=False, reason=_why_not(problem, row, step, question))
@@ -50,6 +51,9 @@ def _why_not(problem: Problem, row: int, step: Step, question: Question) -> str:
         if move.kind is MoveKind.HEDGE:
             return "opening adds maintenance and frees none"
         return "no amount of it brings the target nearer"
+    if move.kind is MoveKind.HEDGE and _is_refused(problem, row, step):
+        most = f"best {figure(abs(step.amount))}: " if step.amount else ""
+        return f"{most}initial margin would exceed equity"
     amount = _amount_in_words(move, step)
     if is_ratio:
         ratio = step.after.ratio
@@ -57,6 +61,12 @@ def _why_not(problem: Problem, row: int, step: Step, question: Question) -> str:
     else:
         reason = f"{amount}: {_worst_scene(problem, row, step)} still liquidates"
     return f"{reason}; more lowers excess" if _is_held_back(move, step) else reason
+
+
+def _is_refused(problem: Problem, row: int, step: Step) -> bool:
+    """Whether the venue would not let one lot more be opened."""
+    count = int(abs(step.amount) / problem.moves[row].step) + 1
+    return problem.opening.total(problem.moves[row].change(count)) < ZERO
 
 
 def _is_held_back(move: Move, step: Step) -> bool:

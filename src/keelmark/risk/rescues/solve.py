@@ -72,7 +72,8 @@ def _after(problem: Problem, given: Mapping[int, int]) -> Problem:
         return problem
     unit = problem.after(given)
     scenes = tuple(Scene(unit, scene.aim, problem.model) for scene in problem.scenes)
-    return replace(problem, unit=unit, scenes=scenes)
+    opening = replace(problem.opening, unit=unit)
+    return replace(problem, unit=unit, scenes=scenes, opening=opening)
 
 
 def _paid(problem: Problem, alone: Mapping[int, Alone]) -> Found:
