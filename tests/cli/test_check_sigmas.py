@@ -107,6 +107,28 @@ def test_a_coin_with_its_collateral_is_told_in_sigmas() -> None:
     assert float(down["distance_sigmas"]) == pytest.approx(far / 0.03)
 
 
+def test_a_coin_without_a_contract_that_moves_with_all_has_its_sigma() -> None:
+    content = {
+        "venue": "bybit-uta@2025-10",
+        "collateral": [{"asset": "BTC", "balance": "1"}],
+        "prices": {"BTC": "60000"},
+        "positions": [
+            {
+                "instrument": "ETHUSDT",
+                "size": "20",
+                "entry_price": "3000",
+                "mark_price": "3000",
+                "tier": {"maintenance_rate": "0.01"},
+            }
+        ],
+        "volatilities": {"BTC": "0.03", "ETH": "0.05"},
+    }
+    found = json.loads(invoke("--json", content=content).output)
+    joint = found["joint_move"]
+    assert set(joint["direction"]) == {"ETHUSDT", "BTC"}
+    assert float(joint["distance_sigmas"]) == pytest.approx(float(joint["size"]) / 0.04)
+
+
 def test_the_python_check_and_its_page_take_volatilities() -> None:
     account = km.read_account(json.dumps(BOOK))
     found = km.check(account, volatilities=Volatilities(by_coin={"BTC": 0.03, "ETH": 0.04}))

@@ -11,13 +11,21 @@ from hypothesis import strategies as st
 
 from keelmark.core import joint_move as joint_module
 from keelmark.core import liquidation_price as price_module
+from keelmark.core.bankruptcy import bankruptcy_prices, straight_bankruptcy
+from keelmark.core.coin_move import coin_moves
 from keelmark.core.joint_move import JointMove, joint_moves
-from keelmark.core.liquidation_price import LiquidationPrices, PriceStatus, liquidation_prices
+from keelmark.core.liquidation_price import (
+    LiquidationPrices,
+    PriceStatus,
+    liquidation_prices,
+    straight_prices,
+)
 from keelmark.core.margin import MarginReport, margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import LiquidationPriceForm, MarginModel
+from keelmark.core.naive import naive_price
 from keelmark.core.numbers import exact
-from keelmark.core.plain_lines import plain_prices
+from keelmark.core.plain_lines import UnitLines, plain_prices
 from keelmark.core.price_path import PRECISION
 from keelmark.core.unit import MarginUnit, Position, TierRow
 from keelmark.rulebooks import load_rulebook
@@ -150,6 +158,26 @@ def test_what_is_not_plain_is_left_to_the_general_solver() -> None:
     situation = replace(book(D(200_000), [D(1_000_000)]), model=haircut)
     with exact():
         assert plain_prices(reported(situation), "BTCUSDT", haircut) is None
+
+
+@given(situations())
+def test_lines_worked_out_once_change_no_digit(situation: Situation) -> None:
+    unit, market, model = situation.unit, situation.market, situation.model
+    report = reported(situation)
+    lines = UnitLines.of(report, model)
+    joint = joint_moves(unit, market, model)
+    assert joint_moves(unit, market, model, report=report, lines=lines) == joint
+    coins = coin_moves(report, market, model, joint)
+    assert coin_moves(report, market, model, joint, lines) == coins
+    for symbol in {p.instrument for p in unit.positions}:
+        legs = lines.positions(symbol)
+        assert straight_prices(report, symbol, model, lines) == straight_prices(
+            report, symbol, model
+        )
+        assert straight_bankruptcy(report, symbol, market, model, legs) == bankruptcy_prices(
+            report, symbol, market, model
+        )
+        assert naive_price(report, symbol, legs) == naive_price(report, symbol)
 
 
 def test_a_report_at_hand_changes_nothing() -> None:

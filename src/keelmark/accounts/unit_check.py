@@ -20,6 +20,7 @@ from keelmark.accounts.volatilities import Volatilities, beside, in_sigmas
 from keelmark.core.bankruptcy import (
     bankruptcy_prices,
     held_maintenance_price,
+    straight_bankruptcy,
 )
 from keelmark.core.bound import options_of
 from keelmark.core.codes import UnitKind
@@ -42,6 +43,7 @@ from keelmark.core.margin import MarginReport, PositionMargin, margin_report
 from keelmark.core.model import LiquidationPriceForm, MarginModel
 from keelmark.core.naive import naive_price
 from keelmark.core.numbers import ZERO, exact
+from keelmark.core.plain_lines import UnitLines
 from keelmark.core.underlying_price import Underlying, underlyings
 from keelmark.core.unit import MarginUnit
 
@@ -156,7 +158,8 @@ def check_unit(unit: MarginUnit, account: Account) -> UnitCheck:
     error: MissingNumber | None = None
     if account.unlearnt is None or unit.kind is not UnitKind.CROSS:
         try:
-            return _known_check(margin_report(unit, market, model), account)
+            with exact():
+                return _known_check(margin_report(unit, market, model), account)
         except MissingNumber as missing:
             error = missing
     return _unknown_check(unit, account, error)
@@ -165,8 +168,9 @@ def check_unit(unit: MarginUnit, account: Account) -> UnitCheck:
 def with_sigmas(check: UnitCheck, volatilities: Volatilities, model: MarginModel) -> UnitCheck:
     """Return a unit's check with the standard deviation beside each distance."""
 
-    def coin_of(symbol: str) -> str:
-        return model.instrument(symbol).instrument.base
+    def coin_of(name: str) -> str:
+        terms = model.instruments.get(name)  # what moves may be a coin itself
+        return name if terms is None else terms.instrument.base
 
     moving = (symbol for move in check.joint_moves for symbol in move.direction)
     together = volatilities.together(tuple(dict.fromkeys(map(coin_of, moving))))
@@ -220,9 +224,10 @@ def _currency(unit: MarginUnit, model: MarginModel) -> str:
 
 def _known_check(report: MarginReport, account: Account) -> UnitCheck:
     model, market, unit = account.model, account.market, report.unit
-    positions = _positions(report, account)
-    moves = joint_moves(unit, market, model, report=report)
-    coins = coin_moves(report, market, model, moves)
+    lines = UnitLines.of(report, model)
+    positions = _positions(report, account, lines)
+    moves = joint_moves(unit, market, model, report=report, lines=lines)
+    coins = coin_moves(report, market, model, moves, lines)
     return UnitCheck(
         unit=unit,
         currency=_currency(unit, model),
@@ -236,10 +241,12 @@ def _known_check(report: MarginReport, account: Account) -> UnitCheck:
     )
 
 
-def _positions(report: MarginReport, account: Account) -> tuple[PositionCheck, ...]:
+def _positions(
+    report: MarginReport, account: Account, lines: UnitLines
+) -> tuple[PositionCheck, ...]:
     unit, market, model = report.unit, account.market, account.model
     if not options_of(unit, model):
-        return tuple(_straight_check(held, report, account) for held in report.positions)
+        return tuple(_straight_check(held, report, account, lines) for held in report.positions)
     searched = underlyings(unit, market, model)
     return tuple(
         _position_check(held, report, account, searched.get(held.terms.instrument.base))
@@ -287,19 +294,22 @@ def _position_check(
     )
 
 
-def _straight_check(held: PositionMargin, report: MarginReport, account: Account) -> PositionCheck:
+def _straight_check(
+    held: PositionMargin, report: MarginReport, account: Account, lines: UnitLines
+) -> PositionCheck:
     """Return a position of a book without options."""
     symbol, market, model = held.position.instrument, account.market, account.model
+    legs = lines.positions(symbol)
     has_coin = carries_coin(report.unit, symbol, market, model)
     return PositionCheck(
         unit_id=report.unit.unit_id,
         held=held,
         liquidation=prices_with_coin(report, symbol, market, model)
         if has_coin
-        else straight_prices(report, symbol, model),
-        bankruptcy=bankruptcy_prices(report, symbol, market, model),
+        else straight_prices(report, symbol, model, lines),
+        bankruptcy=straight_bankruptcy(report, symbol, market, model, legs),
         shown=_shown(report, symbol, model),
-        naive=None if has_coin else _naive_price(report, symbol),
+        naive=None if has_coin else _naive_price(report, symbol, legs),
     )
 
 
@@ -310,10 +320,12 @@ def _shown(report: MarginReport, symbol: str, model: MarginModel) -> Liquidation
     return None
 
 
-def _naive_price(report: MarginReport, symbol: str) -> Decimal | None:
+def _naive_price(
+    report: MarginReport, symbol: str, legs: Sequence[PositionMargin]
+) -> Decimal | None:
     """Return the naive price where other positions need margin too; alone it misleads nobody."""
     others = (p for p in report.positions if p.position.instrument != symbol)
-    return naive_price(report, symbol) if any(p.maintenance_margin for p in others) else None
+    return naive_price(report, symbol, legs) if any(p.maintenance_margin for p in others) else None
 
 
 def _unknown_position(

@@ -6,6 +6,7 @@ Source: docs/model.md, "Bankruptcy and transfer"; the zero-loss price is dYdX v4
 (protocol/x/clob/keeper/liquidations.go); toxicity is McFarlane, arXiv 2510.10171, for margin.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -25,6 +26,8 @@ from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.underlying_price import Underlying, underlying_bankruptcy
 
+_WORTHLESS = "makes the unit worthless"
+
 
 def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
     """Return the price of `symbol` at which the unit is worth nothing, the others held.
@@ -39,7 +42,7 @@ def bankruptcy_price(report: MarginReport, symbol: str) -> LiquidationPrices:
         if _has_options(report, symbol):
             reason = f"options on the underlying of {symbol} move too: see underlying_bankruptcy"
             return LiquidationPrices(status=PriceStatus.UNKNOWN, reason=reason)
-        return _price_that_uses_up(report, symbol, report.equity_raw, "makes the unit worthless")
+        return _price_that_uses_up(report, symbol, report.equity_raw, _WORTHLESS)
 
 
 def bankruptcy_prices(
@@ -74,6 +77,20 @@ def bankruptcy_prices(
     return bankruptcy_price(report, symbol)
 
 
+def straight_bankruptcy(
+    report: MarginReport,
+    symbol: str,
+    market: Market,
+    model: MarginModel,
+    legs: Sequence[PositionMargin],
+) -> LiquidationPrices:
+    """Return `bankruptcy_prices` of a unit without options, the legs of `symbol` at hand."""
+    with exact():
+        if carries_coin(report.unit, symbol, market, model):
+            return _worthless_with_coin(report, symbol)
+        return _uses_up(report, legs, report.equity_raw, _WORTHLESS)
+
+
 def held_maintenance_price(report: MarginReport, symbol: str) -> LiquidationPrices:
     """Return the price of `symbol` at which equity is the maintenance margin of now.
 
@@ -96,8 +113,14 @@ def _price_that_uses_up(
     text: str,
 ) -> LiquidationPrices:
     """Return the price at which the legs of `symbol` have lost `worth`, valuation currency."""
-    held = _held(report, symbol)
-    instrument = held[0].terms.instrument
+    return _uses_up(report, _held(report, symbol), worth, text)
+
+
+def _uses_up(
+    report: MarginReport, held: Sequence[PositionMargin], worth: Decimal, text: str
+) -> LiquidationPrices:
+    """Return the price at which these legs have lost `worth`."""
+    instrument, symbol = held[0].terms.instrument, held[0].position.instrument
     price = next(a.price for a in report.assets if a.asset == instrument.settle)
     size = sum((p.position.size for p in held), ZERO)
     if size == ZERO:

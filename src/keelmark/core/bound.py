@@ -91,7 +91,9 @@ def reads(unit: MarginUnit, model: MarginModel) -> frozenset[Factor]:
     symbols = {p.instrument for p in unit.positions} | {o.instrument for o in unit.orders}
     for symbol in symbols:
         terms = model.instrument(symbol)
-        factors |= {mark_factor(terms), margin_factor(terms)}
+        factors.add(mark_factor(terms))
+        if terms.margin_price is MarginPrice.INDEX:
+            factors.add(margin_factor(terms))
         if terms.option is not None and terms.option.rule.reads_index(terms.instrument):
             index = terms.instrument.index or terms.instrument.base
             factors.add(Factor(FactorKind.INDEX, index))
@@ -117,8 +119,8 @@ def has_bound(unit: MarginUnit, model: MarginModel) -> bool:
 
 def options_of(unit: MarginUnit, model: MarginModel) -> tuple[InstrumentTerms, ...]:
     """Return the terms of the options a unit holds."""
-    held = (model.instrument(p.instrument) for p in unit.positions)
-    return tuple(terms for terms in held if terms.option is not None)
+    held = [model.instrument(p.instrument) for p in unit.positions]
+    return tuple([terms for terms in held if terms.option is not None])
 
 
 def excess_bound(

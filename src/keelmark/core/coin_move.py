@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from keelmark.core.bound import FactorKind, options_of, reads
+from keelmark.core.bound import Factor, FactorKind, options_of, reads
 from keelmark.core.coins import assets_of, has_debt, priced_assets, stands_for_the_dollar
 from keelmark.core.errors import InvalidMark, MissingNumber
 from keelmark.core.joint_move import JOINT_REACH, JointMove, path_move, unsolved
@@ -20,6 +20,7 @@ from keelmark.core.margin import MarginReport
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.plain_lines import UnitLines
 from keelmark.core.price_path import PricePath
 from keelmark.core.underlying_price import Underlying, moves_together
 from keelmark.core.unit import MarginUnit
@@ -70,8 +71,12 @@ class CoinMove:
         return self.move.signed
 
 
-def coins_of(unit: MarginUnit, model: MarginModel) -> tuple[Coin, ...]:
+def coins_of(
+    unit: MarginUnit, model: MarginModel, read: frozenset[Factor] | None = None
+) -> tuple[Coin, ...]:
     """Return the coins of which more moves than one mark, or something else than marks.
+
+    `read` is every factor the unit reads, where they are at hand.
 
     A coin with one contract on it and nothing of it held moves as that contract does alone; so do
     options with everything on their underlying. Assets that stand for the dollar are what is
@@ -80,17 +85,21 @@ def coins_of(unit: MarginUnit, model: MarginModel) -> tuple[Coin, ...]:
     """
     if not unit.positions and not has_debt(unit):
         return ()
-    marks = {f.name for f in reads(unit, model) if f.kind is FactorKind.MARK}
+    factors = reads(unit, model) if read is None else read
+    marks = {f.name for f in factors if f.kind is FactorKind.MARK}
     terms = {s: model.instrument(s) for s in sorted(marks, key=lambda s: (len(s), s))}
     priced = priced_assets(unit, model)
+    contracts: dict[str, list[str]] = {}
+    for symbol, term in terms.items():
+        contracts.setdefault(term.instrument.base, []).append(symbol)
     found = []
-    for name in dict.fromkeys((*(t.instrument.base for t in terms.values()), *sorted(priced))):
-        symbols = tuple(s for s, t in terms.items() if t.instrument.base == name)
+    for name in dict.fromkeys((*contracts, *sorted(priced))):
+        symbols = tuple(contracts.get(name, ()))
         if not symbols and stands_for_the_dollar(name, model):
             continue
         is_held = name in priced
-        has_option = any(terms[s].option is not None for s in symbols)
-        if is_held or (len(symbols) > 1 and not has_option):
+        several = len(symbols) > 1 and all(terms[s].option is None for s in symbols)
+        if is_held or several:
             cash = unit.balances.get(name, ZERO) - unit.accrued_interest.get(name, ZERO)
             owed = name in unit.balances and cash < ZERO
             found.append(Coin(name=name, symbols=symbols, is_held=is_held, is_owed=owed))
@@ -127,7 +136,11 @@ def mark_path(
 
 
 def coin_moves(
-    report: MarginReport, market: Market, model: MarginModel, joint: Sequence[JointMove] = ()
+    report: MarginReport,
+    market: Market,
+    model: MarginModel,
+    joint: Sequence[JointMove] = (),
+    lines: UnitLines | None = None,
 ) -> tuple[CoinMove, ...]:
     """Return how far each coin of a unit can fall, and how far rise.
 
@@ -136,9 +149,10 @@ def coin_moves(
         market: Snapshot the moves start from; other coins stay.
         model: The venue's terms.
         joint: Its moves of all prices together, where at hand: they are those of the only coin.
+        lines: Its lines, where at hand.
     """
     found = []
-    for coin in coins_of(report.unit, model):
+    for coin in coins_of(report.unit, model, None if lines is None else lines.factors):
         for step in (-ONE, ONE):
             same = (j for j in joint if _is_same(j, coin, step))
             move = next(same, None) or _move(report, coin, step, market, model)

@@ -21,7 +21,7 @@ from keelmark.core.margin import MarginReport, margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPrice, MarginPurpose
 from keelmark.core.numbers import ONE, ZERO, exact
-from keelmark.core.plain_lines import plain_move
+from keelmark.core.plain_lines import UnitLines, plain_move
 from keelmark.core.price_path import REACH_MAX, PricePath, resolution
 from keelmark.core.scan import Looked, first_change
 from keelmark.core.straight_path import first_root, straight_weight
@@ -80,6 +80,7 @@ def joint_move(
     model: MarginModel,
     *,
     report: MarginReport | None = None,
+    lines: UnitLines | None = None,
 ) -> JointMove:
     """Return the smallest move along `direction` at which `unit` is liquidatable.
 
@@ -93,6 +94,7 @@ def joint_move(
         market: Snapshot the move starts from.
         model: The venue's terms.
         report: The unit's margin there, where it is at hand.
+        lines: Its lines, where they are at hand.
 
     Returns:
         The move, exact to `PRECISION` relative; zero when the unit is liquidatable already.
@@ -110,7 +112,9 @@ def joint_move(
         with exact():
             found = report or margin_report(unit, market, model)
             whole = with_options(unit, direction, model)
-            return path_move(PricePath.along(unit, whole, market, model), found)
+            factors = None if lines is None else lines.factors
+            path = PricePath.along(unit, whole, market, model, factors)
+            return path_move(path, found, lines)
     except (MissingNumber, InvalidMark) as error:
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=str(error))
 
@@ -158,10 +162,13 @@ def joint_moves(
     model: MarginModel,
     *,
     report: MarginReport | None = None,
+    lines: UnitLines | None = None,
 ) -> tuple[JointMove, ...]:
     """Return how far all prices together can fall, and how far rise; empty where none can move."""
     steps = [all_together(unit, model, down=down) for down in (True, False)]
-    return tuple(joint_move(unit, step, market, model, report=report) for step in steps if step)
+    return tuple(
+        joint_move(unit, step, market, model, report=report, lines=lines) for step in steps if step
+    )
 
 
 def nearest_joint_move(moves: Sequence[JointMove]) -> JointMove | None:
@@ -188,14 +195,14 @@ def moved_market(
         return PricePath.along(unit, direction, market, model).at(move.size or ZERO)
 
 
-def path_move(path: PricePath, report: MarginReport) -> JointMove:
+def path_move(path: PricePath, report: MarginReport, lines: UnitLines | None = None) -> JointMove:
     """Return the first liquidating move along a path; `report` is the margin at its start."""
     if report.is_liquidatable:
         return _found(path, ZERO)
     end = path.end()
     stop = end * (ONE - LEAST_SHARE)  # nor is a price of next to nothing a mark
     try:
-        size = _first_size(path, report, stop)
+        size = _first_size(path, report, stop, lines)
     except _TooTight as error:
         return JointMove(status=PriceStatus.UNKNOWN, direction=path.direction, reason=str(error))
     if size is not None:
@@ -204,9 +211,11 @@ def path_move(path: PricePath, report: MarginReport) -> JointMove:
     return JointMove(status=PriceStatus.NONE, direction=path.direction, reason=reason)
 
 
-def _first_size(path: PricePath, report: MarginReport, stop: Decimal) -> Decimal | None:
+def _first_size(
+    path: PricePath, report: MarginReport, stop: Decimal, lines: UnitLines | None
+) -> Decimal | None:
     """Return the first liquidatable size: by rows, by pieces, or by branch and bound."""
-    plain = _plain_size(path, report, stop)
+    plain = _plain_size(path, report, stop, lines)
     if plain is not None:
         (root,) = plain
         return None if root is None else root * (ONE + PAST)
@@ -219,7 +228,7 @@ def _first_size(path: PricePath, report: MarginReport, stop: Decimal) -> Decimal
 
 
 def _plain_size(
-    path: PricePath, report: MarginReport, stop: Decimal
+    path: PricePath, report: MarginReport, stop: Decimal, lines: UnitLines | None
 ) -> tuple[Decimal | None] | None:
     """Return where the excess is nothing on a plain path; `None` where the path is not plain."""
     for held in report.positions:
@@ -229,7 +238,7 @@ def _plain_size(
             if path.slopes.get(margin_factor(terms), ZERO) != step:
                 return None
     coins = {f.name: s for f, s in path.slopes.items() if f.kind is FactorKind.ASSET}
-    return plain_move(report, path.direction, coins, stop, path.model)
+    return plain_move(report, path.direction, coins, stop, path.model, lines)
 
 
 def _found(path: PricePath, size: Decimal) -> JointMove:

@@ -37,7 +37,7 @@ from keelmark.core.model import (
     Trigger,
 )
 from keelmark.core.numbers import ONE, ZERO, exact
-from keelmark.core.plain_lines import plain_prices
+from keelmark.core.plain_lines import UnitLines, plain_prices
 from keelmark.core.quantum_rule import unrounded
 from keelmark.core.underlying_price import Underlying, moves_together
 from keelmark.core.unit import MarginUnit
@@ -97,13 +97,15 @@ def liquidation_prices(
     return straight_prices(found, symbol, model)
 
 
-def straight_prices(report: MarginReport, symbol: str, model: MarginModel) -> LiquidationPrices:
+def straight_prices(
+    report: MarginReport, symbol: str, model: MarginModel, lines: UnitLines | None = None
+) -> LiquidationPrices:
     """Return `liquidation_prices` of a unit without options, from its margin; `symbol` is held."""
     unsolvable = _unsolvable(report.unit, model)
     if unsolvable is not None:
         return unsolvable
     with exact():
-        plain = plain_prices(report, symbol, model)
+        plain = plain_prices(report, symbol, model, lines)
         if plain is not None:
             return _of_plain(plain, report, symbol)
         return _solve(_Slice.of(report, symbol, model), report)

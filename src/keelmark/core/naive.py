@@ -7,14 +7,17 @@ nearer. Shown beside the true price, never used for a decision.
 Source: docs/model.md, "Liquidation price".
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from keelmark.core.errors import UnknownInstrument, nearest
-from keelmark.core.margin import MarginReport
+from keelmark.core.margin import MarginReport, PositionMargin
 from keelmark.core.numbers import ONE, ZERO, exact
 
 
-def naive_price(report: MarginReport, symbol: str) -> Decimal | None:
+def naive_price(
+    report: MarginReport, symbol: str, legs: Sequence[PositionMargin] = ()
+) -> Decimal | None:
     """Return the price at which the unit's equity is the maintenance of `symbol` alone.
 
     With `u` the value of one unit of size (rising with the price), `E` equity over the price of
@@ -24,6 +27,7 @@ def naive_price(report: MarginReport, symbol: str) -> Decimal | None:
     Args:
         report: The unit's margin; equity is taken to change with the profit one for one.
         symbol: Held instrument, all its legs together.
+        legs: Those legs, where they are at hand.
 
     Returns:
         Quote per base, unrounded; `None` where no positive price solves it.
@@ -31,7 +35,7 @@ def naive_price(report: MarginReport, symbol: str) -> Decimal | None:
     Raises:
         UnknownInstrument: The unit does not hold `symbol`.
     """
-    held = [p for p in report.positions if p.position.instrument == symbol]
+    held = legs or [p for p in report.positions if p.position.instrument == symbol]
     if not held:
         known = {p.position.instrument for p in report.positions}
         msg = f"unit {report.unit.unit_id} holds no {symbol}; {nearest(symbol, known)}"
@@ -40,9 +44,11 @@ def naive_price(report: MarginReport, symbol: str) -> Decimal | None:
         instrument = held[0].terms.instrument
         now = instrument.value_per_size(held[0].mark_price)
         price = next(a.price for a in report.assets if a.asset == held[0].settle)
-        size = sum((p.position.size for p in held), ZERO)
-        rising = sum((p.notional * p.maintenance.rate + p.close_fee for p in held), ZERO)
-        fixed = sum((p.maintenance.deduction for p in held), ZERO)
+        size = rising = fixed = ZERO
+        for p in held:
+            size += p.position.size
+            rising += p.notional * p.maintenance.rate + p.close_fee
+            fixed += p.maintenance.deduction
         slope = size - rising / now  # abs(u) = u * sign(now)
         if slope * size <= ZERO or price == ZERO:
             return None

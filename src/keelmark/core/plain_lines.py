@@ -13,7 +13,9 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 
+from keelmark.core.bound import Factor, reads
 from keelmark.core.codes import RuleKind
 from keelmark.core.excess import maintenance_rule
 from keelmark.core.instrument import InstrumentKind
@@ -25,7 +27,7 @@ from keelmark.core.model import (
     MarginPrice,
     MarginPurpose,
 )
-from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.numbers import ONE, ZERO, exact
 
 STRAIGHT_KINDS = frozenset(
     {
@@ -75,8 +77,44 @@ class _Rows:
         return cls(face.floors, face.rates, face.deductions, rate, now)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitLines:
+    """What the closed forms of a unit read, worked out once for all its prices and moves.
+
+    Attributes:
+        factors: Every factor its excess reads.
+        legs: Its positions by instrument, each with its rows where its requirement is such a chain.
+        assets: Its assets by name.
+        in_full: The settle assets in which profit and requirements count one for one.
+    """
+
+    factors: frozenset[Factor]
+    legs: Mapping[str, Sequence[tuple[PositionMargin, _Rows | None]]]
+    assets: Mapping[str, AssetMargin]
+    in_full: frozenset[str]
+
+    @classmethod
+    def of(cls, report: MarginReport, model: MarginModel) -> "UnitLines":
+        """Return the lines of a unit from its margin."""
+        legs: dict[str, list[tuple[PositionMargin, _Rows | None]]] = {}
+        with exact():
+            for held in report.positions:
+                legs.setdefault(held.position.instrument, []).append((held, _Rows.of(held)))
+        settles = {held.settle for held in report.positions}
+        return cls(
+            factors=reads(report.unit, model),
+            legs=legs,
+            assets={asset.asset: asset for asset in report.assets},
+            in_full=frozenset(s for s in settles if _counts_in_full(report, s, model)),
+        )
+
+    def positions(self, symbol: str) -> list[PositionMargin]:
+        """Return the legs of an instrument."""
+        return [held for held, _ in self.legs.get(symbol, ())]
+
+
 def plain_prices(
-    report: MarginReport, symbol: str, model: MarginModel
+    report: MarginReport, symbol: str, model: MarginModel, lines: UnitLines | None = None
 ) -> tuple[Decimal, ...] | None:
     """Return the prices of `symbol` at which the excess is nothing, nearest first.
 
@@ -87,17 +125,18 @@ def plain_prices(
         report: The unit's margin.
         symbol: Held instrument whose price moves.
         model: The venue's terms.
+        lines: The unit's, where they are at hand.
 
     Returns:
         Quote per base; empty where no price of the contract does it; `None` where the terms are
         not plain or an answer hangs on the last digits.
     """
-    moving = [p for p in report.positions if p.position.instrument == symbol]
-    if len(moving) != 1 or not _counts_in_full(report, moving[0].settle, model):
+    known = lines or UnitLines.of(report, model)
+    moving = known.legs[symbol]
+    if len(moving) != 1 or moving[0][0].settle not in known.in_full:
         return None
-    held = moving[0]
-    rows = _Rows.of(held)
-    asset = next(a for a in report.assets if a.asset == held.settle)
+    held, rows = moving[0]
+    asset = known.assets[held.settle]
     if rows is None or not asset.price or not held.notional:
         return None
     instrument = held.terms.instrument
@@ -192,6 +231,7 @@ def plain_move(
     coins: Mapping[str, Decimal],
     stop: Decimal,
     model: MarginModel,
+    lines: UnitLines | None = None,
 ) -> tuple[Decimal | None] | None:
     """Return the first size of a joint move of linear contracts at which the excess is nothing.
 
@@ -201,26 +241,26 @@ def plain_move(
         coins: The same of each asset whose price moves; none that a contract settles in.
         stop: Where the move ends.
         model: The venue's terms.
+        lines: The unit's, where they are at hand.
 
     Returns:
         The size in a tuple, or a tuple of `None` where no size up to `stop` does it; `None` where
         the terms are not plain.
     """
     start = report.equity - report.maintenance_margin
-    prices = {asset.asset: asset.price for asset in report.assets}
+    known = lines or UnitLines.of(report, model)
     slope = _coin_slope(report.assets, coins)
-    settles = {held.settle for held in report.positions}
-    if start <= ZERO or not all(_counts_in_full(report, settle, model) for settle in settles):
+    if start <= ZERO:
         return None
     events: list[tuple[Decimal, Decimal]] = []
     gross = ZERO
-    for held in report.positions:
-        rows = _Rows.of(held)
-        step = direction.get(held.position.instrument, ZERO)
-        if rows is None or held.terms.instrument.is_inverse or held.settle in coins:
+    for held, rows in chain.from_iterable(known.legs.values()):
+        step, settle = direction.get(held.position.instrument, ZERO), held.settle
+        is_plain = settle in known.in_full and not held.terms.instrument.is_inverse
+        if rows is None or not is_plain or settle in coins:
             return None
         if step and held.notional:
-            price = prices[held.settle]
+            price = known.assets[settle].price
             gross += held.notional * price
             row = _row_of(rows, held.notional)
             rate = rows.rates[row] + rows.fee
@@ -252,6 +292,8 @@ def _events(
 ) -> list[tuple[Decimal, Decimal]]:
     """Return the sizes at which a row ends, each with the change of the slope of the excess."""
     passed = range(row + 1, len(rows.floors)) if step > ZERO else range(row, 0, -1)
+    if not passed:
+        return []
     pull = abs(step) * notional * price
     return [
         (

@@ -50,15 +50,16 @@ class PricePath:
         direction: Mapping[str, Decimal],
         market: Market,
         model: MarginModel,
+        factors: frozenset[Factor] | None = None,
     ) -> "PricePath":
-        """Return the path of every factor `unit` reads.
+        """Return the path of every factor `unit` reads; of `factors` where they are at hand.
 
         Raises:
             CannotReprice: An option that moves has no volatility or time to expiry.
             MissingMarkPrice: A price that moves is not there.
         """
-        slopes = {f: _slope(f, direction, model) for f in reads(unit, model)}
-        moved = {f: s for f, s in slopes.items() if s != ZERO}
+        read = reads(unit, model) if factors is None else factors
+        moved = {f: s for f in read if (s := _slope(f, direction, model)) != ZERO}
         options = {
             terms.instrument.symbol: Repricer.of(terms.instrument, market)
             for terms in options_of(unit, model)
@@ -117,8 +118,10 @@ class PricePath:
 
     def end(self) -> Decimal:
         """Return the size at which the first price reaches zero, or the largest rise searched."""
-        falls = [-ONE / slope for slope in self.slopes.values() if slope < ZERO]
-        rises = [REACH_MAX / slope for slope in self.slopes.values() if slope > ZERO]
+        down = min(self.slopes.values(), default=ZERO)
+        up = max(self.slopes.values(), default=ZERO)
+        falls = [-ONE / down] if down < ZERO else []
+        rises = [REACH_MAX / up] if up > ZERO else []
         return min((*falls, *rises), default=ZERO)
 
 
