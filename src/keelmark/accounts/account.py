@@ -46,7 +46,7 @@ class Account:
         as_of: Time of the snapshot, UTC.
         units: Cross units first, then isolated ones in the order of the document.
         market: Every price the document gives or implies.
-        reported: The venue's own figures, by number and instrument.
+        reported: The venue's own figures, by number and instrument or leg.
         notes: What was assumed where the document says nothing.
     """
 

@@ -145,7 +145,7 @@ class AccountDocument:
         accrued_interest: Owed by asset; the key "" stands for the settle asset.
         accrued_funding: To be received by asset, negative to be paid; "" as above.
         account_mode: One-way or hedge; `None` to tell by the rows.
-        venue_reported: The venue's own figures: totals by name, or by name and instrument.
+        venue_reported: The venue's own figures: totals by name, or by name and instrument or leg.
         unknown: What could not be learnt; an empty list elsewhere then says nothing.
         notes: What whoever wrote the document had to assume.
     """

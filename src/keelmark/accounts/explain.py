@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from keelmark.accounts.account import Account
 from keelmark.accounts.check import check
+from keelmark.accounts.legs import is_named
 from keelmark.accounts.prices import unpriced
 from keelmark.accounts.residuals import Residual
 from keelmark.core.errors import InvalidInput, nearest
@@ -58,8 +59,7 @@ def unit_of(account: Account, unit_id: str | None, number: str) -> MarginUnit:
 
 def _is_named(position: Position, key: str) -> bool:
     """Whether what follows the colon of a number is of this position: `ETHUSDT/short.notional`."""
-    names = (position.instrument, f"{position.instrument}/{position.leg.name.lower()}")
-    return any(key == name or key.startswith(f"{name}.") for name in names)
+    return is_named(position, key) or is_named(position, key.rpartition(".")[0])
 
 
 def _market_of(account: Account, unit: MarginUnit, number: str) -> Market:

@@ -8,6 +8,7 @@ from keelmark.accounts.agreement import Likely, agrees
 from keelmark.accounts.document import TOTAL
 from keelmark.accounts.figures import figure
 from keelmark.accounts.known import KnownMargin
+from keelmark.accounts.legs import SIDES, is_named, leg_key
 from keelmark.accounts.position import PositionCheck
 from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ZERO, exact
@@ -83,16 +84,16 @@ def residuals_of(
     """Return every reported figure beside the computed one.
 
     Args:
-        reported: By number, then by instrument or `TOTAL`.
+        reported: By number, then by instrument, leg (`BTCUSDT/long`) or `TOTAL`.
         units: Each unit; totals are compared with the first.
     """
     found: list[Residual] = []
     for number, figures in reported.items():
-        for instrument, value in figures.items():
-            if instrument == TOTAL:
+        for key, value in figures.items():
+            if key == TOTAL:
                 found.append(_total(number, value, units))
             else:
-                found.append(_position(number, instrument, value, units))
+                found.append(_position(number, key, value, units))
     return tuple(found)
 
 
@@ -108,16 +109,20 @@ def _total(number: str, reported: Decimal, units: Sequence[Checked]) -> Residual
 
 def _position(
     number: str,
-    instrument: str,
+    key: str,
     reported: Decimal,
     units: Sequence[Checked],
 ) -> Residual:
-    rows = [p for _, held, _ in units for p in held if p.held.position.instrument == instrument]
-    name = f"{number}:{instrument}"
+    rows = [p for _, held, _ in units for p in held if is_named(p.held.position, key)]
+    name = f"{number}:{key}"
     if not rows:
         return Residual(
-            number=name, reported=reported, computed=None, reason=f"no position in {instrument}"
+            number=name, reported=reported, computed=None, reason=f"no position in {key}"
         )
+    if number in {"liquidation_price", "bankruptcy_price"} and _are_apart(rows):
+        legs = " or ".join(leg_key(key, side) for side in SIDES)
+        text = f"{key} has two legs that end at prices of their own: name one, {legs}"
+        return Residual(number=name, reported=reported, computed=None, reason=text)
     if number in {"liquidation_price", "bankruptcy_price"}:
         return _price(name, reported, rows[0], is_end=number == "bankruptcy_price")
     missing = next((row.missing for row in rows if row.missing), None)
@@ -126,6 +131,11 @@ def _position(
     with exact():
         computed = sum((getattr(row.held, number) for row in rows), ZERO)
     return Residual(number=name, reported=reported, computed=computed)
+
+
+def _are_apart(rows: Sequence[PositionCheck]) -> bool:
+    """Whether legs are liquidated apart: one of them at least is isolated."""
+    return len({row.unit_id for row in rows}) > 1
 
 
 def _price(name: str, reported: Decimal, row: PositionCheck, *, is_end: bool) -> Residual:

@@ -148,15 +148,15 @@ def test_a_mode_nobody_knows_is_refused_with_the_nearest() -> None:
     assert "result.marginMode: found 'ISOLATED'; did you mean 'ISOLATED_MARGIN'" in text
 
 
-def test_figures_of_two_legs_are_added_up_and_the_first_legs_price_is_kept() -> None:
+def test_each_of_two_legs_keeps_its_own_figures() -> None:
     short = {**ROW, "positionIdx": 2, "liqPrice": "3900"}
     long = {**ROW, "positionIdx": 1, "side": "Buy", "positionIM": "1000.5", "liqPrice": "2000"}
     reported = imported(BYBIT_WALLET, bybit([short, long]))["venue_reported"]
-    assert reported["initial_margin"] == {"ETHUSDT": "4000.5"}
-    assert reported["liquidation_price"] == {"ETHUSDT": "3900"}
+    assert reported["initial_margin"] == {"ETHUSDT/short": "3000", "ETHUSDT/long": "1000.5"}
+    assert reported["liquidation_price"] == {"ETHUSDT/short": "3900", "ETHUSDT/long": "2000"}
     bare = {**long, "positionIM": ""}
     half = imported(BYBIT_WALLET, bybit([short, bare]))["venue_reported"]
-    assert half["initial_margin"] == "3100"  # the account's own: one leg has none
+    assert half["initial_margin"] == {"ETHUSDT/short": "3000"}
 
 
 def test_sizes_of_inverse_contracts_are_dollars() -> None:

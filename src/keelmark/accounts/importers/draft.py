@@ -5,6 +5,7 @@ figure is noted where it is found, the first one stays, and two that contradict 
 problem: the answers are then of two instants.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 from keelmark.accounts.decode import Problems
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
+from keelmark.accounts.legs import SIDES, leg_key
 
 JsonValue = None | bool | str | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -268,24 +270,15 @@ class Draft:
         return row | ({"weight": plain(self.weights[asset])} if asset in self.weights else {})
 
     def _reported(self) -> dict[str, JsonValue]:
-        """Return the venue's figures by instrument, and its totals where it gives no such.
-
-        Of two legs amounts are added up, where both have one; a price is that of the first leg.
-        """
-        by_instrument: dict[str, dict[str, Decimal]] = {}
-        for symbol in dict.fromkeys(instrument for instrument, _ in self.positions):
-            legs = [p for (name, _), p in self.positions.items() if name == symbol]
-            for number in dict.fromkeys(number for leg in legs for number in leg.reported):
-                figures = [leg.reported.get(number) for leg in legs]
-                known = [figure for figure in figures if figure is not None]
-                figure = figures[0] if number in _PRICES else sum(known, Decimal(0))
-                is_whole = number in _PRICES or len(known) == len(legs)
-                if figure is not None and is_whole:
-                    by_instrument.setdefault(number, {})[symbol] = figure
-        named: dict[str, JsonValue] = {
-            number: {symbol: plain(figure) for symbol, figure in figures.items()}
-            for number, figures in by_instrument.items()
-        }
+        """Return the venue's figures by instrument or leg, and its totals where it gives none."""
+        rows = Counter(symbol for symbol, _ in self.positions)
+        by_name: dict[str, dict[str, JsonValue]] = {}
+        for (symbol, _), position in self.positions.items():
+            side = SIDES[position.size < 0]
+            name = leg_key(symbol, side) if rows[symbol] > 1 else symbol
+            for number, figure in position.reported.items():
+                by_name.setdefault(number, {})[name] = plain(figure)
+        named: dict[str, JsonValue] = {**by_name}
         totals: dict[str, JsonValue] = {n: plain(x) for n, x in self.reported.items()}
         return totals | named
 

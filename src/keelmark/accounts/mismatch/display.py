@@ -58,7 +58,7 @@ def _entry_slack(question: Question) -> Decimal:
     for position in question.scene.unit.positions:
         instrument = question.scene.model.instrument(position.instrument).instrument
         entry = instrument.price_at(position.cost / position.size)
-        if entry is not None and question.symbol in {"", position.instrument}:
+        if entry is not None and question.asks(position):
             unit = min(_unit(entry), ONE.scaleb(entry.adjusted() + 1 - ENTRY_DIGITS))
             beyond = instrument.value(position.size, entry + unit / 2)
             total += abs(beyond - position.cost)

@@ -179,8 +179,7 @@ def wrong_signs(question: Question) -> Iterator[Trial]:
     """A short reckoned as a long: its profit, the side of its price, or the sign of its rate."""
     scene, computed = question.scene, question.computed
     for position in scene.unit.positions:
-        is_asked = question.symbol in {"", position.instrument}
-        if position.size < ZERO and is_asked:
+        if position.size < ZERO and question.asks(position):
             flipped = replace(
                 position, size=-position.size, cost=-position.cost, leg=Leg(-position.leg)
             )
@@ -200,7 +199,7 @@ def _wrong_rate_sign(question: Question, mark: Decimal) -> Iterator[Trial]:
     """A short's divisor with the sign of a long's rate: `1 - rate` where it is `1 + rate`."""
     scene = question.scene
     report = margin_report(scene.unit, scene.market, scene.model)
-    held = [p for p in report.positions if p.position.instrument == question.symbol]
+    held = [p for p in report.positions if question.asks(p.position)]
     if len(held) == 1 and held[0].position.size < ZERO and not held[0].terms.instrument.is_inverse:
         row = held[0].maintenance
         room = report.maintenance_excess / (held[0].notional * (1 - row.rate))
@@ -213,9 +212,8 @@ def margin_modes(question: Question) -> Iterator[Trial]:
     scene, symbol = question.scene, question.symbol
     report = margin_report(scene.unit, scene.market, scene.model)
     for held in report.positions:
-        if held.position.instrument == symbol and (
-            len(report.positions) > 1 or not question.others
-        ):
+        is_asked = bool(symbol) and question.asks(held.position)
+        if is_asked and (len(report.positions) > 1 or not question.others):
             with exact():
                 margin = abs(held.position.cost) * held.initial.rate
             unit = replace(scene.unit, balances={held.settle: margin}, positions=(held.position,))
@@ -255,8 +253,8 @@ def _touched(question: Question) -> list[PositionMargin]:
     """Return the positions whose table the number may read."""
     scene = question.scene
     report = margin_report(scene.unit, scene.market, scene.model)
-    own = question.symbol and question.name != "liquidation_price"
-    return [p for p in report.positions if not own or p.position.instrument == question.symbol]
+    is_whole = question.name == "liquidation_price"
+    return [p for p in report.positions if is_whole or question.asks(p.position)]
 
 
 def _with_positions(scene: Scene, positions: tuple[Position, ...]) -> Scene:

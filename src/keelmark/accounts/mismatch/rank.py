@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from keelmark.accounts.account import Account
 from keelmark.accounts.agreement import Likely, agrees
+from keelmark.accounts.legs import is_named
 from keelmark.accounts.mismatch import display, hypotheses, solved
 from keelmark.accounts.mismatch.values import Question, Scene, Trial
 from keelmark.accounts.residuals import Residual
@@ -14,6 +15,7 @@ from keelmark.core.codes import UnitKind
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.unit import Position
 
 HYPOTHESES: tuple[Callable[[Question], Iterable[Trial]], ...] = (
     display.printed,
@@ -89,8 +91,8 @@ def _question(
     account: Account, reports: Sequence[MarginReport | None], residual: Residual
 ) -> Question | None:
     """Return what is asked; `None` where the margin of the unit is unknown."""
-    symbol = residual.number.partition(":")[2]
-    units = [u for u in account.units if not symbol or _holds(u.positions, symbol)]
+    key = residual.number.partition(":")[2]
+    units = [u for u in account.units if not key or _holds(u.positions, key)]
     if not units:
         return None
     unit = units[0]
@@ -113,17 +115,17 @@ def _question(
 
 
 def _figures(
-    account: Account, positions: Sequence[object], *, is_first: bool
+    account: Account, positions: Sequence[Position], *, is_first: bool
 ) -> Iterator[tuple[str, Decimal]]:
     """Return every figure the venue reports of a unit, by the name of its residual."""
     for number, figures in account.reported.items():
-        for symbol, value in figures.items():
-            if is_first if not symbol else _holds(positions, symbol):
-                yield f"{number}:{symbol}" if symbol else number, value
+        for key, value in figures.items():
+            if is_first if not key else _holds(positions, key):
+                yield f"{number}:{key}" if key else number, value
 
 
-def _holds(positions: Sequence[object], symbol: str) -> bool:
-    return any(getattr(position, "instrument", None) == symbol for position in positions)
+def _holds(positions: Sequence[Position], key: str) -> bool:
+    return any(is_named(position, key) for position in positions)
 
 
 @dataclass(frozen=True, slots=True)

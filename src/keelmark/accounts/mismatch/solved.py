@@ -42,8 +42,8 @@ def missing_leverage(question: Question) -> Iterator[Trial]:
     report = margin_report(scene.unit, scene.market, scene.model)
     for held in report.positions:
         position = held.position
-        is_asked = question.symbol in {"", position.instrument}
-        if position.leverage is not None or not is_asked or held.terms.instrument.is_option:
+        is_option = held.terms.instrument.is_option
+        if position.leverage is not None or not question.asks(position) or is_option:
             continue
         for number in range(1, LEVERAGE_MAX + 1):
             set_to = replace(position, leverage=Decimal(number))

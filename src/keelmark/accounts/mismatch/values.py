@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from keelmark.accounts.legs import instrument_of, is_named
 from keelmark.core.bankruptcy import bankruptcy_prices, held_maintenance_price
 from keelmark.core.coin_move import carries_coin, prices_with_coin
 from keelmark.core.errors import KeelmarkError
@@ -12,7 +13,7 @@ from keelmark.core.margin import MarginReport, Ratio, margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import LiquidationPriceForm, MarginModel
 from keelmark.core.numbers import ZERO, exact
-from keelmark.core.unit import MarginUnit
+from keelmark.core.unit import MarginUnit, Position
 from keelmark.rulebooks import Rulebook
 
 
@@ -26,14 +27,15 @@ class Scene:
 
     def figure(self, number: str) -> Decimal | None:
         """Return a figure by the name a residual has; `None` where there is none."""
-        name, _, symbol = number.partition(":")
+        name, _, key = number.partition(":")
         try:
             report = margin_report(self.unit, self.market, self.model)
-            return self._priced(report, name, symbol) if symbol else _total(report, name)
+            return self._priced(report, name, key) if key else _total(report, name)
         except (KeelmarkError, ArithmeticError):
             return None  # the hypothesis makes no account at all
 
-    def _priced(self, report: MarginReport, name: str, symbol: str) -> Decimal | None:
+    def _priced(self, report: MarginReport, name: str, key: str) -> Decimal | None:
+        symbol = instrument_of(key)
         if name == "bankruptcy_price":
             return bankruptcy_prices(report, symbol, self.market, self.model).value
         if name == "liquidation_price":
@@ -42,7 +44,8 @@ class Scene:
             if carries_coin(self.unit, symbol, self.market, self.model):
                 return prices_with_coin(report, symbol, self.market, self.model).value
             return liquidation_prices(self.unit, symbol, self.market, self.model).value
-        held = [p for p in report.positions if p.position.instrument == symbol]
+        legs = [p for p in report.positions if is_named(p.position, key)]
+        held = legs or [p for p in report.positions if p.position.instrument == symbol]
         if not held:
             return None
         with exact():
@@ -84,7 +87,12 @@ class Question:
     @property
     def symbol(self) -> str:
         """The instrument of the number; empty for a total."""
-        return self.number.partition(":")[2]
+        return instrument_of(self.number.partition(":")[2])
+
+    def asks(self, position: Position) -> bool:
+        """Whether the number is of this position, or of the whole."""
+        key = self.number.partition(":")[2]
+        return not key or is_named(position, key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
