@@ -260,6 +260,12 @@ def test_a_long_the_venue_has_no_price_of_tells_of_a_balance_that_is_missing() -
     assert checked(found).verdict is Verdict.UNKNOWN
 
 
+def test_a_long_without_a_price_contradicts_a_mode_that_keeps_perps_apart() -> None:
+    mode = as_payload("disabled", kind="hyperliquid:mode")
+    why = unknown(imported(long_state(), mode))["collateral"]
+    assert "these answers give 2000.00; the answers are of different instants or modes" in why
+
+
 def test_a_missing_price_is_no_claim_of_a_short_or_of_an_isolated_position() -> None:
     """Nor is a key that is left out."""
     keyless = {k: v for k, v in LONG.items() if k != "liquidationPx"}

@@ -162,8 +162,7 @@ def _note_manual(draft: Draft, working: Working) -> None:
             f"positions listed are worth {plain(value)}, the account value says "
             f"{plain(state.value - state.raw_usd)}: some are missing; save the whole answer",
         )
-    if working.mode is None:
-        _check_mode(draft, working, counted=state.value)
+    _check_mode(draft, working, counted=state.value)
     if working.spot:
         coins = ", ".join(coin for coin, total in working.spot.items() if total)
         draft.say(f"spot balances ({coins}) do not back perpetuals of this account: left out")
@@ -242,14 +241,19 @@ def _gross(draft: Draft, known: Decimal) -> Decimal:
 
 
 def _check_mode(draft: Draft, working: Working, *, counted: Decimal) -> None:
-    """Unlearn the collateral where the venue's liquidation prices hold for another equity."""
+    """Unlearn the collateral where the venue's liquidation prices hold for another equity.
+
+    Of an account that is said to keep perps apart, prices that differ are left to be compared.
+    """
+    tells = working.mode is None or draft.venue == UNIFIED
     for position in _cross(draft):
-        claim = _other_equity(position, working, counted)
+        claim = _beyond_value(position, working, counted)
+        claim = claim or (_other_equity(position, working, counted) if tells else None)
         if claim is None:
             continue
         advice = (
             "its spot balance counts (a unified account): add the answer to spotClearinghouseState"
-            if working.spot is None
+            if working.spot is None and working.mode is None
             else "the answers are of different instants or modes: fetch them together, with "
             "userAbstraction"
         )
@@ -258,24 +262,28 @@ def _check_mode(draft: Draft, working: Working, *, counted: Decimal) -> None:
         return
 
 
-def _other_equity(position: PositionDraft, working: Working, counted: Decimal) -> str | None:
-    """Say which equity the venue's liquidation price holds for, where it is another one.
+def _beyond_value(position: PositionDraft, working: Working, counted: Decimal) -> str | None:
+    """Say which equity a long without a liquidation price needs, where these answers give less.
 
-    A long has no such price only where equity is at least its value: at a price of zero the value
-    is lost.
+    At a price of zero its value is lost: without a price above, equity is at least that.
     """
-    coin, mark = position.instrument, position.mark_price
-    if coin in working.unpriced and mark is not None and position.size > 0:
-        value = position.size * mark
-        if value * (ONE - _AGREES) > counted:
-            return (
-                f"the venue has no liquidation price of {coin}, which holds for an equity of at "
-                f"least {value:.2f}"
-            )
+    coin = position.instrument
+    value = position.size * (position.mark_price or ZERO)
+    if coin not in working.unpriced or value <= 0 or value * (ONE - _AGREES) <= counted:
+        return None
+    return (
+        f"the venue has no liquidation price of {coin}, which holds for an equity of at least "
+        f"{value:.2f}"
+    )
+
+
+def _other_equity(position: PositionDraft, working: Working, counted: Decimal) -> str | None:
+    """Say which equity the venue's liquidation price holds for, where it is another one."""
     implied = _implied_equity(position, working)
     if implied is None or abs(implied - counted) <= max(ONE, abs(implied) * _AGREES):
         return None
-    return f"the venue's liquidation price of {coin} holds for an equity of {implied:.2f}"
+    name = position.instrument
+    return f"the venue's liquidation price of {name} holds for an equity of {implied:.2f}"
 
 
 def _implied_equity(position: PositionDraft, working: Working) -> Decimal | None:
