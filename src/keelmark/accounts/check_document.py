@@ -14,6 +14,7 @@ from keelmark.core.coin_move import CoinMove
 from keelmark.core.joint_move import JointMove
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.core.margin import PositionMargin
+from keelmark.core.numbers import exact
 
 JsonValue = None | bool | str | list["JsonValue"] | dict[str, "JsonValue"]
 JsonTable = dict[str, JsonValue]
@@ -26,7 +27,9 @@ def decimal_text(value: Decimal | None) -> str | None:
     """Return a decimal as plain digits without exponent or idle zeros; `None` stays `None`."""
     if value is None:
         return None
-    text = f"{_SHOWN.plus(value):f}"
+    shown = _SHOWN.plus(value)
+    text = str(shown)
+    text = f"{shown:f}" if "E" in text else text
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in {"-0", ""} else text
 
@@ -44,7 +47,11 @@ def check_document(check: AccountCheck, unit: UnitCheck | None = None) -> JsonTa
         unit: Whose totals stand at the top, named by `unit`; the main one where left out. Verdict,
             level, distance and nearest move are the account's.
     """
-    main = unit or check.main
+    with exact():
+        return _document(check, unit or check.main)
+
+
+def _document(check: AccountCheck, main: UnitCheck | None) -> JsonTable:
     account = check.account
     document: JsonTable = {
         "rulebook": account.rulebook.name,

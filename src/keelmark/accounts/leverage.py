@@ -21,25 +21,24 @@ def leverage_notes(
 
     Price moves carry notionals into rows that allow less, and rates rise with open interest.
     """
-    for position in (p for unit in units for p in unit.positions):
-        if position.leverage is None:
-            continue
-        taken = _taken(position, market, model)
-        if taken is not None and taken < position.leverage:
+    with exact():
+        held = [p for unit in units for p in unit.positions if p.leverage is not None]
+        taken = [(p, _taken(p, market, model)) for p in held]
+    for position, leverage in taken:
+        if leverage is not None and position.leverage is not None and leverage < position.leverage:
             yield (
                 f"leverage {position.leverage:f} of {position.instrument} is more than its row "
-                f"allows: initial margin is taken at {taken:f}x"
+                f"allows: initial margin is taken at {leverage:f}x"
             )
 
 
 def _taken(position: Position, market: Market, model: MarginModel) -> Decimal | None:
     """Return the leverage that the initial margin of a position comes to, six digits."""
-    with exact():
-        try:
-            terms = model.instrument(position.instrument)
-            _, notional = value_and_notional(position, terms, market)
-            facts = position_facts(position, terms, notional, market)
-            rate = terms.initial.requirement(facts).rate
-        except MissingNumber:
-            return None
-        return _SHOWN.divide(ONE, rate).normalize(_SHOWN) if rate else None
+    try:
+        terms = model.instrument(position.instrument)
+        _, notional = value_and_notional(position, terms, market)
+        facts = position_facts(position, terms, notional, market)
+        rate = terms.initial.requirement(facts).rate
+    except MissingNumber:
+        return None
+    return _SHOWN.divide(ONE, rate).normalize(_SHOWN) if rate else None

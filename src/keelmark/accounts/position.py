@@ -66,7 +66,7 @@ class PositionCheck:
     @property
     def sigmas(self) -> float | None:
         """The distance in standard deviations of its coin; `None` where that is not at hand."""
-        return in_sigmas(self.distance, self.deviation)
+        return in_sigmas(self.distance, self.deviation) if self.deviation else None
 
     @property
     def naive_distance(self) -> Decimal | None:
@@ -76,5 +76,7 @@ class PositionCheck:
     @property
     def is_misleading(self) -> bool:
         """Whether the naive distance differs materially from the true one."""
+        if self.naive is None:
+            return False
         naive, true = self.naive_distance, self.distance
         return naive is not None and true is not None and abs(naive - true) > MISLEADING

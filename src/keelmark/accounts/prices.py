@@ -11,7 +11,7 @@ from keelmark.core.bound import FactorKind, reads
 from keelmark.core.codes import UnitKind
 from keelmark.core.coins import stands_for_the_dollar
 from keelmark.core.market import Market
-from keelmark.core.model import InstrumentTerms, MarginModel, MarginPrice, OpenInterestInitial
+from keelmark.core.model import MarginModel, MarginPrice, OpenInterestInitial
 from keelmark.core.numbers import ONE, ZERO
 from keelmark.core.unit import MarginUnit
 from keelmark.rulebooks import Rulebook
@@ -187,11 +187,6 @@ def _indices(
     return found
 
 
-def _is_price_of(asset: str, terms: InstrumentTerms) -> bool:
-    """Whether the mark of a contract is a price of an asset; an option's is a premium."""
-    return terms.instrument.base == asset and terms.option is None
-
-
 def _at_par(
     prices: dict[str, Decimal],
     document: AccountDocument,
@@ -244,11 +239,12 @@ def _asset_prices(
     named = (*document.collateral, *document.liabilities, *settles)
     accrued = (a for a in (*document.accrued_interest, *document.accrued_funding) if a)
     found: dict[str, Decimal] = {}
+    priced = _priced_by(model, marks)
     for asset in dict.fromkeys((*named, *accrued)):
         if not model.reads_price_of(asset):
             continue
         price = document.prices.get(asset)
-        symbol = _stand_in(asset, model, marks)
+        symbol = priced.get(asset)
         if price is not None:
             found[asset] = price
         elif symbol is not None:
@@ -258,10 +254,14 @@ def _asset_prices(
     return found
 
 
-def _stand_in(asset: str, model: MarginModel, marks: dict[str, Decimal]) -> str | None:
-    """Return the instrument whose mark is a price of an asset, the shortest symbol of them."""
-    by_length = sorted(marks, key=len)
-    return next((s for s in by_length if _is_price_of(asset, model.instrument(s))), None)
+def _priced_by(model: MarginModel, marks: dict[str, Decimal]) -> dict[str, str]:
+    """Return by coin the instrument whose mark is a price of it, the shortest symbol of them."""
+    found: dict[str, str] = {}
+    for symbol in sorted(marks, key=len):
+        terms = model.instrument(symbol)
+        if terms.option is None:  # an option's mark is a premium
+            found.setdefault(terms.instrument.base, symbol)
+    return found
 
 
 def _stand_ins(
@@ -270,5 +270,5 @@ def _stand_ins(
     """Return the coins of held contracts that nobody gave a price for, with what stands for it."""
     bases = {model.instrument(symbol).instrument.base for symbol in marks}
     unpriced_coins = (a for a in bases if a not in document.prices and model.reads_price_of(a))
-    found = {asset: _stand_in(asset, model, marks) for asset in unpriced_coins}
-    return {asset: symbol for asset, symbol in found.items() if symbol is not None}
+    priced = _priced_by(model, marks)
+    return {asset: priced[asset] for asset in unpriced_coins if asset in priced}
