@@ -99,6 +99,8 @@ def _breakpoints(path: PricePath) -> list[Decimal]:
     for position in path.unit.positions:
         terms = path.model.instrument(position.instrument)
         value, notional = value_and_notional(position, terms, path.market)
+        if not value or not notional:
+            continue  # dust whose value is cut to no quantum: it moves nothing
         rule = maintenance_rule(position, terms)
         floors = () if is_fixed(terms) else rule.breakpoints(abs(position.size))
         shares = [(margin_factor(terms), floor / notional) for floor in floors]

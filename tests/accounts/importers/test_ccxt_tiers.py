@@ -107,7 +107,7 @@ def test_contracts_of_linear_venues_are_not_taken_for_notionals(info: dict[str, 
     ("rows", "problem"),
     [
         ([unified(5, 40, 0.005, qtyCap=40)], "the first row begins at 5, not at 0"),
-        ([unified(0, 4, 0.01, qtyCap=4), unified(0, 4, 0.01, qtyCap=4)], "begin at one bound"),
+        ([unified(0, 4, 0.01, qtyCap=4), unified(0, 4, 0.02, qtyCap=4)], "begin at one bound"),
         ([unified(0, 4, 1.5, qtyCap=4)], "a rate is not between 0 and 1"),
         ([unified(0, 4, None, qtyCap=4)], "maintenanceMarginRate: is null"),
         (

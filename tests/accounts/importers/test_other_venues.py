@@ -343,3 +343,11 @@ def test_a_side_nobody_knows_is_refused() -> None:
     wrong = copy.deepcopy(DYDX_SUBACCOUNT)
     wrong["subaccount"]["assetPositions"]["USDC"]["side"] = "UP"
     assert 'USDC.side: must be "LONG" or "SHORT"' in refused(wrong)
+
+
+def test_dust_worth_no_quantum_can_be_checked() -> None:
+    dust = copy.deepcopy(DYDX_SUBACCOUNT)
+    (coin,) = [c for c in dust["subaccount"]["openPerpetualPositions"] if c.startswith("PEPE")]
+    dust["subaccount"]["openPerpetualPositions"][coin]["size"] = "1e-23"
+    account = import_account([as_payload(dust), as_payload(DYDX_MARKETS)]).account()
+    assert check(account).main is not None

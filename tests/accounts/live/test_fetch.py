@@ -142,7 +142,8 @@ def test_okx_orders_go_on_after_a_full_page() -> None:
             return answer_to(venue, method, params)
         first, _ = answer_to(venue, method, params)["data"]
         count = 100 if "after" not in params else 3
-        return okx(*({**first, "ordId": str(n)} for n in range(count)))
+        begin = 0 if count == 100 else 100
+        return okx(*({**first, "ordId": str(begin + n)} for n in range(count)))
 
     orders = fetched("okx", paged).imported.document["orders"]
     assert isinstance(orders, list)

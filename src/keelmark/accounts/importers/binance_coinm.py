@@ -34,9 +34,9 @@ _DAY = re.compile(r"(\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 def read_account(payload: Payload, draft: Draft) -> None:
     """Note an account overview: `GET /dapi/v1/account`."""
     root = table_of(payload, draft)
-    for row in root.rows("assets"):
+    for row in root.rows("assets", required=True):
         read_asset(row, draft, "walletBalance")
-    for row in root.rows("positions"):
+    for row in root.rows("positions", required=True):
         read_position(row, draft)
 
 

@@ -15,25 +15,18 @@ from keelmark.accounts.importers.draft import Draft
 from keelmark.accounts.importers.kind import PayloadKind, both, has, lacks, rows_of
 from keelmark.accounts.importers.listed import note_row
 from keelmark.accounts.importers.payload import Payload, Row
+from keelmark.accounts.importers.steps import CENT, SATOSHI, Step, Steps
 from keelmark.core.numbers import exact
 
 VENUE, MULTI = "binance-usdm", "binance-usdm-multi"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bracket:
-    """One row: floor (notional, or quantity in the coin), rate and the amount deducted."""
-
-    floor: Decimal
-    rate: Decimal
-    amount: Decimal
-
-
 @dataclass(slots=True, kw_only=True)
 class Working:
-    """Brackets and marks by symbol, buffers by asset, kept until every answer was read."""
+    """Brackets with their places, marks, and buffers by asset, kept until every answer was read."""
 
-    brackets: dict[str, list[Bracket]] = field(default_factory=dict)
+    brackets: dict[str, Steps] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
     bid_buffers: dict[str, Decimal] = field(default_factory=dict)
     ask_buffers: dict[str, Decimal] = field(default_factory=dict)
     marks: dict[str, Decimal] = field(default_factory=dict)
@@ -41,14 +34,18 @@ class Working:
 
 def read_brackets(payload: Payload, draft: Draft) -> None:
     """Note `GET /fapi/v1/leverageBracket` or `GET /dapi/v2/leverageBracket`."""
+    working = draft.working(Working)
     for row in rows_of(payload, draft):
         symbol = row.text("symbol", required=True)
-        found = [bracket for inner in row.rows("brackets") if (bracket := _bracket(inner))]
-        if symbol is not None and found:
-            found.sort(key=lambda bracket: bracket.floor)
-            draft.working(Working).brackets[symbol] = found
-        if row.amount("notionalCoef") not in (Decimal(0), Decimal(1)):
+        rows = row.rows("brackets", required=True)
+        found = [bracket for inner in rows if (bracket := _bracket(inner))]
+        is_own = row.amount("notionalCoef") not in (Decimal(0), Decimal(1))
+        if is_own:
             draft.say(f"{symbol} has brackets of its own, wider than the published ones")
+        if symbol is not None and len(found) == len(rows):
+            quantum = SATOSHI if "USD_" in symbol else CENT
+            working.brackets[symbol] = Steps.of(found, quantum=None if is_own else quantum)
+            working.paths[symbol] = row.at("brackets")
 
 
 def read_asset_index(payload: Payload, draft: Draft) -> None:
@@ -88,16 +85,22 @@ def finish(draft: Draft) -> None:
         for asset, buffer in working.bid_buffers.items():
             draft.weights.setdefault(asset, 1 - buffer)
     for position in draft.positions.values():
-        mark, rows = position.mark_price, working.brackets.get(position.instrument)
-        if rows is None or mark is None:
+        mark, steps = position.mark_price, working.brackets.get(position.instrument)
+        if steps is None or mark is None:
+            continue
+        if steps.problem is not None:
+            path = working.paths[position.instrument]
+            draft.problems.add(path, f"{steps.problem}; save the answer whole")
             continue
         with exact():
             notional = abs(position.size) * mark
             if "USD_" in position.instrument:
                 worth = contract_spec(position.instrument)["contract_size"]
                 notional = abs(position.size) * Decimal(str(worth)) / mark
-        row = next(r for r in reversed(rows) if notional >= r.floor or r is rows[0])
-        note_row(position, draft, notional=notional, rate=row.rate, amount=row.amount)
+        row = steps.at(notional)
+        steps.say_beyond(position, notional, draft)
+        amount = row.amount or Decimal(0)
+        note_row(position, draft, notional=notional, rate=row.rate, amount=amount)
     held = {instrument for instrument, _ in draft.positions}
     for order in draft.orders:
         symbol = str(order["instrument"])
@@ -105,16 +108,17 @@ def finish(draft: Draft) -> None:
             draft.prices.setdefault(symbol, working.marks[symbol])
 
 
-def _bracket(row: Row) -> Bracket | None:
-    floor = row.maybe_number("notionalFloor")
+def _bracket(row: Row) -> Step | None:
+    floor, cap = row.maybe_number("notionalFloor"), row.some("notionalCap")
     for key in ("qtylFloor", "qtyFloor"):  # the documented key is misspelt
         floor = row.maybe_number(key) if floor is None else floor
+    cap = row.some("qtyCap") if cap is None else cap
     rate = row.maybe_number("maintMarginRatio", required=True)
     if floor is None:
         row.refuse("notionalFloor", "is missing; a bracket needs its floor")
     if floor is None or rate is None:
         return None
-    return Bracket(floor=floor, rate=rate, amount=row.amount("cum"))
+    return Step(floor=floor, cap=cap, rate=rate, amount=row.maybe_number("cum"))
 
 
 KINDS = (

@@ -7,7 +7,7 @@ interest on it are owed. Every position is cross.
 
 from keelmark.accounts.document import Unlearnt
 from keelmark.accounts.importers import binance_coinm
-from keelmark.accounts.importers.binance_rows import profit_of, read_orders, read_position
+from keelmark.accounts.importers.binance_rows import note_worth, read_orders, read_position
 from keelmark.accounts.importers.draft import Draft
 from keelmark.accounts.importers.kind import PayloadKind, both, has, lacks, rows_of, table_of
 from keelmark.accounts.importers.payload import Payload
@@ -68,11 +68,8 @@ def read_um(payload: Payload, draft: Draft) -> None:
         found = read_position(row, draft)
         if found is None:
             continue
-        found.note(
-            mark_price=row.positive("markPrice"),
-            notional=row.some("notional"),
-            unrealized_pnl=profit_of(row),
-        )
+        found.note(mark_price=row.positive("markPrice"))
+        note_worth(row, found)
         found.report("liquidation_price", row.some("liquidationPrice"))
 
 

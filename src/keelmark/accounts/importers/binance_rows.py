@@ -32,6 +32,11 @@ def read_asset(row: Row, draft: Draft, total: str, *, first: str | None = None) 
     cross = row.maybe_number("crossWalletBalance")
     wallet = row.maybe_number(total, required=cross is None)
     held = wallet if cross is None else cross
+    if cross is None and wallet:
+        draft.say(
+            f"no cross wallet of {asset} (crossWalletBalance): the whole wallet is taken, which "
+            "holds isolated margins too"
+        )
     if asset is not None and held is not None and (held or asset == first):
         draft.balance(row.at("crossWalletBalance"), asset, held)
 
@@ -61,6 +66,14 @@ def read_position(row: Row, draft: Draft) -> PositionDraft | None:
     for number, key in _REPORTED.items():
         found.report(number, row.positive(key))
     return found
+
+
+def note_worth(row: Row, found: PositionDraft) -> None:
+    """Note what a linear position is worth and has won; the worth has the sign of the amount."""
+    notional = row.some("notional")
+    if notional is not None and notional * found.size < 0:
+        row.refuse("notional", f"found {notional:f} of an amount of {found.size:f}")
+    found.note(notional=notional, unrealized_pnl=profit_of(row))
 
 
 def profit_of(row: Row) -> Decimal | None:
@@ -97,7 +110,8 @@ def _read_isolated(row: Row, found: PositionDraft, wallet: Decimal) -> None:
 def read_orders(payload: Payload, draft: Draft) -> None:
     """Note open orders: `GET /fapi/v1/openOrders` and its likes."""
     for row in rows_of(payload, draft):
-        left = row.amount("origQty") - row.amount("executedQty")
+        size, filled = (row.number(key, required=True) for key in ("origQty", "executedQty"))
+        left = size - filled
         price = row.positive("price") or row.positive("stopPrice")
         if left <= 0 or row.flag("closePosition"):
             continue
@@ -105,6 +119,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
             draft.say(f"order {row.content.get('orderId')} has no price and is left out")
             continue
         draft.order(
+            row.content.get("orderId"),
             {
                 "instrument": row.text("symbol", required=True),
                 "side": _SIDES.get(row.choice("side", _SIDES) or "", "missing"),

@@ -13,7 +13,7 @@ from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
 from keelmark.accounts.importers.binance_rows import (
     is_isolated_type,
     leg_of,
-    profit_of,
+    note_worth,
     read_asset,
     read_orders,
     read_position,
@@ -55,12 +55,12 @@ def read_account(payload: Payload, draft: Draft) -> None:
     """Note an account overview: `GET /fapi/v2/account` or `/fapi/v3/account`."""
     row = table_of(payload, draft)
     _note_mode(row, draft)
-    assets = row.rows("assets")
+    assets = row.rows("assets", required=True)
     for asset in sorted(assets, key=lambda a: a.content.get("asset") != _FIRST):
         read_asset(asset, draft, "walletBalance", first=_FIRST)
-    for position in row.rows("positions"):
+    for position in row.rows("positions", required=True):
         _read_position(position, draft)
-    if draft.venue == MULTI or any(a.amount("walletBalance") for a in assets):
+    if draft.venue == MULTI or not assets or any(a.amount("walletBalance") for a in assets):
         for number, key in _TOTALS.items():
             draft.report(number, row.maybe_number(key))
 
@@ -84,6 +84,12 @@ def finish(draft: Draft) -> None:
     working = draft.working(Working)
     for key, position in draft.positions.items():
         leverage, is_isolated = working.settings.get(position.instrument, (None, False))
+        own = position.figures.get("leverage")
+        if leverage is not None and own is not None and own != leverage:
+            draft.say(
+                f"{position.path}: leverage of {position.instrument} is {own:f} here and "
+                f"{leverage:f} in symbolConfig: of different instants; the position's is taken"
+            )
         position.note(leverage=leverage)
         _note_leverage(position, draft, working.asked.get(key))
         if is_isolated and position.margin_mode is MarginMode.CROSS:
@@ -142,7 +148,7 @@ def _read_position(row: Row, draft: Draft) -> PositionDraft | None:
     found = read_position(row, draft)
     if found is None:
         return None
-    found.note(notional=row.some("notional"), unrealized_pnl=profit_of(row))
+    note_worth(row, found)
     asked = row.positive("positionInitialMargin") or row.positive("initialMargin")
     if asked is not None:
         draft.working(Working).asked.setdefault((found.instrument, leg_of(row)), asked)

@@ -9,7 +9,7 @@ of accounts that are not unified and is 0 in all others. A cursor comes with sho
 (recorded: two positions and "MAPOUSDT%2C1720526896198%2C1"), so a full page alone is not the last.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -19,8 +19,8 @@ from keelmark.accounts.importers.kind import PayloadKind, rows_have
 from keelmark.accounts.importers.listed import is_listed_option, listed_terms, note_row
 from keelmark.accounts.importers.own_rows import note_rate_beside_fee
 from keelmark.accounts.importers.payload import Payload, Row
+from keelmark.accounts.importers.steps import CENT, SATOSHI, Step, Steps
 from keelmark.core.numbers import exact
-from keelmark.core.rules import with_deductions
 
 VENUE = "bybit-uta"
 _ROWS = ("result", "list")
@@ -52,11 +52,15 @@ _FIGURES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskLimit:
-    """One row of `market/risk-limit`: up to this value, this rate, less this amount."""
+    """One row of `market/risk-limit`: up to this value, this rate, less this amount.
+
+    Of the lowest row the venue says that it is.
+    """
 
     value_max: Decimal
     rate: Decimal
     amount: Decimal | None
+    is_lowest: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +126,20 @@ def read_limits(payload: Payload, draft: Draft) -> None:
         leverage = row.positive("maxLeverage")
         if leverage is not None and rate * leverage > 1:
             rate /= 100
-        limit = RiskLimit(value_max=value, rate=rate, amount=row.maybe_number("mmDeduction"))
+        lowest = row.maybe_number("isLowestRisk")
+        limit = RiskLimit(
+            value_max=value,
+            rate=rate,
+            amount=row.maybe_number("mmDeduction"),
+            is_lowest=None if lowest is None else bool(lowest),
+        )
         draft.working(Working).limits.setdefault(symbol, []).append(limit)
 
 
 def _note_limit(position: PositionDraft, draft: Draft, working: Working) -> None:
     """Note the row of a position's value where the built-in table has another or none."""
-    limits = sorted(working.limits.get(position.instrument, []), key=lambda row: row.value_max)
+    given = dict.fromkeys(working.limits.get(position.instrument, []))
+    limits = sorted(given, key=lambda row: row.value_max)
     mark = position.mark_price
     is_inverse = position.instrument in working.inverse
     if mark is None:
@@ -139,18 +150,26 @@ def _note_limit(position: PositionDraft, draft: Draft, working: Working) -> None
         table = "bybit:limits"
         note_rate_beside_fee(position, draft, notional=value, table=table, venue=VENUE)
         return
-    with exact():
-        floors = [_ZERO, *(row.value_max for row in limits[:-1])]
-        rates = [row.rate for row in limits]
-        if rates != sorted(rates):
-            text = f"risk limits of {position.instrument}: a rate falls with the value"
-            draft.problems.add(position.path, f"{text}; save the answer whole")
-            return
-        told = with_deductions(zip(floors, rates, strict=True))
-    number = next((n for n, row in enumerate(limits) if value <= row.value_max), len(limits) - 1)
-    amount = limits[number].amount
-    amount = told[number].deduction if amount is None else amount
-    note_row(position, draft, notional=value, rate=limits[number].rate, amount=amount)
+    steps = Steps.of(_steps(limits), quantum=SATOSHI if is_inverse else CENT)
+    problem = steps.problem
+    if problem is None and limits[0].is_lowest is False:
+        problem = "the lowest row is not among them"
+    if problem is not None:
+        text = f"risk limits of {position.instrument}: {problem}"
+        draft.problems.add(position.path, f"{text}; save the answer whole")
+        return
+    row = steps.at(value)
+    steps.say_beyond(position, value, draft)
+    note_row(position, draft, notional=value, rate=row.rate, amount=row.amount or _ZERO)
+
+
+def _steps(limits: Sequence[RiskLimit]) -> list[Step]:
+    """Return risk limits as rows that begin where the one before ends."""
+    floors = [_ZERO, *(row.value_max for row in limits[:-1])]
+    return [
+        Step(floor=floor, cap=row.value_max, rate=row.rate, amount=row.amount)
+        for floor, row in zip(floors, limits, strict=True)
+    ]
 
 
 def finish(draft: Draft) -> None:
@@ -253,7 +272,7 @@ def read_wallet(payload: Payload, draft: Draft) -> None:
         if kind != "UNIFIED":
             account.refuse("accountType", f"found {kind!r}; only unified accounts are read")
             continue
-        for coin in account.rows("coin"):
+        for coin in account.rows("coin", required=True):
             _read_coin(coin, draft)
         for number, key in _TOTALS.items():
             draft.report(number, account.some(key))
@@ -263,7 +282,7 @@ def read_positions(payload: Payload, draft: Draft) -> None:
     """Note `GET /v5/position/list`, of any category."""
     category = _category(payload)
     for row in _list(payload, draft):
-        size = row.amount("size")
+        size = row.maybe_number("size", required=True)
         symbol = row.text("symbol", required=True)
         side = row.text("side")
         if not size or symbol is None:
@@ -279,7 +298,7 @@ def read_positions(payload: Payload, draft: Draft) -> None:
         if side not in _SIGNS:
             row.refuse("side", f'found {side!r}; "Buy" or "Sell" is needed beside a size')
             continue
-        hedged = bool(row.amount("positionIdx"))
+        hedged = bool(row.maybe_number("positionIdx", required=True))
         if hedged:
             draft.account_mode = AccountMode.HEDGE
         leg = side.lower() if hedged else ""
@@ -294,7 +313,7 @@ def read_positions(payload: Payload, draft: Draft) -> None:
 def read_orders(payload: Payload, draft: Draft) -> None:
     """Note `GET /v5/order/realtime`."""
     for row in _list(payload, draft):
-        left = row.maybe_number("leavesQty")
+        left = row.maybe_number("leavesQty", required=True)
         price = row.positive("price") or row.positive("triggerPrice")
         if not left:
             continue
@@ -302,6 +321,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
             draft.say(f"order {row.content.get('orderId')} has no price and is left out")
             continue
         draft.order(
+            row.content.get("orderId"),
             {
                 "instrument": row.text("symbol", required=True),
                 "side": (row.text("side", required=True) or "").lower(),
@@ -387,8 +407,11 @@ def _list(payload: Payload, draft: Draft, *, full: tuple[int, ...] = _FULL_PAGES
     root = Row(content, payload.title, draft.problems)
     result = root.inner("result")
     draft.seen(payload.title, root.milliseconds("time"))
-    rows = [] if result is None else result.rows("list")
-    if result is None or not result.text("nextPageCursor"):
+    if result is None:
+        root.refuse_missing("result", "is missing", required=True)
+        return []
+    rows = result.rows("list", required=True)
+    if not result.text("nextPageCursor"):
         return rows
     if len(rows) in full:
         root.refuse(

@@ -26,15 +26,20 @@ def raw_answers(content: object) -> Iterator[Sequence[object]]:
     if is_ccxt_balance(content) and isinstance(content, Mapping):
         yield [content["info"]]
     elif isinstance(content, list) and is_ccxt_rows(content):
-        rows = [row for row in content if isinstance(row, Mapping)]
-        linear = [row.get("info") for row in rows if not is_inverse(row.get("symbol"))]
-        inverse = [row.get("info") for row in rows if is_inverse(row.get("symbol"))]
+        pairs = [_symbol_and_info(row) for row in content]
+        linear = [info for symbol, info in pairs if not is_inverse(symbol)]
+        inverse = [info for symbol, info in pairs if is_inverse(symbol)]
         every = [*linear, *inverse]
         yield [every]
         named = (("linear", linear), ("inverse", inverse))
         yield [{"result": {"list": infos, "category": c}} for c, infos in named if infos]
         yield [{"code": "0", "data": every}]
         yield [{"result": every}]
+
+
+def _symbol_and_info(row: object) -> tuple[object, object]:
+    """Return ccxt's symbol and the venue's own row; what is no table is left for the reader."""
+    return (row.get("symbol"), row.get("info")) if isinstance(row, Mapping) else (None, row)
 
 
 def is_inverse(symbol: object) -> bool:

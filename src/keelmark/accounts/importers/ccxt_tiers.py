@@ -9,15 +9,14 @@ Bybit (`riskLimitValue`), contracts at OKX (`maxSz`), and nothing that is known 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
 from keelmark.accounts.importers.ccxt_raw import is_inverse
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, plain
 from keelmark.accounts.importers.payload import Row
-from keelmark.core.numbers import ONE, ZERO, exact
-from keelmark.core.rules import with_deductions
+from keelmark.accounts.importers.steps import CENT, SATOSHI, Step, Steps
+from keelmark.core.numbers import ZERO, exact
 
 _PERCENT = Decimal(100)
 _FLOORS = ("notionalFloor", "qtylFloor", "qtyFloor", "minSz")
@@ -35,23 +34,6 @@ class Unit(Enum):
     NOTIONAL = "notional"
     COIN = "worth in coin"
     CONTRACTS = "contracts, whole,"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnifiedTier:
-    """One row; bounds in the table's unit.
-
-    Attributes:
-        floor: Where it begins.
-        cap: Where it ends, where that is said.
-        rate: Maintenance rate.
-        amount: The venue's own deduction, where its row has one.
-    """
-
-    floor: Decimal
-    cap: Decimal | None
-    rate: Decimal
-    amount: Decimal | None
 
 
 def note_tier(
@@ -73,12 +55,16 @@ def note_tier(
     key = contracts if unit is Unit.CONTRACTS else _notional(position, symbol)
     if key is None:
         return
-    tiers = _tiers(rows, is_bybit=_has(rows, *_COINS["bybit"]) or _is(draft.venue, "bybit"))
-    problem = _problem(tiers, unit)
-    if problem is not None:
-        draft.problems.add(rows[0].path, f"{problem}; save the answer whole")
+    steps = Steps.of(
+        _steps(rows, is_bybit=_has(rows, *_COINS["bybit"]) or _is(draft.venue, "bybit")),
+        is_whole=unit is Unit.CONTRACTS,
+        quantum=SATOSHI if unit is Unit.COIN else CENT,
+    )
+    if steps.problem is not None:
+        draft.problems.add(rows[0].path, f"{steps.problem}; save the answer whole")
         return
-    tier = _row_at(tiers, key, is_whole=unit is Unit.CONTRACTS)
+    tier = steps.at(key)
+    steps.say_beyond(position, key, draft)
     row: dict[str, JsonValue] = {"maintenance_rate": plain(tier.rate)}
     if tier.amount:
         row["maintenance_amount"] = plain(tier.amount)
@@ -135,9 +121,9 @@ def _notional(position: PositionDraft, symbol: str) -> Decimal | None:
         return abs(position.size) * Decimal(size) / mark if isinstance(size, str) else None
 
 
-def _tiers(rows: Sequence[Row], *, is_bybit: bool) -> list[UnifiedTier]:
-    """Return the rows in rising order; what has no rate or no floor is a problem with its place."""
-    found: list[UnifiedTier] = []
+def _steps(rows: Sequence[Row], *, is_bybit: bool) -> list[Step]:
+    """Return the rows; what has no rate or no floor is a problem with its place."""
+    found: list[Step] = []
     before: Decimal | None = ZERO
     for row in rows:
         own = Row(_info(row), row.at("info"), row.problems)
@@ -156,51 +142,5 @@ def _tiers(rows: Sequence[Row], *, is_bybit: bool) -> list[UnifiedTier]:
             rate /= _PERCENT  # Bybit's rates are fractions now and were percent
         amounts = (own.maybe_number(key) for key in _AMOUNTS)
         amount = next((amount for amount in amounts if amount is not None), None)
-        found.append(UnifiedTier(floor=floor, cap=cap, rate=rate, amount=amount))
-    return _joined(sorted(found, key=lambda tier: tier.floor))
-
-
-def _joined(tiers: list[UnifiedTier]) -> list[UnifiedTier]:
-    """Return tiers with the deductions that join each to the one before, where none is printed."""
-    told = with_deductions((tier.floor, tier.rate) for tier in tiers)
-    return [
-        UnifiedTier(
-            floor=tier.floor,
-            cap=tier.cap,
-            rate=tier.rate,
-            amount=joined.deduction if tier.amount is None else tier.amount,
-        )
-        for tier, joined in zip(tiers, told, strict=True)
-    ]
-
-
-def _problem(tiers: Sequence[UnifiedTier], unit: Unit) -> str | None:
-    """Return what no table of a venue can be."""
-    if not tiers:
-        return "the table holds no row"
-    floors, rates = [tier.floor for tier in tiers], [tier.rate for tier in tiers]
-    if not (unit is Unit.CONTRACTS and floors[0] <= ONE) and floors[0] != ZERO:
-        return f"the first row begins at {plain(floors[0])}, not at 0"
-    if len(set(floors)) < len(floors):
-        return "two rows begin at one bound"
-    if not ZERO < min(rates) <= max(rates) <= ONE:
-        return "a rate is not between 0 and 1"
-    if rates != sorted(rates):
-        return "a rate falls with the notional"
-    return None
-
-
-def _row_at(tiers: Sequence[UnifiedTier], key: Decimal, *, is_whole: bool) -> UnifiedTier:
-    """Return the row of a notional, or of contracts: there the row's rate is that of the whole.
-
-    A row in contracts ends with its last one; the next row's floor is a contract above it.
-    """
-    if not is_whole:
-        return next(tier for tier in reversed(tiers) if key >= tier.floor or tier is tiers[0])
-    ends = [tier.cap for tier in tiers[:-1]]
-    starts = [tier.floor for tier in tiers[1:]]
-    bounds = [
-        start if end is None else min(start, end) for end, start in zip(ends, starts, strict=True)
-    ]
-    row = tiers[sum(key > bound for bound in bounds)]
-    return UnifiedTier(floor=row.floor, cap=row.cap, rate=row.rate, amount=None)
+        found.append(Step(floor=floor, cap=cap, rate=rate, amount=amount))
+    return found

@@ -105,6 +105,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
         if not is_inverse(symbol):
             draft.say("sizes of ccxt's open orders are taken as units of the base")
         draft.order(
+            row.content.get("id"),
             {
                 "instrument": _venue_symbol(row) or symbol,
                 "side": side,

@@ -9,7 +9,7 @@ gives the sign. Premiums of inverse options are in the coin.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 
@@ -43,18 +43,36 @@ class Working:
     Attributes:
         equity: By currency.
         models: Margin models of the currencies.
-        profits: Profit of futures since entry by settle currency, from entry and mark.
+        gains: Settle currency and profit since entry of each future, from entry and mark.
         options: Value of options by currency, as the summary says.
-        valued: Value of the options listed, by settle currency.
+        values: Settle currency and value of each option listed.
         has_positions: Whether a list of positions was given.
     """
 
     equity: dict[str, Decimal] = field(default_factory=dict)
     models: set[str] = field(default_factory=set)
-    profits: dict[str, Decimal] = field(default_factory=dict)
+    gains: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
     options: dict[str, Decimal] = field(default_factory=dict)
-    valued: dict[str, Decimal] = field(default_factory=dict)
+    values: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
     has_positions: bool = False
+
+    @property
+    def profits(self) -> dict[str, Decimal]:
+        """Profit of futures since entry, by settle currency."""
+        return _sums(self.gains.values())
+
+    @property
+    def valued(self) -> dict[str, Decimal]:
+        """Value of the options listed, by settle currency."""
+        return _sums(self.values.values())
+
+
+def _sums(pairs: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    with exact():
+        for currency, amount in pairs:
+            found[currency] = found.get(currency, ZERO) + amount
+    return found
 
 
 def read_summary(payload: Payload, draft: Draft) -> None:
@@ -113,7 +131,7 @@ def read_orders(payload: Payload, draft: Draft) -> None:
     """Note `private/get_open_orders`."""
     for row in Row({"result": _result(payload)}, payload.title, draft.problems).rows("result"):
         symbol, number = row.text("instrument_name", required=True), row.content.get("order_id")
-        left = row.amount("amount") - row.amount("filled_amount")
+        left = row.number("amount", required=True) - row.amount("filled_amount")
         price = row.maybe_number("price") if row.content.get("price") != "market_price" else None
         side = row.text("direction", required=True)
         if symbol is None or side is None or left <= 0:
@@ -122,7 +140,8 @@ def read_orders(payload: Payload, draft: Draft) -> None:
         if not known or price is None or price <= 0 or side not in _SIGNS:
             draft.say(f"order {number} ({symbol}) is no order that can be margined: left out")
             continue
-        draft.orders.append(
+        draft.order(
+            number,
             {
                 "instrument": symbol,
                 "side": side,
@@ -143,6 +162,13 @@ def finish(draft: Draft) -> None:
             cash = _cash(equity, worth, working.profits.get(currency, ZERO))
             if cash or currency in working.profits:
                 draft.balance("equity", currency, cash)
+    apart = sorted({*working.profits, *working.valued} - {*working.equity})
+    if working.equity and apart:
+        draft.unlearn(
+            Unlearnt.COLLATERAL,
+            f"positions settle in {', '.join(apart)}, of which no summary is here; add the answer "
+            "to private/get_account_summaries",
+        )
     if working.equity and working.profits:
         draft.say("cash is equity less the profit of futures since entry: balances settle daily")
     if not working.has_positions and working.equity:
@@ -202,7 +228,7 @@ def _read_future(row: Row, draft: Draft, symbol: str, amount: Decimal) -> None:
     if entry is not None and mark is not None and entry > 0 and mark > 0:
         with exact():
             gain = amount * (ONE / entry - ONE / mark) if is_inverse else amount * (mark - entry)
-            working.profits[settle] = working.profits.get(settle, ZERO) + gain
+            working.gains[symbol] = (settle, gain)
     index = row.positive("index_price")
     if index is not None:
         draft.prices.setdefault(symbol.partition("-")[0].partition("_")[0], index)
@@ -224,7 +250,8 @@ def _read_option(row: Row, draft: Draft, symbol: str, size: Decimal) -> None:
     settle = settle_of(symbol)[0]
     working = draft.working(Working)
     if mark is not None:
-        working.valued[settle] = working.valued.get(settle, ZERO) + size * mark
+        with exact():
+            working.values[symbol] = (settle, size * mark)
     index = row.positive("index_price")
     if index is not None:
         draft.prices.setdefault(symbol.partition("-")[0].partition("_")[0], index)

@@ -122,6 +122,7 @@ class Draft:
         prices: By asset, index or instrument.
         positions: By instrument and side.
         orders: Rows of the account document.
+        numbered: The same by the venue's own number.
         reported: The venue's totals, by number.
         notes: What the reader of the document should know.
         learnt: The parts that some answer held.
@@ -144,6 +145,7 @@ class Draft:
     prices: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[tuple[str, str], PositionDraft] = field(default_factory=dict)
     orders: list[dict[str, JsonValue]] = field(default_factory=list)
+    numbered: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     reported: dict[str, Decimal] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     learnt: set[Unlearnt] = field(default_factory=set)
@@ -208,12 +210,23 @@ class Draft:
             )
             self.problems.add(path, text)
 
-    def order(self, row: dict[str, JsonValue], leg: str = "") -> None:
-        """Note an order; one of a leg says that the account is in hedge mode."""
+    def order(self, number: object, row: dict[str, JsonValue], leg: str = "") -> None:
+        """Note an order once; one of a leg says that the account is in hedge mode.
+
+        Args:
+            number: The venue's own, by which an order that two answers hold is one.
+            row: As the account document has it.
+            leg: `long` or `short`, empty in one-way mode.
+        """
         if leg:
             self.account_mode = AccountMode.HEDGE
             row["leg"] = leg
-        self.orders.append(row)
+        known = self.numbered.setdefault(str(number), row) if number is not None else row
+        if known is row:
+            self.orders.append(row)
+        elif known != row:
+            text = f"order {number} is given twice and differs: the answers are of two instants"
+            self.problems.add("orders", f"{text}; fetch them together")
 
     def report(self, number: str, value: Decimal | None) -> None:
         """Note a total of the venue's own, to be compared."""

@@ -24,6 +24,9 @@ _SIGNS = {"LONG": 1, "SHORT": -1}
 _PLAIN_SUBACCOUNTS = 128
 """Subaccounts from this number on hold isolated positions, with collateral of their own."""
 _AGREES = Decimal("0.001")
+_OPEN = ("OPEN", "BEST_EFFORT_OPENED")
+_STATUSES = (*_OPEN, "FILLED", "CANCELED", "BEST_EFFORT_CANCELED", "UNTRIGGERED", "ERROR")
+"""Of an order; one of the first two may be filled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +108,17 @@ def read_orders(payload: Payload, draft: Draft) -> None:
     holder = Row({"orders": payload.content}, payload.title, draft.problems)
     for row in holder.rows("orders"):
         ticker, side = row.text("ticker", required=True), row.text("side", required=True)
-        left = row.amount("size") - row.amount("totalFilled")
-        price, status = row.positive("price"), row.text("status")
-        if ticker is None or side is None or left <= 0 or status not in {"OPEN", None}:
+        size = row.number("size", required=True, above=0)
+        filled = row.number("totalFilled", required=True, above=-1)
+        left = size - filled
+        price, status = row.positive("price"), row.choice("status", _STATUSES)
+        if ticker is None or side is None or left <= 0 or status not in {*_OPEN, None}:
             continue
         if price is None or price < 0 or side not in {"BUY", "SELL"}:
             draft.say(f"order {row.content.get('id')} has no price or side and is left out")
             continue
-        draft.orders.append(
+        draft.order(
+            row.content.get("id"),
             {
                 "instrument": ticker,
                 "side": side.lower(),

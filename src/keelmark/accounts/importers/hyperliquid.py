@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Context, Decimal
 
 from keelmark.accounts.document import MarginMode, Unlearnt
-from keelmark.accounts.importers.draft import Draft, divided
+from keelmark.accounts.importers.draft import Draft, PositionDraft, divided
 from keelmark.accounts.importers.hyperliquid_whole import (
     ABSTRACTIONS,
     USDC,
@@ -99,7 +99,7 @@ def read_perps(payload: Payload, draft: Draft) -> None:
     """Note `clearinghouseState`."""
     root = table_of(payload, draft)
     draft.seen(payload.title, root.milliseconds("time"))
-    coins = [_read_position(row, draft) for row in root.rows("assetPositions")]
+    coins = [_read_position(row, draft) for row in root.rows("assetPositions", required=True)]
     dexes = dict.fromkeys(dex_of(coin) for coin in coins if coin)
     summary = root.inner("crossMarginSummary")
     if summary is None:
@@ -109,12 +109,16 @@ def read_perps(payload: Payload, draft: Draft) -> None:
     value = summary.maybe_number("accountValue", required=True)
     if raw is None or value is None:
         return
-    maintenance = root.maybe_number("crossMaintenanceMarginUsed")
+    maintenance, whole = (
+        root.maybe_number("crossMaintenanceMarginUsed"),
+        root.inner("marginSummary"),
+    )
     state = PerpsState(
         path=payload.title,
         dex=next(iter(dexes), ""),
         raw_usd=raw,
         value=value,
+        notional=None if whole is None else whole.maybe_number("totalNtlPos"),
         maintenance=maintenance,
         figures={
             "initial_margin": summary.maybe_number("totalMarginUsed"),
@@ -151,23 +155,44 @@ def _read_position(row: Row, draft: Draft) -> str | None:
     largest = held.maybe_number("maxLeverage", above=0)
     if largest is not None:
         draft.working(Working).own_leverage_max[coin] = largest
-    leverage = held.inner("leverage")
-    is_isolated = leverage is not None and leverage.text("type") == MarginMode.ISOLATED
-    if leverage is not None:
-        found.note(leverage=leverage.maybe_number("value", above=0))
-    if leverage is not None and is_isolated:
-        found.margin_mode = MarginMode.ISOLATED
-        raw, entry = leverage.maybe_number("rawUsd", required=True), found.entry_price
-        if raw is not None and entry is not None:
-            with exact():
-                found.note(isolated_margin=raw + size * entry)
+    _note_mode(held, found)
     found.report("liquidation_price", held.some("liquidationPx"))
     if held.content.get("liquidationPx", 0) is None:
         draft.working(Working).unpriced.add(coin)
     found.report("unrealized_pnl", held.maybe_number("unrealizedPnl"))
-    if not is_isolated:
+    if found.margin_mode is MarginMode.CROSS:
         found.report("initial_margin", held.maybe_number("marginUsed"))
+    _say_missing(held, found, draft)
     return coin
+
+
+def _note_mode(held: Row, found: PositionDraft) -> None:
+    """Note leverage and margin mode, and of an isolated position its own cash with its cost."""
+    leverage = held.inner("leverage")
+    if leverage is None:
+        return
+    found.note(leverage=leverage.maybe_number("value", above=0))
+    if leverage.choice("type", MarginMode) != MarginMode.ISOLATED:
+        return
+    found.margin_mode = MarginMode.ISOLATED
+    raw, entry = leverage.maybe_number("rawUsd", required=True), found.entry_price
+    if raw is not None and entry is not None:
+        with exact():
+            found.note(isolated_margin=raw + found.size * entry)
+
+
+def _say_missing(held: Row, found: PositionDraft, draft: Draft) -> None:
+    """Say what is taken where a position lacks its mode, or the profit that tells its entry."""
+    leverage = held.content.get("leverage")
+    if not isinstance(leverage, Mapping) or not leverage.get("type"):
+        draft.say(
+            f"no answer says the margin mode of {found.instrument} (leverage.type): cross is taken"
+        )
+    if held.content.get("unrealizedPnl") in (None, ""):
+        draft.say(
+            f"entry price of {found.instrument} is the rounded one: unrealizedPnl, which gives it "
+            "in full, is missing"
+        )
 
 
 def _entry(held: Row, size: Decimal, value: Decimal | None) -> Decimal | None:
@@ -243,7 +268,8 @@ def read_orders(payload: Payload, draft: Draft) -> None:
         reduces = row.flag("reduceOnly")
         if reduces is None:
             draft.say("openOrders does not say which orders only reduce; frontendOpenOrders does")
-        draft.orders.append(
+        draft.order(
+            number,
             {
                 "instrument": coin,
                 "side": side,

@@ -46,6 +46,7 @@ class PerpsState:
         dex: Which perpetuals: empty for the venue's own, else the builder's name.
         raw_usd: Cash less the cost of cross positions.
         value: Account value of the cross part.
+        notional: Worth of all positions, unsigned; `None` where the answer does not say.
         maintenance: Maintenance of the cross part; `None` where the answer is too old to say.
         figures: The venue's totals.
     """
@@ -54,6 +55,7 @@ class PerpsState:
     dex: str
     raw_usd: Decimal
     value: Decimal
+    notional: Decimal | None
     maintenance: Decimal | None
     figures: Mapping[str, Decimal | None]
 
@@ -129,6 +131,7 @@ def _note_collateral(draft: Draft, working: Working) -> None:
     if working.mode == _PORTFOLIO:
         why = "a portfolio margin account borrows against its coins; no rulebook margins that"
         draft.unlearn(Unlearnt.COLLATERAL, why)
+    _check_listed(draft, working)
     if working.mode == _POOLED or (working.mode is None and working.is_pooled):
         _note_unified(draft, working)
     elif working.perps:
@@ -139,6 +142,28 @@ def _note_collateral(draft: Draft, working: Working) -> None:
             "a spot state alone does not say what backs perpetuals; add the answer to "
             "clearinghouseState",
         )
+
+
+def _check_listed(draft: Draft, working: Working) -> None:
+    """Unlearn positions where those listed are not worth what the states say."""
+    if not working.perps:
+        return
+    value = sum((p.size * (p.mark_price or ZERO) for p in _cross(draft)), ZERO)
+    told = sum((state.value - state.raw_usd for state in working.perps), ZERO)
+    worth = sum((abs(p.size) * (p.mark_price or ZERO) for p in draft.positions.values()), ZERO)
+    notionals = [state.notional for state in working.perps]
+    whole = None if None in notionals else sum((n for n in notionals if n is not None), ZERO)
+    pairs = (
+        ("account value", value, told),
+        ("totalNtlPos", worth, worth if whole is None else whole),
+    )
+    for name, listed, said in pairs:
+        if abs(said - listed) > max(ONE / 100, abs(listed) * _AGREES / 1000):
+            draft.unlearn(
+                Unlearnt.POSITIONS,
+                f"positions listed are worth {plain(listed)}, the {name} says {plain(said)}: some "
+                "are missing; save the whole answer",
+            )
 
 
 def _note_manual(draft: Draft, working: Working) -> None:
@@ -155,13 +180,6 @@ def _note_manual(draft: Draft, working: Working) -> None:
     draft.report("equity", state.value)
     for number, figure in state.figures.items():
         draft.report(number, figure)
-    value = sum((p.size * (p.mark_price or ZERO) for p in cross), ZERO)
-    if abs(state.value - state.raw_usd - value) > max(ONE / 100, abs(value) * _AGREES / 1000):
-        draft.unlearn(
-            Unlearnt.POSITIONS,
-            f"positions listed are worth {plain(value)}, the account value says "
-            f"{plain(state.value - state.raw_usd)}: some are missing; save the whole answer",
-        )
     _check_mode(draft, working, counted=state.value)
     if working.spot:
         coins = ", ".join(coin for coin, total in working.spot.items() if total)

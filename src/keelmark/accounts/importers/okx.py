@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
-from keelmark.accounts.importers.draft import Draft, JsonValue, divided, plain
+from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided, plain
 from keelmark.accounts.importers.kind import PayloadKind, rows_have
 from keelmark.accounts.importers.listed import listed_terms, note_row, rulebook_of
 from keelmark.accounts.importers.own_rows import note_rate
 from keelmark.accounts.importers.payload import Payload, Row
+from keelmark.accounts.importers.steps import Step, Steps
 from keelmark.core.numbers import exact
 
 VENUE = "okx-multi"
@@ -49,14 +50,6 @@ class Contract:
     settle: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizeTier:
-    """One row of `public/position-tiers`: the rate of positions up to so many contracts."""
-
-    contracts_max: Decimal
-    rate: Decimal
-
-
 @dataclass(slots=True, kw_only=True)
 class Working:
     """What is kept until every answer was read.
@@ -74,7 +67,7 @@ class Working:
 
     level: str | None = None
     contracts: dict[str, Contract] = field(default_factory=dict)
-    tiers: dict[str, list[frozenset[SizeTier]]] = field(default_factory=dict)
+    tiers: dict[str, list[frozenset[Step]]] = field(default_factory=dict)
     counts: dict[str, Decimal] = field(default_factory=dict)
     discounted: dict[str, Decimal] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
@@ -104,7 +97,11 @@ def read_instruments(payload: Payload, draft: Draft) -> None:
         if name is None or settle is None or value is None:
             continue  # spot and margin have none
         value *= row.positive("ctMult") or Decimal(1)
-        is_inverse = row.text("ctType") == "inverse"
+        shape = row.choice("ctType", ("linear", "inverse"))
+        if shape is None:
+            row.refuse_missing("ctType", "is missing", required=True)
+            continue
+        is_inverse = shape == "inverse"
         contract = Contract(value=value, is_inverse=is_inverse, settle=settle)
         draft.working(Working).contracts[name] = contract
 
@@ -115,18 +112,16 @@ def read_tiers(payload: Payload, draft: Draft) -> None:
     Rows do not say whether they are of swaps or of futures, cross or isolated: those of one answer
     belong together. Rows with a factor are of options.
     """
-    found: dict[str, set[SizeTier]] = {}
+    found: dict[str, set[Step]] = {}
     for row in _data(payload, draft):
         family = row.text("instFamily") or row.text("uly") or row.text("instId")
         if row.amount("optMgnFactor"):
             continue
-        largest, rate = row.maybe_number("maxSz"), row.maybe_number("mmr", required=True)
-        if family is None or rate is None:
+        least, largest = row.maybe_number("minSz", required=True), row.some("maxSz")
+        rate = row.maybe_number("mmr", required=True)
+        if family is None or least is None or rate is None:
             continue
-        if not 0 < rate <= 1:
-            row.refuse("mmr", f"found {plain(rate)}; a rate is above 0 and at most 1")
-            continue
-        tier = SizeTier(contracts_max=largest or Decimal("Infinity"), rate=rate)
+        tier = Step(floor=least, cap=largest, rate=rate)
         found.setdefault(family, set()).add(tier)
     for family, tiers in found.items():
         draft.working(Working).tiers.setdefault(family, []).append(frozenset(tiers))
@@ -136,7 +131,7 @@ def read_balance(payload: Payload, draft: Draft) -> None:
     """Note `GET /api/v5/account/balance`."""
     for account in _data(payload, draft):
         draft.seen(payload.title, account.milliseconds("uTime"))
-        for row in account.rows("details"):
+        for row in account.rows("details", required=True):
             _read_currency(row, draft)
         for number, key in _FIGURES.items():
             draft.report(number, account.some(key))
@@ -172,36 +167,38 @@ def _note_tiers(draft: Draft, working: Working) -> None:
     Without the venue's table it is the rate of `mmr`, which leaves the fees of a liquidation out.
     """
     for position in draft.positions.values():
-        rows = _tiers_of(position.instrument, draft, working)
+        steps = _tiers_of(position.instrument, draft, working)
         count, mark = working.counts.get(position.instrument), position.mark_price
         if count is None or mark is None:
             continue
         inverse = working.contracts[position.instrument].is_inverse
         worth = working.contracts[position.instrument].value
         notional = abs(count) * worth / mark if inverse else abs(position.size) * mark
-        if not rows:
+        if steps is None:
             note_rate(position, draft, notional=notional, table="okx:tiers", venue=VENUE)
             continue
-        row = next((row for row in rows if abs(count) <= row.contracts_max), rows[-1])
+        row = steps.at(abs(count))
+        steps.say_beyond(position, abs(count), draft)
         note_row(position, draft, notional=notional, rate=row.rate, amount=Decimal(0))
 
 
-def _tiers_of(symbol: str, draft: Draft, working: Working) -> list[SizeTier]:
-    """Return the rising rows of a contract's family; none where answers or rows contradict."""
+def _tiers_of(symbol: str, draft: Draft, working: Working) -> Steps | None:
+    """Return the table of a contract's family; none where answers or rows contradict."""
     family = _index(symbol)
     tables = {*working.tiers.get(family, [])}
+    if not tables:
+        return None
     if len(tables) > 1:
         draft.say(
             f"two tables of tiers of {family} are given (of swaps and futures, or cross and "
             "isolated) and do not say which is which: neither is taken; give one"
         )
-        return []
-    rows = sorted((row for table in tables for row in table), key=lambda row: row.contracts_max)
-    rates, ends = [row.rate for row in rows], [row.contracts_max for row in rows]
-    if rates != sorted(rates) or len(set(ends)) < len(ends):
-        draft.say(f"tiers of {family} contradict each other: none is taken; save the answer whole")
-        return []
-    return rows
+        return None
+    steps = Steps.of(*tables, is_whole=True)
+    if steps.problem is not None:
+        draft.say(f"tiers of {family} are not taken: {steps.problem}; save the answer whole")
+        return None
+    return steps
 
 
 def _lose_options(draft: Draft, symbols: Sequence[str]) -> None:
@@ -306,10 +303,7 @@ def _read_position(row: Row, draft: Draft, working: Working) -> None:
         mark_price=row.positive("markPx"),
         leverage=row.positive("lever"),
     )
-    if row.text("mgnMode") == MarginMode.ISOLATED:
-        found.margin_mode = MarginMode.ISOLATED
-        margin = row.maybe_number("margin", required=True)
-        found.note(isolated_margin=margin)
+    _note_mode(row, found)
     if listed_terms(draft, symbol, VENUE) is None:
         found.spec = _spec(symbol, contract)
     index = row.positive("idxPx")
@@ -321,11 +315,21 @@ def _read_position(row: Row, draft: Draft, working: Working) -> None:
     found.report("unrealized_pnl", row.maybe_number("upl"))
 
 
+def _note_mode(row: Row, found: PositionDraft) -> None:
+    """Note whether a position is isolated, with its own margin."""
+    mode = row.choice("mgnMode", MarginMode)
+    if mode is None:
+        row.refuse_missing("mgnMode", "is missing", required=True)
+    if mode == MarginMode.ISOLATED:
+        found.margin_mode = MarginMode.ISOLATED
+        found.note(isolated_margin=row.maybe_number("margin", required=True, above=0))
+
+
 def _read_order(row: Row, draft: Draft, working: Working) -> None:
     """Note an order of a contract in units."""
     symbol, number = row.text("instId", required=True), row.content.get("ordId")
     side = row.text("side", required=True)
-    left = row.amount("sz") - row.amount("accFillSz")
+    left = row.number("sz", required=True) - row.amount("accFillSz")
     price = row.positive("px")
     if symbol is None or side is None or left <= 0:
         return
@@ -347,6 +351,7 @@ def _read_order(row: Row, draft: Draft, working: Working) -> None:
     size = left if contract.is_inverse else left * contract.value
     leg = row.text("posSide") or ""
     draft.order(
+        number,
         {
             "instrument": symbol,
             "side": side,

@@ -66,9 +66,9 @@ class Row(Table):
         if required:
             self.refuse(key, f"{what}; it is required")
 
-    def rows(self, key: str) -> list["Row"]:
+    def rows(self, key: str, *, required: bool = False) -> list["Row"]:
         """Return a list of tables."""
-        return [self._own(table) for table in self.tables(key)]
+        return [self._own(table) for table in self.tables(key, required=required)]
 
     def inner(self, key: str) -> "Row | None":
         """Return a table inside this one."""

@@ -24,7 +24,7 @@ from keelmark.accounts.importers.ccxt_raw import raw_answers
 from keelmark.accounts.importers.draft import Draft, JsonValue
 from keelmark.accounts.importers.kind import PayloadKind
 from keelmark.accounts.importers.payload import Payload
-from keelmark.accounts.importers.tables import say_tables
+from keelmark.accounts.importers.tables import say_leverages, say_tables
 from keelmark.core.errors import nearest
 from keelmark.rulebooks import Rulebook
 
@@ -121,6 +121,7 @@ def import_account(
     problems.raise_any("import")
     draft.venue = venue or draft.venue
     say_tables(draft, {kind.alias for _, kind in found})
+    say_leverages(draft)
     made = ImportedAccount(document=draft.document(), kinds=tuple(kind for _, kind in found))
     read_document(parse_document(made.text, title=_MADE, toml=False), title=_MADE)
     return made

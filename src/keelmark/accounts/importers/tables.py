@@ -6,6 +6,7 @@ from keelmark.accounts.importers.draft import Draft
 from keelmark.accounts.importers.listed import listed_terms
 from keelmark.accounts.importers.own_rows import has_table
 from keelmark.core.errors import UnknownRulebook
+from keelmark.core.model import InitialRule
 from keelmark.core.numbers import exact
 from keelmark.rulebooks import load_rulebook, rulebook_names
 
@@ -31,6 +32,25 @@ def say_tables(draft: Draft, given: Collection[str]) -> None:
     """
     for note in (*_undated(draft), *_without_table(draft, given)):
         draft.say(note)
+
+
+def say_leverages(draft: Draft) -> None:
+    """Say whose leverage no answer gives, where initial margin is the notional over it."""
+    names = [
+        position.instrument
+        for position in draft.positions.values()
+        if "leverage" not in position.figures and _is_by_leverage(position.instrument, draft)
+    ]
+    if names:
+        draft.say(
+            f"no answer gives the leverage of {', '.join(dict.fromkeys(names))}: initial margin is "
+            "that of the largest leverage allowed, where a table says it"
+        )
+
+
+def _is_by_leverage(symbol: str, draft: Draft) -> bool:
+    terms = listed_terms(draft, symbol, draft.venue)
+    return terms is None or (terms.option is None and isinstance(terms.initial, InitialRule))
 
 
 def _undated(draft: Draft) -> Iterator[str]:
