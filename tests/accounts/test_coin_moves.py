@@ -196,3 +196,24 @@ def test_worth_that_no_price_with_its_coin_uses_up_says_so() -> None:
     assert position.bankruptcy.value is None
     assert position.bankruptcy.reason is not None
     assert "BTC moving with it" in position.bankruptcy.reason
+
+
+def test_a_book_of_both_sides_tells_how_far_its_coins_may_part() -> None:
+    rows = [
+        {"instrument": symbol, "size": size, "entry_price": price, "mark_price": price}
+        for symbol, size, price in (("BTCUSDT", "2", "60000"), ("ETHUSDT", "-48", "2500"))
+    ]
+    document = {
+        "venue": "generic@2025-10",
+        "collateral": [{"asset": "USDT", "balance": "40000"}],
+        "positions": rows,
+    }
+    found = check(read_account(json.dumps(document)))
+    move = check_document(found)["adverse_move"]
+    assert isinstance(move, dict)
+    assert move["direction"] == {"BTCUSDT": "-1", "ETHUSDT": "1"}
+    assert Decimal(str(move["size"])) < (found.distance or 0)
+    long = json.dumps({**document, "positions": rows[:1]})
+    told = check_document(check(read_account(long)))["adverse_move"]
+    assert isinstance(told, dict)
+    assert (told["status"], told["size"]) == ("none", None)

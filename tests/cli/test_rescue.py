@@ -112,7 +112,9 @@ def test_without_a_target_a_rescue_ends_what_the_check_calls_red(account: Path) 
     wider = json.loads(run(account, "--warn", "20%", "--json").output)
     assert float(wider["after"]["distance"]) >= 0.2
     head = " ".join(run(account).output.split("  now")[0].split())
-    assert head.endswith("maintenance at most 50 % of equity, and no move below 15 % liquidates")
+    assert head.endswith(
+        "maintenance at most 50 % of equity, and no price alone, nor all alike, liquidates below 15 %"
+    )
 
 
 def test_what_toxic_closes_would_reach_is_said_with_the_option(account: Path) -> None:

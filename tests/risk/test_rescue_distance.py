@@ -1,12 +1,13 @@
 """The distance a rescue states after its plan is the one a check of the edited account finds."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keelmark.accounts import Account, check
+from keelmark.accounts import Account, check, read_account
 from keelmark.accounts.account import build_account
 from keelmark.accounts.document import AccountDocument, PositionRow
 from keelmark.core.coin_move import coins_of
@@ -164,3 +165,20 @@ def test_a_plan_that_closes_the_last_contract_on_a_coin_is_held_to_what_then_mov
     if found.plan is not None and found.status is RescueStatus.PLAN:
         assert found.plan.after.distance == check(found.rescued).distance
         assert found.plan.bound is None or found.plan.bound <= found.plan.cost.total
+
+
+def test_a_book_of_both_sides_is_told_that_its_coins_may_part() -> None:
+    rows = [
+        {"instrument": symbol, "size": size, "entry_price": price, "mark_price": price}
+        for symbol, size, price in (("BTCUSDT", "2", "60000"), ("ETHUSDT", "-48", "2500"))
+    ]
+    document = {
+        "venue": "generic@2025-10",
+        "collateral": [{"asset": "USDT", "balance": "40000"}],
+        "positions": rows,
+    }
+    found = rescue(read_account(json.dumps(document)), Target.distance(Decimal("0.2")))
+    assert found.status is RescueStatus.MET
+    assert any("every coin 16." in note for note in found.notes)
+    near = rescue(read_account(json.dumps(document)), Target.distance(Decimal("0.1")))
+    assert not any("every coin" in note for note in near.notes)

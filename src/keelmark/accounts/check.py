@@ -15,8 +15,10 @@ from keelmark.accounts.snapshot_age import Freshness, SnapshotAge
 from keelmark.accounts.table import POSITION_COLUMNS, REQUIREMENTS, Table, position_cells
 from keelmark.accounts.unit_check import UnitCheck, check_unit, with_sigmas
 from keelmark.accounts.volatilities import Volatilities, volatilities_of
+from keelmark.core.adverse_move import adverse_move
 from keelmark.core.codes import UnitKind
 from keelmark.core.errors import InvalidInput
+from keelmark.core.joint_move import JointMove
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,6 +78,16 @@ class AccountCheck:
         if self.account.unlearnt is not None:
             states.add(None)
         return True if True in states else None if None in states else False
+
+    def adverse_move(self, unit: UnitCheck) -> JointMove | None:
+        """Return how far every coin can move against a unit by one fraction.
+
+        No part of `distance`, which moves prices alike or alone. `None` where the unit's coins all
+        cost in the same direction, where it is liquidatable, and where its margin is unknown.
+        """
+        if unit.report is None or unit.report.is_liquidatable:
+            return None
+        return adverse_move(unit.report, self.account.market, self.account.model)
 
     @property
     def distance(self) -> Decimal | None:

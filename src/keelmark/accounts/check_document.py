@@ -75,8 +75,9 @@ def _document(check: AccountCheck, main: UnitCheck | None) -> JsonTable:
         document["nearest_move"] = nearest_document(check.nearest_unit)
     document["volatility"] = volatility_document(check.volatilities)
     document["positions"] = [position_document(p) for p in check.positions]
-    document |= {"joint_move": joint_move_document(None), "coin_moves": []}
-    document |= {} if main is None else _moves(main)
+    nothing = joint_move_document(None)
+    document |= {"joint_move": nothing, "coin_moves": [], "adverse_move": nothing}
+    document |= {} if main is None else _moves(check, main)
     document["residuals"] = [residual_document(r) for r in check.residuals]
     document["notes"] = list(account.notes)
     if len(check.units) > 1:
@@ -86,7 +87,7 @@ def _document(check: AccountCheck, main: UnitCheck | None) -> JsonTable:
                 "level": u.level(check.levels).value.lower(),
                 "distance": decimal_text(u.distance),
                 "nearest_move": nearest_document(u),
-                **_moves(u),
+                **_moves(check, u),
             }
             for u in check.units
         ]
@@ -111,8 +112,8 @@ def _instant(time: datetime | None) -> str | None:
     return None if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _moves(unit: UnitCheck) -> JsonTable:
-    """Return the joint move of a unit and those of its coins, with their standard deviations."""
+def _moves(check: AccountCheck, unit: UnitCheck) -> JsonTable:
+    """Return the joint moves of a unit and those of its coins, with their standard deviations."""
     joint = unit.joint_move
     far = in_sigmas(None if joint is None else joint.signed, unit.together)
     deviations = unit.coin_deviations
@@ -122,7 +123,9 @@ def _moves(unit: UnitCheck) -> JsonTable:
         for c in unit.coin_moves
     ]
     whole = joint_move_document(joint) | {"distance_sigmas": statistic_text(far)}
-    return {"joint_move": whole, "coin_moves": coins}
+    reason = "no two coins of the unit cost it in opposite directions"
+    adverse = joint_move_document(check.adverse_move(unit), reason)
+    return {"joint_move": whole, "coin_moves": coins, "adverse_move": adverse}
 
 
 def volatility_document(found: Volatilities | None) -> JsonTable | None:
@@ -278,10 +281,11 @@ def coin_move_document(found: CoinMove) -> JsonTable:
     }
 
 
-def joint_move_document(move: JointMove | None) -> JsonTable:
-    """Return a joint move; sizes multiply the direction."""
+def joint_move_document(
+    move: JointMove | None, reason: str = "the unit holds no position"
+) -> JsonTable:
+    """Return a joint move; sizes multiply the direction. The reason is of none at all."""
     if move is None:
-        reason = "the unit holds no position"
         return {"status": "none", "direction": {}, "size": None, "prices": None, "reason": reason}
     prices = {symbol: decimal_text(price) for symbol, price in (move.prices or {}).items()}
     return {

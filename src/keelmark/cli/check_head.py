@@ -190,6 +190,13 @@ def coin_lines(unit: UnitCheck) -> Iterator[str]:
             yield f"{nearest.coin.words} {beside(percent(far, signed=True), sigmas)} liquidates"
 
 
+def adverse_lines(found: AccountCheck, unit: UnitCheck) -> Iterator[str]:
+    """Yield how far every coin can move against a book with both sides."""
+    move = found.adverse_move(unit)
+    if move is not None and move.size is not None:
+        yield f"every coin against it by {percent(move.size)} liquidates, each its own way"
+
+
 def _only_instrument(unit: UnitCheck, moved: str) -> str | None:
     """Return the one instrument a unit holds, where moving it alone is the move shown."""
     symbols = {p.held.position.instrument for p in unit.positions}

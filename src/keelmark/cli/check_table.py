@@ -17,7 +17,7 @@ from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.unit_check import UnitCheck
 from keelmark.accounts.volatilities import sigmas_text
-from keelmark.cli.check_head import account_lines, coin_lines, footnote, head_lines
+from keelmark.cli.check_head import account_lines, adverse_lines, coin_lines, footnote, head_lines
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.cli.registry import is_available
 from keelmark.core.numbers import ZERO
@@ -144,7 +144,7 @@ def _unit_lines(
     if unit.positions:
         yield ""
         yield from table_lines(unit, found.levels, width, reasons)
-        yield from (f"{INDENT}{line}" for line in coin_lines(unit))
+        yield from (f"{INDENT}{line}" for line in (*coin_lines(unit), *adverse_lines(found, unit)))
     yield ""
 
 

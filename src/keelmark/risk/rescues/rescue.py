@@ -10,9 +10,11 @@ from decimal import Decimal
 
 from keelmark.accounts import Account
 from keelmark.accounts.levels import WARN_DISTANCE
+from keelmark.core.adverse_move import adverse_move
 from keelmark.core.bound import options_of
 from keelmark.core.codes import UnitKind
 from keelmark.core.errors import InvalidInput, InvariantViolated, MissingNumber, nearest
+from keelmark.core.margin import margin_report
 from keelmark.core.numbers import ONE, exact
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.rescues.distance import missed_aim
@@ -66,7 +68,8 @@ def rescue(
         account = with_hedges(account, chosen.hedges)
         held, standing = _unit_to_rescue(account, unit, target)
         question = Question(account=account, unit=held, target=target, options=chosen)
-        return _answer(question, standing)
+        found = _answer(question, standing)
+        return replace(found, notes=(*found.notes, *_parting_notes(found)))
 
 
 def _unit_to_rescue(
@@ -259,6 +262,23 @@ def _notes(question: Question) -> list[str]:
         if name != question.unit.unit_id and not _meets(other, account, target):
             notes.append(f"{name} does not meet the target either: ask with --unit {name}")
     return notes
+
+
+def _parting_notes(found: Rescue) -> Iterator[str]:
+    """Say where coins that part liquidate within the distance: it moves prices alone or alike."""
+    far, account = found.target.far, found.rescued
+    unit = next((u for u in account.units if u.unit_id == found.unit.unit_id), None)
+    if far is None or unit is None:
+        return
+    report = margin_report(unit, account.market, account.model)
+    if report.is_liquidatable:
+        return
+    move = adverse_move(report, account.market, account.model)
+    if move is not None and move.size is not None and move.size < far:
+        yield (
+            f"coins that part are not in the distance: every coin {move.size * 100:.1f} % against "
+            "the account, each its own way, liquidates it"
+        )
 
 
 def _hedge_notes(question: Question) -> Iterator[str]:

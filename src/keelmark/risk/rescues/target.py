@@ -81,7 +81,8 @@ class Target:
         if self.usage is not None:
             words.append(f"maintenance at most {_share(self.usage)} of equity")
         if self.far is not None:
-            words.append(f"no move below {_share(self.far)} liquidates")
+            far = _share(self.far)
+            words.append(f"no price alone, nor all alike, liquidates below {far}")
         return ", and ".join(words)
 
 
