@@ -113,7 +113,8 @@ def test_without_a_target_a_rescue_ends_what_the_check_calls_red(account: Path) 
     assert float(wider["after"]["distance"]) >= 0.2
     head = " ".join(run(account).output.split("  now")[0].split())
     assert head.endswith(
-        "maintenance at most 50 % of equity, and no price alone, nor all alike, liquidates below 15 %"
+        "maintenance at most 50 % of equity, "
+        "and no price alone, nor all alike, liquidates below 15 %"
     )
 
 

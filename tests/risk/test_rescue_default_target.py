@@ -41,7 +41,10 @@ def test_an_account_far_from_liquidation_is_still_brought_to_half_usage() -> Non
 
 def test_a_target_of_both_says_both() -> None:
     target = Target.both(Decimal("0.5"), Decimal("0.15"))
-    said = "maintenance at most 50 % of equity, and no price alone, nor all alike, liquidates below 15 %"
+    said = (
+        "maintenance at most 50 % of equity, "
+        "and no price alone, nor all alike, liquidates below 15 %"
+    )
     assert target.text == said
 
 
