@@ -263,3 +263,22 @@ def test_orders_and_debts_are_read() -> None:
     assert document["orders"][0]["size"] == "1.5"
     spot = imported(balance({}, USDT=USDT), [PLAIN], [{**order, "symbol": "BTC/USDT"}])
     assert spot["orders"] == []
+
+
+@pytest.mark.parametrize(
+    "symbol", ["BTC/USD:BTC-261225-100000-C", "BTC/USDT:USDT-261225-90000-P", "BTC/USDC:USDC-SOON"]
+)
+def test_options_of_ccxt_are_never_taken_for_contracts(symbol: str) -> None:
+    option = {**PLAIN, "symbol": symbol, "contractSize": 1, "info": {}}
+    document = imported([PLAIN, option])
+    why = unknown(document)["positions"]
+    assert f"{symbol} is no perpetual and no dated future" in why
+    assert "leave it out" in why
+    assert [row["instrument"] for row in document["positions"]] == ["BTC_USDT"]
+    placed = {"info": {}, "id": "9", "symbol": symbol, "side": "sell", "amount": 1, "remaining": 1}
+    order = as_payload([{**placed, "price": 0.02}], kind="ccxt:orders")
+    assert f"order 9 is in {symbol}" in unknown(imported([PLAIN], order))["orders"]
+    other = {**option, "symbol": "ETH/USD:ETH-261225-4000-C"}
+    both = unknown(imported([PLAIN, option, other]))["positions"]
+    assert symbol in both
+    assert "ETH/USD:ETH-261225-4000-C" in both

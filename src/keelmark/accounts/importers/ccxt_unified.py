@@ -6,6 +6,7 @@ wallet, `contracts` as unsigned beside a side, an empty margin mode as cross. `t
 position last changed at most venues, so it dates nothing here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,6 +27,8 @@ VENUE = ""
 GENERIC = "generic"
 _NO_CURRENCY = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
 _SIGNS = {"long": 1, "short": -1}
+_CONTRACT = re.compile(r"[^/:]+/[^/:]+:[^/:-]+(-\d{6})?")
+"""A perpetual or a dated future: `BTC/USDT:USDT`, `BTC/USD:BTC-260626`; options have more."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +79,13 @@ def read_positions(payload: Payload, draft: Draft) -> None:
         contracts = row.maybe_number("contracts", required=True)
         if symbol is None or not contracts:
             continue
+        if not _CONTRACT.fullmatch(symbol):
+            draft.unlearn(
+                Unlearnt.POSITIONS,
+                f"{symbol} is no perpetual and no dated future, and ccxt's fields do not margin "
+                "what else there is; leave it out to see the rest alone",
+            )
+            continue
         side = row.text("side")
         if side not in _SIGNS:
             row.refuse("side", f'found {side!r}; "long" or "short" is needed beside contracts')
@@ -98,6 +108,12 @@ def read_orders(payload: Payload, draft: Draft) -> None:
         symbol, side = row.text("symbol", required=True), row.text("side", required=True)
         left, price = row.some("remaining"), row.some("price")
         if symbol is None or side is None or left is None or ":" not in symbol:
+            continue
+        if not _CONTRACT.fullmatch(symbol):
+            draft.unlearn(
+                Unlearnt.ORDERS,
+                f"order {row.content.get('id')} is in {symbol}, no perpetual and no dated future",
+            )
             continue
         if price is None or price <= 0 or left <= 0 or side not in {"buy", "sell"}:
             draft.say(f"order {row.content.get('id')} has no price, size or side: left out")

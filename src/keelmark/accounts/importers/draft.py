@@ -168,9 +168,13 @@ class Draft:
             self.as_of = max(self.times.values())
 
     def unlearn(self, part: Unlearnt, why: str) -> None:
-        """Say that a part is not known after all."""
+        """Say that a part is not known after all; every reason stays."""
+        known = self.missing.get(part) if part in self.lost else None
         self.lost.add(part)
-        self.missing.setdefault(part, why)
+        if known is None:
+            self.missing[part] = why
+        elif why not in known:
+            self.missing[part] = f"{known}; {why}"
 
     def check_times(self) -> None:
         """Say it where answers are of instants that are far apart: their marks differ."""
