@@ -1,82 +1,79 @@
-"""Print a benchmark report (JSON) as tables: `bench_table.py out/bench.json`.
+"""Print a report of `keelmark bench` in eighty columns: `bench_table.py out/bench.json`.
 
-Any report can be shown: a list of records becomes a table with a column per key, everything else
-a row of name and figure.
+The machine in one line, then name, value, bar and whether it is met of each figure; below a figure
+what it was compared with. All else (timings, data, checks) is in the file.
 """
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-Records = list[dict[str, object]]
-
-
-def records(value: object) -> Records | None:
-    """Return `value` if it is a list of records, shown as a table of its own."""
-    rows = value if isinstance(value, list) else []
-    return rows if rows and all(isinstance(row, dict) for row in rows) else None
+WIDTH = 80
+MILLION = 1e6
+HEADS = ("figure", "value", "bar", "met")
+VERDICTS = {True: "met", False: "missed", None: ""}
 
 
-def leaves(value: object, name: str = "") -> Iterator[tuple[str, object]]:
-    """Yield every figure or list of records in `value` under its dotted name."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from leaves(inner, f"{name}.{key}".lstrip("."))
-    elif isinstance(value, list) and records(value) is None:
-        yield name, ", ".join(map(shown, value))
-    else:
-        yield name, value
+def lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a report line by line."""
+    yield machine_line(report["machine"])
+    yield ""
+    rows = report["rows"]
+    cells = [HEADS, *map(row_cells, rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADS))]
+    yield aligned(HEADS, widths)
+    for row in rows:
+        yield aligned(row_cells(row), widths)
+        if row["ratio"] is not None:
+            text = f"{row['ratio']:,.4g} x as fast as {row['against']}"
+            yield "    " + shorten(text, WIDTH - 4, placeholder=" ...")
 
 
-def shown(value: object) -> str:
-    """Return a figure with thousands separated and six significant digits."""
-    if isinstance(value, float):
-        return f"{value:,.6g}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return "-" if value is None else str(value)
+def machine_line(machine: Mapping[str, Any]) -> str:
+    """Return the facts of a machine that a reader needs beside its figures."""
+    facts = (
+        machine["date"],
+        f"{machine['cores']} cores",
+        f"{machine['memory_gb']:g} GB",
+        f"Python {machine['python']}",
+        f"load {machine['load_average'][0]:g}",
+        machine["cpu"],
+    )
+    return shorten(", ".join(facts), WIDTH, placeholder=" ...")
 
 
-def figures_table(figures: list[tuple[str, object]]) -> Table:
-    """Return one row per figure."""
-    table = Table("figure", "value")
-    for name, value in figures:
-        table.add_row(name, shown(value))
-    return table
+def row_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return name, value with its unit, bar, and whether it is met."""
+    return (row["name"], f"{figure(row['value'])} {row['unit']}", row["bar"] or "", met(row))
 
 
-def records_table(name: str, rows: Records) -> Table:
-    """Return one row per record; a record inside a record adds dotted columns."""
-    flat = [dict(leaves(row)) for row in rows]
-    columns = list(dict.fromkeys(key for row in flat for key in row))
-    table = Table(*columns, title=name)
-    for row in flat:
-        table.add_row(*(shown(row.get(column, "")) for column in columns))
-    return table
+def met(row: Mapping[str, Any]) -> str:
+    """Return whether a row's bar is met, in a word; nothing where it has none."""
+    return VERDICTS[row["met"]]
 
 
-def tables(report: object) -> Iterator[Table]:
-    """Yield the tables of a report, single figures first."""
-    found = list(leaves(report))
-    figures = [(name, value) for name, value in found if records(value) is None]
-    if figures:
-        yield figures_table(figures)
-    for name, value in found:
-        rows = records(value)
-        if rows is not None:
-            yield records_table(name, rows)
+def figure(value: float) -> str:
+    """Return a figure with four significant digits, millions as `130.1 M`."""
+    if abs(value) >= MILLION:
+        return f"{value / MILLION:,.4g} M"
+    return f"{value:,.0f}" if abs(value) >= MILLION / 1e3 else f"{value:.4g}"
 
 
-def main() -> None:
-    """Print the report named on the command line."""
-    console = Console()
-    for table in tables(json.loads(Path(sys.argv[1]).read_text("utf-8"))):
-        console.print(table)
+def aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return cells under each other: names and verdicts flush left, numbers flush right."""
+    name, value, bar, verdict = cells
+    parts = (name.ljust(widths[0]), value.rjust(widths[1]), bar.ljust(widths[2]), verdict)
+    return "  ".join(parts).rstrip()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the report that is named."""
+    for line in lines(json.loads(Path(arguments[0]).read_text("utf-8"))):
+        print(line)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
