@@ -1,18 +1,24 @@
 """Tiers whose bounds are contracts: read in sizes, or refused by name; never in notionals."""
 
+import copy
 import json
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keelmark.cli.venues import venues
-from keelmark.core.errors import InvalidInput, UnreadableData
+from keelmark.core.errors import InvalidInput, KeelmarkError, UnreadableData
 from keelmark.core.rules import SizeTierRule
 from keelmark.rulebooks import load_rulebook
 from keelmark.rulebooks.brackets import Imported, import_brackets
+from tests.accounts.importers.test_any_answer import DROP, VALUES, changed, places
+from tests.rulebooks.test_brackets import COINM, UNIFIED, USDM
 
 D = Decimal
 STEPS = (("0", "2000", "0.01", "75"), ("2001", "4000", "0.015", "50"), ("4001", "8000", "0.02", ""))
@@ -180,6 +186,13 @@ def test_a_gap_between_tiers_is_named(tmp_path: Path) -> None:
     assert found.problems == ("ETH-USDT-SWAP: row 2: floor 250; the row before ends at 200",)
 
 
+def test_a_tier_that_does_not_say_where_it_ends_is_named(tmp_path: Path) -> None:
+    content = tiers()
+    content["data"][0]["maxSz"] = ""
+    found = imported(tmp_path, content, ETH_USDT_SWAP="0.1")
+    assert found.problems == ("ETH-USDT-SWAP: row 1: where it ends (maxSz) is not said",)
+
+
 def test_tiers_given_twice_are_named(tmp_path: Path) -> None:
     found = imported(tmp_path, [tiers(), tiers()], ETH_USDT_SWAP="0.1")
     assert found.symbols == 0
@@ -238,3 +251,35 @@ def test_the_command_says_what_contracts_were_taken_to_be_worth(tmp_path: Path) 
     refused = CliRunner().invoke(venues, [*args[:-1], "ETH-USDT-SWAP=many"])
     assert refused.exit_code == 2
     assert "write it as BTC-USDT-SWAP=0.01" in refused.output
+
+
+FILES: dict[str, tuple[str, Any]] = {
+    "answers": ("okx-multi@2024-09", [tiers(), instruments("ETH-USDT-SWAP")]),
+    "table": ("okx-multi@2024-09", {"a": tiers("BTC-USD"), "b": instruments("BTC-USD-SWAP")}),
+    "unified": ("okx-multi@2024-09", unified(contractSize="0.1")),
+    "brackets": ("binance-usdm@2025-06", [USDM]),
+    "coins": ("binance-coinm@2025-09", [COINM]),
+    "notionals": ("binance-usdm@2025-06", UNIFIED),
+}
+"""Files by form, with the rulebook they are of."""
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_a_file_that_is_bent_anywhere_is_read_left_out_or_refused(data: st.DataObject) -> None:
+    """Nothing but a refusal of ours, and what is kept is a rulebook that loads."""
+    reference, content = FILES[data.draw(st.sampled_from(sorted(FILES)))]
+    content = copy.deepcopy(content)
+    path = data.draw(st.sampled_from(places(content)))
+    value = data.draw(st.sampled_from([*VALUES, "1e999999", "-1e999999", 1e300, "0.5"]))
+    changed(content, path, value if value is DROP else copy.deepcopy(value))
+    venue, _, date = reference.partition("@")
+    with TemporaryDirectory() as folder:
+        try:
+            found = import_brackets(written(Path(folder), content), venue, date, "2026-11-21")
+        except KeelmarkError:
+            return
+        made = Path(folder) / "my.toml"
+        made.write_text(found.text, encoding="utf-8")
+        if found.symbols:
+            load_rulebook(str(made))

@@ -23,6 +23,9 @@ UNIFIED = re.compile(r"(?P<base>[^/]+)/(?P<quote>[^:]+):(?P<settle>[^-]+)(?:-(?P
 FLOORS = ("notionalFloor", "qtylFloor", "qtyFloor")
 """Where a row begins; COIN-M's quantities are in coin, and one key is misspelt."""
 
+_MAGNITUDE = 24
+"""Powers of ten a number may have, up and down, as in account documents."""
+
 T = TypeVar("T")
 
 
@@ -114,7 +117,7 @@ def _json(content: Any) -> Iterator[tuple[str, Bracket | None]]:  # noqa: ANN401
                 yield symbol, None
         return
     for table in [content] if isinstance(content, Mapping) else content:
-        symbol = table["symbol"] if "symbol" in table else table["pair"]
+        symbol = name_of(table)
         factor = maybe_number_of(table.get("notionalCoef"))
         yield from ((symbol, _payload(row, factor)) for row in table["brackets"])
         if not table["brackets"]:
@@ -150,7 +153,7 @@ def _payload(row: Mapping[str, Any], coefficient: Decimal | None) -> Bracket:
     floors = (row.get(key) for key in FLOORS)
     caps = (row.get(key) for key in ("notionalCap", "qtyCap"))
     return Bracket(
-        floor=number_of(next(value for value in floors if value is not None)),
+        floor=number_of(next((value for value in floors if value is not None), None)),
         cap=maybe_number_of(next((value for value in caps if value is not None), None)),
         rate=number_of(row["maintMarginRatio"]),
         amount=maybe_number_of(row.get("cum")),
@@ -183,6 +186,15 @@ def _parquet(path: Path) -> Iterator[tuple[str, Bracket]]:
         )
 
 
+def name_of(table: Mapping[str, Any]) -> str:
+    """Return the symbol of a table of the payload."""
+    name = table["symbol"] if "symbol" in table else table["pair"]
+    if not isinstance(name, str) or not name.strip():
+        msg = f"found {name!r}; the symbol of a contract is needed"
+        raise ValueError(msg)
+    return name
+
+
 def number_of(value: object) -> Decimal:
     """Return a number as it is written; a float as its shortest digits."""
     if isinstance(value, bool) or value is None:
@@ -191,6 +203,9 @@ def number_of(value: object) -> Decimal:
     number = value if isinstance(value, Decimal) else Decimal(str(value))
     if not number.is_finite() or number < ZERO:
         msg = f"found {value!r}; a number that is not negative is needed"
+        raise ValueError(msg)
+    if number and abs(number.adjusted()) > _MAGNITUDE:
+        msg = f"found {number!s:.60}; outside 1e-{_MAGNITUDE} to 1e{_MAGNITUDE}"
         raise ValueError(msg)
     with exact():
         return number.normalize()

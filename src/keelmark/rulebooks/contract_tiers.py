@@ -22,6 +22,7 @@ from keelmark.rulebooks.bracket_files import (
     Bracket,
     json_of,
     maybe_number_of,
+    name_of,
     number_of,
     read_or_refuse,
     unified_bracket,
@@ -135,6 +136,10 @@ def _add(
             f"the answer to public/instruments into the file, or give --contract {symbol}=VALUE "
             "(ctVal * ctMult)"
         )
+        return
+    endless = [number for number, row in enumerate(rows[:-1], start=1) if row.cap is None]
+    if endless:
+        found.problems.append(f"{symbol}: row {endless[0]}: where it ends (maxSz) is not said")
         return
     scale = ONE if is_inverse else worth
     with exact():
@@ -256,7 +261,7 @@ def _note_unified(symbol: str, rows: Iterable[Mapping[str, Any]], found: _File) 
 
 
 def _note_notional(row: Mapping[str, Any], found: _File) -> None:
-    found.notional.add(str(row["symbol"] if "symbol" in row else row["pair"]))
+    found.notional.add(name_of(row))
 
 
 def _own(symbol: str) -> str:
