@@ -43,13 +43,13 @@ def test_the_view_names_the_cheapest_venue_and_both_modes(venues: list[str]) -> 
 
 EXPECTED = """\
 the same book by venue
-  rulebook           verdict   initial    maint.  nearest  in
-  generic@2025-10    AMBER      900.00    450.00   29.4 %  USDT
-  perps@2025-06      AMBER    3,600.00  1,800.00   27.6 %  USDC
-  contracts@2025-06  AMBER      900.00    360.00   29.5 %  USD
+  rulebook                 verdict   initial    maint.  nearest  in
+  generic@2025-10 (rules)  AMBER      900.00    450.00   29.4 %  USDT
+  perps@2025-06            AMBER    3,600.00  1,800.00   27.6 %  USDC
+  contracts@2025-06        AMBER      900.00    360.00   29.5 %  USD
 
-  least initial margin: generic@2025-10, contracts@2025-06; least maintenance:
-    contracts@2025-06; farthest from liquidation: contracts@2025-06
+  least initial margin: contracts@2025-06; least maintenance: contracts@2025-06;
+    farthest from liquidation: contracts@2025-06
 
   liquidation price of  BTCUSDT long  ETHUSDT short
   generic@2025-10          42,361.81       4,746.27
@@ -66,6 +66,9 @@ cross against isolated, in USDT
     stays aside; all split: the rest is divided by maintenance; at stake: equity
     of the nearest unit
 
+  note: generic@2025-10 is a set of rules, not a venue: it is never named the
+    best
+  note: no leverage is given: initial margin is at the largest each venue allows
   note: USDT counts one to one as USDC (perps@2025-06)
   note: USDT is one USD there (contracts@2025-06)
   next: `keelmark whatif - --venue NAME`

@@ -49,7 +49,7 @@ def test_the_cheapest_venue_is_named(venues: list[str]) -> None:
     totals = [a.total("maintenance_margin") for a in rows.values()]
     assert totals == [Decimal(450), Decimal(1800), Decimal(360)]
     assert found.cheapest["maintenance_margin"] == ("contracts@2025-06",)
-    assert found.cheapest["initial_margin"] == ("generic@2025-10", "contracts@2025-06")
+    assert found.cheapest["initial_margin"] == ("contracts@2025-06",)
     assert found.cheapest["distance"] == ("contracts@2025-06",)
 
 
@@ -72,7 +72,7 @@ def test_what_a_venue_cannot_margin_is_unknown_and_never_cheapest(venues: list[s
         assert rows[name].total("initial_margin") is None
         assert "has no BTC inverse perpetual in BTC for BTCUSD" in rows[name].reason
     assert "no rulebook 'nowhere'" in rows["nowhere"].reason
-    assert set().union(*found.cheapest.values()) == {"generic@2025-10"}
+    assert found.cheapest == {}
 
 
 def test_a_long_reason_is_told_in_short() -> None:
@@ -181,3 +181,77 @@ def test_a_credit_that_backs_nothing_there_is_said() -> None:
     mixed = _of("0", "binance-usdm-multi@2025-12", collateral=collateral, prices={"USDT": "1"})
     (_, there) = compare_venues(mixed, ["binance-usdm@2025-12"]).alternatives
     assert any(note.startswith("1 BTC backs nothing at binance-usdm") for note in there.notes)
+
+
+def _hedged(**more: object) -> Account:
+    """Both legs of an inverse contract at 62 000: short 12 M, long 4 M USD, 20 BTC beside them."""
+    row = {"instrument": "BTCUSD_PERP", "leverage": "10", "mark_price": "62000"}
+    legs = [
+        {**row, "size": "-120000", "entry_price": "66000"},
+        {**row, "size": "40000", "entry_price": "60000"},
+    ]
+    collateral = [{"asset": "BTC", "balance": "20"}]
+    content = {"venue": "binance-coinm@2025-09", "collateral": collateral, "positions": legs}
+    return read_account(json.dumps({**content, "as_of": "2025-10-10T00:00:00Z", **more}))
+
+
+def test_an_inverse_book_is_compared_in_dollars_at_its_marks_and_generic_is_no_venue() -> None:
+    found = compare_venues(_hedged(), ["binance-pm@2025-12", "deribit-sm", "generic"])
+    rows = by_name(found)
+    assert found.conversions == {"BTC": Decimal(62000)}
+    # Deribit nets to 8 M USD, 129.032 BTC: maintenance 1 % + 0.005 % a BTC, initial 1 % more
+    held = Decimal(8_000_000) / 62000
+    rate = Decimal("0.01") + held * Decimal("0.00005")
+    deribit = rows["deribit-sm@2023-08"]
+    assert abs(deribit.in_dollars("maintenance_margin") - 8_000_000 * rate) < Decimal("0.01")
+    assert deribit.currency == "BTC"
+    for name in ("initial_margin", "maintenance_margin", "distance"):
+        assert found.cheapest[name] == ("deribit-sm@2023-08",)
+    assert not rows["generic@2025-10"].is_ranked
+    assert found.document()["conversions"] == {"BTC": "62000"}
+
+
+def test_the_view_of_an_inverse_book_says_what_it_converts_and_leaves_out() -> None:
+    account = _hedged()
+    found = compare_venues(account, ["deribit-sm", "generic"])
+    lines = list(comparison_lines(found, compare_modes(account), "a.json"))
+    text = " ".join(" ".join(lines).split())
+    assert lines[0] == "the same book by venue, in USD: BTC at 62,000.00"
+    assert "211,612.90 131,612.90 33.6 % USD" in text
+    assert "generic@2025-10 (rules)" in text
+    assert "a set of rules, not a venue" in text
+    assert "could not be opened as it stands at binance-coinm@2025-09" in text
+    assert "at the leverage the document sets" in text
+
+
+def test_a_note_of_a_comparison_has_no_endless_digits() -> None:
+    rows = by_name(compare_modes(_hedged()))
+    assert "would take 38.7097 BTC of shared collateral" in rows["isolated"].reason
+
+
+def test_a_book_in_several_coins_is_added_up_in_dollars() -> None:
+    content = {
+        "venue": "deribit-sm@2023-08",
+        "collateral": [{"asset": "BTC", "balance": "1"}, {"asset": "USDC", "balance": "9000"}],
+    }
+    rows = [("BTC-PERPETUAL", "-50000", "61000"), ("BTC_USDC-PERPETUAL", "1", "60000")]
+    positions = [
+        {"instrument": symbol, "size": size, "entry_price": entry, "mark_price": "62000"}
+        for symbol, size, entry in rows
+    ]
+    (here, _) = compare_venues(
+        read_account(json.dumps({**content, "positions": positions})), ["generic"]
+    ).alternatives
+    assert here.currency == "USD"
+    # 1 % of each, and 0.005 % a BTC of it
+    inverse = 50_000 * (Decimal("0.01") + Decimal(50_000) / 62000 * Decimal("0.00005"))
+    linear = 62_000 * (Decimal("0.01") + Decimal("0.00005"))
+    found = here.total("maintenance_margin")
+    assert found is not None
+    assert abs(found - inverse - linear) < Decimal("0.01")
+
+
+def test_a_venue_at_which_no_move_liquidates_is_the_farthest() -> None:
+    found = compare_venues(_of("200000"), ["hyperliquid@2026-07"])
+    assert [a.distance for a in found.alternatives] == [None, None]
+    assert found.cheapest["distance"] == tuple(a.name for a in found.alternatives)

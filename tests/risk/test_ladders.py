@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keelmark.accounts import Account, read_account
+from keelmark.cli.ladder_table import ladder_lines
 from keelmark.core.errors import InvalidInput, MissingMarkPrice
 from keelmark.core.joint_move import joint_moves
 from keelmark.core.liquidation_price import PriceStatus, liquidation_prices
 from keelmark.core.margin import margin_report
-from keelmark.risk.ladders import LIQUIDATION, NOW, ladder, stretch_words, stretches
+from keelmark.risk.ladders import LIQUIDATION, NOW, ladder, recoveries, stretch_words, stretches
 from keelmark.risk.what_if import whatif
 from tests.risk.strategies import documents
 
@@ -253,3 +254,42 @@ def test_a_frame_and_a_document_hold_every_rung() -> None:
     rungs: Any = found.document()["rungs"]
     assert Decimal(rungs[0]["move"]) == found.rungs[0].move
     assert "equity" in found._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("size", "entry", "usdt", "word"),
+    [
+        ("1", "64000", "1000", "USDT is no longer a debt"),
+        ("1", "60000", "3000", "USDT turns into a debt"),
+        ("-1", "60000", "3000", "USDT turns into a debt"),
+        ("-1", "56000", "1000", "USDT is no longer a debt"),
+    ],
+)
+def test_words_of_an_edge_follow_the_direction_away_from_now(
+    size: str, entry: str, usdt: str, word: str
+) -> None:
+    position = {"instrument": "BTCUSDT", "size": size, "entry_price": entry, "mark_price": "60000"}
+    collateral = [{"asset": "USDT", "balance": usdt}, {"asset": "BTC", "balance": "1"}]
+    content = {"venue": "binance-usdm-multi@2025-12", "collateral": collateral}
+    prices = {"USDT": "1", "BTC": "60000"}
+    account = account_of({**content, "positions": [position], "prices": prices})
+    rungs = ladder(account, "BTCUSDT").rungs
+    # 3000 USDT are gone after a loss of 3000, that is 5 %; so are 3000 of debt after a gain
+    (edge,) = (rung for rung in rungs if any("debt" in what for what in rung.what))
+    assert word in edge.what
+    assert edge.move == Decimal("0.05") * (
+        -1 if (word.endswith("into a debt")) == (size == "1") else 1
+    )
+
+
+def test_where_a_liquidatable_unit_is_healthy_again_is_a_recovery() -> None:
+    healthy = ladder(account_of(book(("BTCUSDT", "1", "60000"))), "BTC")
+    assert len(healthy.liquidations) == 1
+    assert recoveries(healthy) == ()
+    sunk = ladder(account_of(book(("BTCUSDT", "1", "85000"))), "BTC")
+    (rung,) = recoveries(sunk)
+    assert rung.move > 0
+    lines = "\n".join(ladder_lines(sunk))
+    assert "<- recovers" in lines
+    assert "<- liquidation" not in lines
+    assert sunk.document()["recoveries"] == sunk.document()["liquidations"]

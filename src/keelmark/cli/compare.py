@@ -32,8 +32,9 @@ def compare(
 ) -> None:
     """Show the book in FILE under every venue's rules, and cross against isolated.
 
-    Contracts are found by coin, payoff and settle asset, dollars count one to one. What a venue
-    cannot margin is unknown, with the reason.
+    Contracts are found by coin, payoff and settle asset, dollars count one to one, coins are
+    compared in dollars at the marks of FILE. What a venue cannot margin is unknown, with the
+    reason.
     """
     account = account_of(file, rulebook)
     by_venue = compare_venues(account, venues or None, warn_distance=warn)

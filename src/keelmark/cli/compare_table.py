@@ -7,11 +7,12 @@ from shlex import quote
 import click
 
 from keelmark.accounts.check import Verdict
-from keelmark.accounts.figures import compact, percent
+from keelmark.accounts.figures import compact, figure, percent
 from keelmark.accounts.levels import Level
 from keelmark.cli.painting import GAP, INDENT, painted, say, wrapped
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.risk.comparison import Alternative, Comparison
+from keelmark.risk.symbols import DOLLARS
 
 WIDTH = 80
 BILLION = 10**9
@@ -41,27 +42,45 @@ def print_comparison(by_venue: Comparison, by_mode: Comparison, file: str) -> No
 
 def comparison_lines(by_venue: Comparison, by_mode: Comparison, file: str) -> Iterator[str]:
     """Return the view line by line, within eighty columns."""
-    yield by_venue.title
-    yield from _table(by_venue.alternatives, "rulebook", lambda a: a.name)
+    yield from _title(by_venue)
+    yield from _table(by_venue, "rulebook", _venue)
     yield ""
     yield from wrapped(_cheapest(by_venue), WIDTH)
     yield from _prices(by_venue)
     yield ""
     currency = by_mode.alternatives[0].currency
     yield by_mode.title + ("" if currency is None else f", in {currency}")
-    yield from _table(
-        by_mode.alternatives, "collateral", lambda a: MODES.get(a.name, a.name), at_stake=True
-    )
+    yield from _table(by_mode, "collateral", lambda a: MODES.get(a.name, a.name), at_stake=True)
     yield from wrapped(MODE_WORDS, WIDTH)
     yield ""
+    for limit in _limits(by_venue):
+        yield from wrapped(f"note: {limit}", WIDTH)
     for note in _notes((by_venue, by_mode)):
         yield from wrapped(note, WIDTH)
     command = f"keelmark whatif {quote(file)} --venue NAME"
     yield click.style(f"{INDENT}next: `{command}`", dim=True)
 
 
+def _title(found: Comparison) -> Iterator[str]:
+    """Return the title, with the prices at which coins are compared in dollars."""
+    prices = ", ".join(f"{name} at {figure(price)}" for name, price in found.conversions.items())
+    head, *rest = wrapped(f"{found.title}{f', in USD: {prices}' if prices else ''}", WIDTH)
+    yield head.removeprefix(INDENT)
+    yield from rest
+
+
+def _venue(alternative: Alternative) -> str:
+    return alternative.name if alternative.is_ranked else f"{alternative.name} (rules)"
+
+
+def _currency(found: Comparison, alternative: Alternative) -> str:
+    """Return what the amounts of a row are shown in."""
+    own = alternative.currency or ""
+    return own if found.in_one_currency or own in DOLLARS or not own else "USD"
+
+
 def _table(
-    rows: Sequence[Alternative],
+    found: Comparison,
     heading: str,
     name: Callable[[Alternative], str],
     *,
@@ -72,13 +91,13 @@ def _table(
         (
             name(a),
             _verdict(a),
-            _money(a.total("initial_margin")),
-            _money(a.total("maintenance_margin")),
+            _money(found.amount(a, "initial_margin")),
+            _money(found.amount(a, "maintenance_margin")),
             _distance(a),
             _money(a.at_stake),
-            a.currency or "",
+            _currency(found, a),
         )
-        for a in rows
+        for a in found.alternatives
     ]
     kept = [0, 1, 2, 3, 4, 5 if at_stake else 6]
     yield from _aligned([tuple(row[i] for i in kept) for row in (heads, *cells)])
@@ -123,17 +142,49 @@ def _distance(alternative: Alternative) -> str:
 def _cheapest(found: Comparison) -> str:
     """Say which is cheapest; where all are alike there is none."""
     best = found.cheapest
-    known = [a.name for a in found.alternatives if a.is_comparable]
+    known = [a.name for a in found.ranked]
     if len(known) == 1:
-        return f"only {known[0]} margins this book safely with known totals in dollars"
+        return f"only {known[0]} margins this book safely with known totals"
     parts = [
         f"least {word}: {'all alike' if list(best[name]) == known else ', '.join(best[name])}"
         for name, word in WORDS.items()
         if name in best
     ]
     if "distance" in best:
-        parts.append(f"farthest from liquidation: {', '.join(best['distance'])}")
-    return "; ".join(parts) or "no venue margins this book safely with known totals in dollars"
+        alike = list(best["distance"]) == known
+        parts.append(
+            f"farthest from liquidation: {'all alike' if alike else ', '.join(best['distance'])}"
+        )
+    return "; ".join(parts) or "no venue margins this book safely with known totals"
+
+
+def _limits(found: Comparison) -> Iterator[str]:
+    """Say what the best of all leaves out, and what it does not ask."""
+    rules = [a.name for a in found.alternatives if not a.is_ranked]
+    if rules:
+        yield f"{', '.join(rules)} is a set of rules, not a venue: it is never named the best"
+    unpriced = [
+        a.name
+        for a in found.ranked
+        if a.total("maintenance_margin") is not None
+        and found.amount(a, "maintenance_margin") is None
+    ]
+    if unpriced:
+        yield f"not compared in money, for a coin has no price in dollars: {', '.join(unpriced)}"
+    short = [a.name for a in found.ranked if a.lacks_initial]
+    if short:
+        yield (
+            "equity is below initial margin: the book could not be opened as it stands at "
+            f"{', '.join(short)}"
+        )
+    first = found.alternatives[0].check
+    if first is not None and any(p.held.position.leverage is not None for p in first.positions):
+        yield (
+            "initial margin is at the leverage the document sets, where a venue has one to set; "
+            "another leverage may order the venues otherwise"
+        )
+    elif first is not None and any(True for _ in first.positions):
+        yield "no leverage is given: initial margin is at the largest each venue allows"
 
 
 def _prices(found: Comparison) -> Iterator[str]:

@@ -9,7 +9,7 @@ import click
 from keelmark.accounts.figures import compact, figure, percent
 from keelmark.cli.painting import GAP, INDENT, painted, say, wrapped
 from keelmark.core.numbers import ONE
-from keelmark.risk.ladders import LIQUIDATION, NOW, Ladder, Rung, stretch_words
+from keelmark.risk.ladders import LIQUIDATION, NOW, Ladder, Rung, recoveries, stretch_words
 
 ROWS = 21
 EDGES_MAX = 5
@@ -35,7 +35,11 @@ def ladder_lines(found: Ladder, picture: Path | None = None) -> Iterator[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     room = WIDTH - sum(widths) - len(GAP) * len(widths) - len(INDENT) - _WORDS
     bar = min(BAR_MAX, max(BAR_MIN, room))
-    tails = ["used", *(_tail(rung, bar) for rung in reversed(rungs))]
+    healthy = {rung.move for rung in recoveries(found)}
+    tails = [
+        "used",
+        *(_tail(rung, bar, is_recovery=rung.move in healthy) for rung in reversed(rungs)),
+    ]
     for row, tail in zip(rows, tails, strict=True):
         numbers = GAP.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         yield f"{INDENT}{numbers}{GAP}{tail}".rstrip()
@@ -77,12 +81,12 @@ def _cells(rung: Rung) -> tuple[str, ...]:
     )
 
 
-def _tail(rung: Rung, length: int) -> str:
+def _tail(rung: Rung, length: int, *, is_recovery: bool) -> str:
     """Return the share used, its bar, and what is special here."""
     used = rung.margin.usage
     word = "now" if NOW in rung.what else ""
     if LIQUIDATION in rung.what:
-        word = painted("<- liquidation", "LIQUIDATABLE")
+        word = "<- recovers" if is_recovery else painted("<- liquidation", "LIQUIDATABLE")
     if rung.margin.is_liquidatable and LIQUIDATION not in rung.what:
         bar = painted("X" * length, "LIQUIDATABLE")
         return f"{_share(used):>7}  {bar}{GAP}{word}".rstrip()

@@ -1,7 +1,7 @@
 """The same book side by side: under every venue's rules, and cross against isolated."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,11 @@ from keelmark.accounts.table import Table
 from keelmark.accounts.unit_check import UnitCheck
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.liquidation_price import LiquidationPrices
-from keelmark.core.numbers import ZERO, exact, round_to
+from keelmark.core.numbers import ONE, ZERO, exact, round_to
 from keelmark.risk.apply import applied
 from keelmark.risk.draft import Draft
 from keelmark.risk.edits import ALL, SetMarginMode, SetVenue
+from keelmark.risk.ranking import dollar_prices, is_venue
 from keelmark.risk.symbols import DOLLARS
 from keelmark.risk.terms_edits import set_margin_mode
 from keelmark.risk.trades import moved_margin
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 AS_IT_IS = "as it is"
+_NEVER = Decimal("Infinity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +42,16 @@ class Alternative:
         check: What it comes to; `None` where it cannot be had at all.
         reason: Why a total is unknown.
         notes: What was converted or assumed.
+        dollars: Price of each currency in dollars, at the marks of the account as it is.
+        is_ranked: Whether it can be the best: a set of rules that is no venue cannot.
     """
 
     name: str
     check: AccountCheck | None
     reason: str | None = None
     notes: tuple[str, ...] = ()
+    dollars: Mapping[str, Decimal] = field(default_factory=dict)
+    is_ranked: bool = True
 
     @property
     def verdict(self) -> Verdict:
@@ -64,33 +70,61 @@ class Alternative:
 
     @property
     def holders(self) -> tuple[UnitCheck, ...]:
-        """The units that hold positions."""
+        """The units that hold positions, or need margin for orders and debts without any."""
         units = () if self.check is None else self.check.units
-        return tuple(unit for unit in units if unit.unit.positions)
+        return tuple(u for u in units if u.unit.positions or u.total("initial_margin"))
 
     @property
     def currency(self) -> str | None:
-        """What totals are in; `None` where units do not add up."""
+        """What totals are in: of several currencies dollars; `None` where one has no price."""
         names = {unit.currency for unit in self.holders}
         if len(names) == 1:
             return next(iter(names))
-        return "USD" if names and names <= set(DOLLARS) else None
+        return "USD" if names and None not in map(self._dollar, names) else None
 
     def total(self, name: str) -> Decimal | None:
-        """Return a total over the units that hold positions; `None` where one is unknown."""
+        """Return a total over the units that hold something; `None` where one is unknown."""
+        if len({unit.currency for unit in self.holders}) > 1:
+            return self.in_dollars(name)
         amounts = [unit.total(name) for unit in self.holders]
-        if self.reason is not None or self.currency is None or None in amounts:
+        if self.reason is not None or not amounts or None in amounts:
             return None
         with exact():
             return sum((amount for amount in amounts if amount is not None), ZERO)
 
+    def in_dollars(self, name: str) -> Decimal | None:
+        """Return a total in dollars, coins at the marks of the account; `None` where unknown."""
+        amounts = [(unit.total(name), self._dollar(unit.currency)) for unit in self.holders]
+        if self.reason is not None or not amounts:
+            return None
+        with exact():
+            worths = [None if a is None or p is None else a * p for a, p in amounts]
+            return None if None in worths else sum((w for w in worths if w is not None), ZERO)
+
+    def _dollar(self, currency: str) -> Decimal | None:
+        return ONE if currency in DOLLARS else self.dollars.get(currency)
+
     @property
     def is_comparable(self) -> bool:
-        """Whether its totals are known and in dollars, and the book would not be liquidated."""
-        if self.verdict in {Verdict.LIQUIDATABLE, Verdict.UNKNOWN}:
-            return False
-        in_dollars = self.currency in DOLLARS
-        return in_dollars and self.total("initial_margin") is not None
+        """Whether it can be the best: a venue that would not liquidate the book, as far as known.
+
+        A venue with a nearer move that could not be solved is `unknown` and not among them.
+        """
+        return self.is_ranked and self.verdict not in {Verdict.LIQUIDATABLE, Verdict.UNKNOWN}
+
+    @property
+    def reach(self) -> Decimal | None:
+        """The distance to rank by: without end where no move liquidates, `None` where unknown."""
+        units = () if self.check is None else self.check.units
+        if self.reason or not units or any(unit.is_unsettled for unit in units):
+            return None
+        return _NEVER if self.distance is None else self.distance
+
+    @property
+    def lacks_initial(self) -> bool:
+        """Whether a unit has less equity than initial margin: it could not be opened as it is."""
+        pairs = [(u.total("equity"), u.total("initial_margin")) for u in self.holders]
+        return any(e is not None and i is not None and e < i for e, i in pairs)
 
     @property
     def distance(self) -> Decimal | None:
@@ -117,6 +151,8 @@ class Alternative:
             "verdict": self.verdict.value,
             "currency": self.currency,
             **{name: decimal_text(self.total(name)) for name in totals},
+            "in_dollars": {name: decimal_text(self.in_dollars(name)) for name in totals},
+            "is_ranked": self.is_ranked,
             "distance": decimal_text(self.distance),
             "at_stake": decimal_text(self.at_stake),
             "liquidation_prices": {leg: price_document(p) for leg, p in self.prices.items()},
@@ -138,14 +174,46 @@ class Comparison:
     alternatives: tuple[Alternative, ...]
 
     @property
+    def ranked(self) -> tuple[Alternative, ...]:
+        """The alternatives among which a best is looked for."""
+        return tuple(a for a in self.alternatives if a.is_comparable)
+
+    @property
     def cheapest(self) -> Mapping[str, tuple[str, ...]]:
         """The names with the least initial margin, the least maintenance, the most distance."""
-        known = [a for a in self.alternatives if a.is_comparable]
-        least = {name: _least(known, name) for name in ("initial_margin", "maintenance_margin")}
-        far = max((a.distance for a in known if a.distance is not None), default=None)
-        farthest = tuple(a.name for a in known if far is not None and a.distance == far)
+        least = {name: self._least(name) for name in ("initial_margin", "maintenance_margin")}
+        far = max((a.reach for a in self.ranked if a.reach is not None), default=None)
+        farthest = tuple(a.name for a in self.ranked if far is not None and a.reach == far)
         found = {**least, "distance": farthest}
         return {name: names for name, names in found.items() if names}
+
+    @property
+    def in_one_currency(self) -> bool:
+        """Whether every known total is in one currency, dollars counting one to one."""
+        names = {a.currency for a in self.alternatives if a.total("maintenance_margin") is not None}
+        return len(names) <= 1 or names <= set(DOLLARS)
+
+    def amount(self, alternative: Alternative, name: str) -> Decimal | None:
+        """Return a total in what all can be compared in: dollars, or the one currency of all."""
+        if self.in_one_currency:
+            return alternative.total(name)
+        return alternative.in_dollars(name)
+
+    def _least(self, name: str) -> tuple[str, ...]:
+        """Return the names that ask least."""
+        amounts = {a.name: self.amount(a, name) for a in self.ranked}
+        least = min((amount for amount in amounts.values() if amount is not None), default=None)
+        return tuple(n for n, amount in amounts.items() if least is not None and amount == least)
+
+    @property
+    def conversions(self) -> Mapping[str, Decimal]:
+        """The coins whose totals are compared in dollars, and the price of each."""
+        rows = (a for a in self.alternatives if not a.reason)
+        pairs = {(a.currency, unit.currency) for a in rows for unit in a.holders}
+        alike = self.in_one_currency
+        used = {own for shown, own in pairs if own not in DOLLARS and (shown != own or not alike)}
+        prices = self.alternatives[0].dollars
+        return {name: prices[name] for name in sorted(used) if name in prices}
 
     @property
     def table(self) -> Table:
@@ -175,16 +243,11 @@ class Comparison:
             "title": self.title,
             "alternatives": [a.document() for a in self.alternatives],
             "cheapest": {name: list(names) for name, names in self.cheapest.items()},
+            "conversions": {name: decimal_text(p) for name, p in self.conversions.items()},
         }
 
     def _repr_html_(self) -> str:
         return self.table._repr_html_()
-
-
-def _least(known: Sequence[Alternative], name: str) -> tuple[str, ...]:
-    """Return the names that ask least."""
-    least = min((a.total(name) or ZERO for a in known), default=None)
-    return tuple(a.name for a in known if a.total(name) == least)
 
 
 def compare_venues(
@@ -205,8 +268,9 @@ def compare_venues(
     present = account.rulebook.document.name
     wanted = [v for v in venue_names() if v != present] if venues is None else list(venues)
     here = _alternative(account.rulebook.name, account, warn_distance)
-    others = [_elsewhere(account, venue, warn_distance) for venue in wanted]
-    return Comparison(title="the same book by venue", alternatives=(here, *others))
+    rows = [here, *(_elsewhere(account, venue, warn_distance) for venue in wanted)]
+    ranked = [replace(row, is_ranked=is_venue(row.name)) for row in rows]
+    return _comparison("the same book by venue", account, ranked)
 
 
 def venue_names() -> tuple[str, ...]:
@@ -235,7 +299,14 @@ def compare_modes(account: Account, *, warn_distance: Decimal = WARN_DISTANCE) -
             rows.append(_alternative(name, form(shared).account, warn_distance))
         except KeelmarkError as error:
             rows.append(Alternative(name=name, check=None, reason=str(error)))
-    return Comparison(title="cross against isolated", alternatives=tuple(rows))
+    return _comparison("cross against isolated", account, rows)
+
+
+def _comparison(title: str, account: Account, rows: Sequence[Alternative]) -> Comparison:
+    """Return rows that share the dollar prices of the account as it is."""
+    dollars = dollar_prices(account)
+    found = tuple(replace(row, dollars=dollars) for row in rows)
+    return Comparison(title=title, alternatives=found)
 
 
 def _leg(position: PositionCheck) -> str:

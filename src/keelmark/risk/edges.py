@@ -49,14 +49,21 @@ def _of_collateral(axis: Axis, places: Sequence[Decimal]) -> Iterator[Edge]:
         if terms.haircut_base is HaircutBase.BALANCE or terms.schedule.is_identity:
             continue
         for knot in terms.schedule.knots:
-            what = f"{asset} at haircut floor {knot:,f}" if knot else f"{asset} turns into a debt"
-            for move in _crossings(axis, asset, knot, places):
-                yield Edge(move=move, what=what)
+            for move, falls in _crossings(axis, asset, knot, places):
+                side = "falls below" if falls else "rises above"
+                debt = "turns into a debt" if falls else "is no longer a debt"
+                what = f"{side} haircut floor {knot:,f}" if knot else debt
+                yield Edge(move=move, what=f"{asset} {what}")
 
 
 def _crossings(
     axis: Axis, asset: str, knot: Decimal, places: Sequence[Decimal]
-) -> Iterator[Decimal]:
+) -> Iterator[tuple[Decimal, bool]]:
+    """Return where the counted amount crosses a floor, and whether it falls there going from now.
+
+    Words follow the reader, who goes from present prices outwards, up or down.
+    """
+
     def beyond(move: Decimal) -> Decimal:
         report = margin_report(axis.path.unit, axis.path.at(move), axis.path.model)
         return next(a.counted for a in report.assets if a.asset == asset) - knot
@@ -65,7 +72,9 @@ def _crossings(
         first, last = beyond(low), beyond(high)
         if (first < ZERO) != (last < ZERO):
             good, bad = (high, low) if first < ZERO else (low, high)
-            yield crossing(beyond, Trigger.BELOW, good, bad)
+            move = crossing(beyond, Trigger.BELOW, good, bad)
+            outwards = last if move > ZERO else first
+            yield move, outwards < ZERO
 
 
 def _of_positions(axis: Axis) -> list[Edge]:

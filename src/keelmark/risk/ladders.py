@@ -114,6 +114,7 @@ class Ladder:
                 for factor, slope in sorted(self.axis.path.slopes.items(), key=lambda i: str(i[0]))
             },
             "liquidations": [decimal_text(rung.move) for rung in self.liquidations],
+            "recoveries": [decimal_text(rung.move) for rung in recoveries(self)],
             "rungs": [rung_document(rung) for rung in self.rungs],
         }
 
@@ -150,6 +151,17 @@ def stretches(found: Ladder) -> tuple[Stretch, ...]:
         if is_in:
             answers.append((first, last))
     return tuple(answers)
+
+
+def recoveries(found: Ladder) -> tuple[Rung, ...]:
+    """Return the liquidations at which, going outwards from now, the unit is healthy again."""
+    ends = []
+    for first, last in stretches(found):
+        if first is not None and first.move < ZERO:
+            ends.append(first)
+        if last is not None and last.move > ZERO:
+            ends.append(last)
+    return tuple(ends)
 
 
 def stretch_words(found: Ladder) -> str:

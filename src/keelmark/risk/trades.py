@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, PositionRow
+from keelmark.accounts.figures import figure
 from keelmark.core.codes import Leg
 from keelmark.core.errors import InvalidInput
 from keelmark.core.instrument import Instrument
@@ -204,12 +205,12 @@ def moved_margin(draft: Draft, path: str, amount: Decimal) -> Draft:
     own = row.isolated_margin or ZERO
     if amount > max(shared, ZERO):
         msg = (
-            f"{row.instrument} would take {amount:,f} {settle} of shared collateral, which holds "
-            f"{shared:,f}; deposit {settle} first"
+            f"{row.instrument} would take {figure(amount)} {settle} of shared collateral, "
+            f"which holds {figure(shared)}; deposit {settle} first"
         )
         raise InvalidInput(msg)
     if amount < -own:
-        msg = f"{row.instrument} has {own:,f} {settle} of its own; take out at most that"
+        msg = f"{row.instrument} has {figure(own)} {settle} of its own; take out at most that"
         raise InvalidInput(msg)
     with exact():
         margin = own + amount
