@@ -204,8 +204,13 @@ def require_legs(*legs: int) -> None:
 
 
 def require_mode(state: State, view: UnitView, added: PositionView) -> None:
-    """Refuse what would mix one-way and hedge mode in one instrument of a unit."""
+    """Refuse a hedge leg where the venue nets, and a mix of modes in one instrument of a unit."""
     is_net = added.leg == Leg.NET
+    if not is_net and not state.rulebook.document.hedge_mode:
+        raise refuse(
+            RejectionReason.POSITION_MODE,
+            f"{state.rulebook.name} nets both sides of an instrument; fill with leg 0",
+        )
     held = [p for p in view.positions if p.instrument == added.instrument]
     if any(p.leg == added.leg for p in held):
         return
@@ -286,6 +291,24 @@ def require_priced(state: State, view: UnitView, asset: int) -> None:
             f"{state.universe.assets[asset]} has no price that can be trusted, and "
             f"{state.book.unit_name(view.unit)} holds positions; wait for a good price",
         )
+
+
+def require_in_full(state: State, view: UnitView, asset: int) -> None:
+    """Refuse an isolated unit in a coin that its venue counts in full and the columns at a weight.
+
+    Raises:
+        InvalidInput: Naming the asset.
+    """
+    if view.kind is not UnitKind.ISOLATED or not state.rulebook.document.isolated_in_full:
+        return
+    name = state.universe.assets[asset]
+    if not state.model.asset(name).schedule.is_identity:
+        msg = (
+            f"{state.book.unit_name(view.unit)}: {state.rulebook.name} counts {name} in full "
+            "behind an isolated position, the book at its collateral weight; take the cross unit, "
+            "or check the account as a document"
+        )
+        raise InvalidInput(msg)
 
 
 def require_asset(state: State, asset: int) -> None:

@@ -23,6 +23,7 @@ from keelmark.engine.admission import (
     require_asset,
     require_client,
     require_free,
+    require_in_full,
     require_instrument,
     require_left,
     require_legs,
@@ -98,6 +99,7 @@ def _deposit(state: State, command: c.Deposit) -> Events:
     view = require_open(state, command.unit)
     require_asset(state, command.asset)
     require_priced(state, view, command.asset)
+    require_in_full(state, view, command.asset)
     require_positive(command.quanta, "a deposit")
     return [e.Deposited(unit=command.unit, asset=command.asset, quanta=command.quanta)]
 
@@ -114,6 +116,7 @@ def _transfer(state: State, command: c.Transfer) -> Events:
         raise InvalidInput(msg)
     _require_payable(state, command.source, command.asset, command.quanta, "the transfer")
     require_priced(state, target, command.asset)
+    require_in_full(state, target, command.asset)
     return [
         e.Transferred(
             source=command.source,

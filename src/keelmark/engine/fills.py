@@ -22,6 +22,7 @@ from keelmark.engine import events as e
 from keelmark.engine.admission import (
     refuse,
     require_free,
+    require_in_full,
     require_instrument,
     require_legs,
     require_leverage,
@@ -185,6 +186,7 @@ def _take_side(trial: Trial, side: Side) -> int:
     if not in_house:
         _require_leg(state, after, fill)
         require_mode(state, view, fill)
+        require_in_full(state, view, state.settle_of(fill.instrument))
         if side.fill.leverage:
             require_leverage(state, after, fill)
         if not (covered or _reduces(trial, (view, after), fill, side.fee)):
