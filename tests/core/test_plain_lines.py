@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from keelmark.core import joint_move as joint_module
 from keelmark.core import liquidation_price as price_module
+from keelmark.core.adverse_move import adverse_move
 from keelmark.core.bankruptcy import bankruptcy_prices, straight_bankruptcy
 from keelmark.core.coin_move import coin_moves
 from keelmark.core.joint_move import JointMove, joint_moves
@@ -167,6 +168,7 @@ def test_lines_worked_out_once_change_no_digit(situation: Situation) -> None:
     lines = UnitLines.of(report, model)
     joint = joint_moves(unit, market, model)
     assert joint_moves(unit, market, model, report=report, lines=lines) == joint
+    assert adverse_move(report, market, model, lines) == adverse_move(report, market, model)
     coins = coin_moves(report, market, model, joint)
     assert coin_moves(report, market, model, joint, lines) == coins
     for symbol in {p.instrument for p in unit.positions}:

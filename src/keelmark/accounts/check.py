@@ -87,7 +87,7 @@ class AccountCheck:
         """
         if unit.report is None or unit.report.is_liquidatable:
             return None
-        return adverse_move(unit.report, self.account.market, self.account.model)
+        return adverse_move(unit.report, self.account.market, self.account.model, unit.lines)
 
     @property
     def distance(self) -> Decimal | None:

@@ -89,6 +89,7 @@ class UnitCheck:
             nothing where it is due.
         together: Standard deviation of all its coins together; `None` where it is not at hand.
         coin_deviations: Standard deviation by coin, as far as they are at hand.
+        lines: What the closed forms read of it, for further moves.
     """
 
     unit: MarginUnit
@@ -102,6 +103,7 @@ class UnitCheck:
     nearest: NearestMove | None = None
     together: float | None = None
     coin_deviations: Mapping[str, float] = field(default_factory=dict)
+    lines: UnitLines | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_liquidatable(self) -> bool | None:
@@ -238,6 +240,7 @@ def _known_check(report: MarginReport, account: Account) -> UnitCheck:
         joint_moves=moves,
         coin_moves=coins,
         nearest=_nearest_move(report, positions, moves, coins),
+        lines=lines,
     )
 
 

@@ -16,19 +16,23 @@ from keelmark.core.margin import MarginReport, PositionMargin
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.plain_lines import UnitLines
 from keelmark.core.price_path import PricePath
 
 STEP = Decimal("0.001")
 """Relative change that tells which way a coin with curved parts costs."""
 
 
-def adverse_move(report: MarginReport, market: Market, model: MarginModel) -> JointMove | None:
+def adverse_move(
+    report: MarginReport, market: Market, model: MarginModel, lines: UnitLines | None = None
+) -> JointMove | None:
     """Return the smallest move of all coins against the unit that makes it liquidatable.
 
     Args:
         report: The unit's margin.
         market: Snapshot the move starts from.
         model: The venue's terms.
+        lines: The unit's, where they are at hand.
 
     Returns:
         The move; its direction has -1 for coins that fall and 1 for coins that rise. `None` where
@@ -53,7 +57,7 @@ def adverse_move(report: MarginReport, market: Market, model: MarginModel) -> Jo
         if gains[coin] != ZERO
         for name in ([held.terms.instrument.symbol for held in own] or [coin])
     }
-    return joint_move(report.unit, direction, market, model, report=report)
+    return joint_move(report.unit, direction, market, model, report=report, lines=lines)
 
 
 def _by_coin(report: MarginReport, model: MarginModel) -> Mapping[str, list[PositionMargin]]:
