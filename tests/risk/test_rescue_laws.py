@@ -21,6 +21,7 @@ from keelmark.risk.rescues import (
     Target,
     rescue,
 )
+from keelmark.risk.rescues.alone import telling
 from keelmark.risk.rescues.demands import add_demands
 from keelmark.risk.rescues.formulation import Formulation
 from keelmark.risk.rescues.offers import Question
@@ -153,6 +154,32 @@ def test_every_single_action_that_is_said_to_reach_does_with_no_step_to_spare(ca
         count = int(abs(single.step.amount) / prepared.problem.moves[row].step)
         assert prepared.problem.reaches({row: count})
         assert not prepared.problem.reaches({row: count - 1})
+
+
+@given(cases(impact=True, money=True), st.integers(1, 18), st.data())
+def test_the_demands_that_tell_of_a_move_are_the_worst_met_at_every_count(
+    case: Case, twentieths: int, data: st.DataObject
+) -> None:
+    """One demand of those that see a move alike stands for them; parts shared are the same."""
+    far = replace(case, target=Target.distance(Decimal(twentieths) / 20))
+    problem = prepare(question_of(far)).problem
+    for row, move in enumerate(problem.moves):
+        others = {
+            other: data.draw(st.integers(0, moved.count_max or 9))
+            for other, moved in enumerate(problem.moves)
+            if other != row
+        }
+        told = replace(problem, scenes=telling(problem, row, others))
+        for count in {0, 1, data.draw(st.integers(0, move.count_max or 999))}:
+            counts = {**others, row: count}
+            with exact():
+                change = problem.change(counts)
+                alone = min(
+                    whole_total(change.after(problem.unit), s.aim, s.model) for s in problem.scenes
+                )
+                found = told.least(counts)
+                assert abs(found - problem.least(counts)) <= LAST_DIGITS * (1 + abs(found))
+                assert abs(found - alone) <= LAST_DIGITS * (1 + abs(found))
 
 
 def question_of(case: Case) -> Question:

@@ -5,14 +5,15 @@ is convex, a requirement is a line or convex), so the counts that reach form an 
 is found by bisection on the sign, and a stretch whose ends both fail is searched at its peak.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from keelmark.core.excess import price_of
 from keelmark.core.numbers import ZERO
-from keelmark.risk.rescues.moves import Move
+from keelmark.risk.rescues.moves import Move, TradeMove
 from keelmark.risk.rescues.problem import Counts, Problem
-from keelmark.risk.rescues.scene import Scene
+from keelmark.risk.rescues.scene import Parts, Scene, reading
 from keelmark.risk.rescues.stretches import stretches
 
 COUNT_LIMIT = 2**70
@@ -55,16 +56,17 @@ def fewest(problem: Problem, row: int, given: Counts) -> Alone:
         given: Counts of the others.
     """
     others = {other: count for other, count in given.items() if other != row}
+    told = replace(problem, scenes=telling(problem, row, others))
 
     def least(count: int) -> Decimal:
-        return problem.least({**others, row: count})
+        return told.least({**others, row: count})
 
     most = problem.moves[row].count_max
     if most is None:
         most = _far_enough(least)
     if problem.model.group is not None and not problem.moves[row].kind.is_money:
         return _scanned(least, most)
-    markets = [scene.aim.market for scene in problem.scenes]
+    markets = [scene.aim.market for scene in told.scenes]
     found = stretches(problem.moves[row], most, markets, problem.model)
     best, nearest = 0, least(0)
     for low, high in found:
@@ -74,6 +76,31 @@ def fewest(problem: Problem, row: int, given: Counts) -> Alone:
         if value > nearest:
             best, nearest = top, value
     return Alone(count=None, best=best, least=nearest, most=most)
+
+
+def telling(problem: Problem, row: int, others: Counts) -> Sequence[Scene]:
+    """Return demands of which one is the worst met whatever the count of a move.
+
+    Where the asset a move touches counts in full, a step changes all demands alike that see the
+    same prices of it: of those, the one that is lowest without the move is lowest with it.
+    """
+    move, model = problem.moves[row], problem.model
+    asset = move.settle if isinstance(move, TradeMove) else move.name
+    if not model.asset_in(problem.unit.kind, asset).schedule.is_identity:
+        return problem.scenes
+    change = problem.change({other: count for other, count in others.items() if other != row})
+    known: Parts = {}
+    lowest: dict[tuple[object, ...], tuple[Decimal, Scene]] = {}
+    for scene in problem.scenes:
+        if not scene.is_separable:
+            return problem.scenes
+        aim = scene.aim
+        seen = reading(move.terms, aim.market) if isinstance(move, TradeMove) else None
+        key = (seen, price_of(asset, aim.market, model), aim.equity_weight, aim.level)
+        total = scene.total(change, known)
+        if key not in lowest or total < lowest[key][0]:
+            lowest[key] = (total, scene)
+    return [scene for _, scene in lowest.values()]
 
 
 def _scanned(least: Function, most: int) -> Alone:

@@ -6,9 +6,9 @@ from decimal import Decimal
 from keelmark.core.excess import cash_of, gross_loan_margin, price_of
 from keelmark.core.model import AssetTerms, HaircutBase
 from keelmark.core.numbers import ONE, ZERO
-from keelmark.risk.rescues.formulation import Formulation, Sum, position_after
+from keelmark.risk.rescues.formulation import Formulation, Sum, Tally, position_after
 from keelmark.risk.rescues.moves import MoneyMove, TradeMove
-from keelmark.risk.rescues.scene import NOTHING, Scene, part_of
+from keelmark.risk.rescues.scene import NOTHING, Scene, part_of, reading
 
 Line = tuple[Decimal, Decimal]
 """Slope and intercept."""
@@ -40,31 +40,32 @@ def add_opening(built: Formulation, caps: Sequence[int]) -> None:
 
 def _demand(built: Formulation, scene: Scene) -> Sum:
     """Return what a demand comes to, in columns."""
-    cash = {name: Sum(cash_of(scene.unit, name)) for name in scene.worth}
-    profit = {name: Sum(scene.profits.get(name, ZERO)) for name in scene.worth}
-    margin = {name: Sum(scene.margins.get(name, ZERO)) for name in scene.worth}
+    cash = {name: Tally(cash_of(scene.unit, name)) for name in scene.worth}
+    profit = {name: Tally(scene.profits.get(name, ZERO)) for name in scene.worth}
+    margin = {name: Tally(scene.margins.get(name, ZERO)) for name in scene.worth}
     for row, move in enumerate(built.problem.moves):
         count = built.counts[row].sum
         if isinstance(move, MoneyMove):
-            known = cash.get(move.name, Sum())
-            cash[move.name] = known.plus(count, move.step)
+            cash.setdefault(move.name, Tally()).add(count, move.step)
         elif isinstance(move, TradeMove):
             settle = move.settle
             per_step, gain = _per_step(built, row, move, scene)
-            paid = cash.get(settle, Sum()).plus(count, per_step)
-            cash[settle] = paid.plus(built.slippage[row], -ONE)
-            profit[settle] = profit.get(settle, Sum()).plus(count, gain)
-            own = ZERO if move.row is None else scene.parts[move.row].margin
-            required = built.requirement(row, scene.aim.market)
-            margin[settle] = margin.get(settle, Sum()).plus(Sum(-own)).plus(required)
+            paid = cash.setdefault(settle, Tally())
+            paid.add(count, per_step)
+            paid.add(built.slippage[row], -ONE)
+            profit.setdefault(settle, Tally()).add(count, gain)
+            required = margin.setdefault(settle, Tally())
+            required.constant -= ZERO if move.row is None else scene.parts[move.row].margin
+            required.add(built.requirement(row, scene.aim.market))
     total = Sum(-scene.aim.slack)
     for name, money in cash.items():
         price = price_of(name, scene.aim.market, scene.model)
-        worth = _worth(built, scene, name, money, profit.get(name, Sum()))
+        gained = profit.get(name, Tally()).sum
+        worth = _worth(built, scene, name, money.sum, gained)
         terms = scene.model.asset_in(scene.unit.kind, name)
         fixed = Sum(gross_loan_margin(scene.unit, terms))
         total = total.plus(worth, price).plus(
-            margin.get(name, Sum()).plus(fixed), -price * scene.aim.level * terms.schedule.ask
+            margin.get(name, Tally()).sum.plus(fixed), -price * scene.aim.level * terms.schedule.ask
         )
     return total
 
@@ -73,6 +74,16 @@ def _per_step(
     built: Formulation, row: int, move: TradeMove, scene: Scene
 ) -> tuple[Decimal, Decimal]:
     """Return what a step adds to cash without slippage, and to the profit counted in a scene."""
+    key = (row, reading(move.terms, scene.aim.market))
+    known = built.per_step.get(key)
+    if known is None:
+        known = built.per_step[key] = _new_per_step(built, row, move, scene)
+    return known
+
+
+def _new_per_step(
+    built: Formulation, row: int, move: TradeMove, scene: Scene
+) -> tuple[Decimal, Decimal]:
     reach = built.counts[row].reach
     cash = move.change(reach).cash.get(move.settle, ZERO) + move.slippage(reach)
     before = ZERO if move.row is None else scene.parts[move.row].profit

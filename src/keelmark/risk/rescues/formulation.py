@@ -20,8 +20,8 @@ from keelmark.core.unit import Position
 from keelmark.risk.rescues.moves import MoneyMove, TradeMove
 from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.program import Program
-from keelmark.risk.rescues.scene import part_of
-from keelmark.risk.rescues.stretches import Reading, Rows, distinct, reading, rows_of, stretches
+from keelmark.risk.rescues.scene import Reading, part_of, reading
+from keelmark.risk.rescues.stretches import Rows, distinct, rows_of, stretches
 
 WHOLE_MAX = Decimal(1_000_000)
 """Steps of a move beyond which they are not searched one by one."""
@@ -43,6 +43,25 @@ class Sum:
         for column, value in other.terms.items():
             terms[column] = terms.get(column, ZERO) + factor * value
         return Sum(self.constant + factor * other.constant, terms)
+
+
+@dataclass(slots=True)
+class Tally:
+    """A sum that is added to in place."""
+
+    constant: Decimal = ZERO
+    terms: Terms = field(default_factory=dict)
+
+    def add(self, other: Sum, factor: Decimal = ONE) -> None:
+        """Add a multiple of a sum."""
+        self.constant += factor * other.constant
+        for column, value in other.terms.items():
+            self.terms[column] = self.terms.get(column, ZERO) + factor * value
+
+    @property
+    def sum(self) -> Sum:
+        """What it comes to."""
+        return Sum(self.constant, self.terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +107,7 @@ class Formulation:
         counts: The count of each move.
         curves: What more chords can hold tighter.
         demands: Rows of the demands, in the order of the scenes.
+        per_step: What a step of a trade adds to cash and to profit, by what it reads.
         is_proof: Whether every rule states its rows, so that the program's bound holds.
     """
 
@@ -98,8 +118,11 @@ class Formulation:
         self.demands: list[int] = []
         self.is_proof = all(scene.is_separable for scene in problem.scenes)
         self.markets = [scene.aim.market for scene in problem.scenes]
+        self._stretches: dict[tuple[int, Decimal], list[tuple[Decimal, Decimal]]] = {}
+        self._margins: dict[tuple[int, Reading, Decimal], Decimal] = {}
         self.counts = [self._count(row, cap) for row, cap in enumerate(caps)]
         self.slippage = [self._slippage(row) for row in range(len(caps))]
+        self.per_step: dict[tuple[int, Reading], tuple[Decimal, Decimal]] = {}
         self._requirements: dict[tuple[int, Reading], Sum] = {}
 
     # --- Counts -----------------------------------------------------------------------------
@@ -119,7 +142,7 @@ class Formulation:
         if rows_of(move) is Rows.UNKNOWN:
             self.is_proof = False
         ends = self._ends(row, reach)
-        if len(ends) == 1 or self._is_convex(move, ends):
+        if len(ends) == 1 or self._is_convex(row, move, ends):
             column, unit = self._steps(reach, per_step, is_whole=is_whole)
             return Count(Sum(terms={column: unit}), reach)
         return self._by_pieces(ends, per_step, reach, is_whole=is_whole)
@@ -158,17 +181,24 @@ class Formulation:
 
     def _ends(self, row: int, reach: Decimal) -> list[tuple[Decimal, Decimal]]:
         """Return the stretches of a trade up to its reach."""
+        known = self._stretches.get((row, reach))
+        if known is None:
+            known = self._stretches[row, reach] = self._new_ends(row, reach)
+        return known
+
+    def _new_ends(self, row: int, reach: Decimal) -> list[tuple[Decimal, Decimal]]:
         move, model = self.problem.moves[row], self.problem.model
         whole = int(reach.to_integral_value(rounding=ROUND_FLOOR))
         found = stretches(move, whole, self.markets, model)
         (low, _), rest = found[-1], found[:-1]
         return [(Decimal(a), Decimal(b)) for a, b in rest] + [(Decimal(low), reach)]
 
-    def _is_convex(self, move: TradeMove, ends: list[tuple[Decimal, Decimal]]) -> bool:
+    def _is_convex(self, row: int, move: TradeMove, ends: list[tuple[Decimal, Decimal]]) -> bool:
         """Whether every requirement of a trade is convex in its count."""
         points = sorted({point for stretch in ends for point in stretch})
         for market in distinct(self.markets, move):
-            values = [self._margin(move, point, market) for point in points]
+            seen = reading(move.terms, market)
+            values = [self._margin(row, point, market, seen) for point in points]
             slopes = [
                 (after - before) / (high - low)
                 for (low, high), (before, after) in zip(
@@ -179,9 +209,17 @@ class Formulation:
                 return False
         return True
 
-    def _margin(self, move: TradeMove, count: Decimal, market: Market) -> Decimal:
-        position = position_after(move, count)
-        return ZERO if position is None else part_of(position, market, self.problem.model).margin
+    def _margin(self, row: int, count: Decimal, market: Market, seen: Reading) -> Decimal:
+        key = (row, seen, count)
+        known = self._margins.get(key)
+        if known is None:
+            move = self.problem.moves[row]
+            assert isinstance(move, TradeMove)  # noqa: S101 money requires nothing
+            position = position_after(move, count)
+            model = self.problem.model
+            known = ZERO if position is None else part_of(position, market, model).margin
+            self._margins[key] = known
+        return known
 
     # --- Curves -----------------------------------------------------------------------------
 
@@ -225,17 +263,17 @@ class Formulation:
         """Return the requirement of a traded leg at a market, settle asset."""
         move = self.problem.moves[row]
         assert isinstance(move, TradeMove)  # noqa: S101 money requires nothing
-        key = (row, reading(move, market))
+        key = (row, reading(move.terms, market))
         known = self._requirements.get(key)
         if known is None:
             known = self._requirements[key] = self._new_requirement(row, move, market)
         return known
 
     def _new_requirement(self, row: int, move: TradeMove, market: Market) -> Sum:
-        count = self.counts[row]
+        count, seen = self.counts[row], reading(move.terms, market)
 
         def function(at: Decimal) -> Decimal:
-            return self._margin(move, at, market)
+            return self._margin(row, at, market, seen)
 
         if count.pieces:
             return self._piecewise(count.pieces, function)

@@ -12,7 +12,7 @@ from keelmark.risk.rescues.moves import Move, MoveKind, TradeMove
 from keelmark.risk.rescues.offers import Question, offers
 from keelmark.risk.rescues.opening import Opening
 from keelmark.risk.rescues.problem import Problem
-from keelmark.risk.rescues.scene import Scene
+from keelmark.risk.rescues.scene import Scene, scenes_of
 from keelmark.risk.rescues.target import Aim, aims_of
 
 
@@ -65,7 +65,7 @@ def prepare(question: Question) -> Prepared:
         market=market,
         model=model,
         moves=tuple(moves),
-        scenes=tuple(Scene(unit, aim, model) for aim in aims),
+        scenes=scenes_of(unit, aims, model),
         gap=question.options.gap,
         wide=wide,
         opening=Opening(unit, market, model),

@@ -10,7 +10,7 @@ from keelmark.core.numbers import ZERO
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.rescues.moves import Cost, Move, MoveKind
 from keelmark.risk.rescues.opening import Opening
-from keelmark.risk.rescues.scene import Change, Scene, merged
+from keelmark.risk.rescues.scene import Change, Parts, Scene, merged, scenes_of
 from keelmark.risk.rescues.target import Aim
 
 Counts = Mapping[int, int]
@@ -83,7 +83,8 @@ class Problem:
         What a venue would not let be opened is nearer to no target than doing nothing.
         """
         change = self.change(counts)
-        worst = min((scene.total(change) for scene in self.scenes), default=ZERO)
+        known: Parts = {}
+        worst = min((scene.total(change, known) for scene in self.scenes), default=ZERO)
         if self.may_open(counts):
             return worst
         undone = min((scene.now for scene in self.scenes), default=ZERO)
@@ -91,8 +92,9 @@ class Problem:
 
     def reaches(self, counts: Counts) -> bool:
         """Whether a plan reaches every demand."""
-        change = self.change(counts)
-        return all(demand.total(change) >= ZERO for demand in self.demands(counts))
+        change, known = self.change(counts), Parts()
+        is_met = all(scene.total(change, known) >= ZERO for scene in self.scenes)
+        return is_met and self.may_open(counts)
 
     def demands(self, counts: Counts) -> Sequence[Scene | Opening]:
         """Return what a plan must meet: what it opens, its initial margin must allow."""
@@ -124,8 +126,7 @@ class Problem:
     def with_slack(self, slack: Decimal) -> "Problem":
         """Return the problem with demands that leave room for last digits."""
         aims = (replace(scene.aim, slack=scene.aim.slack + slack) for scene in self.scenes)
-        scenes = tuple(Scene(self.unit, aim, self.model) for aim in aims)
-        return replace(self, scenes=scenes)
+        return replace(self, scenes=scenes_of(self.unit, aims, self.model))
 
     def with_moves(self, moves: Sequence[Move]) -> "Problem":
         """Return the problem with other moves."""

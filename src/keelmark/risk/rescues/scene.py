@@ -4,7 +4,7 @@ The parts are those of `core.excess`; a property test holds the total equal to t
 cannot be taken apart (a cap on profit, orders inside maintenance) is computed whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -14,11 +14,12 @@ from keelmark.core.excess import (
     collateral,
     counted_and_required,
     gross_loan_margin,
+    mark_of,
     price_of,
 )
 from keelmark.core.margin import margin_report
 from keelmark.core.market import Market
-from keelmark.core.model import MarginModel, MarginPurpose
+from keelmark.core.model import InstrumentTerms, MarginModel, MarginPurpose
 from keelmark.core.numbers import ZERO
 from keelmark.core.unit import MarginUnit, Position
 from keelmark.risk.rescues.target import Aim
@@ -81,15 +82,33 @@ def part_of(position: Position, market: Market, model: MarginModel) -> Part:
     return Part(terms.instrument.settle, profit, margin)
 
 
+Reading = tuple[Decimal, Decimal | None, Decimal | None]
+"""A mark, an index and a forward: all that a position reads of a market."""
+Parts = dict[tuple[int, Reading], Part]
+"""What positions add, by row and by what they read: many markets show many of them the same."""
+
+
+def reading(terms: InstrumentTerms, market: Market) -> Reading:
+    """Return the prices of a market that a position in a contract can read."""
+    instrument = terms.instrument
+    name = instrument.index or (instrument.base if terms.option is not None else "")
+    forward = market.forwards.get(instrument.symbol)
+    return mark_of(terms, market), market.indices.get(name), forward
+
+
 class Scene:
     """One demand on one unit; `total` is not negative where it is met."""
 
-    def __init__(self, unit: MarginUnit, aim: Aim, model: MarginModel) -> None:
+    def __init__(
+        self, unit: MarginUnit, aim: Aim, model: MarginModel, known: Parts | None = None
+    ) -> None:
         self.unit = unit
         self.aim = aim
         self.model = model
         self.is_separable = is_separable(unit, model)
-        self.parts = [part_of(p, aim.market, model) for p in unit.positions]
+        self.seen = [reading(model.instrument(p.instrument), aim.market) for p in unit.positions]
+        known = {} if known is None else known
+        self.parts = [self._part(row, p, known) for row, p in enumerate(unit.positions)]
         self.profits: dict[str, Decimal] = {}
         self.margins: dict[str, Decimal] = {}
         for part in self.parts:
@@ -98,8 +117,17 @@ class Scene:
         self.worth = {name: self._worth(name, ZERO, self.profits, self.margins) for name in names}
         self.now = sum(self.worth.values(), ZERO) - aim.slack
 
-    def total(self, change: Change) -> Decimal:
-        """Return what the demand comes to after a change."""
+    def _part(self, row: int, position: Position, known: Parts) -> Part:
+        """Return what a position adds in the place of a row; `known` holds it for other markets."""
+        key = (row, self.seen[row])
+        part = known.get(key)
+        if part is None:
+            part = known[key] = part_of(position, self.aim.market, self.model)
+        return part
+
+    def total(self, change: Change, known: Parts | None = None) -> Decimal:
+        """Return what the demand comes to after a change; `known` is shared by demands on it."""
+        known = {} if known is None else known
         if not self.is_separable:
             return whole_total(change.after(self.unit), self.aim, self.model)
         profits, margins = dict(self.profits), dict(self.margins)
@@ -110,7 +138,7 @@ class Scene:
             profits[old.settle] -= old.profit
             margins[old.settle] -= old.margin
             if position is not None:
-                self._add(part_of(position, self.aim.market, self.model), profits, margins)
+                self._add(self._part(row, position, known), profits, margins)
         for position in change.opened:
             part = part_of(position, self.aim.market, self.model)
             touched.add(part.settle)
@@ -141,6 +169,12 @@ class Scene:
         price = price_of(name, self.aim.market, self.model)
         level = self.aim.level * terms.schedule.ask
         return price * (self.aim.equity_weight * worth - level * required)
+
+
+def scenes_of(unit: MarginUnit, aims: Iterable[Aim], model: MarginModel) -> tuple[Scene, ...]:
+    """Return the demands on a unit."""
+    parts: Parts = {}
+    return tuple(Scene(unit, aim, model, parts) for aim in aims)
 
 
 def is_separable(unit: MarginUnit, model: MarginModel) -> bool:

@@ -4,12 +4,13 @@ Nothing a solver says is believed: counts are whole, and whether they reach is a
 demands; the bound is computed from the duals in exact decimals.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+from itertools import product
 
 from keelmark.core.numbers import ZERO
-from keelmark.risk.rescues.alone import Alone, fewest
+from keelmark.risk.rescues.alone import Alone, fewest, telling
 from keelmark.risk.rescues.demands import add_demands, add_opening
 from keelmark.risk.rescues.formulation import Formulation
 from keelmark.risk.rescues.problem import Problem
@@ -18,6 +19,10 @@ from keelmark.risk.rescues.solver import Answer, Solver
 CUTS_MAX = 40
 WHOLE_CUTS_MAX = 6
 REPAIRS_MAX = 4
+MADE_UP = 500
+"""Steps of a cheap move tried to make up for rounded dear ones."""
+DEAR = 3
+"""Moves whose steps are tried both up and down."""
 CURVE_PRECISION = Decimal("1e-9")
 LAST_DIGITS = Decimal("1e-6")
 
@@ -53,6 +58,8 @@ def cheapest(problem: Problem, alone: Sequence[Alone]) -> Found:
     if not answer.is_feasible:
         plans.append(_everything(problem, caps))
     found = _best(problem, plans)
+    if answer.is_feasible and (found is None or _is_wide(problem, found, bound)):
+        found = _best(problem, [found, *_filled(problem, relaxed, answer, caps)])
     if answer.is_feasible and (found is None or _is_wide(problem, found, bound)):
         whole = relaxed.in_whole_numbers(caps)
         searched = _rounded(problem, whole, whole.solve(), caps)
@@ -199,6 +206,42 @@ def _rounded(
         _ask_more(problem, relaxed, above)
         answer = relaxed.solve()
     return None
+
+
+def _filled(
+    problem: Problem, relaxed: _Relaxed, answer: Answer, caps: Sequence[int]
+) -> Iterator[dict[int, int]]:
+    """Yield plans with the dearest steps up and down and what then lacks made up by a cheap one.
+
+    Where rounding all alike is too dear, this is far quicker than a search in whole numbers.
+    """
+    parts = [relaxed.count(row, answer) for row in range(len(caps))]
+    near = _whole(parts, caps, ROUND_HALF_EVEN)
+    broken = [row for row, part in enumerate(parts) if part % 1 and near[row] < caps[row]]
+    broken.sort(key=lambda row: problem.moves[row].cost(1).total, reverse=True)
+    dear, cheap = broken[:DEAR], broken[DEAR:][-1:] or broken[-1:]
+    dear = [row for row in dear if row not in cheap]
+    for ups in product((0, 1), repeat=len(dear)):
+        given = {row: int(parts[row]) + up for row, up in zip(dear, ups, strict=True)}
+        counts = {**near, **given}
+        for row in cheap:
+            filled = _made_up(problem, row, counts, caps[row])
+            if filled is not None:
+                yield filled
+
+
+def _made_up(problem: Problem, row: int, counts: dict[int, int], cap: int) -> dict[int, int] | None:
+    """Return the counts with so many steps more of one move, or fewer, as just reach."""
+    told = replace(problem, scenes=telling(problem, row, counts))
+    low = max(0, counts[row] - MADE_UP)
+    high = min(cap, counts[row] + MADE_UP)
+    if not told.reaches({**counts, row: high}):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if told.reaches({**counts, row: middle}) else (middle + 1, high)
+    found = {**counts, row: high}
+    return found if problem.reaches(found) else None
 
 
 def _whole(parts: Sequence[Decimal], caps: Sequence[int], rounding: str) -> dict[int, int]:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from keelmark.core.numbers import ZERO
 from keelmark.risk.rescues.alone import Alone, fewest
 from keelmark.risk.rescues.problem import Problem
-from keelmark.risk.rescues.scene import Scene
+from keelmark.risk.rescues.scene import scenes_of
 from keelmark.risk.rescues.search import Found, cheapest
 
 
@@ -71,7 +71,7 @@ def _after(problem: Problem, given: Mapping[int, int]) -> Problem:
     if not any(given.values()):
         return problem
     unit = problem.after(given)
-    scenes = tuple(Scene(unit, scene.aim, problem.model) for scene in problem.scenes)
+    scenes = scenes_of(unit, (scene.aim for scene in problem.scenes), problem.model)
     opening = replace(problem.opening, unit=unit)
     return replace(problem, unit=unit, scenes=scenes, opening=opening)
 

@@ -10,16 +10,15 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import Enum
 
 from keelmark.core.codes import RuleKind
-from keelmark.core.excess import maintenance_rule, mark_of, value_and_notional
+from keelmark.core.excess import maintenance_rule, value_and_notional
 from keelmark.core.market import Market
 from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ZERO
 from keelmark.core.option_rules import ShortOptionRule
 from keelmark.risk.rescues.moves import Move, MoveKind, TradeMove
+from keelmark.risk.rescues.scene import Reading, reading
 
 Stretch = tuple[int, int]
-Reading = tuple[Decimal, Decimal | None, Decimal | None]
-"""A mark, an index and a forward."""
 
 
 class Rows(Enum):
@@ -49,16 +48,8 @@ def distinct(markets: Iterable[Market], move: TradeMove) -> list[Market]:
     """Return the markets that differ in what the requirement of a trade reads."""
     found: dict[Reading, Market] = {}
     for market in markets:
-        found.setdefault(reading(move, market), market)
+        found.setdefault(reading(move.terms, market), market)
     return list(found.values())
-
-
-def reading(move: TradeMove, market: Market) -> Reading:
-    """Return the prices of a market that the requirement of a trade can read."""
-    instrument = move.terms.instrument
-    name = instrument.index or (instrument.base if instrument.is_option else "")
-    forward = market.forwards.get(instrument.symbol)
-    return mark_of(move.terms, market), market.indices.get(name), forward
 
 
 def rows_of(move: TradeMove) -> Rows:
