@@ -172,3 +172,32 @@ def test_an_inverse_contract_is_told_by_its_name_where_the_answer_lost_its_categ
 def test_few_printed_digits_tell_no_round_rate() -> None:
     (row,) = imported(*okx(mmr="400"))["positions"]
     assert D(row["tier"]["maintenance_rate"]) * 101_000 - 400 < D("0.001")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "delivery"),
+    [
+        ("BTCUSDM26", "2026-06-26T08:00:00Z"),
+        ("ETHUSDZ26", "2026-12-25T08:00:00Z"),
+        ("BTCUSDH27", "2027-03-26T08:00:00Z"),
+        ("BTCUSDU21", "2021-09-24T08:00:00Z"),  # the venue's own alias then: BTCUSD0924
+        ("BTCUSDM21", "2021-06-25T08:00:00Z"),  # BTCUSD0625
+    ],
+)
+def test_a_quarterly_inverse_contract_of_bybit_delivers_on_a_last_friday(
+    symbol: str, delivery: str
+) -> None:
+    (row,) = imported(inverse(symbol=symbol))["positions"]
+    assert row["spec"] == {
+        "kind": "inverse_future",
+        "base": symbol[:3],
+        "settle": symbol[:3],
+        "contract_size": "1",
+        "expiry": delivery,
+    }
+    assert row["tier"] == {"maintenance_rate": "0.005"}
+
+
+def test_an_inverse_contract_of_another_name_is_not_guessed() -> None:
+    (row,) = imported(inverse(symbol="BTCUSDX26"))["positions"]
+    assert "spec" not in row

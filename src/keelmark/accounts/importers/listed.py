@@ -2,10 +2,13 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, plain
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.model import InstrumentTerms
 from keelmark.rulebooks import Rulebook, load_rulebook
+from keelmark.rulebooks.document import InstrumentDocument
 
 
 def rulebook_of(draft: Draft, venue: str | None = None) -> Rulebook | None:
@@ -28,6 +31,21 @@ def listed_terms(draft: Draft, symbol: str, venue: str | None = None) -> Instrum
     try:
         return rulebook.terms_for(symbol)
     except KeelmarkError:
+        return None
+
+
+def terms_of(
+    position: PositionDraft, draft: Draft, venue: str | None = None
+) -> InstrumentTerms | None:
+    """Return the terms of a position's contract: built in, or of what the venue says it is."""
+    found = listed_terms(draft, position.instrument, venue)
+    rulebook = rulebook_of(draft, venue)
+    if found is not None or rulebook is None or not position.spec:
+        return found
+    try:
+        spec = msgspec.convert(position.spec, InstrumentDocument, strict=False)
+        return rulebook.terms_for(position.instrument, spec)
+    except (KeelmarkError, msgspec.ValidationError):
         return None
 
 

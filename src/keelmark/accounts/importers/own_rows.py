@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from keelmark.accounts.agreement import agrees
 from keelmark.accounts.importers.draft import Draft, PositionDraft, divided, plain
-from keelmark.accounts.importers.listed import listed_terms
+from keelmark.accounts.importers.listed import listed_terms, terms_of
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.excess import close_fee_amount
 from keelmark.core.model import CloseFeeBasis, InstrumentTerms
@@ -51,7 +51,7 @@ def note_rate_beside_fee(
         venue: Rulebook with the fee.
     """
     asked = position.reported.get("maintenance_margin")
-    terms = listed_terms(draft, position.instrument, venue)
+    terms = terms_of(position, draft, venue)
     known = has_table(terms, position.size, notional)
     if terms is None or known or position.tier or not asked or not notional:
         return
