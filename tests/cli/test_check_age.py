@@ -41,7 +41,9 @@ def test_a_snapshot_older_than_five_minutes_is_called_stale_on_every_surface() -
     assert found.age.is_stale
     assert any("STALE: as of 2025-10-10 20:54 UTC, 5 minutes ago" in w for w in found.warnings)
     assert text_of(found).startswith("STALE")
-    assert "STALE" in found._repr_html_()
+    page = found._repr_html_()
+    assert page.index("STALE") < page.index("equity")  # before any figure
+    assert page.count("STALE") == 1
     document = check_document(found)
     assert document["snapshot"] == {
         "as_of": "2025-10-10T20:54:59Z",

@@ -247,11 +247,11 @@ class AccountCheck:
             gauge=self.gauge(unit),
             positions=unit.positions,
             notes=tuple(self._notes()) if unit is self.main else (),
+            warnings=self.warnings if unit is self.units[0] else (),
         )
 
     def _notes(self) -> Iterator[str]:
-        """Yield what is stale, what differs from the venue, with its reason, what was assumed."""
-        yield from self.warnings
+        """Yield what differs from the venue, with its reason, and what was assumed."""
         for residual in self.residuals:
             if not residual.matches:
                 yield f"{residual.number}: {residual.beside}. {residual.likely_reason}"

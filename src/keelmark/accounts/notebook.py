@@ -46,7 +46,8 @@ white-space:nowrap;background:none}.km th{color:var(--soft);font-weight:400}
 .km .amber{color:var(--amber)}.km .red,.km .liquidatable{color:var(--red)}
 .km .unknown{color:var(--unknown)}.km svg{display:block}.km svg text{font:12px system-ui,sans-serif;
 fill:var(--soft)}.km svg .now{fill:var(--ink);font-weight:600}.km p{margin:.5rem 0 0;
-color:var(--soft)}.km+.km{margin-top:.6rem}
+color:var(--soft)}.km p.amber{margin:0 0 .4rem;color:var(--amber);font-weight:600}
+.km+.km{margin-top:.6rem}
 """
 
 HEIGHT, TOP = 170, 14
@@ -69,6 +70,7 @@ class Panel:
         gauge: Its hull, where it has one.
         positions: Its positions.
         notes: Sentences below the table.
+        warnings: Sentences above everything.
     """
 
     title: str
@@ -79,6 +81,7 @@ class Panel:
     gauge: Gauge | None
     positions: Sequence[PositionCheck]
     notes: Sequence[str]
+    warnings: Sequence[str] = ()
 
 
 def page(panels: Sequence[Panel], levels: Levels, head: tuple[Level, str] | None = None) -> str:
@@ -108,8 +111,9 @@ def _panel(panel: Panel, levels: Levels) -> str:
     parts += [_measures(panel.report, panel.currency)] if panel.report is not None else []
     table = _positions(panel, levels) if panel.positions else ""
     notes = "".join(f"<p>{escape(note)}</p>" for note in panel.notes)
+    warnings = "".join(f'<p class="amber">{escape(text)}</p>' for text in panel.warnings)
     return (
-        f'<div class="km"><header>{escape(panel.title)}</header>'
+        f'<div class="km">{warnings}<header>{escape(panel.title)}</header>'
         f'{_head(panel.level, panel.headline)}<div class="parts">{"".join(parts)}</div>'
         f"{table}{notes}</div>"
     )
@@ -119,7 +123,7 @@ def _gauge(gauge: Gauge, level: str) -> str:
     """Return the hull as a drawing: water by maintenance usage, lines with their names."""
     used = "over 100 %" if gauge.usage is None or gauge.usage > 1 else percent(gauge.usage)
     return (
-        f'<svg width="270" height="{HEIGHT + 2 * TOP}" role="img" '
+        f'<svg width="300" height="{HEIGHT + 2 * TOP}" role="img" '
         f'aria-label="maintenance takes {used} of equity">'
         f'<polygon points="{_points(1.0)}" fill="var(--hull)" stroke="var(--line)"/>'
         f'<polygon points="{_points(float(gauge.level))}" fill="currentColor" '
