@@ -196,8 +196,38 @@ def test_profit_beyond_a_cap_is_said() -> None:
 def test_open_orders_are_a_part_of_the_initial_margin() -> None:
     order = OpenOrders(instrument="BTCUSDT", buy_size=D(1), buy_value=D(60_000), leverage=D(20))
     found = figure("initial_margin", unit=replace(UNIT, orders=(order,)))
-    assert [part.name for part in found.parts][-1] == "asset:USDT.orders_and_debts"
-    assert found.parts[-1].value == D(3_000)
+    assert [part.name for part in found.parts][-1] == "orders:BTCUSDT.initial"
+    part = found.parts[-1]
+    assert part.value == D(3_000)
+    inputs = dict(part.inputs)
+    whole, own = inputs["notional"] / inputs["leverage"], inputs["position's own"]
+    assert whole - own == part.value
+    assert part.formula == "notional / leverage - position's own"
+    assert part.note.endswith("the buys count")
+
+
+@pytest.mark.parametrize(
+    ("buys", "sells", "worst", "note"),
+    [
+        (3, 1, 4, "the buys count"),
+        (1, 6, 5, "the sells count"),
+        (1, 3, 2, "both sides end at the same size: one of them counts"),
+        (0, 1, 1, "the position asks as much alone: orders add nothing"),
+    ],
+)
+def test_the_side_of_open_orders_that_counts_is_said(
+    buys: int, sells: int, worst: int, note: str
+) -> None:
+    one = replace(UNIT, positions=tuple(p for p in UNIT.positions if p.instrument == "BTCUSDT"))
+    (position,) = one.positions
+    assert position.size == 1
+    order = OpenOrders(instrument="BTCUSDT", buy_size=D(buys), sell_size=D(sells), leverage=D(20))
+    found = figure("initial_margin", unit=replace(one, orders=(order,)))
+    part = found.parts[-1]
+    assert part.name == "orders:BTCUSDT.initial"
+    assert dict(part.inputs)["worst size"] == worst
+    assert note in part.note
+    assert sum(p.value or 0 for p in found.parts) == found.value
 
 
 @pytest.mark.parametrize(

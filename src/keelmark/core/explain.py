@@ -23,6 +23,7 @@ from keelmark.core.market import Market
 from keelmark.core.model import MarginModel, MarginPrice, MarginPurpose, Trigger
 from keelmark.core.naive import distance_of, naive_price
 from keelmark.core.numbers import ONE, ZERO, exact
+from keelmark.core.order_working import order_working
 from keelmark.core.underlying_price import REACH, market_there, moves_together
 from keelmark.core.unit import MarginUnit
 from keelmark.core.working import (
@@ -191,10 +192,15 @@ def _loan_and_orders(scene: _Scene, *, initial: bool) -> list[Working]:
         if on_loan:
             found.append(_loan_margin(scene, asset, initial=initial))
             rest -= on_loan
+        for orders in (o for o in scene.report.orders if o.settle == asset.asset):
+            terms = scene.model.instrument(orders.orders.instrument)
+            work = order_working(orders, scene.report.positions, terms, initial=initial)
+            if initial or work.value:
+                found.append(work)
+                rest -= work.value or ZERO
         if rest:
-            base = _total(scene, f"asset:{asset.asset}.orders_and_debts", rest, "")
-            text = "worst case of open orders, and loan rate times debt"
-            found.append(replace(base, unit=asset.asset, formula=text))
+            base = _total(scene, f"asset:{asset.asset}.debts", rest, "loan rate times debt")
+            found.append(replace(base, unit=asset.asset))
     return found
 
 
