@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from decimal import Decimal
+from itertools import product
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -155,16 +156,49 @@ def test_a_deposited_coin_falls_with_the_rest_once_it_is_there() -> None:
     assert short < Decimal("0.5")
 
 
-def test_a_plan_that_closes_the_last_contract_on_a_coin_is_held_to_what_then_moves() -> None:
-    """Closed, Bitcoin no longer falls with all prices together, only by itself."""
-    account = book({"BTC": "2", "USDT": "-100000"}, {"BTCUSDT": "0.5", "ETHUSDT": "40"})
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.integers(-3, 3).filter(bool),
+    st.integers(-25, 25).filter(bool),
+    st.integers(1, 6),
+    st.tuples(st.integers(0, 20), st.integers(0, 20)),
+    st.integers(1, 8).map(lambda n: Target.distance(Decimal(n) / 20)),
+)
+def test_no_closes_are_cheaper_than_the_bound_though_what_moves_hangs_on_them(
+    btc: int, eth: int, owed: int, fees: tuple[int, int], target: Target
+) -> None:
+    """Without its last contract Bitcoin no longer falls with all prices together, only alone."""
+    sizes = {"BTCUSDT": f"{btc / 1000}", "ETHUSDT": f"{eth / 100}"}
+    account = book({"BTC": "0.004", "USDT": str(-40 * owed)}, sizes)
+    rates = {s: Decimal(fee) / 1000 for s, fee in zip(sizes, fees, strict=True)}
+    kept = frozenset({"ETHUSDT"} if owed % 3 == 0 else ())
     options = RescueOptions(
-        actions=frozenset({Action.CLOSE}), fees={"BTCUSDT": ZERO, "ETHUSDT": Decimal("0.01")}
+        actions=frozenset({Action.CLOSE}), fees=rates, kept=kept, toxic=True, gap=ZERO
     )
-    found = rescue(account, Target.distance(Decimal("0.3")), options=options)
-    if found.plan is not None and found.status is RescueStatus.PLAN:
-        assert found.plan.after.distance == check(found.rescued).distance
-        assert found.plan.bound is None or found.plan.bound <= found.plan.cost.total
+    found = rescue(account, target, options=options)
+    if found.plan is None or found.status is not RescueStatus.PLAN:
+        return
+    assert same(found.plan.after.distance, check(found.rescued).distance)
+    if found.plan.bound is None:
+        return
+    (unit,) = account.units
+    for lots in product(range(abs(btc) + 1), range(0, 1 if kept else abs(eth) * 10 + 1, 5)):
+        rest, cost = [], ZERO
+        cash = unit.balances["USDT"]
+        for held, count in zip(unit.positions, lots, strict=True):
+            share = Decimal(count) / 1000 / abs(held.size)
+            fee = abs(held.size * share) * MARKS[held.instrument] * rates[held.instrument]
+            cost, cash = cost + fee, cash - fee
+            if share < 1:
+                left = 1 - share
+                rest.append(replace(held, size=held.size * left, cost=held.cost * left))
+        if cost >= found.plan.bound:
+            continue
+        after = replace(unit, balances={**unit.balances, "USDT": cash}, positions=tuple(rest))
+        checked = check(replace(account, units=(after,))).units[0]
+        assert checked.is_liquidatable or (
+            checked.distance is not None and checked.distance < target.value
+        )
 
 
 def test_a_book_of_both_sides_is_told_that_its_coins_may_part() -> None:
