@@ -59,6 +59,17 @@ def test_no_nearer_move_of_a_coin_liquidates_than_the_one_found(situation: Situa
             check_walk(situation, found)
 
 
+def test_a_debt_alone_ends_a_unit_at_the_multiple_of_its_trigger() -> None:
+    owed = replace(MODEL.asset("BTC"), gross_loan_rate=D("0.1"))
+    model = replace(MODEL, assets={**MODEL.assets, "BTC": owed}, trigger_level=D("1.05"))
+    unit = MarginUnit(balances={"USDT": D(12_000), "BTC": D(0)}, loans={"BTC": D(1)})
+    price = MARKET.asset_price("BTC")
+    _, up = coin_moves(margin_report(unit, MARKET, model), MARKET, model)
+    # 12,000 = 1.05 * 0.1 * price * (1 + x)
+    assert up.distance is not None
+    assert abs(up.distance - (12_000 / (D("0.105") * price) - 1)) < D("1e-20")
+
+
 def test_collateral_falls_with_the_contract_on_it() -> None:
     unit = MarginUnit(
         balances={"USDT": D(-10_000), "BTC": D(1)},

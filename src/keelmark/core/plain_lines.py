@@ -250,7 +250,7 @@ def plain_move(
     start = report.equity - report.maintenance_margin
     known = lines or UnitLines.of(report, model)
     slope = _coin_slope(report.assets, coins)
-    if start <= ZERO:
+    if start <= ZERO or model.trigger_level != ONE:
         return None
     events: list[tuple[Decimal, Decimal]] = []
     gross = ZERO
