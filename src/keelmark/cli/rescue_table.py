@@ -19,7 +19,7 @@ from keelmark.risk.rescues.standing import Standing, unit_check
 
 BAR = 20
 SINGLES_SHOWN = 5
-STEPS_IN_COMMAND = 2
+STEPS_IN_COMMAND = 12
 WORDS = {
     RescueStatus.MET: ("GREEN", "NOTHING TO DO"),
     RescueStatus.PLAN: ("GREEN", "PLAN"),
@@ -91,7 +91,8 @@ def bar_line(when: str, standing: Standing, unit: UnitCheck) -> str:
     nearest = standing.distance if standing.distance is not None else unit.distance
     far = "" if nearest is None else f"{GAP}nearest {percent(nearest)}"
     equity = f"equity {compact(standing.equity)} {unit.currency}"
-    return f"{INDENT}{when:<5} [{bar}] {shown:>7}{far}{GAP}{equity}"
+    line = f"{INDENT}{when:<5} [{bar}] {shown:>7}{far}{GAP}{equity}"
+    return line if len(line) <= WIDTH else line.replace(f"{GAP}nearest", " nearest", 1)
 
 
 def _ending(found: Rescue, before: UnitCheck, width: int) -> Iterator[str]:
@@ -233,7 +234,9 @@ def _single_lines(singles: Sequence[Single], width: int) -> Iterator[str]:
     yield from wrapped("one action alone:", width)
     shown = singles[:SINGLES_SHOWN]
     rows = [_single_row(single) for single in shown]
-    yield from _aligned(rows, width, left=2, depth=2)
+    lines = _aligned(rows, width, left=2, depth=2)
+    for line, (what, how) in zip(lines, rows, strict=True):
+        yield from [line] if len(line) <= width else wrapped(f"{what}{GAP}{how}", width, 2)
     hidden = len(singles) - len(shown)
     if hidden:
         reaching = sum(single.reaches for single in singles[SINGLES_SHOWN:])
