@@ -12,6 +12,7 @@ from keelmark.core.margin import margin_report
 from keelmark.core.market import Market
 from keelmark.core.model import AssetTerms
 from keelmark.core.numbers import exact
+from keelmark.core.price_path import PRECISION
 from keelmark.core.unit import MarginUnit
 from tests.core.test_joint_move import GRID, MARKET, MODEL, held, left_over
 from tests.strategies import ANY, Situation, situations
@@ -67,7 +68,7 @@ def test_a_debt_alone_ends_a_unit_at_the_multiple_of_its_trigger() -> None:
     _, up = coin_moves(margin_report(unit, MARKET, model), MARKET, model)
     # 12,000 = 1.05 * 0.1 * price * (1 + x)
     assert up.distance is not None
-    assert abs(up.distance - (12_000 / (D("0.105") * price) - 1)) < D("1e-20")
+    assert abs(up.distance - (12_000 / (D("0.105") * price) - 1)) < 4 * PRECISION
 
 
 def test_collateral_falls_with_the_contract_on_it() -> None:
