@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from keelmark.accounts import check, read_account
+from keelmark.accounts.check_document import check_document
 from keelmark.accounts.figures import figure
 from keelmark.cli import main
 
@@ -52,17 +53,58 @@ def test_a_star_beside_a_price_has_its_footnote() -> None:
 
 
 @pytest.mark.parametrize(("usdt", "due"), [("100", True), ("50000", False)])
-def test_the_bar_of_a_liquidatable_position_is_empty(usdt: str, *, due: bool) -> None:
+def test_what_a_liquidatable_position_has_is_a_way_to_health_and_no_room(
+    usdt: str, *, due: bool
+) -> None:
     text = document(usdt, row("-1", "100000"))
     found = check(read_account(text))
     (position,) = found.positions
     assert found.is_liquidatable is due
-    assert position.distance is not None
-    line = next(line for line in run(text).splitlines() if line.startswith("  BTCUSDT"))
-    assert line.endswith("------") is due
+    assert position.liquidation.value is not None
+    assert position.recovers is due
+    assert (position.distance is None) is due
+    assert (position.naive_distance is None) is due or position.naive is None
+    lines = run(text).splitlines()
+    (head,) = (line for line in lines if line.startswith("  instrument"))
+    (line,) = (line for line in lines if line.startswith("  BTCUSDT"))
+    assert head.endswith("healthy beyond") is due
+    assert ("liq. price" in head) is not due
+    assert line.endswith(figure(position.liquidation.value)) is due
     page = found._repr_html_()
-    assert ('<rect width="0.0"' in page) is due
-    assert ('<span class="liquidatable">' in page) is due
+    assert ("<th>healthy beyond</th>" in page) is due
+    assert ("<th>liq. price</th>" in page) is not due
+    table = page.partition("<tbody>")[2]
+    assert ("<rect" in table.partition("</tbody>")[0]) is not due
+    told = check_document(found)["positions"]
+    assert isinstance(told, list)
+    assert told[0]["recovers"] is due  # type: ignore[index,call-overload]  # a JSON table
+    assert (told[0]["distance"] is None) is due  # type: ignore[index,call-overload]
+
+
+def test_the_working_of_a_recovery_price_says_that_it_is_one() -> None:
+    text = document("100", row("-1", "100000"))
+    price, far = (
+        CliRunner().invoke(main, ["explain", "-", number], input=text).output
+        for number in ("liquidation_price:BTCUSDT", "distance:BTCUSDT")
+    )
+    assert "beyond this price it is healthy again" in price
+    assert "way to it = " in price
+    assert "distance = " not in price
+    assert far.startswith("distance:BTCUSDT = none")
+
+
+def test_now_and_after_tell_a_way_to_health_from_a_liquidation_price() -> None:
+    text = document("100", row("-1", "100000"))
+    done = CliRunner().invoke(main, ["whatif", "-", "--deposit", "USDT=50000"], input=text)
+    (line,) = (line for line in done.output.splitlines() if "BTCUSDT" in line)
+    now, after = (check(read_account(t)) for t in (text, document("50100", row("-1", "100000"))))
+    (recovery,) = (p.liquidation.value for p in now.positions)
+    (price,) = (p.liquidation.value for p in after.positions)
+    assert recovery is not None
+    assert price is not None
+    assert f"healthy {figure(recovery)}" in line
+    assert f"healthy {figure(price)}" not in line
+    assert figure(price) in line
 
 
 def test_a_price_is_explained_by_the_name_of_a_leg() -> None:

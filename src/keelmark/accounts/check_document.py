@@ -214,6 +214,7 @@ def position_document(position: PositionCheck) -> JsonTable:
         **missing,
         "bankruptcy_price": price_document(position.bankruptcy),
         "liquidation_price": price_document(position.liquidation),
+        "recovers": position.recovers,
         "distance": decimal_text(position.distance),
         "distance_sigmas": statistic_text(position.sigmas),
         "naive_price": decimal_text(position.naive),

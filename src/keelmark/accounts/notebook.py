@@ -12,11 +12,10 @@ from html import escape
 from keelmark.accounts.figures import exactly, figure, percent
 from keelmark.accounts.gauge import Gauge, beam, outline
 from keelmark.accounts.levels import Level, Levels
-from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.position import PRICE_HEADING, RECOVERY_HEADING, PositionCheck
 from keelmark.accounts.volatilities import sigmas_text
 from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.core.margin import MarginReport, Ratio
-from keelmark.core.numbers import ZERO
 
 STYLE = """
 .km{--ink:#1f2428;--soft:#5b636b;--line:#d9dde1;--paper:#fff;--hull:#f1f4f6;
@@ -199,7 +198,7 @@ COLUMNS = (
     "notional",
     "profit",
     "maint.",
-    "liq. price",
+    PRICE_HEADING,
     "distance",
 )
 SIGMA = "sigma"
@@ -208,6 +207,8 @@ SIGMA = "sigma"
 def _positions(panel: Panel, levels: Levels) -> str:
     told = any(position.sigmas is not None for position in panel.positions)
     names = (*COLUMNS, *((SIGMA,) if told else ()), "")
+    if any(position.recovers for position in panel.positions):
+        names = tuple(RECOVERY_HEADING if name == PRICE_HEADING else name for name in names)
     head = "".join(f"<th>{name}</th>" for name in names)
     rows = "".join(_row(position, panel, levels, told=told) for position in panel.positions)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -234,7 +235,7 @@ def _row(position: PositionCheck, panel: Panel, levels: Levels, *, told: bool) -
         _price(position.liquidation),
         f'<span class="{level}">{far}</span>',
         *((sigmas_text(position.sigmas),) if told else ()),
-        _bar(ZERO if is_due else position.distance, level, levels),
+        _bar(position.distance, level, levels),
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

@@ -36,7 +36,8 @@ def draw_distance(positions: Sequence[PositionCheck], levels: Levels, title: str
     known = sorted(
         (p for p in positions if p.distance is not None), key=lambda p: abs(p.distance or ZERO)
     )
-    none = len(positions) - len(known)
+    due = sum(p.recovers for p in positions)
+    none = len(positions) - len(known) - due
     drawing = Figure(figsize=(8.0, 1.5 + 0.36 * max(1, len(known))), layout="constrained")
     axes = drawing.add_subplot()
     for row, position in enumerate(known):
@@ -47,7 +48,8 @@ def draw_distance(positions: Sequence[PositionCheck], levels: Levels, title: str
     axes.set_xlim(0, 1.35 * max(reach, float(levels.amber)))
     axes.set_yticks(range(len(known)), [_name(p) for p in known])
     _quiet(axes)
-    left = f"; {none} without a price" if none else ""
+    left = f"; {due} liquidatable now" if due else ""
+    left += f"; {none} without a price" if none else ""
     drawing.suptitle(f"{title}: move of one price alone that liquidates{left}", x=0.01, ha="left")
     return drawing
 

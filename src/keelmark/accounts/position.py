@@ -1,5 +1,6 @@
 """One position of an account with the prices that end it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,6 +12,10 @@ from keelmark.core.numbers import exact
 
 MISLEADING = Decimal("0.01")
 """The naive distance is named where it differs from the true one by more than this."""
+
+
+PRICE_HEADING, RECOVERY_HEADING = "liq. price", "healthy beyond"
+"""What a column of `PositionCheck.liquidation` is called: of a liquidatable unit, the second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,8 @@ class PositionCheck:
             where no positive price solves it, or nothing else needs margin.
         missing: Why its requirements are unknown, where its bracket table is.
         deviation: Standard deviation of its coin, fraction; `None` where it is not at hand.
+        recovers: Whether its unit is liquidatable now: then `liquidation` are the prices beyond
+            which it is healthy again, and there is no distance.
     """
 
     unit_id: str
@@ -37,6 +44,7 @@ class PositionCheck:
     naive: Decimal | None = None
     missing: str | None = None
     deviation: float | None = None
+    recovers: bool = False
 
     @property
     def maintenance_margin(self) -> Decimal | None:
@@ -59,7 +67,12 @@ class PositionCheck:
 
     @property
     def distance(self) -> Decimal | None:
-        """Liquidation price over what it is a price of, less one: the mark, or the underlying."""
+        """Liquidation price over what it is a price of, less one: the mark, or the underlying.
+
+        `None` where the unit is liquidatable: the way to health is no room.
+        """
+        if self.recovers:
+            return None
         now = self.liquidation.underlying or self.held.mark_price
         return distance_of(self.liquidation.value, now)
 
@@ -70,7 +83,9 @@ class PositionCheck:
 
     @property
     def naive_distance(self) -> Decimal | None:
-        """Naive price over mark, less one."""
+        """Naive price over mark, less one; `None` where the unit is liquidatable."""
+        if self.recovers:
+            return None
         return distance_of(self.naive, self.held.mark_price)
 
     @property
@@ -80,3 +95,10 @@ class PositionCheck:
             return False
         naive, true = self.naive_distance, self.distance
         return naive is not None and true is not None and abs(naive - true) > MISLEADING
+
+    def price_text(self, money: Callable[[Decimal], str]) -> str:
+        """Return the price, or the word for its state; one of recovery says that it is one."""
+        value = self.liquidation.value
+        if value is None:
+            return self.liquidation.status.value
+        return f"healthy {money(value)}" if self.recovers else money(value)

@@ -293,6 +293,7 @@ def _position_check(
         held=held,
         liquidation=liquidation_prices(unit, symbol, market, model, report=report, along=along),
         bankruptcy=bankruptcy_prices(report, symbol, market, model, along),
+        recovers=report.is_liquidatable,
         shown=_shown(report, symbol, account.model),
     )
 
@@ -311,6 +312,7 @@ def _straight_check(
         if has_coin
         else straight_prices(report, symbol, model, lines),
         bankruptcy=straight_bankruptcy(report, symbol, market, model, legs),
+        recovers=report.is_liquidatable,
         shown=_shown(report, symbol, model),
         naive=None if has_coin else _naive_price(report, symbol, legs),
     )

@@ -14,7 +14,7 @@ import click
 from keelmark.accounts.check import AccountCheck
 from keelmark.accounts.figures import brief, figure, percent
 from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
-from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.position import PRICE_HEADING, RECOVERY_HEADING, PositionCheck
 from keelmark.accounts.unit_check import UnitCheck
 from keelmark.accounts.volatilities import sigmas_text
 from keelmark.cli.check_head import account_lines, adverse_lines, coin_lines, footnote, head_lines
@@ -180,7 +180,7 @@ def _columns(
     asset = Column("in", lambda p: p.held.settle, right=False)
     is_mixed = any(p.held.settle != unit.currency for p in unit.positions)
     sigma = Column("sigma", lambda p: sigmas_text(p.sigmas), levelled=True)
-    bars = Column("", lambda p: _bar(p, unit, levels, bar), right=False, levelled=True)
+    bars = Column("", lambda p: _bar(p, levels, bar), right=False, levelled=True)
     return [
         Column("instrument", _name, right=False),
         Column("side", lambda p: "long" if p.held.position.size > 0 else "short", right=False),
@@ -188,10 +188,13 @@ def _columns(
         Column("notional", lambda p: _notional_cell(p, money)),
         Column("uPnL", lambda p: money(p.held.unrealized_pnl, signed=True)),
         Column("maint.", lambda p: _maintenance_cell(p, money)),
-        Column("liq. price", lambda p: _price_cell(p, unit, reasons)),
-        Column("distance", _distance_cell, levelled=True),
+        Column(
+            RECOVERY_HEADING if unit.is_liquidatable else PRICE_HEADING,
+            lambda p: _price_cell(p, unit, reasons),
+        ),
+        *([] if unit.is_liquidatable else [Column("distance", _distance_cell, levelled=True)]),
         *([sigma] if any(p.sigmas is not None for p in unit.positions) else []),
-        *([bars] if bar else []),
+        *([bars] if bar and not unit.is_liquidatable else []),
     ]
 
 
@@ -255,15 +258,11 @@ def _distance_cell(position: PositionCheck) -> str:
     return "" if distance is None else percent(distance, signed=True)
 
 
-def _bar(position: PositionCheck, unit: UnitCheck, levels: Levels, length: int) -> str:
-    """Return the distance as a bar: full where green begins, another shape beyond red.
-
-    Empty where the unit is liquidatable: its prices are those at which it no longer is.
-    """
+def _bar(position: PositionCheck, levels: Levels, length: int) -> str:
+    """Return the distance as a bar: full where green begins, another shape beyond red."""
     distance = position.distance
     if distance is None or not levels.amber:
         return ""
-    distance = ZERO if unit.is_liquidatable else distance
     filled = min(length, int(abs(distance) / levels.amber * length))
     red = int(levels.red_share * length)
     return "#" * min(filled, red) + "=" * max(0, filled - red) + "-" * (length - filled)

@@ -10,7 +10,6 @@ from keelmark.accounts.check import Verdict
 from keelmark.accounts.figures import compact, figure, percent
 from keelmark.accounts.levels import Level
 from keelmark.cli.painting import GAP, INDENT, painted, say, wrapped
-from keelmark.core.liquidation_price import LiquidationPrices
 from keelmark.risk.comparison import Alternative, Comparison
 from keelmark.risk.symbols import DOLLARS
 
@@ -192,7 +191,7 @@ def _prices(found: Comparison) -> Iterator[str]:
     known = [a for a in found.alternatives if a.check is not None and a.reason is None]
     legs = list(known[0].prices) if known else []
     rows = [("liquidation price of", *legs)]
-    rows += [(a.name, *(_price(price) for price in a.prices.values())) for a in known]
+    rows += [(a.name, *_leg_prices(a)) for a in known]
     if not legs or any(len(row) != len(rows[0]) for row in rows):
         return
     width = max(len(row[0]) for row in rows) + len(INDENT)
@@ -215,8 +214,9 @@ def _right(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{INDENT}{GAP.join(cells)}".rstrip()
 
 
-def _price(price: LiquidationPrices) -> str:
-    return price.status.value if price.value is None else compact(price.value)
+def _leg_prices(alternative: Alternative) -> Iterator[str]:
+    positions = () if alternative.check is None else alternative.check.positions
+    return (position.price_text(compact) for position in positions)
 
 
 def _notes(found: Sequence[Comparison]) -> Iterator[str]:

@@ -285,8 +285,7 @@ def _price(position: PositionCheck | None) -> str:
     """Return a liquidation price, or the word for its state."""
     if position is None:
         return "not held"
-    price = position.liquidation
-    return price.status.value if price.value is None else figure(price.value)
+    return position.price_text(figure)
 
 
 def _distance(position: PositionCheck | None) -> str:

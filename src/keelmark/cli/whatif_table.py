@@ -178,8 +178,7 @@ def _price(position: PositionCheck | None, digits: int) -> str:
     """Return the liquidation price, or the word for its state."""
     if position is None:
         return "not held"
-    price = position.liquidation
-    return price.status.value if price.value is None else compact(price.value, digits=digits)
+    return position.price_text(lambda price: compact(price, digits=digits))
 
 
 def _distance(position: PositionCheck | None) -> str:

@@ -37,6 +37,7 @@ from keelmark.core.working import (
 )
 
 FRACTION = "fraction"
+_RECOVERS = "liquidatable now: beyond this price it is healthy again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,8 +379,9 @@ def _distance(scene: _Scene, symbol: str) -> Working | None:
     if work is None:
         return None
     word, now = work.inputs[0]  # the mark, or of an option its underlying
+    value = None if scene.report.is_liquidatable else distance_of(work.value, now)
     return replace(
-        _total(scene, f"distance:{symbol}", distance_of(work.value, now), ""),
+        _total(scene, f"distance:{symbol}", value, ""),
         unit=FRACTION,
         formula=f"liquidation_price / {word} - 1",
         inputs=((word, now),),
@@ -503,13 +505,14 @@ def _price(scene: _Scene, name: str, found: LiquidationPrices, formula: str) -> 
         mark = scene.market.premium(symbol) if is_option else scene.market.mark(symbol)
     word = "mark" if found.underlying is None else "underlying"
     inputs = [(word, mark), *((f"other price {i}", p) for i, p in enumerate(found.others, 1))]
+    recovers = scene.report.is_liquidatable and name.startswith("liquidation_price")
     if found.value is not None:
-        inputs.append(("distance", found.value / mark - ONE))
+        inputs.append(("way to it" if recovers else "distance", found.value / mark - ONE))
     return replace(
         _total(scene, name, found.value, formula),
         unit="quote per base",
         inputs=tuple(inputs),
-        note=found.reason or "",
+        note=found.reason or (_RECOVERS if recovers else ""),
     )
 
 

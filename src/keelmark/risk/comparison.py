@@ -155,7 +155,10 @@ class Alternative:
             "is_ranked": self.is_ranked,
             "distance": decimal_text(self.distance),
             "at_stake": decimal_text(self.at_stake),
-            "liquidation_prices": {leg: price_document(p) for leg, p in self.prices.items()},
+            "liquidation_prices": {
+                _leg(p): price_document(p.liquidation) | {"recovers": p.recovers}
+                for p in (self.check.positions if self.check is not None else ())
+            },
             "reason": self.reason,
             "notes": list(self.notes),
         }

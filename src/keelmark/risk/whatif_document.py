@@ -55,5 +55,6 @@ def _held(position: PositionCheck | None) -> JsonTable | None:
         "instrument": position.held.position.instrument,
         "size": decimal_text(position.held.position.size),
         "liquidation_price": price_document(position.liquidation),
+        "recovers": position.recovers,
         "distance": decimal_text(position.distance),
     }
