@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, PositionRow
-from keelmark.accounts.figures import figure
+from keelmark.accounts.figures import exactly, figure
 from keelmark.core.codes import Leg
 from keelmark.core.errors import InvalidInput
 from keelmark.core.instrument import Instrument
@@ -206,11 +206,11 @@ def moved_margin(draft: Draft, path: str, amount: Decimal) -> Draft:
     if amount > max(shared, ZERO):
         msg = (
             f"{row.instrument} would take {figure(amount)} {settle} of shared collateral, "
-            f"which holds {figure(shared)}; deposit {settle} first"
+            f"which holds {exactly(shared)}; deposit {settle} first"
         )
         raise InvalidInput(msg)
     if amount < -own:
-        msg = f"{row.instrument} has {figure(own)} {settle} of its own; take out at most that"
+        msg = f"{row.instrument} has {exactly(own)} {settle} of its own; take out at most that"
         raise InvalidInput(msg)
     with exact():
         margin = own + amount
