@@ -180,6 +180,17 @@ def test_a_clamped_excess_says_so() -> None:
     assert figure("excess").note == "liquidatable when the excess is below zero"
 
 
+def test_numbers_in_notes_end() -> None:
+    positions = (replace(UNIT.positions[0], leverage=D(1_000_003)), UNIT.positions[1])
+    balances = {"USDT": D(20_000) / D(3)}
+    capped = book(profit={MarginPurpose.MAINTENANCE: ProfitTerms(cap=D(100) / D(3))})
+    sure = replace(UNIT, positions=positions, balances=balances)
+    for number in ("excess:initial", "equity"):
+        note = figure(number, capped, sure).note
+        assert any(character.isdigit() for character in note)
+        assert max(len(word.strip(";,")) for word in note.split() if word[0].isdigit()) <= 20
+
+
 def test_a_ratio_over_nothing_is_none_with_the_reason() -> None:
     lost = replace(UNIT, balances={"USDT": D(-10_000)})
     found = figure("margin_ratio", unit=lost)

@@ -5,7 +5,7 @@ Source: docs/model.md, one row per formula.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from keelmark.core.bankruptcy import bankruptcy_prices
 from keelmark.core.coin_move import (
@@ -37,6 +37,7 @@ from keelmark.core.working import (
 )
 
 FRACTION = "fraction"
+_SHOWN = Context(prec=18)  # of numbers in notes
 _RECOVERS = "liquidatable now: beyond this price it is healthy again"
 
 
@@ -138,7 +139,7 @@ def _equity(scene: _Scene, *, initial: bool = False) -> Working:
         value,
         "sum of collateral values - profit beyond the cap",
     )
-    note = f"{capped:f} of positive profit lies beyond the cap" if capped else ""
+    note = f"{_SHOWN.plus(capped):f} of positive profit lies beyond the cap" if capped else ""
     inputs = (("profit beyond the cap", capped),)
     return replace(base, parts=parts, note=note, inputs=inputs)
 
@@ -175,8 +176,8 @@ def _order_note(report: MarginReport) -> str:
     if report.equity_initial - report.initial_margin <= report.equity - end:
         return ""
     return (
-        f"the venue's own number, as it stands; a liquidation ends at {end:f}, which asks more, so "
-        "what may be opened and withdrawn is decided by that (INV-05)"
+        f"the venue's own number, as it stands; a liquidation ends at {_SHOWN.plus(end):f}, "
+        "which asks more, so what may be opened and withdrawn is decided by that (INV-05)"
     )
 
 
@@ -244,8 +245,8 @@ def _excess(scene: _Scene, purpose: MarginPurpose) -> Working:
     note = _trigger_note(scene.model.trigger) if purpose is MarginPurpose.MAINTENANCE else ""
     if value != raw:
         note = (
-            f"the venue's own numbers give {raw:f}; they break the order initial <= liquidation "
-            "end <= maintenance (INV-05), so decisions use the smaller excess"
+            f"the venue's own numbers give {_SHOWN.plus(raw):f}; they break the order "
+            "initial <= liquidation end <= maintenance (INV-05), so decisions use the smaller excess"
         )
     initial = purpose is MarginPurpose.INITIAL
     requirement = (
