@@ -245,8 +245,8 @@ def _excess(scene: _Scene, purpose: MarginPurpose) -> Working:
     note = _trigger_note(scene.model.trigger) if purpose is MarginPurpose.MAINTENANCE else ""
     if value != raw:
         note = (
-            f"the venue's own numbers give {_SHOWN.plus(raw):f}; they break the order "
-            "initial <= liquidation end <= maintenance (INV-05), so decisions use the smaller excess"
+            f"the venue's own numbers give {_SHOWN.plus(raw):f}; they break the order initial "
+            "<= liquidation end <= maintenance (INV-05), so decisions use the smaller excess"
         )
     initial = purpose is MarginPurpose.INITIAL
     requirement = (
