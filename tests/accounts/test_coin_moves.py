@@ -217,3 +217,21 @@ def test_a_book_of_both_sides_tells_how_far_its_coins_may_part() -> None:
     told = check_document(check(read_account(long)))["adverse_move"]
     assert isinstance(told, dict)
     assert (told["status"], told["size"]) == ("none", None)
+
+
+@pytest.mark.parametrize("venue", ["bybit-uta", "okx-multi", "binance-usdm-multi"])
+@pytest.mark.parametrize("coin", ["USDC", "FDUSD", "USDT"])
+def test_no_dollar_behind_a_short_moves_with_all_prices(venue: str, coin: str) -> None:
+    symbol, size = ("BTC-USDT-SWAP", "-1") if venue == "okx-multi" else ("BTCUSDT", "-1")
+    position = row(symbol, size, "60000") | {"tier": {"maintenance_rate": "0.01"}}
+    document = {
+        "venue": venue,
+        "collateral": [{"asset": coin, "balance": "40000", "weight": "1"}],
+        "prices": {"USDT": "1", coin: "1"},
+        "positions": [position],
+    }
+    (unit,) = check(read_account(json.dumps(document))).units
+    assert unit.joint_move is not None
+    assert set(unit.joint_move.direction) == {symbol}
+    assert unit.joint_move.signed is not None
+    assert unit.joint_move.signed > 0

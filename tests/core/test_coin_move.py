@@ -113,10 +113,10 @@ def test_all_prices_together_are_the_only_coin_s() -> None:
     assert apart[0].move.direction == all_together(unit, MODEL)
 
 
-def test_a_dollar_is_what_the_rulebook_has_at_par_and_by_its_name_only_where_it_has_none() -> None:
+def test_a_dollar_is_what_the_rulebook_has_at_par_or_by_its_name() -> None:
     assets = {name: AssetTerms(asset=name) for name in ("USDT", "USDC", "FDUSD", "EURC")}
     unit = MarginUnit(balances={"USDT": D(-10), "USDC": D(20), "FDUSD": D(20), "EURC": D(20)})
     named = replace(MODEL, assets=assets, valuation="USD")
     assert [coin.name for coin in coins_of(unit, named)] == ["EURC"]
-    told = replace(named, par=("USDT", "EURC"))
-    assert [coin.name for coin in coins_of(unit, told)] == ["FDUSD", "USDC"]
+    assert [coin.name for coin in coins_of(unit, replace(named, par=("USDT",)))] == ["EURC"]
+    assert coins_of(unit, replace(named, par=("USDT", "EURC"))) == ()

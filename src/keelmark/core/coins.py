@@ -8,11 +8,11 @@ from keelmark.core.unit import MarginUnit
 def stands_for_the_dollar(asset: str, model: MarginModel) -> bool:
     """Whether an asset is a dollar: prices are told in it.
 
-    A rulebook that names the assets at par says so; of one that names none, the name does.
+    Those a rulebook takes at par are, and those with the dollar in their name: a rulebook that
+    has no rate for one does not say that it moves as coins do. A peg that breaks is a price of its
+    own (`keelmark whatif --price USDE=0.9`).
     """
-    if model.par:
-        return asset == model.valuation or asset in model.par
-    return "USD" in asset or asset == "DAI"
+    return asset in {model.valuation, *model.par} or "USD" in asset or asset == "DAI"
 
 
 def assets_of(unit: MarginUnit, model: MarginModel) -> frozenset[str]:
