@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from keelmark.core.bound import FactorKind, reads
 from keelmark.core.model import MarginModel
-from keelmark.core.numbers import ONE, ZERO
+from keelmark.core.numbers import ZERO
 from keelmark.core.price_path import PricePath
 from keelmark.core.unit import MarginUnit
 from keelmark.risk.rescues.moves import Move, MoveKind, TradeMove
@@ -15,7 +15,6 @@ from keelmark.risk.rescues.scene import whole_total
 from keelmark.risk.rescues.target import Aim, Path, paths_of
 
 SAMPLES = 16
-JUST_BEFORE = ONE - Decimal("1e-9")
 
 
 def doubtful_paths(unit: MarginUnit, moves: Sequence[Move], model: MarginModel) -> frozenset[str]:
@@ -87,6 +86,6 @@ def _widened(wide: PricePath, own: PricePath) -> PricePath:
 
 
 def _sizes(distance: Decimal) -> Iterator[Decimal]:
-    """Yield moves up to just before the distance."""
+    """Yield moves up to the distance."""
     for share in range(1, SAMPLES + 1):
-        yield distance * share / SAMPLES * (JUST_BEFORE if share == SAMPLES else ONE)
+        yield distance * share / SAMPLES

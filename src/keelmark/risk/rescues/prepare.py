@@ -1,5 +1,6 @@
 """From a question to a problem: the demands, and the moves that can help at all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -57,10 +58,20 @@ def prepare(question: Question) -> Prepared:
             )
         elif move.count_max != 0:
             moves.append(move)
+    return Prepared(
+        problem=problem_of(question, moves),
+        toxic=tuple(toxic),
+        unknown=tuple(unknown.values()),
+    )
+
+
+def problem_of(question: Question, moves: Sequence[Move]) -> Problem:
+    """Return the problem of a question for some moves: what they cannot change is no doubt."""
+    unit, market, model = question.unit, question.account.market, question.account.model
     wide = _widest(unit, moves)
     doubtful = doubtful_paths(unit, moves, model)
     aims = aims_of(question.target, wide, market, model, doubtful)
-    problem = Problem(
+    return Problem(
         unit=unit,
         market=market,
         model=model,
@@ -71,7 +82,6 @@ def prepare(question: Question) -> Prepared:
         opening=Opening(unit, market, model),
         doubtful=doubtful,
     )
-    return Prepared(problem=problem, toxic=tuple(toxic), unknown=tuple(unknown.values()))
 
 
 def _unknown_initial(move: Move, question: Question) -> str | None:
@@ -96,7 +106,7 @@ def _neutral_count(move: TradeMove, excess: Scene) -> int:
     return move.count_max if is_kept else 0
 
 
-def _widest(unit: MarginUnit, moves: list[Move]) -> MarginUnit:
+def _widest(unit: MarginUnit, moves: Sequence[Move]) -> MarginUnit:
     """Return the unit with a step of what comes in, so that its prices are among those that move.
 
     That is a lot of each hedge, and a quantum of each asset.

@@ -13,31 +13,25 @@ from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.core.adverse_move import adverse_move
 from keelmark.core.bound import options_of
 from keelmark.core.codes import UnitKind
-from keelmark.core.errors import InvalidInput, InvariantViolated, MissingNumber, nearest
+from keelmark.core.errors import InvalidInput, MissingNumber, nearest
 from keelmark.core.margin import margin_report
 from keelmark.core.numbers import ONE, exact
 from keelmark.core.unit import MarginUnit
-from keelmark.risk.rescues.distance import missed_aim
 from keelmark.risk.rescues.donors import without
 from keelmark.risk.rescues.moves import MoveKind
 from keelmark.risk.rescues.offers import Question, is_fee_given, with_hedges
 from keelmark.risk.rescues.opening import unstated_initial
 from keelmark.risk.rescues.options import Action, RescueOptions
 from keelmark.risk.rescues.prepare import prepare
-from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.result import Plan, Rescue, RescueStatus
 from keelmark.risk.rescues.singles import singles_of
-from keelmark.risk.rescues.solve import Solved, solve
 from keelmark.risk.rescues.standing import Standing, standing_for
-from keelmark.risk.rescues.steps import plan_of
-from keelmark.risk.rescues.target import Target, TargetKind, alive_aim
+from keelmark.risk.rescues.target import Target, TargetKind
+from keelmark.risk.rescues.verify import planned
 from keelmark.risk.rescues.ways import no_ways, ways_of
 
 DEFAULT_TARGET = Target.both(Decimal("0.5"), WARN_DISTANCE)
 """Out of the warning distance of `keelmark check`, and half of equity in use at most."""
-LAST_DIGITS = Decimal("1e-45")
-ROUNDS_MAX = 8
-"""Demands added between the ends of a path before a distance counts as out of reach."""
 
 
 def rescue(
@@ -142,10 +136,9 @@ def _answer(question: Question, standing: Standing) -> Rescue:
         )
     prepared = prepare(question)
     base = replace(base, notes=(*base.notes, *prepared.unknown))
-    problem, solved, after = _verified(prepared.problem, question)
-    plan = plan_of(problem, solved, after, account)
-    status = _status(solved, after, target)
-    ways = ways_of(question, prepared, (status, plan), lambda rest: _planned(rest, question))
+    found = planned(prepared.problem, question)
+    status, plan = found.status, found.plan
+    ways = ways_of(question, prepared, found)
     return replace(
         base,
         status=status,
@@ -153,7 +146,7 @@ def _answer(question: Question, standing: Standing) -> Rescue:
         with_money=ways.with_money,
         without_money=ways.without_money,
         with_toxic=_with_toxic(question) if status is RescueStatus.OUT_OF_REACH else None,
-        singles=singles_of(prepared, problem, question, solved.alone),
+        singles=singles_of(prepared, found, question),
         rescued=_rescued(account, question.unit, plan),
     )
 
@@ -168,76 +161,14 @@ def _without_distance(question: Question, standing: Standing) -> Rescue:
     return replace(found, notes=(note, *found.notes))
 
 
-def _status(solved: Solved, after: Standing, target: Target) -> RescueStatus:
-    if solved.reaches and not after.is_settled:
-        return RescueStatus.UNKNOWN
-    is_plan = solved.reaches and after.meets(target)
-    return RescueStatus.PLAN if is_plan else RescueStatus.OUT_OF_REACH
-
-
-def _verified(
-    problem: Problem, question: Question, rounds: int = ROUNDS_MAX
-) -> tuple[Problem, Solved, Standing]:
-    """Solve until the core agrees: where a path dips between its ends, that point is demanded too.
-
-    Raises:
-        InvariantViolated: A plan for a ratio does not reach it by the core's own report.
-    """
-    account, target = question.account, question.target
-    solved = solve(problem)
-    unit = problem.after(solved.counts)
-    after = standing_for(unit, account, target)
-    if not solved.reaches or not after.is_settled or after.meets(target):
-        return problem, solved, after
-    if after.is_liquidatable and rounds:
-        alive = alive_aim(account.market, account.model)
-        return _verified(problem.with_scene(alive), question, rounds - 1)
-    if target.far is None:
-        return _with_slack(problem, after, question)
-    if after.misses_ratio_of(target) and rounds:
-        return _verified(_slackened(problem, after), question, rounds - 1)
-    missed = missed_aim(unit, target.far, problem)
-    if missed is None or not rounds:
-        return problem, replace(solved, reaches=False), after
-    return _verified(problem.with_missed(missed, solved.bound), question, rounds - 1)
-
-
-def _with_slack(
-    problem: Problem, missed: Standing, question: Question
-) -> tuple[Problem, Solved, Standing]:
-    """Solve again with room for the digits beyond the core's sixty, in which sums may differ.
-
-    Raises:
-        InvariantViolated: The plan still does not reach its ratio by the core's own report.
-    """
-    problem = _slackened(problem, missed)
-    solved = solve(problem)
-    after = standing_for(problem.after(solved.counts), question.account, question.target)
-    if solved.reaches and not after.meets(question.target):
-        msg = f"a plan for {question.target.text} ends elsewhere: {dict(solved.counts)}"
-        raise InvariantViolated(msg)
-    return problem, solved, after
-
-
 def _with_toxic(question: Question) -> Plan | None:
     """Return the plan that reaches where closes may cost more than they free, if there is one."""
     options = question.options
     if options.toxic or not options.allows(Action.CLOSE):
         return None
     asked = replace(question, options=replace(options, toxic=True))
-    status, plan = _planned(prepare(asked).problem, asked)
-    return plan if status is RescueStatus.PLAN else None
-
-
-def _planned(problem: Problem, question: Question) -> tuple[RescueStatus, Plan]:
-    """Return how a problem ends, and its plan or what comes nearest."""
-    problem, solved, after = _verified(problem, question)
-    status = _status(solved, after, question.target)
-    return status, plan_of(problem, solved, after, question.account)
-
-
-def _slackened(problem: Problem, missed: Standing) -> Problem:
-    return problem.with_slack(LAST_DIGITS * (abs(missed.equity) + missed.maintenance))
+    found = planned(prepare(asked).problem, asked)
+    return found.plan if found.status is RescueStatus.PLAN else None
 
 
 def _rescued(account: Account, unit: MarginUnit, plan: Plan) -> Account:

@@ -1,6 +1,6 @@
 """Every action alone: its cost, or why it does not reach. The proof beside a plan."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from keelmark.accounts.figures import figure, percent
@@ -12,26 +12,38 @@ from keelmark.risk.rescues.moves import MoneyMove, Move, MoveKind, TradeMove
 from keelmark.risk.rescues.offers import Question
 from keelmark.risk.rescues.prepare import Prepared
 from keelmark.risk.rescues.problem import Problem
-from keelmark.risk.rescues.result import Single, Step
+from keelmark.risk.rescues.result import RescueStatus, Single, Step
 from keelmark.risk.rescues.standing import standing_of
 from keelmark.risk.rescues.steps import step_of
+from keelmark.risk.rescues.verify import Outcome, Planned
 
 
-def singles_of(
-    prepared: Prepared, problem: Problem, question: Question, known: Mapping[int, Alone]
-) -> tuple[Single, ...]:
+def singles_of(prepared: Prepared, found: Planned, question: Question) -> tuple[Single, ...]:
     """Return every action alone, those that reach first, cheapest first.
 
     Args:
         prepared: The moves, and those that were left out as toxic.
-        problem: The same with every demand found since.
+        found: The plan, with every demand found since, and what moves do alone as far as its
+            search has found it.
         question: Who asks for what.
-        known: What moves do alone, as far as the plan's search has found it.
     """
-    alone = [known.get(row) or fewest(problem, row, {}) for row in range(len(problem.moves))]
-    found = [_single(problem, row, one, question) for row, one in enumerate(alone)]
-    found += [_toxic(problem, move, question) for move in prepared.toxic]
-    return tuple(sorted(found, key=lambda s: (not s.reaches, s.step.cost.total)))
+    problem, known = found.outcome.problem, found.outcome.solved.alone
+    if found.singly:
+        singles = [_verified(one, question) for one in found.singly]
+    else:
+        alone = [known.get(row) or fewest(problem, row, {}) for row in range(len(problem.moves))]
+        singles = [_single(problem, row, one, question) for row, one in enumerate(alone)]
+    singles += [_toxic(problem, move, question) for move in prepared.toxic]
+    return tuple(sorted(singles, key=lambda s: (not s.reaches, s.step.cost.total)))
+
+
+def _verified(found: Outcome, question: Question) -> Single:
+    """Return a move alone that was solved with demands of its own."""
+    problem = found.problem
+    if found.status is not RescueStatus.PLAN:
+        return _single(problem, 0, replace(fewest(problem, 0, {}), count=None), question)
+    step = step_of(problem, 0, {0: found.solved.counts.get(0, 0)}, question.account)
+    return Single(step=step, reaches=True)
 
 
 def _single(problem: Problem, row: int, one: Alone, question: Question) -> Single:

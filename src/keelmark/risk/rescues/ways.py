@@ -1,6 +1,6 @@
 """The two ways out, equal in rank: with money brought in, and with positions only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keelmark.accounts.figures import percent
@@ -8,13 +8,10 @@ from keelmark.core.numbers import ZERO
 from keelmark.risk.rescues.moves import Move
 from keelmark.risk.rescues.offers import Question
 from keelmark.risk.rescues.options import Action
-from keelmark.risk.rescues.prepare import Prepared
-from keelmark.risk.rescues.problem import Problem
-from keelmark.risk.rescues.result import Plan, RescueStatus, Way
+from keelmark.risk.rescues.prepare import Prepared, problem_of
+from keelmark.risk.rescues.result import RescueStatus, Way
 from keelmark.risk.rescues.standing import Standing
-
-Planned = Callable[[Problem], tuple[RescueStatus, Plan]]
-"""Solves a problem and says how that ends."""
+from keelmark.risk.rescues.verify import Planned, planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +25,10 @@ class Ways:
 def ways_of(
     question: Question,
     prepared: Prepared,
-    found: tuple[RescueStatus, Plan],
-    planned: Planned,
+    found: Planned,
 ) -> Ways:
     """Return both ways, given the plan of everything allowed; of that without, the reason."""
-    status, plan = found
+    status, plan = found.status, found.plan
     account = question.account
     money = [move for move in prepared.problem.moves if move.kind.is_money]
     trades = [move for move in prepared.problem.moves if not move.kind.is_money]
@@ -47,16 +43,12 @@ def ways_of(
     mine = Way(account=account, plan=plan)
     if plan.money:
         other = (
-            _other(question, prepared, trades, planned)
+            _other(question, trades)
             if trades
             else Way(account=account, reason=_no_trades(question, prepared))
         )
         return Ways(with_money=mine, without_money=other)
-    other = (
-        _other(question, prepared, money, planned)
-        if money
-        else Way(account=account, reason=_no_money(question))
-    )
+    other = _other(question, money) if money else Way(account=account, reason=_no_money(question))
     return Ways(with_money=other, without_money=mine)
 
 
@@ -66,13 +58,15 @@ def no_ways(question: Question, reason: str) -> Ways:
     return Ways(with_money=none, without_money=none)
 
 
-def _other(question: Question, prepared: Prepared, moves: Sequence[Move], planned: Planned) -> Way:
+def _other(question: Question, moves: Sequence[Move]) -> Way:
     """Return the way of other moves than those of the plan of least cost."""
-    status, plan = planned(prepared.problem.with_moves(moves))
-    if status is RescueStatus.PLAN:
-        return Way(account=question.account, plan=plan)
+    found = planned(problem_of(question, moves), question)
+    if found.status is RescueStatus.PLAN:
+        return Way(account=question.account, plan=found.plan)
     what = "money alone" if moves[0].kind.is_money else "trading positions alone"
-    return Way(account=question.account, reason=_why(status, plan.after, question, what))
+    return Way(
+        account=question.account, reason=_why(found.status, found.plan.after, question, what)
+    )
 
 
 def _why(status: RescueStatus, nearest: Standing, question: Question, what: str) -> str:
