@@ -68,6 +68,43 @@ def test_the_rate_of_okx_is_its_requirement_over_the_notional() -> None:
     assert report.maintenance_margin == D("404") + D("50.5")
 
 
+TIERS = {
+    "code": "0",
+    "data": [
+        {"instFamily": "BTC-USDT", "minSz": "0", "maxSz": "500", "mmr": "0.004", "tier": "1"},
+        {"instFamily": "BTC-USDT", "minSz": "500", "maxSz": "10000", "mmr": "0.03", "tier": "2"},
+    ],
+}
+LONG = {"posSide": "long", "pos": "1000", "notionalUsd": "1010000", "upl": "10000"}
+
+
+def legs(*rows: dict[str, str]) -> list[dict[str, Any]]:
+    """Return positions and balance with a row for each leg."""
+    answers = [okx(**row) for row in rows]
+    return [{"code": "0", "data": [a["data"][0] for a, _ in answers]}, answers[0][1]]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_each_leg_of_okx_is_margined_by_the_row_of_its_own_size(step: int) -> None:
+    rows = [LONG | {"mmr": ""}, {"posSide": "short", "pos": "100", "mmr": ""}][::step]
+    document = imported(*legs(*rows), TIERS)
+    rates = {row["size"]: row["tier"]["maintenance_rate"] for row in document["positions"]}
+    assert rates == {"10": "0.03", "-1": "0.004"}
+    notes = " ".join(document["notes"])
+    assert "BTC-USDT-SWAP/long is margined by the venue's row" in notes
+    assert "BTC-USDT-SWAP/short is margined by the venue's row" in notes
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_rate_of_each_leg_of_okx_is_that_of_its_own_requirement(step: int) -> None:
+    held = {"instId": "BTC-USD-SWAP", "markPx": "100000", "upl": "0", "posSide": "short"}
+    held |= {"pos": "1000", "notionalUsd": "100000", "mmr": "0.01"}
+    rows = [held, held | {"posSide": "long", "pos": "5000", "mmr": "0.05"}][::step]
+    rows = [row | {"notionalUsd": f"{row['pos']}00"} for row in rows]
+    document = imported(*legs(*rows))
+    assert [row["tier"]["maintenance_rate"] for row in document["positions"]] == ["0.01", "0.01"]
+
+
 def test_a_requirement_of_no_round_rate_keeps_its_quotient() -> None:
     (row,) = imported(*okx(mmr="404.123456"))["positions"]
     rate = D(row["tier"]["maintenance_rate"])

@@ -70,7 +70,7 @@ def note_tier(
         row["maintenance_amount"] = plain(tier.amount)
     position.tier = row
     draft.say(
-        f"{position.instrument} is margined by ccxt's tier of its {unit.value} at every price"
+        f"{draft.name_of(position)} is margined by ccxt's tier of its {unit.value} at every price"
     )
 
 

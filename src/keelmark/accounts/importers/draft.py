@@ -5,7 +5,6 @@ figure is noted where it is found, the first one stays, and two that contradict 
 problem: the answers are then of two instants.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -204,6 +203,12 @@ class Draft:
             self.problems.add(path, text)
         return found
 
+    def name_of(self, position: PositionDraft) -> str:
+        """Return what a position is called: its instrument, or its leg where two are held."""
+        symbol = position.instrument
+        legs = sum(held.instrument == symbol for held in self.positions.values())
+        return leg_key(symbol, SIDES[position.size < 0]) if legs > 1 else symbol
+
     def balance(self, path: str, asset: str, amount: Decimal) -> None:
         """Note a balance; balances of one asset must agree."""
         known = self.collateral.setdefault(asset, amount)
@@ -288,11 +293,9 @@ class Draft:
 
     def _reported(self) -> dict[str, JsonValue]:
         """Return the venue's figures by instrument or leg, and its totals where it gives none."""
-        rows = Counter(symbol for symbol, _ in self.positions)
         by_name: dict[str, dict[str, JsonValue]] = {}
-        for (symbol, _), position in self.positions.items():
-            side = SIDES[position.size < 0]
-            name = leg_key(symbol, side) if rows[symbol] > 1 else symbol
+        for position in self.positions.values():
+            name = self.name_of(position)
             for number, figure in position.reported.items():
                 by_name.setdefault(number, {})[name] = plain(figure)
         named: dict[str, JsonValue] = {**by_name}

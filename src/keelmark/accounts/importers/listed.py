@@ -76,6 +76,6 @@ def note_row(
         row["maintenance_amount"] = plain(amount)
     position.tier = row
     draft.say(
-        f"{position.instrument} is margined by the venue's row for its present notional, at every "
-        "price; import the venue's full table to cross into others"
+        f"{draft.name_of(position)} is margined by the venue's row for its present notional, at "
+        "every price; import the venue's full table to cross into others"
     )

@@ -58,7 +58,7 @@ class Working:
         level: Account mode, `acctLv`.
         contracts: By instrument, from `public/instruments`.
         tiers: By instrument family, the rows of each answer to `public/position-tiers`.
-        counts: Contracts held, by instrument.
+        counts: Contracts held, by the key of the position in the draft: legs have their own.
         discounted: Fraction of each currency that counts, as the venue counted it.
         options: Names of positions in options.
         held: Rows of positions.
@@ -68,7 +68,7 @@ class Working:
     level: str | None = None
     contracts: dict[str, Contract] = field(default_factory=dict)
     tiers: dict[str, list[frozenset[Step]]] = field(default_factory=dict)
-    counts: dict[str, Decimal] = field(default_factory=dict)
+    counts: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     discounted: dict[str, Decimal] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
     held: list[Row] = field(default_factory=list)
@@ -166,9 +166,9 @@ def _note_tiers(draft: Draft, working: Working) -> None:
 
     Without the venue's table it is the rate of `mmr`, which leaves the fees of a liquidation out.
     """
-    for position in draft.positions.values():
+    for key, position in draft.positions.items():
         steps = _tiers_of(position.instrument, draft, working)
-        count, mark = working.counts.get(position.instrument), position.mark_price
+        count, mark = working.counts.get(key), position.mark_price
         if count is None or mark is None:
             continue
         inverse = working.contracts[position.instrument].is_inverse
@@ -296,8 +296,9 @@ def _read_position(row: Row, draft: Draft, working: Working) -> None:
     if contract is None:
         return
     size = count if contract.is_inverse else count * contract.value
-    working.counts[symbol] = count
-    found = draft.position(row.path, symbol, "" if side == "net" else side, size)
+    leg = "" if side == "net" else side
+    working.counts[symbol, leg] = count
+    found = draft.position(row.path, symbol, leg, size)
     found.note(
         entry_price=row.positive("avgPx"),
         mark_price=row.positive("markPx"),

@@ -59,8 +59,8 @@ def note_rate_beside_fee(
     rate = None if fee is None else _round_rate(asked, fee, notional)
     if rate is None:
         draft.say(
-            f"positionMM of {position.instrument} less the fee to close is no one round rate of "
-            "its value, so the venue's row cannot be told from it"
+            f"positionMM of {draft.name_of(position)} less the fee to close is no one round rate "
+            "of its value, so the venue's row cannot be told from it"
         )
         return
     _set(position, draft, rate, f"the fee to close is taken out of it; {table} has the table")
@@ -69,7 +69,7 @@ def note_rate_beside_fee(
 def _set(position: PositionDraft, draft: Draft, rate: Decimal, more: str) -> None:
     position.tier = {"maintenance_rate": plain(rate)}
     draft.say(
-        f"{position.instrument} is margined at {plain(rate * 100)} %, worked out from what the "
+        f"{draft.name_of(position)} is margined at {plain(rate * 100)} %, worked out from what the "
         f"venue asks for it now, at every price; {more}"
     )
 
