@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import keelmark as km
 from keelmark.accounts import Volatilities
@@ -46,10 +48,12 @@ def test_the_documents_own_volatilities_give_every_distance_in_sigmas() -> None:
     by_name = {row["instrument"]: float(row["distance_sigmas"]) for row in found["positions"]}
     assert by_name["BTCUSDT"] == pytest.approx(BTC / 0.03)
     assert by_name["ETHUSDT"] == pytest.approx(ETH / 0.04)
-    # as if both moved as one: the mean of the two deviations
-    assert float(found["joint_move"]["distance_sigmas"]) == pytest.approx(BOTH / 0.035)
-    assert found["distance_sigmas"] == found["nearest_move"]["distance_sigmas"]
+    # how the two move together is not known
+    assert found["joint_move"]["distance_sigmas"] is None
+    assert found["nearest_move"]["distance_sigmas"] is None
+    assert found["distance_sigmas"] is None
     assert found["volatility"]["horizon"] == "a day"
+    assert found["volatility"]["has_covariance"] is False
     assert found["volatility"]["by_coin"] == {"BTC": "0.03", "ETH": "0.04"}
 
 
@@ -60,9 +64,19 @@ def test_the_table_has_a_column_and_the_headline_says_it() -> None:
     assert head.split()[-2:] == ["distance", "sigma"]
     (row,) = [line for line in lines if line.strip().startswith("BTCUSDT")]
     assert row.rstrip(" #=-").endswith(f"%  {BTC / 0.03:>5.1f}")
-    assert f"all together -6.2 % ({BOTH / 0.035:.1f} sigma) liquidates" in done.output
-    assert "as if they moved as one" in done.output
+    assert "all together -6.2 % liquidates" in done.output
+    assert "none for all together, which takes --returns" in " ".join(done.output.split())
     assert max(map(len, lines)) <= 80
+
+
+def test_the_move_of_one_coin_says_whose_sigmas_it_is_told_in() -> None:
+    short = {**BOOK["positions"][1], "size": "-10"}
+    content = {**BOOK, "positions": [BOOK["positions"][0], short]}
+    done = invoke("--vol", "BTC=3%", "--vol", "ETH=4%", content=content)
+    found = json.loads(invoke("--json", "--vol", "BTC=3%", content=content).output)
+    assert found["nearest_move"]["sigma_of"] == "BTC"
+    sigmas = float(found["distance_sigmas"])
+    assert f"BTCUSDT alone -9.3 % ({sigmas:.1f} sigma of BTC) liquidates" in done.output
 
 
 def test_a_coin_without_a_volatility_has_no_sigma_and_is_named() -> None:
@@ -82,12 +96,17 @@ def test_returns_give_what_joint_takes_and_how_coins_move_together(tmp_path: Pat
     found = json.loads(invoke("--json", "--returns", str(path)).output)
     own = {row["instrument"]: float(row["distance_sigmas"]) for row in found["positions"]}
     assert own["BTCUSDT"] == pytest.approx(BTC / float(np.std(returns[:, 0], ddof=1)))
-    mean = float(np.std(returns.mean(axis=1), ddof=1))
-    assert float(found["joint_move"]["distance_sigmas"]) == pytest.approx(BOTH / mean)
+    moved = np.array([BOTH, BOTH])
+    length = float(np.sqrt(moved @ np.linalg.inv(np.cov(returns, rowvar=False)) @ moved))
+    assert float(found["joint_move"]["distance_sigmas"]) == pytest.approx(length)
+    assert found["nearest_move"]["sigma_of"] is None
+    assert found["volatility"]["has_covariance"] is True
     joint = CliRunner().invoke(
         main, ["joint", "-", "--returns", str(path), "--json"], input=json.dumps(BOOK)
     )
-    alone = json.loads(joint.output)["nearest"]["alone"]
+    nearest = json.loads(joint.output)["nearest"]
+    assert float(nearest["distance"]) <= length
+    alone = nearest["alone"]
     assert float(alone["BTC"]) == pytest.approx(own["BTCUSDT"], rel=1e-9)
 
 
@@ -107,7 +126,7 @@ def test_a_coin_with_its_collateral_is_told_in_sigmas() -> None:
     assert float(down["distance_sigmas"]) == pytest.approx(far / 0.03)
 
 
-def test_a_coin_without_a_contract_that_moves_with_all_has_its_sigma() -> None:
+def test_a_coin_without_a_contract_is_in_the_measure_of_the_move_of_all() -> None:
     content = {
         "venue": "bybit-uta@2025-10",
         "collateral": [{"asset": "BTC", "balance": "1"}],
@@ -121,12 +140,44 @@ def test_a_coin_without_a_contract_that_moves_with_all_has_its_sigma() -> None:
                 "tier": {"maintenance_rate": "0.01"},
             }
         ],
-        "volatilities": {"BTC": "0.03", "ETH": "0.05"},
     }
-    found = json.loads(invoke("--json", content=content).output)
-    joint = found["joint_move"]
-    assert set(joint["direction"]) == {"ETHUSDT", "BTC"}
-    assert float(joint["distance_sigmas"]) == pytest.approx(float(joint["size"]) / 0.04)
+    apart = {("BTC", "BTC"): 0.0009, ("ETH", "ETH"): 0.0025}
+    apart |= {("BTC", "ETH"): 0.0, ("ETH", "BTC"): 0.0}
+    known = Volatilities(by_coin={"BTC": 0.03, "ETH": 0.05}, covariance=apart)
+    (unit,) = km.check(km.read_account(json.dumps(content)), volatilities=known).units
+    assert unit.joint_move is not None
+    assert set(unit.joint_move.direction) == {"ETHUSDT", "BTC"}
+    assert unit.together == pytest.approx((0.03**-2 + 0.05**-2) ** -0.5)
+
+
+def test_coins_that_move_as_one_have_no_measure_of_a_move_of_all() -> None:
+    as_one = {(one, other): 0.0009 for one in ("BTC", "ETH") for other in ("BTC", "ETH")}
+    known = Volatilities(by_coin={"BTC": 0.03, "ETH": 0.03}, covariance=as_one)
+    assert known.unit_of({"BTC": 1.0, "ETH": 1.0}) is None
+    assert known.unit_of({"BTC": -2.0}) == pytest.approx(0.015)
+    assert known.unit_of({"BTC": 0.0}) is None
+
+
+@settings(max_examples=50)
+@given(
+    draws=st.lists(st.lists(st.floats(-1, 1), min_size=3, max_size=3), min_size=3, max_size=3),
+    moves=st.lists(st.floats(-1, 1).filter(lambda x: abs(x) > 1e-3), min_size=3, max_size=3),
+)
+def test_a_move_is_as_long_as_the_inverse_covariance_says(
+    draws: list[list[float]], moves: list[float]
+) -> None:
+    root = np.array(draws)
+    matrix = root @ root.T + 0.01 * np.eye(3)
+    coins = ("BTC", "ETH", "SOL")
+    known = Volatilities(
+        by_coin={coin: float(np.sqrt(matrix[i, i])) for i, coin in enumerate(coins)},
+        covariance={
+            (a, b): float(matrix[i, j]) for i, a in enumerate(coins) for j, b in enumerate(coins)
+        },
+    )
+    point = np.array(moves)
+    length = float(np.sqrt(point @ np.linalg.inv(matrix) @ point))
+    assert known.unit_of(dict(zip(coins, moves, strict=True))) == pytest.approx(1 / length)
 
 
 def test_the_python_check_and_its_page_take_volatilities() -> None:

@@ -135,7 +135,7 @@ def volatility_document(found: Volatilities | None) -> JsonTable | None:
     return {
         "source": found.source,
         "horizon": found.horizon,
-        "as_one": found.is_as_one,
+        "has_covariance": found.has_covariance,
         "by_coin": {coin: statistic_text(deviation) for coin, deviation in found.by_coin.items()},
     }
 
@@ -263,6 +263,7 @@ def nearest_document(unit: UnitCheck | None) -> JsonTable | None:
         "coin": move.coin,
         "distance": decimal_text(move.distance),
         "distance_sigmas": statistic_text(move.sigmas),
+        "sigma_of": None if move.sigmas is None else move.sigma_of,
     }
 
 

@@ -75,7 +75,9 @@ def _distance_bar(axes: Axes, row: int, position: PositionCheck, levels: Levels)
     length = min(SHOWN_MAX, float(abs(distance)))
     axes.barh(row, length, height=0.62, color=COLOURS[level])
     price = figure_text(position.liquidation.value or ZERO)
-    far = beside(percent(distance, signed=True), position.sigmas)
+    far = beside(
+        percent(distance, signed=True), position.sigmas, position.held.terms.instrument.base
+    )
     text = f" {far} to {price}  {level.value.lower()}"
     axes.text(length, row, text, va="center", color=INK, fontsize=9)
 

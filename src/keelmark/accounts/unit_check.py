@@ -57,7 +57,9 @@ class NearestMove:
         coin: Which coin moves with everything on it; `None` where no coin does.
         words: What moves.
         distance: Relative change, signed.
-        deviation: Standard deviation of what moves, fraction; `None` where it is not at hand.
+        deviation: Change that is one standard deviation, fraction; `None` where it is not at hand.
+        sigma_of: Whose deviation that is: of one coin, whatever the others do. `None` where all
+            move: then it is of their move, as `joint` measures it.
     """
 
     instrument: str | None
@@ -65,6 +67,7 @@ class NearestMove:
     coin: str | None = None
     words: str = "all together"
     deviation: float | None = None
+    sigma_of: str | None = None
 
     @property
     def sigmas(self) -> float | None:
@@ -87,7 +90,8 @@ class UnitCheck:
         coin_moves: Each coin with everything on it, down and up, where that is more than a mark.
         nearest: The nearest liquidating move, joint, of one coin or of one instrument alone;
             nothing where it is due.
-        together: Standard deviation of all its coins together; `None` where it is not at hand.
+        together: Change of all its coins alike that is one standard deviation, as `joint` measures
+            moves; `None` where it is not at hand.
         coin_deviations: Standard deviation by coin, as far as they are at hand.
         lines: What the closed forms read of it, for further moves.
     """
@@ -141,7 +145,9 @@ class UnitCheck:
             return "at these prices"
         if self.nearest is None:
             return "some move is unknown" if self.is_unsettled else "no move liquidates"
-        far = beside(percent(self.nearest.distance, signed=True), self.nearest.sigmas)
+        far = beside(
+            percent(self.nearest.distance, signed=True), self.nearest.sigmas, self.nearest.sigma_of
+        )
         return f"{self.nearest.words} {far} liquidates"
 
     def level(self, levels: Levels) -> Level:
@@ -175,12 +181,12 @@ def with_sigmas(check: UnitCheck, volatilities: Volatilities, model: MarginModel
         return name if terms is None else terms.instrument.base
 
     moving = (symbol for move in check.joint_moves for symbol in move.direction)
-    together = volatilities.together(tuple(dict.fromkeys(map(coin_of, moving))))
+    together = volatilities.unit_of(dict.fromkeys(map(coin_of, moving), 1.0))
     nearest = check.nearest
     if nearest is not None:
         coin = nearest.coin or (nearest.instrument and coin_of(nearest.instrument))
         own = volatilities.of_coin(coin) if coin else together
-        nearest = replace(nearest, deviation=own)
+        nearest = replace(nearest, deviation=own, sigma_of=coin)
     positions = (
         replace(p, deviation=volatilities.of_coin(coin_of(p.held.position.instrument)))
         for p in check.positions

@@ -159,17 +159,18 @@ def _found_moves(unit: UnitCheck) -> list[str]:
         far = beside(percent(size, signed=True), in_sigmas(size, unit.together))
         together = f"all together {far}"
     one = _only_instrument(unit, moved)
+    told = beside(percent(nearest.distance, signed=True), nearest.sigmas, nearest.sigma_of)
     if one is not None and nearest.coin is None and together.endswith(f" {moved}"):
-        return [f"{one} {moved} liquidates"]
+        return [f"{one} {told} liquidates"]
     if nearest.coin is not None:
-        whole = f"{nearest.words} {moved} liquidates"
+        whole = f"{nearest.words} {told} liquidates"
         return (
             [whole] if not unit.positions or together.endswith(f" {moved}") else [whole, together]
         )
     if nearest.instrument is None:
         return [f"{together} liquidates"]
     is_unknown = joint is not None and joint.status is PriceStatus.UNKNOWN
-    alone = f"{nearest.instrument} alone {moved} liquidates"
+    alone = f"{nearest.instrument} alone {told} liquidates"
     return [alone] if is_unknown else [alone, together]
 
 
@@ -187,7 +188,8 @@ def coin_lines(unit: UnitCheck) -> Iterator[str]:
         ]
         if all(abs(far) < abs(d) for d in own if d is not None):
             sigmas = in_sigmas(far, unit.coin_deviations.get(coin))
-            yield f"{nearest.coin.words} {beside(percent(far, signed=True), sigmas)} liquidates"
+            told = beside(percent(far, signed=True), sigmas, coin)
+            yield f"{nearest.coin.words} {told} liquidates"
 
 
 def adverse_lines(found: AccountCheck, unit: UnitCheck) -> Iterator[str]:

@@ -99,14 +99,20 @@ def _sigma_lines(found: AccountCheck, width: int) -> Iterator[str]:
     if known is None:
         return
     text = f"sigma: standard deviation of the coin over {known.horizon} ({known.source})"
-    moved = [unit for unit in found.units if len({_coin(p) for p in unit.positions}) > 1]
-    if any(unit.together is not None for unit in moved):
-        how = "as if they moved as one" if known.is_as_one else "as they moved in these returns"
-        text += f"; all together, that of the coins' mean, {how}"
+    if any(unit.together is not None and len(_moving(unit)) > 1 for unit in found.units):
+        text += "; all together, of the whole move, as `keelmark joint` counts"
     coins = dict.fromkeys(map(_coin, found.positions))
     missing = [coin for coin in coins if known.of_coin(coin) is None]
     text += f"; none given for {', '.join(missing)}" if missing else ""
+    if not known.has_covariance and any(len(_moving(unit)) > 1 for unit in found.units):
+        text += "; none for all together, which takes --returns"
     yield from wrapped(text, width)
+
+
+def _moving(unit: UnitCheck) -> frozenset[str]:
+    """Return the coins of the joint move."""
+    bases = {p.held.position.instrument: _coin(p) for p in unit.positions}
+    return frozenset(bases.get(name, name) for m in unit.joint_moves for name in m.direction)
 
 
 def _coin(position: PositionCheck) -> str:
