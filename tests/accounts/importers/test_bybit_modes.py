@@ -211,3 +211,57 @@ def test_risk_limits_in_percent_are_recognised() -> None:
 def test_risk_limits_whose_rates_fall_are_refused() -> None:
     falling = bybit([limit("10000", "0.008"), limit("20000", "0.005")])
     assert "risk limits of ETHUSDT" in refused(BYBIT_WALLET, BYBIT_POSITIONS, falling)
+
+
+def totals(**figures: str) -> dict[str, Any]:
+    """Return a wallet of 100,000 USDT with the venue's totals."""
+    coin = {"coin": "USDT", "walletBalance": "100000", "equity": "100000", "usdValue": "100000"}
+    return bybit([{"accountType": "UNIFIED", "coin": [coin], **figures}])
+
+
+HALF = {**ROW, "symbol": "BTCUSDT", "side": "Buy", "positionIdx": 0, "size": "0.5"}
+HALF |= {"avgPrice": "99000", "markPrice": "99000", "unrealisedPnl": "0", "positionMM": ""}
+
+
+def test_a_cursor_and_a_wallet_that_holds_more_make_positions_unknown() -> None:
+    wallet = totals(totalMaintenanceMargin="30000")
+    document = imported(wallet, bybit([HALF], nextPageCursor=CURSOR, category="linear"))
+    why = unknown(document)["positions"]
+    assert "the wallet holds maintenance of 30000 USD" in why
+    assert "answer has a nextPageCursor: call again with it as `cursor`" in why
+    assert "taken for the last page" not in " ".join(document["notes"])
+
+
+def test_a_wallet_that_holds_more_than_all_rows_need_makes_positions_unknown() -> None:
+    row = {**HALF, "positionMM": "275"}
+    held = bybit([row], nextPageCursor="", category="linear")
+    why = unknown(imported(totals(totalMaintenanceMargin="30000"), held))["positions"]
+    assert "need at most 275.00: positions are missing" in why
+    assert "other categories and settle coins" in why
+
+
+@pytest.mark.parametrize("told", ["", "275", "400"])
+def test_a_wallet_that_holds_about_as_much_leaves_positions_known(told: str) -> None:
+    held = bybit([HALF], nextPageCursor=CURSOR, category="linear")
+    document = imported(totals(totalMaintenanceMargin=told), held)
+    assert unknown(document).keys() == {"orders"}
+    assert "taken for the last page" in " ".join(document["notes"])
+
+
+def test_scenarios_of_a_portfolio_tell_nothing_of_missing_positions() -> None:
+    answers = [totals(totalMaintenanceMargin="30000"), bybit([HALF]), info("PORTFOLIO_MARGIN")]
+    assert "positions" not in unknown(imported(*answers))
+
+
+def test_a_row_of_no_known_table_may_need_all_it_is_worth() -> None:
+    row = {**HALF, "symbol": "NEWUSDT"}
+    held = bybit([row], nextPageCursor=CURSOR, category="linear")
+    assert "positions" not in unknown(imported(totals(totalMaintenanceMargin="49000"), held))
+    assert "positions" in unknown(imported(totals(totalMaintenanceMargin="99000"), held))
+
+
+def test_a_debt_may_need_all_that_is_owed() -> None:
+    answer = totals(totalMaintenanceMargin="30000")
+    answer["result"]["list"][0]["coin"][0]["spotBorrow"] = "40000"
+    held = bybit([HALF], nextPageCursor="", category="linear")
+    assert "positions" not in unknown(imported(answer, held))

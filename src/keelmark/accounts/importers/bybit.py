@@ -6,7 +6,8 @@ Equity of a coin is `walletBalance - spotBorrow + unrealisedPnl` (and option val
 what backs the rest is what they leave. Sizes are unsigned beside a side, in USD of inverse
 contracts. Whether margin is isolated is a mode of the account: `tradeMode` of a position says it
 of accounts that are not unified and is 0 in all others. A cursor comes with short pages too
-(recorded: two positions and "MAPOUSDT%2C1720526896198%2C1"), so a full page alone is not the last.
+(recorded: two positions and "MAPOUSDT%2C1720526896198%2C1"), so a full page alone is not the last;
+where `totalMaintenanceMargin` is far above what the rows and debts can need, rows are missing.
 """
 
 from calendar import FRIDAY, Calendar
@@ -21,6 +22,7 @@ from keelmark.accounts.importers.listed import is_listed_option, listed_terms, n
 from keelmark.accounts.importers.own_rows import note_rate_beside_fee
 from keelmark.accounts.importers.payload import Payload, Row
 from keelmark.accounts.importers.steps import CENT, SATOSHI, Step, Steps
+from keelmark.accounts.importers.totals import in_dollars, is_far_beyond, most_asked
 from keelmark.core.numbers import exact
 
 VENUE = "bybit-uta"
@@ -85,6 +87,11 @@ class Coin:
     equity: Decimal | None
     counts: bool
 
+    @property
+    def debt(self) -> Decimal:
+        """The most that is owed, of spot trading and of what is below zero."""
+        return self.owed + self.interest + max(_ZERO, -self.wallet, -(self.equity or _ZERO))
+
 
 @dataclass(slots=True, kw_only=True)
 class Working:
@@ -96,6 +103,7 @@ class Working:
         margins: Margin of each position, by instrument and side.
         limits: Risk limits by instrument.
         coins: The wallet by coin.
+        short_pages: Rows of each list of positions that is no full page and has a cursor.
     """
 
     mode: str | None = None
@@ -103,6 +111,7 @@ class Working:
     margins: dict[tuple[str, str], Decimal | None] = field(default_factory=dict)
     limits: dict[str, list[RiskLimit]] = field(default_factory=dict)
     coins: dict[str, Coin] = field(default_factory=dict)
+    short_pages: dict[str, int] = field(default_factory=dict)
 
 
 def read_info(payload: Payload, draft: Draft) -> None:
@@ -197,8 +206,48 @@ def finish(draft: Draft) -> None:
             position.spec = _inverse_spec(key[0])
         _note_limit(position, draft, working)
     with exact():
+        _check_requirement(draft, working)
         _check_equity(draft, working)
         _take_isolated_out(draft, working)
+
+
+def _check_requirement(draft: Draft, working: Working) -> None:
+    """Unlearn positions where the wallet holds maintenance for more than is listed.
+
+    A debt needs less than it is worth. Scenarios of a portfolio are not bounded by its positions.
+    """
+    told = draft.reported.get("maintenance_margin")
+    is_partial = Unlearnt.POSITIONS not in draft.learnt or Unlearnt.POSITIONS in draft.lost
+    is_bounded = told is not None and not is_partial and working.mode != _PORTFOLIO
+    known = _most_asked(draft, working) if is_bounded else None
+    if told is None or known is None or not is_far_beyond(told, known):
+        for title, rows in working.short_pages.items():
+            _say_short(title, rows, draft)
+        return
+    pages = [f"{title} has a nextPageCursor" for title in working.short_pages]
+    advice = (
+        f"{' and '.join(pages)}: call again with it as `cursor` until a page is empty, and put all "
+        "rows into one list"
+        if pages
+        else "add the answers to position/list of the other categories and settle coins"
+    )
+    draft.unlearn(
+        Unlearnt.POSITIONS,
+        f"the wallet holds maintenance of {plain(told)} USD, positions and debts in these answers "
+        f"need at most {known:.2f}: positions are missing; {advice}",
+    )
+
+
+def _most_asked(draft: Draft, working: Working) -> Decimal | None:
+    """Return the most that what is listed needs as maintenance, in dollars."""
+    amounts = {name: coin.debt for name, coin in working.coins.items()}
+    for position in draft.positions.values():
+        asked = most_asked(position, draft, VENUE)
+        if asked is None:
+            return None
+        name = _settle(position, draft, working)
+        amounts[name] = amounts.get(name, _ZERO) + asked
+    return in_dollars(amounts, draft)
 
 
 def _check_equity(draft: Draft, working: Working) -> None:
@@ -299,7 +348,7 @@ def read_wallet(payload: Payload, draft: Draft) -> None:
 def read_positions(payload: Payload, draft: Draft) -> None:
     """Note `GET /v5/position/list`, of any category."""
     category = _category(payload)
-    for row in _list(payload, draft):
+    for row in _list(payload, draft, waits=True):
         size = row.maybe_number("size", required=True)
         symbol = row.text("symbol", required=True)
         side = row.text("side")
@@ -413,13 +462,20 @@ def _read_figures(row: Row, found: PositionDraft) -> None:
         found.report(number, row.some(key))
 
 
-def _list(payload: Payload, draft: Draft, *, full: tuple[int, ...] = _FULL_PAGES) -> list[Row]:
+def _list(
+    payload: Payload,
+    draft: Draft,
+    *,
+    full: tuple[int, ...] = _FULL_PAGES,
+    waits: bool = False,
+) -> list[Row]:
     """Return the rows of an answer, and note when it was given.
 
     Args:
         payload: The answer.
         draft: What takes the notes.
         full: Rows of a page that a cursor beside it calls not the last.
+        waits: Whether what is said of a short page with a cursor waits for the other answers.
     """
     content = payload.content if isinstance(payload.content, Mapping) else {}
     root = Row(content, payload.title, draft.problems)
@@ -437,12 +493,18 @@ def _list(payload: Payload, draft: Draft, *, full: tuple[int, ...] = _FULL_PAGES
             f"{len(rows)} rows are a full page, so there may be more: call again with this as "
             "`cursor` until a page is empty or short, and put all rows into one list",
         )
+    elif waits:
+        draft.working(Working).short_pages[payload.title] = len(rows)
     else:
-        draft.say(
-            f"{payload.title} has a nextPageCursor beside a list of {len(rows)}, taken for the "
-            "last page: a call with a `limit` of that many must be asked again with `cursor`"
-        )
+        _say_short(payload.title, len(rows), draft)
     return rows
+
+
+def _say_short(title: str, rows: int, draft: Draft) -> None:
+    draft.say(
+        f"{title} has a nextPageCursor beside a list of {rows}, taken for the last page: a call "
+        "with a `limit` of that many must be asked again with `cursor`"
+    )
 
 
 def _is_info(content: object) -> bool:

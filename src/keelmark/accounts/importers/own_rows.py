@@ -55,7 +55,7 @@ def note_rate_beside_fee(
     known = has_table(terms, position.size, notional)
     if terms is None or known or position.tier or not asked or not notional:
         return
-    fee = _fee(position, terms, notional)
+    fee = fee_to_close(position, terms, notional)
     rate = None if fee is None else _round_rate(asked, fee, notional)
     if rate is None:
         draft.say(
@@ -86,7 +86,9 @@ def _round_rate(asked: Decimal, fee: Decimal, notional: Decimal) -> Decimal | No
     return None
 
 
-def _fee(position: PositionDraft, terms: InstrumentTerms, notional: Decimal) -> Decimal | None:
+def fee_to_close(
+    position: PositionDraft, terms: InstrumentTerms, notional: Decimal
+) -> Decimal | None:
     """Return the fee to close that the rulebook has inside maintenance."""
     entry, leverage = position.entry_price, position.figures.get("leverage")
     if terms.close_fee is None:
