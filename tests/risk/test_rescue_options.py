@@ -13,12 +13,14 @@ from keelmark.accounts.account import build_account
 from keelmark.accounts.document import read_document
 from keelmark.core.margin import margin_report
 from keelmark.risk.rescues import Action, RescueOptions, RescueStatus, Target, rescue
+from keelmark.risk.rescues.document import rescue_document
 from keelmark.risk.rescues.moves import MoveKind
 from keelmark.risk.what_if import whatif
 
 CLOSES = RescueOptions(actions=frozenset({Action.CLOSE}))
 CALL, PUT = "BTC-26DEC26-100000-C", "BTC-26DEC26-80000-P"
 MARKS = (Decimal("0.06"), Decimal("0.02"))
+FAR_CALL = "BTC-26DEC26-130000-C"
 LAST_DIGITS = Decimal("1e-20")
 
 
@@ -141,3 +143,43 @@ def test_a_long_option_may_be_sold_where_only_its_fall_is_the_danger() -> None:
     account = book("deribit-sm", {"BTC": "0.3"}, rows)
     found = rescue(account, Target.distance(Decimal("0.9")), options=CLOSES)
     assert CALL in {single.step.name for single in found.singles}
+
+
+def beside_a_perpetual(size: str = "200000", cash: str = "3") -> Account:
+    rows = {FAR_CALL: ("-10", "0.02"), "BTC-PERPETUAL": (size, "100000")}
+    return book("deribit-sm", {"BTC": cash}, rows)
+
+
+def test_where_fees_of_options_are_unknown_a_plan_without_them_is_preferred() -> None:
+    """Counted as free, their closes looked cheaper than those of the perpetual that reach alone."""
+    account = beside_a_perpetual()
+    now = check(account).units[0].distance
+    assert now is not None
+    found = rescue(account, Target.distance(now + Decimal("0.04")), options=CLOSES)
+    plan = found.without_money.plan
+    assert plan is not None
+    assert [step.name for step in plan.steps] == ["BTC-PERPETUAL"]
+    assert plan.is_fee_known
+    assert plan.spared == (FAR_CALL,)
+    assert {single.step.name for single in found.singles} == {FAR_CALL, "BTC-PERPETUAL"}
+    assert found.cheapest_single is not None
+    assert found.cheapest_single.step.name == "BTC-PERPETUAL"
+    assert any("only where nothing else reaches" in note for note in found.notes)
+
+
+def test_options_are_closed_where_nothing_else_reaches_and_no_cost_is_claimed() -> None:
+    account = beside_a_perpetual("10000", "2")
+    report = margin_report(account.units[0], account.market, account.model)
+    target = Target.ratio(report.maintenance_margin / report.equity / 3)
+    found = rescue(account, target, options=CLOSES)
+    assert found.status is RescueStatus.PLAN
+    assert found.plan is not None
+    assert FAR_CALL in {step.name for step in found.plan.steps}
+    assert (found.plan.bound, found.plan.spared) == (None, ())
+    document = rescue_document(found)
+    assert document["plan"]["fee"] is None  # type: ignore[index, call-overload]
+    assert document["plan"]["cost"] is None  # type: ignore[index, call-overload]
+    named = rescue(account, target, options=replace(CLOSES, fees={FAR_CALL: Decimal("0.003")}))
+    assert named.plan is not None
+    assert named.plan.is_fee_known
+    assert not any("only where nothing else reaches" in note for note in named.notes)

@@ -176,6 +176,8 @@ def _way_lines(name: str, way: Way, currency: str, width: int) -> Iterator[str]:
     )
     yield from wrapped(f"{name}: {_way_sentence(plan, currency)}{health}", width)
     yield from _step_lines(plan, currency, width)
+    if not plan.is_fee_known:
+        yield from wrapped("not proven the cheapest: the fees of options are unknown", width, 2)
     if plan.bound is not None:
         yield from wrapped(_proof(plan, currency), width, 2)
 
@@ -190,7 +192,7 @@ def _step_row(step: Step) -> Row:
     return (
         *step_words(step),
         figure(step.notional),
-        figure(step.cost.total),
+        figure(step.cost.total) if step.is_fee_known else "unknown",
         "no equity" if used is None else percent(used),
     )
 
@@ -223,8 +225,9 @@ def _proof(plan: Plan, currency: str) -> str:
     gap = plan.gap or ZERO
     if not plan.cost.total:
         return "proof: no fee and no slippage"
+    these = "these actions" if not plan.spared else "these actions, options left alone,"
     close = "this plan is the cheapest" if not gap else f"this plan is within {figure(gap)} of it"
-    return f"proof: no plan of these actions costs less than {figure(bound)} {currency}; {close}"
+    return f"proof: no plan of {these} costs less than {figure(bound)} {currency}; {close}"
 
 
 def _single_lines(singles: Sequence[Single], width: int) -> Iterator[str]:
@@ -250,7 +253,9 @@ def _single_row(single: Single) -> Row:
         return f"{what.replace(', all', '')} {single.step.name}", single.reason or ""
     return (
         f"{what.replace(', all', '')} {amount}",
-        f"reaches, costs {figure(single.step.cost.total)}",
+        "reaches, fee unknown"
+        if not single.step.is_fee_known
+        else f"reaches, costs {figure(single.step.cost.total)}",
     )
 
 

@@ -80,11 +80,12 @@ def plan_document(plan: Plan) -> JsonTable:
         "fee": decimal_text(plan.cost.fee) if plan.is_fee_known else None,
         "slippage": decimal_text(plan.cost.slippage),
         "capital": decimal_text(plan.cost.capital),
-        "cost": decimal_text(plan.cost.total),
+        "cost": decimal_text(plan.cost.total) if plan.is_fee_known else None,
         "money": decimal_text(plan.money),
         "own_money": decimal_text(plan.own_money),
         "adds": {asset: decimal_text(amount) for asset, amount in plan.adds.items()},
         "lower_bound": decimal_text(plan.bound),
+        "spared": list(plan.spared),
         "gap": decimal_text(plan.gap),
     }
 
@@ -101,7 +102,7 @@ def step_document(step: Step) -> JsonTable:
         "fee": decimal_text(step.cost.fee) if step.is_fee_known else None,
         "slippage": decimal_text(step.cost.slippage),
         "capital": decimal_text(step.cost.capital),
-        "cost": decimal_text(step.cost.total),
+        "cost": decimal_text(step.cost.total) if step.is_fee_known else None,
         "after": standing_document(step.after),
     }
 

@@ -77,6 +77,10 @@ class Move(Protocol):
     def is_free(self) -> bool:
         """Whether it costs nothing, however much is moved."""
 
+    @property
+    def is_fee_known(self) -> bool:
+        """Whether its cost holds its fee."""
+
     def amount(self, count: Steps) -> Decimal:
         """Return what so many steps move: amount of the asset, or signed size traded."""
 
@@ -109,6 +113,11 @@ class MoneyMove:
     def is_free(self) -> bool:
         """Whether it costs nothing, however much is moved."""
         return self.rate == ZERO
+
+    @property
+    def is_fee_known(self) -> bool:
+        """Money moves without a fee."""
+        return True
 
     def amount(self, count: Steps) -> Decimal:
         """Return the amount of the asset."""

@@ -233,8 +233,9 @@ def _option_notes(question: Question) -> Iterator[str]:
         return
     if not all(is_fee_given(options, symbol) for symbol in closed):
         yield (
-            "no fee is counted for options: the rulebook has none; give one on their premium with "
-            "--fee SYMBOL=SHARE"
+            "the rulebook has no fees of options: options are closed only where nothing else "
+            "reaches, and no plan that closes them is proven the cheapest; give a fee on their "
+            "premium with --fee SYMBOL=SHARE"
         )
     if model.group is not None:
         yield (

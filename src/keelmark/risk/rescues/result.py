@@ -75,9 +75,11 @@ class Plan:
         steps: What to do, money first, hedges last.
         cost: What it costs, valuation currency.
         money: What has to be brought in, valuation currency.
-        bound: No plan of the allowed moves costs less; `None` where nothing is proven.
+        bound: No plan of the allowed moves costs less, closes of what is `spared` left out; `None`
+            where nothing is proven.
         unit: The unit afterwards.
         after: How it then stands.
+        spared: Options that are left alone because the fee of closing them is unknown.
     """
 
     steps: tuple[Step, ...]
@@ -86,6 +88,7 @@ class Plan:
     bound: Decimal | None
     unit: MarginUnit
     after: Standing
+    spared: tuple[str, ...] = ()
 
     @property
     def is_fee_known(self) -> bool:
@@ -174,7 +177,7 @@ class Rescue:
         without_money: The plan of positions only, equal in rank, or why there is none.
         with_toxic: The plan that reaches with closes that lower the excess, where `plan` does not
             and they are not allowed.
-        singles: Every action alone, those that reach first, cheapest first.
+        singles: Every action alone, those that reach first, cheapest first, unknown fees last.
         rescued: The account after the plan.
         notes: What was assumed or left out.
     """
@@ -268,10 +271,10 @@ def _cells(step: Step) -> tuple[Cell, ...]:
         step.source,
         step.amount,
         step.notional,
-        cost.fee,
+        cost.fee if step.is_fee_known else None,
         cost.slippage,
         cost.capital,
-        cost.total,
+        cost.total if step.is_fee_known else None,
         step.after.excess,
         step.after.ratio,
         step.after.health,

@@ -10,12 +10,12 @@ from keelmark.core.numbers import ZERO
 from keelmark.risk.rescues.alone import Alone, fewest
 from keelmark.risk.rescues.moves import MoneyMove, Move, MoveKind, TradeMove
 from keelmark.risk.rescues.offers import Question
-from keelmark.risk.rescues.prepare import Prepared
+from keelmark.risk.rescues.prepare import Prepared, problem_of
 from keelmark.risk.rescues.problem import Problem
 from keelmark.risk.rescues.result import RescueStatus, Single, Step
 from keelmark.risk.rescues.standing import standing_of
 from keelmark.risk.rescues.steps import step_of
-from keelmark.risk.rescues.verify import Outcome, Planned
+from keelmark.risk.rescues.verify import Outcome, Planned, verified
 
 
 def singles_of(prepared: Prepared, found: Planned, question: Question) -> tuple[Single, ...]:
@@ -33,8 +33,17 @@ def singles_of(prepared: Prepared, found: Planned, question: Question) -> tuple[
     else:
         alone = [known.get(row) or fewest(problem, row, {}) for row in range(len(problem.moves))]
         singles = [_single(problem, row, one, question) for row, one in enumerate(alone)]
+    weighed = {move.name for move in problem.moves}
+    rest = [move for move in prepared.problem.moves if move.name not in weighed]
+    singles += [
+        _verified(verified(problem_of(question, [move]), question), question) for move in rest
+    ]
     singles += [_toxic(problem, move, question) for move in prepared.toxic]
-    return tuple(sorted(singles, key=lambda s: (not s.reaches, s.step.cost.total)))
+    return tuple(sorted(singles, key=_rank))
+
+
+def _rank(single: Single) -> tuple[bool, bool, Decimal]:
+    return not single.reaches, not single.step.is_fee_known, single.step.cost.total
 
 
 def _verified(found: Outcome, question: Question) -> Single:

@@ -53,7 +53,7 @@ def step_of(problem: Problem, row: int, done: Mapping[int, int], account: Accoun
         is_whole=_is_whole(move, count),
         price=move.fill_price(count) if isinstance(move, TradeMove) else None,
         cost=move.cost(count),
-        is_fee_known=not isinstance(move, TradeMove) or move.is_fee_known,
+        is_fee_known=move.is_fee_known,
         buys=isinstance(move, TradeMove) and move.sign > 0,
         after=standing_of(problem.after(done), account),
     )

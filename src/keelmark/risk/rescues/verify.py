@@ -62,6 +62,20 @@ class Planned:
 def planned(problem: Problem, question: Question) -> Planned:
     """Return how a problem ends, and its plan or what comes nearest.
 
+    Closes whose fee is unknown cannot be weighed against others: without them first, then with.
+    """
+    priced = [move for move in problem.moves if move.is_fee_known]
+    if priced and len(priced) < len(problem.moves):
+        found = _planned(problem_of(question, priced), question)
+        if found.status is RescueStatus.PLAN:
+            spared = tuple(move.name for move in problem.moves if not move.is_fee_known)
+            return replace(found, plan=replace(found.plan, spared=spared))
+    return _planned(problem, question)
+
+
+def _planned(problem: Problem, question: Question) -> Planned:
+    """Return how a problem ends, and its plan or what comes nearest.
+
     A demand that one plan misses may not be one of another that closes the last contract on a coin:
     held to both, the search may find nothing, or not the cheapest. Each move alone is then solved
     with demands of its own, and the cheapest of what reaches is taken.
@@ -73,7 +87,7 @@ def planned(problem: Problem, question: Question) -> Planned:
         return Planned(outcome=outcome, status=status, plan=plan)
     singly = [verified(problem_of(question, [move]), question) for move in problem.moves]
     plans = [one.plan(question) for one in singly if one.status is RescueStatus.PLAN]
-    best = min(plans, key=lambda found: found.cost.total, default=None)
+    best = min(plans, key=lambda found: (not found.is_fee_known, found.cost.total), default=None)
     if best is not None and (status is not RescueStatus.PLAN or best.cost.total < plan.cost.total):
         plan, status = replace(best, bound=_bound_of(outcome, best)), RescueStatus.PLAN
     return Planned(outcome=outcome, status=status, plan=plan, singly=singly)
