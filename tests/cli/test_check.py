@@ -423,3 +423,14 @@ def test_no_line_ends_in_spaces_where_a_position_has_no_distance() -> None:
     for width in (60, 80, 120):
         assert all(line == line.rstrip() for line in check_lines(found, "a.json", width))
         assert not any(" \x1b[0m" in line for line in check_lines(found, "a.json", width))
+
+
+def test_a_liquidatable_unit_needs_no_move_of_a_coin() -> None:
+    coin = {"asset": "BTC", "balance": "1"}
+    usdt = {"asset": "USDT", "balance": "-70000"}
+    content = one_btc("1", venue="bybit-uta@2025-10", collateral=[coin, usdt])
+    content["prices"] = {"BTC": "60000", "USDT": "1"}
+    text = "\n".join(lines(content, 80))
+    assert "LIQUIDATABLE  at these prices" in text
+    assert "with its collateral" not in text
+    assert text.count("liquidates") == 0

@@ -175,7 +175,12 @@ def _found_moves(unit: UnitCheck) -> list[str]:
 
 
 def coin_lines(unit: UnitCheck) -> Iterator[str]:
-    """Yield the coins whose own move is nearer than those of their contracts; not the headline."""
+    """Yield the coins whose own move is nearer than those of their contracts; not the headline.
+
+    None where the unit is liquidatable: no move is needed.
+    """
+    if unit.is_liquidatable:
+        return
     shown = None if unit.nearest is None else unit.nearest.coin
     for coin in dict.fromkeys(c.coin.name for c in unit.coin_moves if c.coin.symbols):
         moves = [c for c in unit.coin_moves if c.coin.name == coin and c.distance is not None]
