@@ -1,6 +1,7 @@
 """What the marks of a check mean: the star of a price, the bar of a distance, the name of a leg."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 
 from keelmark.accounts import check, read_account
 from keelmark.accounts.check_document import check_document
-from keelmark.accounts.figures import figure
+from keelmark.accounts.figures import figure, terse
 from keelmark.cli import main
 
 
@@ -119,3 +120,18 @@ def test_a_price_is_explained_by_the_name_of_a_leg() -> None:
         main, ["explain", "-", "liquidation_price", "BTCUSDT/up"], input=text
     )
     assert wrong.exit_code != 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("-2000000", "-2.00 M"),
+        ("2079.4", "+2.1 k"),
+        ("646.3", "+646"),
+        ("-46.31", "-46.31"),
+        ("0.0056612", "+0.00566"),
+        ("0", "+0.00"),
+    ],
+)
+def test_amounts_of_a_narrow_table_have_about_three_digits(value: str, text: str) -> None:
+    assert terse(Decimal(value), signed=True) == text

@@ -69,6 +69,34 @@ def test_the_table_has_a_column_and_the_headline_says_it() -> None:
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("symbols", [("BTC-USDT-SWAP",), ("BTC-USDT-SWAP", "SOL-USDT-SWAP")])
+@pytest.mark.parametrize("mode", ["net", "hedge"])
+@pytest.mark.parametrize("size", ["1", "40", "4000"])
+def test_a_table_with_sigmas_in_another_currency_fits(
+    symbols: tuple[str, ...], mode: str, size: str
+) -> None:
+    sizes = (size, f"-0.{size}") if mode == "hedge" else (size,)
+    rows = [
+        {"instrument": symbol, "size": leg, "entry_price": "61234.5", "mark_price": "60123.4"}
+        | {"tier": {"maintenance_rate": "0.01"}}
+        for symbol in symbols
+        for leg in sizes
+    ]
+    content = {
+        "venue": "okx-multi",
+        "account_mode": "hedge" if mode == "hedge" else "one_way",
+        "collateral": [{"asset": "USDT", "balance": f"{size}0000"}],
+        "prices": {"USDT": "1"},
+        "positions": rows,
+    }
+    for options in ((), ("--vol", "BTC=2%", "--vol", "SOL=5%")):
+        done = invoke(*options, content=content)
+        (head,) = [line for line in done.output.splitlines() if "instrument" in line]
+        assert {"side", "distance"} <= set(head.split())
+        assert ("sigma" in head) == bool(options)
+        assert max(map(len, done.output.splitlines())) <= 80
+
+
 def test_the_move_of_one_coin_says_whose_sigmas_it_is_told_in() -> None:
     short = {**BOOK["positions"][1], "size": "-10"}
     content = {**BOOK, "positions": [BOOK["positions"][0], short]}

@@ -6,6 +6,7 @@ _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _MILLION = Decimal(1_000_000)
 _TEN_THOUSAND = Decimal(10_000)
 _THOUSAND = Decimal(1_000)
+_HUNDRED = Decimal(100)
 _BRIEF_DIGITS = 3
 _DIGITS = 6
 _DECIMALS_MIN = 2
@@ -45,6 +46,18 @@ def brief(value: Decimal, *, signed: bool = False) -> str:
         return f"{value / _MILLION:{sign},.3f} M"
     if abs(value) >= _TEN_THOUSAND:
         return f"{value / _THOUSAND:{sign},.1f} k"
+    return figure(value, signed=signed, digits=_BRIEF_DIGITS)
+
+
+def terse(value: Decimal, *, signed: bool = False) -> str:
+    """Return about three digits as `4.92 M`, `2.1 k` or `646`, where `brief` is too wide."""
+    sign = "+" if signed else ""
+    if abs(value) >= _MILLION:
+        return f"{value / _MILLION:{sign},.2f} M"
+    if abs(value) >= _THOUSAND:
+        return f"{value / _THOUSAND:{sign},.1f} k"
+    if abs(value) >= _HUNDRED:
+        return f"{value:{sign},.0f}"
     return figure(value, signed=signed, digits=_BRIEF_DIGITS)
 
 

@@ -12,7 +12,7 @@ from shlex import quote
 import click
 
 from keelmark.accounts.check import AccountCheck
-from keelmark.accounts.figures import brief, figure, percent
+from keelmark.accounts.figures import brief, figure, percent, terse
 from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
 from keelmark.accounts.position import PRICE_HEADING, RECOVERY_HEADING, PositionCheck
 from keelmark.accounts.unit_check import UnitCheck
@@ -22,9 +22,31 @@ from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, say, wrapped
 from keelmark.cli.registry import is_available
 from keelmark.core.numbers import ZERO
 
-BARS = (10, 6, 0)
-"""Lengths of the distance bar, the longest that fits is taken; nothing where none does."""
+AMOUNTS = ("in", "notional", "uPnL", "maint.")
+"""Columns of money; the currency beside it goes with the last of them."""
 
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How full a table is: how amounts are written, how long the bar is, what is left out."""
+
+    money: Callable[..., str]
+    bar: int = 0
+    left_out: tuple[str, ...] = ()
+
+
+SHAPES = (
+    Shape(figure, bar=10),
+    Shape(figure, bar=6),
+    Shape(brief, bar=10),
+    Shape(brief, bar=6),
+    Shape(brief),
+    Shape(terse),
+    Shape(terse, left_out=("uPnL",)),
+    Shape(terse, left_out=("uPnL", "maint.")),
+    Shape(terse, left_out=AMOUNTS),
+)
+"""From the fullest: the first that fits is taken. What ends a position is never left out."""
 
 JOINER = "  -  "
 """Stands between two commands on one line."""
@@ -150,19 +172,18 @@ def _unit_lines(
     if unit.positions:
         yield ""
         yield from table_lines(unit, found.levels, width, reasons)
-        yield from (f"{INDENT}{line}" for line in (*coin_lines(unit), *adverse_lines(found, unit)))
+        for line in (*coin_lines(unit), *adverse_lines(found, unit)):
+            yield from wrapped(line, width)
     yield ""
 
 
 def table_lines(unit: UnitCheck, levels: Levels, width: int, reasons: list[str]) -> list[str]:
-    """Return the positions as the fullest table that fits: first whole figures, then bars."""
-    shapes = [*((figure, bar) for bar in BARS[:-1]), *((brief, bar) for bar in BARS)]
-    for money, bar in shapes:
-        columns = _columns(unit, levels, reasons, money, bar)
+    """Return the positions as the fullest table that fits."""
+    for shape in SHAPES:
+        columns = _columns(unit, levels, reasons, shape)
         rows = _cells(columns, unit.positions)
         widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-        is_last = (money, bar) == shapes[-1]
-        if is_last or sum(widths) + len(GAP) * (len(widths) - 1) + len(INDENT) <= width:
+        if shape is SHAPES[-1] or sum(widths) + len(GAP) * (len(widths) - 1) + len(INDENT) <= width:
             words = ["", *(_level(p, unit, levels) for p in unit.positions)]
             return [_row(row, widths, columns, word) for row, word in zip(rows, words, strict=True)]
     return []
@@ -179,29 +200,29 @@ def _columns(
     unit: UnitCheck,
     levels: Levels,
     reasons: list[str],
-    money: Callable[..., str],
-    bar: int,
+    shape: Shape,
 ) -> list[Column]:
     """Return the columns; amounts name their asset unless all are in the unit's own currency."""
     asset = Column("in", lambda p: p.held.settle, right=False)
     is_mixed = any(p.held.settle != unit.currency for p in unit.positions)
     sigma = Column("sigma", lambda p: sigmas_text(p.sigmas), levelled=True)
-    bars = Column("", lambda p: _bar(p, levels, bar), right=False, levelled=True)
-    return [
+    bars = Column("", lambda p: _bar(p, levels, shape.bar), right=False, levelled=True)
+    columns = [
         Column("instrument", _name, right=False),
         Column("side", lambda p: "long" if p.held.position.size > 0 else "short", right=False),
         *([asset] if is_mixed else []),
-        Column("notional", lambda p: _notional_cell(p, money)),
-        Column("uPnL", lambda p: money(p.held.unrealized_pnl, signed=True)),
-        Column("maint.", lambda p: _maintenance_cell(p, money)),
+        Column("notional", lambda p: _notional_cell(p, shape.money)),
+        Column("uPnL", lambda p: shape.money(p.held.unrealized_pnl, signed=True)),
+        Column("maint.", lambda p: _maintenance_cell(p, shape.money)),
         Column(
             RECOVERY_HEADING if unit.is_liquidatable else PRICE_HEADING,
             lambda p: _price_cell(p, unit, reasons),
         ),
         *([] if unit.is_liquidatable else [Column("distance", _distance_cell, levelled=True)]),
         *([sigma] if any(p.sigmas is not None for p in unit.positions) else []),
-        *([bars] if bar and not unit.is_liquidatable else []),
+        *([bars] if shape.bar and not unit.is_liquidatable else []),
     ]
+    return [column for column in columns if column.heading not in shape.left_out]
 
 
 def _cells(columns: list[Column], positions: Sequence[PositionCheck]) -> list[list[str]]:
