@@ -339,6 +339,41 @@ def test_a_residual_that_differs_is_shown_and_not_hidden() -> None:
     assert "liquidation_price:BTCUSDT: venue 26,000.00, computed 26,316.89" in text
 
 
+def test_why_figures_are_not_computed_is_said_once() -> None:
+    why = "the balance was asked for alone"
+    reported = {"equity": "1", "maintenance_margin": "2", "liquidation_price": {"BTCUSDT": "3"}}
+    unknown = [{"what": "collateral", "why": why}]
+    view = lines({**EXAMPLE, "unknown": unknown, "venue_reported": reported}, 80)
+    text = " ".join(" ".join(view).split())
+    above, _, below = text.partition("residual against")
+    residuals, _, notes = below.partition("note: ")
+    assert above.count(why) == 1
+    assert "equity: venue 1.00, computed none maintenance_margin: venue 2.00" in residuals
+    assert why not in residuals
+    assert notes.count(why) == 1
+
+
+def test_a_reason_of_one_figure_alone_names_it() -> None:
+    reported = {"liquidation_price": {"SOLUSDT": "3"}}
+    view = lines({**EXAMPLE, "venue_reported": reported}, 80)
+    assert "    liquidation_price:SOLUSDT: venue 3.00, computed none" in view
+    assert "    liquidation_price:SOLUSDT: no position in SOLUSDT" in view
+
+
+@pytest.mark.parametrize("symbols", [("AUSDT", "BUSDT", "CUSDT"), ("AUSDT",)])
+def test_contracts_without_a_table_share_one_advice(symbols: tuple[str, ...]) -> None:
+    row = {"entry_price": "1", "mark_price": "1", "size": "5", "leverage": "5"}
+    reported = {"maintenance_margin": dict.fromkeys(symbols, "1")}
+    held = [{"instrument": name, **row} for name in symbols]
+    base: dict[str, Any] = {"venue": "bybit-uta@2025-09"}
+    base["collateral"] = [{"asset": "USDT", "balance": "50"}]
+    base |= {"prices": {"USDT": "1"}, "positions": held, "venue_reported": reported}
+    text = " ".join(" ".join(lines(base, 80)).split())
+    assert text.count("no bracket table for") == 1
+    assert text.count("maintenance_rate") == 1
+    assert ("for AUSDT, BUSDT and CUSDT in" if len(symbols) > 1 else "for AUSDT in") in text
+
+
 def test_an_empty_account_says_so() -> None:
     text = lines({"venue": "generic", "collateral": [], "positions": []}, 80)
     assert text[0] == "generic@2025-10  no collateral and no positions"

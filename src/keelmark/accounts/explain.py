@@ -97,7 +97,8 @@ def _residual_working(account: Account, residual: Residual) -> Working:
     likely = residual.likely
     if likely is not None:
         inputs += [("then", likely.value), ("explains", likely.explains)]
-    note = "; ".join(filter(None, (residual.likely_reason, residual.form, residual.reason)))
+    texts = dict.fromkeys((residual.likely_reason, residual.form, residual.reason))
+    note = "; ".join(filter(None, texts))
     parts: tuple[Working, ...] = ()
     with suppress(InvalidInput):  # the venue reports a figure of what the account does not hold
         parts = (explain_account(account, residual.number),)

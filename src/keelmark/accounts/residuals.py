@@ -43,6 +43,11 @@ class Residual:
     likely: Likely | None = None
 
     @property
+    def instrument(self) -> str:
+        """The instrument the figure is of, empty of a total."""
+        return self.number.partition(":")[2].partition("/")[0]
+
+    @property
     def difference(self) -> Decimal | None:
         """Reported less computed."""
         if self.computed is None:
@@ -63,7 +68,7 @@ class Residual:
         """The venue's figure beside ours, with the difference where both exist."""
         theirs = f"venue {figure(self.reported)}"
         if self.computed is None or self.difference is None:
-            return f"{theirs}, computed {self.reason}"
+            return f"{theirs}, computed none"
         gap = figure(self.difference, signed=True, digits=SAME_DIGITS)
         return f"{theirs}, computed {figure(self.computed)}, difference {gap}"
 

@@ -16,6 +16,7 @@ from keelmark.accounts.known import (
 from keelmark.accounts.levels import Level, Levels
 from keelmark.accounts.position import PositionCheck
 from keelmark.accounts.prices import missing_prices
+from keelmark.accounts.reasons import grouped
 from keelmark.accounts.volatilities import Volatilities, beside, in_sigmas
 from keelmark.core.bankruptcy import (
     bankruptcy_prices,
@@ -208,8 +209,10 @@ def _unknown_check(unit: MarginUnit, account: Account, error: MissingNumber | No
     known, reason, worth = KnownMargin(), account.unlearnt or "", None
     ends: dict[str, LiquidationPrices] = {}
     if error is not None:
-        lacking = [missing_prices(unit, market, model), *(p.missing for p in held)]
-        reason = "; ".join(dict.fromkeys(filter(None, lacking))) or str(error)
+        lacking = [(p.margin.position.instrument, p.missing) for p in held if p.missing]
+        unpriced = missing_prices(unit, market, model)
+        parts = dict.fromkeys([unpriced, *grouped(lacking)])
+        reason = "; ".join(filter(None, parts)) or str(error)
         known = known_margin(unit, market, model)
         worth = None if options_of(unit, model) else report_without_tables(unit, market, model)
     if worth is not None:

@@ -15,6 +15,8 @@ from keelmark.accounts.check import AccountCheck
 from keelmark.accounts.figures import brief, figure, percent, terse
 from keelmark.accounts.levels import WARN_DISTANCE, Level, Levels
 from keelmark.accounts.position import PRICE_HEADING, RECOVERY_HEADING, PositionCheck
+from keelmark.accounts.reasons import grouped
+from keelmark.accounts.residuals import Residual
 from keelmark.accounts.unit_check import UnitCheck
 from keelmark.accounts.volatilities import sigmas_text
 from keelmark.cli.check_head import account_lines, adverse_lines, coin_lines, footnote, head_lines
@@ -305,9 +307,25 @@ def _residual_lines(found: AccountCheck, width: int) -> Iterator[str]:
     yield from wrapped(f"residual against the venue's own figures: {told} {score}", width)
     for residual in wrong:
         yield from wrapped(f"{residual.number}: {residual.beside}", width, 2)
-        yield from wrapped(residual.likely_reason, width, 3)
+        if residual.computed is not None:
+            yield from wrapped(residual.likely_reason, width, 3)
+    for reason in _reasons_of(found, wrong):
+        yield from wrapped(reason, width, 2)
     for form in dict.fromkeys(r.form for r in found.residuals if r.form):
         yield from wrapped(f"liquidation prices: {form}", width, 2)
+
+
+def _reasons_of(found: AccountCheck, wrong: Sequence[Residual]) -> list[str]:
+    """Return why figures are not computed, each reason once; none that stands above the tables."""
+    above = {unit.reason for unit in found.units}
+    lacking = [r for r in wrong if r.computed is None and r.reason not in above]
+    told = grouped((r.instrument, r.reason) for r in lacking if r.reason)
+    owners = {reason: [r.number for r in lacking if r.reason == reason] for reason in told}
+    return [
+        f"{owners[reason][0] if len(owners[reason]) == 1 else 'none'}: {reason}"
+        for reason in told
+        if reason not in above
+    ]
 
 
 def _naive_lines(found: AccountCheck, width: int) -> Iterator[str]:

@@ -247,7 +247,7 @@ def _unknown(symbol: str, document: RulebookDocument) -> UnknownRule:
     missing = f"no bracket table for {symbol} in {document.name}@{document.date}"
     return UnknownRule(
         why=(
-            f"{missing}; give its position the venue's own row, "
+            f"{missing}; give each position the venue's own row, "
             '"tier": {"maintenance_rate": "...", "maintenance_amount": "..."}, or '
             f"{how_to_load(document)}"
         ),

@@ -238,3 +238,12 @@ def test_a_quarterly_inverse_contract_of_bybit_delivers_on_a_last_friday(
 def test_an_inverse_contract_of_another_name_is_not_guessed() -> None:
     (row,) = imported(inverse(symbol="BTCUSDX26"))["positions"]
     assert "spec" not in row
+
+
+def test_contracts_without_a_table_are_one_note() -> None:
+    answer = bybit(positionMM="")
+    (row,) = answer["result"]["list"]
+    answer["result"]["list"] = [row, row | {"symbol": "NEWUSDT"}]
+    notes = [note for note in imported(answer)["notes"] if "no bracket table" in note]
+    (note,) = notes
+    assert note.startswith("no bracket table of LINKUSDT, NEWUSDT: requirements are unknown")

@@ -73,6 +73,7 @@ def _undated(draft: Draft) -> Iterator[str]:
 
 def _without_table(draft: Draft, given: Collection[str]) -> Iterator[str]:
     venue = draft.venue.partition("@")[0]
+    lacking: dict[str, None] = {}
     for position in draft.positions.values():
         terms = listed_terms(draft, position.instrument, draft.venue)
         mark = position.mark_price
@@ -82,8 +83,10 @@ def _without_table(draft: Draft, given: Collection[str]) -> Iterator[str]:
             notional = abs(terms.instrument.value(position.size, mark))
         if has_table(terms, position.size, notional):
             continue
-        call = _CALLS.get(venue)
-        cure = "give the position a `tier`"
-        if call is not None and call not in given:
-            cure = f"add the answer {call}, or {cure}"
-        yield f"no bracket table of {position.instrument}: its requirements are unknown; {cure}"
+        lacking[position.instrument] = None
+    call = _CALLS.get(venue)
+    cure = "give each position a `tier`"
+    if call is not None and call not in given:
+        cure = f"add the answer {call}, or {cure}"
+    if lacking:
+        yield f"no bracket table of {', '.join(lacking)}: requirements are unknown; {cure}"
