@@ -235,9 +235,24 @@ def test_a_cursor_and_a_wallet_that_holds_more_make_positions_unknown() -> None:
 def test_a_wallet_that_holds_more_than_all_rows_need_makes_positions_unknown() -> None:
     row = {**HALF, "positionMM": "275"}
     held = bybit([row], nextPageCursor="", category="linear")
-    why = unknown(imported(totals(totalMaintenanceMargin="30000"), held))["positions"]
-    assert "need at most 275.00: positions are missing" in why
+    answer = totals(totalMaintenanceMargin="30000")
+    answer["result"]["list"][0]["coin"][0]["totalPositionMM"] = "20000"
+    why = unknown(imported(answer, held))["positions"]
+    assert "holds maintenance of 20000 USD, what is in these answers needs at most 275.00" in why
     assert "other categories and settle coins" in why
+
+
+def orders(price: str) -> dict[str, Any]:
+    """Return an answer with one open order, as a payload of its kind has it."""
+    row = {"orderId": "1", "symbol": "BTCUSDT", "side": "Buy", "leavesQty": "1", "price": price}
+    return bybit([{**row, "positionIdx": 0, "reduceOnly": False}], category="linear")
+
+
+def test_open_orders_may_hold_what_positions_do_not_need() -> None:
+    answer, held = totals(totalMaintenanceMargin="30000"), bybit([HALF], category="linear")
+    assert "positions" not in unknown(imported(answer, held))  # orders are not known
+    assert "positions" not in unknown(imported(answer, held, orders("50000")))
+    assert "positions" in unknown(imported(answer, held, orders("9000")))
 
 
 @pytest.mark.parametrize("told", ["", "275", "400"])

@@ -7,7 +7,8 @@ what backs the rest is what they leave. Sizes are unsigned beside a side, in USD
 contracts. Whether margin is isolated is a mode of the account: `tradeMode` of a position says it
 of accounts that are not unified and is 0 in all others. A cursor comes with short pages too
 (recorded: two positions and "MAPOUSDT%2C1720526896198%2C1"), so a full page alone is not the last;
-where `totalMaintenanceMargin` is far above what the rows and debts can need, rows are missing.
+where the maintenance of the wallet is far above what the rows can need, rows are missing. Its total
+holds that of debts and active orders too (help center, Glossary, Unified Trading Account).
 """
 
 from calendar import FRIDAY, Calendar
@@ -103,6 +104,7 @@ class Working:
         margins: Margin of each position, by instrument and side.
         limits: Risk limits by instrument.
         coins: The wallet by coin.
+        asked: Maintenance of the positions in a coin, `None` where the wallet does not say it.
         short_pages: Rows of each list of positions that is no full page and has a cursor.
     """
 
@@ -111,6 +113,7 @@ class Working:
     margins: dict[tuple[str, str], Decimal | None] = field(default_factory=dict)
     limits: dict[str, list[RiskLimit]] = field(default_factory=dict)
     coins: dict[str, Coin] = field(default_factory=dict)
+    asked: dict[str, Decimal | None] = field(default_factory=dict)
     short_pages: dict[str, int] = field(default_factory=dict)
 
 
@@ -214,13 +217,11 @@ def finish(draft: Draft) -> None:
 def _check_requirement(draft: Draft, working: Working) -> None:
     """Unlearn positions where the wallet holds maintenance for more than is listed.
 
-    A debt needs less than it is worth. Scenarios of a portfolio are not bounded by its positions.
+    Scenarios of a portfolio are not bounded by its positions.
     """
-    told = draft.reported.get("maintenance_margin")
     is_partial = Unlearnt.POSITIONS not in draft.learnt or Unlearnt.POSITIONS in draft.lost
-    is_bounded = told is not None and not is_partial and working.mode != _PORTFOLIO
-    known = _most_asked(draft, working) if is_bounded else None
-    if told is None or known is None or not is_far_beyond(told, known):
+    told = None if is_partial or working.mode == _PORTFOLIO else _told_and_known(draft, working)
+    if told is None or not is_far_beyond(*told):
         for title, rows in working.short_pages.items():
             _say_short(title, rows, draft)
         return
@@ -233,21 +234,51 @@ def _check_requirement(draft: Draft, working: Working) -> None:
     )
     draft.unlearn(
         Unlearnt.POSITIONS,
-        f"the wallet holds maintenance of {plain(told)} USD, positions and debts in these answers "
-        f"need at most {known:.2f}: positions are missing; {advice}",
+        f"the wallet holds maintenance of {plain(told[0])} USD, what is in these answers needs at "
+        f"most {told[1]:.2f}: positions are missing; {advice}",
     )
 
 
-def _most_asked(draft: Draft, working: Working) -> Decimal | None:
-    """Return the most that what is listed needs as maintenance, in dollars."""
-    amounts = {name: coin.debt for name, coin in working.coins.items()}
+def _told_and_known(draft: Draft, working: Working) -> tuple[Decimal, Decimal] | None:
+    """Return the venue's maintenance in dollars, and the most that what is listed needs of it.
+
+    That of positions alone is told by coin. The total holds that of debts and open orders too,
+    which need less than they are worth: without the orders only a cursor makes it tell.
+    """
+    needs: dict[str, Decimal] = {}
     for position in draft.positions.values():
         asked = most_asked(position, draft, VENUE)
         if asked is None:
             return None
-        name = _settle(position, draft, working)
-        amounts[name] = amounts.get(name, _ZERO) + asked
-    return in_dollars(amounts, draft)
+        name = _settle(position.instrument, draft, working)
+        needs[name] = needs.get(name, _ZERO) + asked
+    by_coin = {name: asked for name, asked in working.asked.items() if asked is not None}
+    total = draft.reported.get("maintenance_margin")
+    if by_coin and len(by_coin) == len(working.asked):
+        total = in_dollars(by_coin, draft)
+    elif Unlearnt.ORDERS in draft.learnt or working.short_pages:
+        for name, worth in _owed_and_ordered(draft, working):
+            needs[name] = needs.get(name, _ZERO) + worth
+    else:
+        return None
+    known = in_dollars(needs, draft)
+    return None if total is None or known is None else (total, known)
+
+
+def _owed_and_ordered(draft: Draft, working: Working) -> Iterator[tuple[str, Decimal]]:
+    """Yield what is owed and what orders are worth, by coin."""
+    for name, coin in working.coins.items():
+        yield name, coin.debt
+    for order in draft.orders:
+        symbol, size, price = (str(order[key]) for key in ("instrument", "size", "price"))
+        terms = listed_terms(draft, symbol, VENUE)
+        is_inverse = symbol in working.inverse or (
+            terms is not None and terms.instrument.is_inverse
+        )
+        worth = (
+            divided(Decimal(size), Decimal(price)) if is_inverse else Decimal(size) * Decimal(price)
+        )
+        yield _settle(symbol, draft, working), worth
 
 
 def _check_equity(draft: Draft, working: Working) -> None:
@@ -255,7 +286,9 @@ def _check_equity(draft: Draft, working: Working) -> None:
     if Unlearnt.POSITIONS not in draft.learnt or Unlearnt.POSITIONS in draft.lost:
         return
     for name, coin in working.coins.items():
-        held = [p for p in draft.positions.values() if _settle(p, draft, working) == name]
+        held = [
+            p for p in draft.positions.values() if _settle(p.instrument, draft, working) == name
+        ]
         gains = [_worth(position, draft) for position in held]
         gain = sum((known for known in gains if known is not None), _ZERO)
         if coin.equity is None or None in gains:
@@ -276,7 +309,7 @@ def _take_isolated_out(draft: Draft, working: Working) -> None:
     margins: dict[str, Decimal] = {}
     for position in draft.positions.values():
         if position.margin_mode is MarginMode.ISOLATED:
-            name = _settle(position, draft, working)
+            name = _settle(position.instrument, draft, working)
             margin = position.figures.get("isolated_margin", _ZERO)
             margins[name] = margins.get(name, _ZERO) + margin
     for name, margin in margins.items():
@@ -289,9 +322,8 @@ def _take_isolated_out(draft: Draft, working: Working) -> None:
             )
 
 
-def _settle(position: PositionDraft, draft: Draft, working: Working) -> str:
+def _settle(symbol: str, draft: Draft, working: Working) -> str:
     """Return what a contract settles in, also of one the rulebook does not list."""
-    symbol = position.instrument
     terms = listed_terms(draft, symbol, VENUE)
     if terms is not None:
         return terms.instrument.settle
@@ -405,6 +437,7 @@ def _read_coin(row: Row, draft: Draft) -> None:
     asset = row.text("coin", required=True)
     if asset is None:
         return
+    draft.working(Working).asked[asset] = row.maybe_number("totalPositionMM")
     held, owed = row.amount("walletBalance"), _owed(row)
     interest = row.amount("accruedInterest")
     if not (held or owed or interest):
