@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keelmark.accounts import Account, read_account
@@ -117,6 +117,7 @@ def test_what_is_liquidatable_already_is_no_distance_away() -> None:
 
 
 @settings(max_examples=15)
+@example(btc=-1, eth=26, usdt=85_292, angles=[6.0, 5.8])
 @given(
     btc=st.integers(-9, 9).filter(bool),
     eth=st.integers(1, 100),

@@ -44,6 +44,8 @@ _CORNERS_MAX = 12
 _PROVED = 1.0 - 1e-9
 _CLOSE = 1e-9
 _ALMOST_ALL = 0.999
+"""Bounds are not asked of falls beyond this."""
+_END = 1.0 - 1e-6
 """A fall beyond this is not followed: prices end at nothing."""
 _HALVINGS = 30
 
@@ -402,15 +404,15 @@ def _nearest_on_plane(covariance: Array, slopes: Array, height: float) -> Array 
     ends: list[int] = []
     for _ in range(len(slopes)):
         rows = np.vstack([slopes, np.eye(len(slopes))[ends]])
-        targets = np.array([height, *([-_ALMOST_ALL] * len(ends))])
+        targets = np.array([height, *([-_END] * len(ends))])
         gram = rows @ covariance @ rows.T
         if np.linalg.matrix_rank(gram) < len(gram):
             return None
         found: Array = covariance @ rows.T @ np.linalg.solve(gram, targets)
-        fallen = [i for i, x in enumerate(found) if x < -_ALMOST_ALL and i not in ends]
+        fallen = [i for i, x in enumerate(found) if x < -_END and i not in ends]
         if not fallen:
             return found
-        ends += fallen
+        ends.append(min(fallen, key=lambda i: float(found[i])))  # one ended may lift the others
     return None
 
 
