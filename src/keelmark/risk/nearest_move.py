@@ -45,6 +45,8 @@ _PROVED = 1.0 - 1e-9
 _CLOSE = 1e-9
 _ALMOST_ALL = 0.999
 """Bounds are not asked of falls beyond this."""
+_LOWEST = Decimal("-0.999999999")
+"""The largest fall that leaves a price."""
 _END = 1.0 - 1e-6
 """A fall beyond this is not followed: prices end at nothing."""
 _HALVINGS = 30
@@ -186,10 +188,11 @@ class _Search:
         slopes = []
         for i in range(len(self.coins)):
             low, high = ([_decimal(x) for x in point] for _ in range(2))
-            low[i] -= _STEP
+            low[i] = max(low[i] - _STEP, _LOWEST)
             high[i] += _STEP
             with exact():
-                slopes.append(float((self.excess(high) - self.excess(low)) / (2 * _STEP)))
+                rise = self.excess(high) - self.excess(low)
+                slopes.append(float(rise / (high[i] - low[i])))
         return np.array(slopes)
 
     def length(self, point: Array) -> float:
