@@ -228,6 +228,7 @@ def test_a_cursor_and_a_wallet_that_holds_more_make_positions_unknown() -> None:
     document = imported(wallet, bybit([HALF], nextPageCursor=CURSOR, category="linear"))
     why = unknown(document)["positions"]
     assert "the wallet holds maintenance of 30000 USD" in why
+    assert "positions are missing, or open orders (order/realtime) hold it; " in why
     assert "answer has a nextPageCursor: call again with it as `cursor`" in why
     assert "taken for the last page" not in " ".join(document["notes"])
 
@@ -239,7 +240,7 @@ def test_a_wallet_that_holds_more_than_all_rows_need_makes_positions_unknown() -
     answer["result"]["list"][0]["coin"][0]["totalPositionMM"] = "20000"
     why = unknown(imported(answer, held))["positions"]
     assert "holds maintenance of 20000 USD, what is in these answers needs at most 275.00" in why
-    assert "other categories and settle coins" in why
+    assert "positions are missing; add the answers to position/list of the other categories" in why
 
 
 def orders(price: str) -> dict[str, Any]:

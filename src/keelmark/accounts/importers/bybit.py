@@ -11,13 +11,13 @@ where the maintenance of the wallet is far above what the rows can need, rows ar
 holds that of debts and active orders too (help center, Glossary, Unified Trading Account).
 """
 
-from calendar import FRIDAY, Calendar
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from keelmark.accounts.document import AccountMode, MarginMode, Unlearnt
-from keelmark.accounts.importers.draft import Draft, JsonValue, PositionDraft, divided, plain
+from keelmark.accounts.importers.bybit_contracts import inverse_spec
+from keelmark.accounts.importers.draft import Draft, PositionDraft, divided, plain
 from keelmark.accounts.importers.kind import PayloadKind, rows_have
 from keelmark.accounts.importers.listed import is_listed_option, listed_terms, note_row
 from keelmark.accounts.importers.own_rows import note_rate_beside_fee
@@ -30,7 +30,6 @@ VENUE = "bybit-uta"
 _ROWS = ("result", "list")
 _SIGNS = {"Buy": 1, "Sell": -1}
 _LEGS = {"1": "long", "2": "short"}
-_QUARTERS = {"H": 3, "M": 6, "U": 9, "Z": 12}
 _ISOLATED_TRADE_MODE = Decimal(1)
 _DIGITS_MIN = 4
 _FULL_PAGES = (20, 50, 100, 200)
@@ -115,6 +114,12 @@ class Working:
     coins: dict[str, Coin] = field(default_factory=dict)
     asked: dict[str, Decimal | None] = field(default_factory=dict)
     short_pages: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def asked_by_coin(self) -> dict[str, Decimal] | None:
+        """Maintenance of positions alone, where the wallet tells it of every coin."""
+        known = {name: asked for name, asked in self.asked.items() if asked is not None}
+        return known if known and len(known) == len(self.asked) else None
 
 
 def read_info(payload: Payload, draft: Draft) -> None:
@@ -206,7 +211,7 @@ def finish(draft: Draft) -> None:
                 text = f"{position.instrument} is isolated and has no positionBalance"
                 draft.problems.add(position.path, f"{text}; save the answer whole")
         if key[0] in working.inverse and listed_terms(draft, key[0], VENUE) is None:
-            position.spec = _inverse_spec(key[0])
+            position.spec = inverse_spec(key[0])
         _note_limit(position, draft, working)
     with exact():
         _check_requirement(draft, working)
@@ -232,10 +237,12 @@ def _check_requirement(draft: Draft, working: Working) -> None:
         if pages
         else "add the answers to position/list of the other categories and settle coins"
     )
+    is_sure = working.asked_by_coin is not None or Unlearnt.ORDERS in draft.learnt
+    orders = "" if is_sure else ", or open orders (order/realtime) hold it"
     draft.unlearn(
         Unlearnt.POSITIONS,
         f"the wallet holds maintenance of {plain(told[0])} USD, what is in these answers needs at "
-        f"most {told[1]:.2f}: positions are missing; {advice}",
+        f"most {told[1]:.2f}: positions are missing{orders}; {advice}",
     )
 
 
@@ -252,10 +259,9 @@ def _told_and_known(draft: Draft, working: Working) -> tuple[Decimal, Decimal] |
             return None
         name = _settle(position.instrument, draft, working)
         needs[name] = needs.get(name, _ZERO) + asked
-    by_coin = {name: asked for name, asked in working.asked.items() if asked is not None}
     total = draft.reported.get("maintenance_margin")
-    if by_coin and len(by_coin) == len(working.asked):
-        total = in_dollars(by_coin, draft)
+    if working.asked_by_coin is not None:
+        total = in_dollars(working.asked_by_coin, draft)
     elif Unlearnt.ORDERS in draft.learnt or working.short_pages:
         for name, worth in _owed_and_ordered(draft, working):
             needs[name] = needs.get(name, _ZERO) + worth
@@ -338,30 +344,6 @@ def _worth(position: PositionDraft, draft: Draft) -> Decimal | None:
     if is_listed_option(draft, position.instrument, VENUE):
         return None if mark is None else position.size * mark
     return position.figures.get("unrealized_pnl")
-
-
-def _inverse_spec(symbol: str) -> dict[str, JsonValue]:
-    """Return what an inverse contract of 1 USD is: `BTCUSD`, or `BTCUSDM26` with a delivery.
-
-    A letter names the month of a quarter, and delivery is on its last Friday at 08:00 UTC. Source:
-    answers of api.bybit.com/v2/public/symbols (gist MtkN1/46011c0389cdb74bcca30cfc26568529):
-    BTCUSDM21 has the alias BTCUSD0625, BTCUSDU21 BTCUSD0924.
-    """
-    base, _, term = symbol.partition("USD")
-    found: dict[str, JsonValue] = {"base": base, "settle": base, "contract_size": "1"}
-    if not term:
-        return {"kind": "inverse_perpetual", **found}
-    month, year = _QUARTERS.get(term[:1]), term[1:]
-    if month is None or len(year) != len("26") or not year.isdigit():
-        return {}  # the day of delivery is not in the name: the rulebook says what is missing
-    last = max(day for day, weekday in _days(2000 + int(year), month) if weekday == FRIDAY)
-    expiry = f"20{year}-{month:02}-{last:02}T08:00:00Z"
-    return {"kind": "inverse_future", **found, "expiry": expiry}
-
-
-def _days(year: int, month: int) -> Iterator[tuple[int, int]]:
-    """Yield the days of a month with their weekdays."""
-    return ((day, weekday) for day, weekday in Calendar().itermonthdays2(year, month) if day)
 
 
 def read_wallet(payload: Payload, draft: Draft) -> None:
