@@ -233,3 +233,25 @@ def test_what_cannot_be_meant_is_refused_with_the_fix(
     ended = ending(lambda: rescue.main([str(account), *words], standalone_mode=False))
     assert ended == (3 if "SOLUSDT" in words else 64)
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--distance", "20%"], ["--target", "40%"]])
+@pytest.mark.parametrize("balance", ["12300", "13000"])
+def test_an_account_under_water_is_told_so_and_no_room(
+    tmp_path: Path, words: list[str], balance: str
+) -> None:
+    rows = (("BTCUSDT", "1", "117000", "108200"), ("ETHUSDT", "10", "4350", "3990"))
+    document = {
+        "venue": "generic@2025-10",
+        "collateral": [{"asset": "USDT", "balance": balance}],
+        "positions": [
+            {"instrument": symbol, "size": size, "entry_price": entry, "mark_price": mark}
+            for symbol, size, entry, mark in rows
+        ],
+    }
+    path = written(tmp_path, document)
+    for allowed in ([], ["--allow", "close"]):
+        shown = " ".join(run(path, *words, *allowed).output.split())
+        assert " 0.0 %" not in shown
+        assert "liquidatable" in shown
+        assert ("equity of -174.05 USDT" in shown) is (balance == "12300")

@@ -90,6 +90,8 @@ def bar_line(when: str, standing: Standing, unit: UnitCheck) -> str:
     bar = "#" * filled + "-" * (BAR - filled)
     nearest = standing.distance if standing.distance is not None else unit.distance
     far = "" if nearest is None else f"{GAP}nearest {percent(nearest)}"
+    if standing.is_liquidatable:
+        far = f"{GAP}liquidatable" if standing.holds else ""
     equity = f"equity {compact(standing.equity)} {unit.currency}"
     line = f"{INDENT}{when:<5} [{bar}] {shown:>7}{far}{GAP}{equity}"
     return line if len(line) <= WIDTH else line.replace(f"{GAP}nearest", " nearest", 1)
@@ -109,7 +111,7 @@ def _sentence(found: Rescue, before: UnitCheck) -> str:
     if found.plan is None or found.status is RescueStatus.UNKNOWN:
         return "the distance of this unit cannot be solved: ask for --target instead"
     if found.status is RescueStatus.OUT_OF_REACH:
-        how = f"what comes nearest is below; {_left(found)}"
+        how = f"what comes nearest is below; {_left(found, before)}"
         if not found.plan.steps:
             how = "nothing that is allowed brings the target nearer"
         return f"{how}{_beyond(found, before)}"
@@ -144,11 +146,13 @@ def _beyond(found: Rescue, before: UnitCheck) -> str:
     )
 
 
-def _left(found: Rescue) -> str:
+def _left(found: Rescue, before: UnitCheck) -> str:
     """Return how far the nearest plan gets."""
     plan = found.plan
-    if plan is None or plan.after.ratio is None:
+    if plan is None:
         return "no equity is left"
+    if plan.after.is_liquidatable or plan.after.ratio is None:
+        return f"it leaves {plan.after.shortage(before.currency)}"
     if plan.after.distance is not None:
         return f"it leaves {percent(plan.after.distance)}"
     return f"it leaves {percent(plan.after.ratio)}"

@@ -14,6 +14,7 @@ from keelmark.core.unit import MarginUnit, Position
 from keelmark.risk.rescues.donors import spare_counts
 from keelmark.risk.rescues.moves import MoneyMove, Move, MoveKind, TradeMove
 from keelmark.risk.rescues.options import Action, Hedge, Impact, Money, RescueOptions
+from keelmark.risk.rescues.standing import unit_check
 from keelmark.risk.rescues.target import Target
 
 BUY, SELL = 1, -1
@@ -27,6 +28,11 @@ class Question:
     unit: MarginUnit
     target: Target
     options: RescueOptions
+
+    @property
+    def currency(self) -> str:
+        """What the totals of the unit are in."""
+        return unit_check(self.unit, self.account).currency
 
 
 def offers(question: Question) -> list[Move]:

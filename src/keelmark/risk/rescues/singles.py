@@ -76,9 +76,11 @@ def _why_not(problem: Problem, row: int, step: Step, question: Question) -> str:
         most = f"best {figure(abs(step.amount))}: " if step.amount else ""
         return f"{most}initial margin would exceed equity"
     amount = _amount_in_words(move, step)
-    if is_ratio:
+    if is_ratio or step.after.ratio is None:
         ratio = step.after.ratio
         reason = f"{amount} leaves {percent(ratio)}" if ratio else f"{amount}: no equity is left"
+    elif step.after.is_liquidatable:
+        reason = f"{amount} leaves it liquidatable"
     else:
         reason = f"{amount}: {_worst_scene(problem, row, step)} still liquidates"
     return f"{reason}; more lowers excess" if _is_held_back(move, step) else reason

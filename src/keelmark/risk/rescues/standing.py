@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from keelmark.accounts import Account, check
+from keelmark.accounts.figures import figure
 from keelmark.accounts.unit_check import UnitCheck
 from keelmark.core.margin import margin_report
 from keelmark.core.numbers import exact
@@ -46,6 +47,12 @@ class Standing:
         if target.far is None:
             return True
         return self.is_settled and (self.distance is None or self.distance >= target.far)
+
+    def shortage(self, currency: str) -> str:
+        """Return in words what a liquidatable unit is short of: it has no room to speak of."""
+        if self.ratio is None:
+            return f"equity of {figure(self.equity)} {currency}"
+        return f"it liquidatable, with an excess of {figure(self.excess)} {currency}"
 
     def misses_ratio_of(self, target: Target) -> bool:
         """Whether more of equity is in use than a target allows."""

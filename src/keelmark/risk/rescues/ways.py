@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keelmark.accounts.figures import percent
-from keelmark.core.numbers import ZERO
 from keelmark.risk.rescues.moves import Move
 from keelmark.risk.rescues.offers import Question
 from keelmark.risk.rescues.options import Action
@@ -74,10 +73,12 @@ def _why(status: RescueStatus, nearest: Standing, question: Question, what: str)
     if status is RescueStatus.UNKNOWN:
         return "the distance it leaves cannot be solved"
     target = question.target
-    if nearest.ratio is None and nearest.maintenance:
-        return f"{what} leaves no equity"
+    if nearest.ratio is None:
+        return f"{what} leaves {nearest.shortage(question.currency)}"
     if target.far is None or nearest.misses_ratio_of(target) or nearest.distance is None:
-        return f"{what} gets no lower than {percent(nearest.ratio or ZERO)} of equity in use"
+        return f"{what} gets no lower than {percent(nearest.ratio)} of equity in use"
+    if nearest.is_liquidatable:
+        return f"{what} leaves {nearest.shortage(question.currency)}"
     return f"{what} gets no further than {percent(nearest.distance)} from liquidation"
 
 
