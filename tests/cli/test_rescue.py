@@ -255,3 +255,41 @@ def test_an_account_under_water_is_told_so_and_no_room(
         assert " 0.0 %" not in shown
         assert "liquidatable" in shown
         assert ("equity of -174.05 USDT" in shown) is (balance == "12300")
+
+
+OPTIONS: dict[str, Any] = {
+    "venue": "derive-sm",
+    "historical": True,
+    "as_of": "2026-01-10T00:00:00Z",
+    "collateral": [{"asset": "USDC", "balance": "60000"}],
+    "prices": {"ETH": "2500", "USDC": "1"},
+    "positions": [
+        {
+            "instrument": symbol,
+            "size": "-50",
+            "entry_price": mark,
+            "mark_price": mark,
+            "underlying_price": "2520",
+            "implied_volatility": "0.65",
+        }
+        for symbol, mark in (("ETH-20260327-3000-C", "100"), ("ETH-20260327-2000-P", "60"))
+    ],
+}
+
+
+@pytest.mark.parametrize("times", [1, 1_000, 1_000_000])
+@pytest.mark.parametrize(
+    "words", [["--target", "20%"], ["--distance", "40%"], ["--allow", "close"]]
+)
+def test_long_names_and_large_numbers_fit_the_terminal(
+    tmp_path: Path, words: list[str], times: int
+) -> None:
+    positions = [{**row, "size": str(-50 * times)} for row in OPTIONS["positions"]]
+    collateral = [{"asset": "USDC", "balance": str(60_000 * times)}]
+    document = {**OPTIONS, "collateral": collateral, "positions": positions}
+    lines = run(written(tmp_path, document), *words).output.splitlines()
+    assert [line for line in lines if len(line) > 80 and "`keelmark" not in line] == []
+    shown = "\n".join(lines)
+    for name in ("ETH-20260327-3000-C", "ETH-20260327-2000-P"):
+        assert name in shown
+    assert len({line.index("]") for line in lines if " [" in line and "]" in line}) == 1

@@ -17,7 +17,8 @@ from keelmark.risk.rescues.moves import Cost, MoveKind
 from keelmark.risk.rescues.result import Plan, Rescue, RescueStatus, Single, Step, Way
 from keelmark.risk.rescues.standing import Standing, unit_check
 
-BAR = 20
+BARS = (20, 15, 10, 5)
+"""Lengths of a bar, of which the first is taken that leaves room for the numbers beside it."""
 SINGLES_SHOWN = 5
 STEPS_IN_COMMAND = 12
 WORDS = {
@@ -46,10 +47,10 @@ def rescue_lines(found: Rescue, file: str, width: int = WIDTH) -> Iterator[str]:
     yield from (first.removeprefix(INDENT), *rest)
     shown = _shown(found)
     label = max((len(name) for name in ("now", *shown)), default=0)
-    yield bar_line("now".ljust(label), found.standing, before)
     afters = {name: unit_check(plan.unit, found.account) for name, plan in shown.items()}
-    for name, plan in shown.items():
-        yield bar_line(name.ljust(label), plan.after, afters[name])
+    bars = [("now".ljust(label), found.standing, before)]
+    bars += [(name.ljust(label), plan.after, afters[name]) for name, plan in shown.items()]
+    yield from _bar_lines(bars, width)
     yield from _ending(found, before, width)
     if found.status is RescueStatus.PLAN:
         for name, way in found.ways.items():
@@ -82,12 +83,22 @@ def _shown(found: Rescue) -> dict[str, Plan]:
     return {"after": found.plan}
 
 
-def bar_line(when: str, standing: Standing, unit: UnitCheck) -> str:
+def _bar_lines(bars: Sequence[tuple[str, Standing, UnitCheck]], width: int) -> list[str]:
+    """Return bars of one length, the longest that fits."""
+    lines: list[str] = []
+    for size in BARS:
+        lines = [_bar_line(*bar, size) for bar in bars]
+        if all(len(line) <= width for line in lines):
+            break
+    return lines
+
+
+def _bar_line(when: str, standing: Standing, unit: UnitCheck, size: int) -> str:
     """Return how much of equity maintenance takes up, as a bar, with the nearest move."""
     used = standing.ratio
     shown = "no equity" if used is None else percent(used)
-    filled = BAR if used is None else min(BAR, max(0, round(used * BAR)))
-    bar = "#" * filled + "-" * (BAR - filled)
+    filled = size if used is None else min(size, max(0, round(used * size)))
+    bar = "#" * filled + "-" * (size - filled)
     nearest = standing.distance if standing.distance is not None else unit.distance
     far = "" if nearest is None else f"{GAP}nearest {percent(nearest)}"
     if standing.is_liquidatable:
@@ -188,7 +199,12 @@ def _way_lines(name: str, way: Way, currency: str, width: int) -> Iterator[str]:
 
 def _step_lines(plan: Plan, currency: str, width: int) -> Iterator[str]:
     heads = ("step", "", f"worth, {currency}", "cost", "used after")
-    yield from _aligned([heads, *map(_step_row, plan.steps)], width, left=2, depth=2)
+    rows = [heads, *map(_step_row, plan.steps)]
+    lines = list(_aligned(rows, width, left=2, depth=2))
+    if any(len(line) > width for line in lines):
+        narrow = [(*row[:2], *row[3:]) for row in rows]  # what it is worth is in --json
+        lines = list(_aligned(narrow, width, left=2, depth=2))
+    yield from lines
 
 
 def _step_row(step: Step) -> Row:
@@ -267,18 +283,27 @@ def _single_row(single: Single) -> Row:
 
 
 def _price_lines(before: UnitCheck, afters: Mapping[str, UnitCheck], width: int) -> Iterator[str]:
-    """Return the liquidation prices now and after, for every position held before or after."""
+    """Return the liquidation prices now and after, for every position held before or after.
+
+    Where both do not fit side by side, the distances stand below the prices.
+    """
     units = (before, *afters.values())
     names = dict.fromkeys(_name(position) for unit in units for position in unit.positions)
     if not names:
         return
     labels = ["-> after"] if len(afters) == 1 else [f"-> {name}" for name in afters]
-    heads = ("instrument", "liq. price", *labels, "distance", *labels)
-    rows = [
-        (name, *(shown(_named(unit, name)) for shown in (_price, _distance) for unit in units))
-        for name in names
+    heads = {"liq. price": _price, "distance": _distance}
+    parts = [
+        [(head, *labels), *(tuple(shown(_named(unit, name)) for unit in units) for name in names)]
+        for head, shown in heads.items()
     ]
-    yield from _aligned([heads, *rows], width, left=1)
+    first = ("instrument", *names)
+    whole = [(name, *left, *right) for name, left, right in zip(first, *parts, strict=True)]
+    lines = list(_aligned(whole, width, left=1))
+    if any(len(line) > width for line in lines):
+        tables = ([(name, *row) for name, row in zip(first, part, strict=True)] for part in parts)
+        lines = [line for table in tables for line in _aligned(table, width, left=1)]
+    yield from lines
 
 
 def _name(position: PositionCheck) -> str:
