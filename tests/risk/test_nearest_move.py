@@ -1,6 +1,7 @@
 """The nearest liquidating joint move: closed form where it holds, exact core on every ray."""
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -31,6 +32,22 @@ def returns(covariance: Array = SIGMA) -> Returns:
     white = raw @ np.linalg.inv(np.linalg.cholesky(np.cov(raw, rowvar=False))).T
     values = white @ np.linalg.cholesky(covariance).T
     return Returns(coins=("BTC", "ETH"), values=values, period="1 day", days=1.0, source="made up")
+
+
+def distances(account: Account, angles: list[float]) -> Iterator[float]:
+    """Yield how unusual the liquidating moves of Bitcoin and Ether in these directions are."""
+    (unit,) = account.units
+    inverse = np.linalg.inv(returns().covariance)
+    for angle in angles:
+        vector = {
+            "BTC": Decimal(repr(np.cos(angle).item())),
+            "ETH": Decimal(repr(np.sin(angle).item())),
+        }
+        direction = direction_of(unit, vector, account.model)
+        move = joint_move(unit, direction, account.market, account.model)
+        if move.size is not None:
+            point = np.array([float(vector[c] * move.size) for c in ("BTC", "ETH")])
+            yield float(np.sqrt(point @ inverse @ point))
 
 
 def account_of(btc: str, eth: str, usdt: str, venue: str = "generic@2025-10") -> Account:
@@ -83,19 +100,7 @@ def test_no_direction_beats_what_was_found_nor_its_bound(
 ) -> None:
     account = account_of(str(btc), str(eth), str(usdt))
     found = find_nearest_move(account, returns())
-    (unit,) = account.units
-    inverse = np.linalg.inv(returns().covariance)
-    for angle in angles:
-        vector = {
-            "BTC": Decimal(repr(np.cos(angle).item())),
-            "ETH": Decimal(repr(np.sin(angle).item())),
-        }
-        direction = direction_of(unit, vector, account.model)
-        move = joint_move(unit, direction, account.market, account.model)
-        if move.size is None:
-            continue
-        point = np.array([float(vector[c] * move.size) for c in ("BTC", "ETH")])
-        distance = float(np.sqrt(point @ inverse @ point))
+    for distance in distances(account, angles):
         assert found.distance is not None
         assert found.distance <= distance * (1 + 1e-9)
         assert found.at_least is not None
@@ -135,19 +140,9 @@ def test_a_coin_that_is_only_collateral_moves_too(
     if margin_report(unit, account.market, account.model).is_liquidatable:
         return
     found = find_nearest_move(account, returns())
-    inverse = np.linalg.inv(returns().covariance)
-    for angle in angles:
-        vector = {
-            "BTC": Decimal(repr(np.cos(angle).item())),
-            "ETH": Decimal(repr(np.sin(angle).item())),
-        }
-        direction = direction_of(unit, vector, account.model)
-        move = joint_move(unit, direction, account.market, account.model)
-        if move.size is None:
-            continue
-        point = np.array([float(vector[c] * move.size) for c in ("BTC", "ETH")])
+    for distance in distances(account, angles):
         assert found.distance is not None
-        assert found.distance <= float(np.sqrt(point @ inverse @ point)) * (1 + 1e-9)
+        assert found.distance <= distance * (1 + 1e-9)
         assert found.at_least is None or found.at_least <= found.distance
     betas = find_beta_move(account, returns())
     assert set(betas.betas) == {"BTC", "ETH"}

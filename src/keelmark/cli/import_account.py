@@ -1,13 +1,12 @@
 """`keelmark import`: an account document from what a venue's interface answered."""
 
-from decimal import Decimal
 from pathlib import Path
 
 import click
 
-from keelmark.accounts.decode import decimal_of
 from keelmark.accounts.importers import ImportedAccount, Payload, import_account, read_payload
 from keelmark.accounts.importers.run import payload_kinds
+from keelmark.cli.options import named_number
 from keelmark.core.errors import InvalidInput
 
 
@@ -36,7 +35,7 @@ def import_files(
     if out is not None and out.exists():
         msg = f"{out} exists already; remove it or choose another name"
         raise InvalidInput(msg)
-    given = dict(_price(text) for text in prices)
+    given = dict(named_number(text, "--price", "price", "BTC=31967.27") for text in prices)
     found = import_account([payload_of(file) for file in files], venue=venue, prices=given)
     if out is None:
         click.echo(found.text, nl=False)
@@ -49,15 +48,6 @@ def payload_of(file: str) -> Payload:
     """Return the answer in `FILE` or `KIND=FILE`."""
     kind, _, path = file.rpartition("=")
     return read_payload(path, kind=kind) if kind and not Path(file).exists() else read_payload(file)
-
-
-def _price(text: str) -> tuple[str, Decimal]:
-    name, _, number = text.partition("=")
-    price = decimal_of(number)
-    if not name or price is None or price <= 0:
-        msg = f"{text!r} is no price; write it as BTC=31967.27"
-        raise click.BadParameter(msg, param_hint="--price")
-    return name, price
 
 
 def say(found: ImportedAccount, out: Path) -> None:

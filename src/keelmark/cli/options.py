@@ -104,6 +104,20 @@ def account_of(file: str, rulebook: str | None) -> Account:
     return _answered(file, _text_of(file), rules) or load_account(file, rulebook=rules)
 
 
+def named_number(text: str, option: str, what: str, example: str) -> tuple[str, Decimal]:
+    """Return the name and the number above nothing of an option's value such as BTC=31967.27.
+
+    Raises:
+        click.BadParameter: It is not `what` it should be; `example` shows one.
+    """
+    name, _, number = text.rpartition("=")
+    found = decimal_of(number)
+    if not name or found is None or found <= 0:
+        msg = f"{text!r} is no {what}; write it as {example}"
+        raise click.BadParameter(msg, param_hint=option)
+    return name, found
+
+
 def _text_of(file: str) -> str:
     """Return the text of a file; nothing where it cannot be read, which loading it then says."""
     try:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from keelmark.accounts.decode import decimal_of
 from keelmark.cli.exit_codes import ExitCode
+from keelmark.cli.options import named_number
 from keelmark.core.errors import InvalidInput
 from keelmark.rulebooks.brackets import BRACKET_RULES, import_brackets
 
@@ -36,7 +36,10 @@ def import_tables(
     continue the row before it; contracts with one that does not are named and left out. The formula
     the table is charged by is that of VENUE, and is said.
     """
-    worths = dict(_worth(text) for text in contracts)
+    worths = dict(
+        named_number(text, "--contract", "worth of a contract", "BTC-USDT-SWAP=0.01")
+        for text in contracts
+    )
     for text, form, option in (
         (date, "%Y-%m", "--date"),
         (read or "2020-01-01", "%Y-%m-%d", "--read"),
@@ -60,15 +63,6 @@ def import_tables(
         click.echo(f"wrote {out}")
         click.echo(f'next: write "venue": "{out}" into the account document, or --rulebook {out}')
     return ExitCode.BAD_INPUT if found.problems else ExitCode.OK
-
-
-def _worth(text: str) -> tuple[str, Decimal]:
-    symbol, _, number = text.rpartition("=")
-    worth = decimal_of(number)
-    if not symbol or worth is None or worth <= 0:
-        msg = f"{text!r} is no worth of a contract; write it as BTC-USDT-SWAP=0.01"
-        raise click.BadParameter(msg, param_hint="--contract")
-    return symbol, worth
 
 
 def _said_worths(worths: Mapping[str, Decimal]) -> Iterator[str]:

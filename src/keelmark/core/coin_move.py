@@ -43,6 +43,11 @@ class Coin:
     is_owed: bool
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What a direction calls it: its contracts, or the coin itself where it has none."""
+        return self.symbols or (self.name,)
+
+    @property
     def words(self) -> str:
         """What moves, in words."""
         if not self.is_held:
@@ -110,8 +115,7 @@ def coin_path(
     unit: MarginUnit, coin: Coin, step: Decimal, market: Market, model: MarginModel
 ) -> PricePath:
     """Return the path of a coin by `step`: its contracts, their indices and its own price."""
-    direction = dict.fromkeys(coin.symbols or (coin.name,), step)
-    return PricePath.along(unit, direction, market, model)
+    return PricePath.along(unit, dict.fromkeys(coin.names, step), market, model)
 
 
 def mark_path(
@@ -162,21 +166,19 @@ def coin_moves(
 
 def _is_same(joint: JointMove, coin: Coin, step: Decimal) -> bool:
     """Whether all prices together are this coin's."""
-    named = set(coin.symbols or (coin.name,))
-    return set(joint.direction) == named and set(joint.direction.values()) == {step}
+    return dict(joint.direction) == dict.fromkeys(coin.names, step)
 
 
 def _move(
     report: MarginReport, coin: Coin, step: Decimal, market: Market, model: MarginModel
 ) -> JointMove:
-    direction = dict.fromkeys(coin.symbols or (coin.name,), step)
+    direction = dict.fromkeys(coin.names, step)
     reason = unsolved(report.unit, model)
     if reason is not None:
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=reason)
     try:
         with exact():
-            path = coin_path(report.unit, coin, step, market, model)
-            return replace(path_move(path, report), direction=direction)
+            return path_move(coin_path(report.unit, coin, step, market, model), report)
     except (MissingNumber, InvalidMark) as error:
         return JointMove(status=PriceStatus.UNKNOWN, direction=direction, reason=str(error))
 

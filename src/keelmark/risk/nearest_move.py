@@ -233,10 +233,13 @@ class _Search:
         """Return the best of all starts, with what is proved of it."""
         first = self.foot(np.zeros(len(self.coins)))
         found = [ray for start in self.starts(first) for ray in self.descent(start)]
-        if not found or not self._clears_all(found):
+        best, at_least = self.proved(found)
+        if best is None or at_least is None or at_least < best.distance:
             # a face of the boundary that no coin alone reaches has a nearest point of its own
-            found += [ray for start in self.pairs() for ray in self.descent(start)]
-        if not found:
+            more = [ray for start in self.pairs() for ray in self.descent(start)]
+            if more and (best is None or min(ray.distance for ray in more) < best.distance):
+                best, at_least = self.proved(more)
+        if best is None:
             reason = (
                 "no direction tried liquidates before a price is nothing or eleven times itself"
             )
@@ -247,8 +250,6 @@ class _Search:
                 alone=self.alone(),
                 reason=reason,
             )
-        best = min(found, key=lambda ray: ray.distance)
-        at_least = self.at_least(best.distance)
         return NearestMove(
             status=PriceStatus.PRICE,
             unit_id=self.unit.unit_id,
@@ -260,6 +261,11 @@ class _Search:
             alone=self.alone(),
             method="closed form" if self.is_plane(best, first, at_least) else "numeric",
         )
+
+    def proved(self, found: Sequence[_Found]) -> tuple[_Found | None, float | None]:
+        """Return the nearest crossing found, and within what nothing is proved to liquidate."""
+        best = min(found, key=lambda ray: ray.distance, default=None)
+        return best, None if best is None else self.at_least(best.distance)
 
     def starts(self, first: Array | None) -> Iterator[Array]:
         """Return starts: the closed form, each coin alone, all alike, the main directions."""
@@ -339,12 +345,6 @@ class _Search:
             middle = (low + high) / 2
             low, high = (middle, high) if self._clears(start, middle) else (low, middle)
         return low
-
-    def _clears_all(self, found: Sequence[_Found]) -> bool:
-        """Whether the best found is proved: nothing nearer liquidates."""
-        start = self.value(np.zeros(len(self.coins)))
-        best = min(ray.distance for ray in found)
-        return self.is_separable() and self._clears(start, best * _PROVED)
 
     def _clears(self, start: float, length: float) -> bool:
         """Whether the bound proves every move up to a length harmless."""

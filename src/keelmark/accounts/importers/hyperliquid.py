@@ -8,7 +8,7 @@ its own cash less its cost, so it is negative for most longs and not the margin 
 is rounded to five figures; value and unrealised profit give it in full.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Context, Decimal
 
 from keelmark.accounts.document import MarginMode, Unlearnt
@@ -76,16 +76,21 @@ def read_meta(payload: Payload, draft: Draft) -> None:
                 working.marks[name] = mark
 
 
+def _pairs(root: Row, key: str, names: tuple[str, str]) -> Iterator[Row]:
+    """Yield the pairs of a list as rows with names of their own; anything else is a problem."""
+    pairs = root.get(key)
+    for number, pair in enumerate(pairs if isinstance(pairs, list) else []):
+        path = root.at(f"{key}[{number}]")
+        if isinstance(pair, list) and len(pair) == len(names):
+            yield Row(dict(zip(names, pair, strict=True)), path, root.problems)
+        else:
+            root.problems.add(path, f"a pair of {names[0]} and {names[1]} is needed")
+
+
 def _tables(meta: Row) -> dict[Decimal, dict[Decimal, Decimal]]:
     """Return largest leverages by floor, by the id of the table."""
     found: dict[Decimal, dict[Decimal, Decimal]] = {}
-    pairs = meta.get("marginTables")
-    for number, pair in enumerate(pairs if isinstance(pairs, list) else []):
-        path = meta.at(f"marginTables[{number}]")
-        if not isinstance(pair, list) or len(pair) != len(("id", "table")):
-            meta.problems.add(path, "a pair of an id and a table is needed")
-            continue
-        holder = Row({"id": pair[0], "table": pair[1]}, path, meta.problems)
+    for holder in _pairs(meta, "marginTables", ("id", "table")):
         key, table = holder.maybe_number("id", required=True), holder.inner("table")
         tiers = [] if table is None else table.rows("marginTiers")
         rows = {t.amount("lowerBound"): t.maybe_number("maxLeverage", above=0) for t in tiers}
@@ -230,14 +235,8 @@ def read_spot(payload: Payload, draft: Draft) -> None:
 
 def _available(root: Row) -> dict[Decimal, Decimal]:
     """Return what is available after maintenance, by token."""
-    pairs = root.get("tokenToAvailableAfterMaintenance")
     found: dict[Decimal, Decimal] = {}
-    for number, pair in enumerate(pairs if isinstance(pairs, list) else []):
-        path = root.at(f"tokenToAvailableAfterMaintenance[{number}]")
-        if not isinstance(pair, list) or len(pair) != len(("token", "amount")):
-            root.problems.add(path, "a pair of a token and an amount is needed")
-            continue
-        row = Row({"token": pair[0], "amount": pair[1]}, path, root.problems)
+    for row in _pairs(root, "tokenToAvailableAfterMaintenance", ("token", "amount")):
         token, left = row.maybe_number("token", required=True), row.maybe_number("amount")
         if token is not None and left is not None:
             found[token] = left
