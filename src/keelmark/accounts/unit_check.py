@@ -26,6 +26,7 @@ from keelmark.core.bankruptcy import (
 from keelmark.core.bound import options_of
 from keelmark.core.codes import UnitKind
 from keelmark.core.coin_move import CoinMove, carries_coin, coin_moves, prices_with_coin
+from keelmark.core.coins import coin_of
 from keelmark.core.errors import MissingNumber
 from keelmark.core.joint_move import (
     JointMove,
@@ -176,20 +177,15 @@ def check_unit(unit: MarginUnit, account: Account) -> UnitCheck:
 
 def with_sigmas(check: UnitCheck, volatilities: Volatilities, model: MarginModel) -> UnitCheck:
     """Return a unit's check with the standard deviation beside each distance."""
-
-    def coin_of(name: str) -> str:
-        terms = model.instruments.get(name)  # what moves may be a coin itself
-        return name if terms is None else terms.instrument.base
-
-    moving = (symbol for move in check.joint_moves for symbol in move.direction)
-    together = volatilities.unit_of(dict.fromkeys(map(coin_of, moving), 1.0))
+    moving = (coin_of(name, model) for move in check.joint_moves for name in move.direction)
+    together = volatilities.unit_of(dict.fromkeys(moving, 1.0))
     nearest = check.nearest
     if nearest is not None:
-        coin = nearest.coin or (nearest.instrument and coin_of(nearest.instrument))
+        coin = nearest.coin or (nearest.instrument and coin_of(nearest.instrument, model))
         own = volatilities.of_coin(coin) if coin else together
         nearest = replace(nearest, deviation=own, sigma_of=coin)
     positions = (
-        replace(p, deviation=volatilities.of_coin(coin_of(p.held.position.instrument)))
+        replace(p, deviation=volatilities.of_coin(coin_of(p.held.position.instrument, model)))
         for p in check.positions
     )
     return replace(

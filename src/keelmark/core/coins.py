@@ -43,6 +43,12 @@ def coins_without_contract(unit: MarginUnit, model: MarginModel) -> tuple[str, .
     return tuple(a for a in sorted(priced - bases) if not stands_for_the_dollar(a, model))
 
 
+def coin_of(name: str, model: MarginModel) -> str:
+    """Return the coin a name in a direction is on: a contract's base, else the coin itself."""
+    terms = model.instruments.get(name)
+    return name if terms is None else terms.instrument.base
+
+
 def has_debt(unit: MarginUnit) -> bool:
     """Whether a unit owes some asset, with the interest on it."""
     interest = unit.accrued_interest

@@ -206,12 +206,6 @@ def coins_that_move(unit: MarginUnit, model: MarginModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*bases, *coins_without_contract(unit, model))))
 
 
-def coin_of(name: str, model: MarginModel) -> str:
-    """Return the coin a name in a direction is on: a contract's base, else the coin itself."""
-    terms = model.instruments.get(name)
-    return name if terms is None else terms.instrument.base
-
-
 def _price(symbols: list[str], account: Account) -> Decimal:
     """Return the price of what these contracts are on: a mark, or what options have as forward."""
     terms = {symbol: account.model.instrument(symbol) for symbol in symbols}

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from keelmark.accounts.account import Account
 from keelmark.accounts.check_document import JsonTable, decimal_text, statistic_text
 from keelmark.core.coin_rule import is_curved
+from keelmark.core.coins import coin_of
 from keelmark.core.errors import InvalidInput
 from keelmark.core.joint_move import JointMove, joint_move
 from keelmark.core.liquidation_price import PriceStatus
@@ -31,7 +32,7 @@ from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.core.price_path import PricePath
 from keelmark.core.quantum_rule import QuantumRule
 from keelmark.core.unit import MarginUnit
-from keelmark.risk.axes import axis_of, coin_of, coins_that_move, direction_of, unit_for
+from keelmark.risk.axes import axis_of, coins_that_move, direction_of, unit_for
 from keelmark.risk.edges import edges
 from keelmark.risk.returns import Returns
 
