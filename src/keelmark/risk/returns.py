@@ -5,7 +5,7 @@ one column a coin (CSV or Parquet). Statistics are floats.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,13 +14,17 @@ import numpy.typing as npt
 import polars as pl
 
 from keelmark.accounts.volatilities import Volatilities
-from keelmark.core.errors import InvalidInput, KeelmarkError, UnreadableData, nearest
+from keelmark.core.errors import InvalidInput, UnreadableData, nearest
+from keelmark.risk.history.changes import ROWS_MIN, changes_of, period_for
+from keelmark.risk.history.closes import COLUMNS, Times, closes_of, coin_named, named_once
+from keelmark.risk.history.periods import DAY_MS, milliseconds, period_words
 from keelmark.risk.symbols import coin_of
-from keelmark.rulebooks import load_rulebook
 
-DAY_MS = 86_400_000
-_ROWS_MIN = 20
-_BARS = {"ts_ms", "symbol", "close"}
+__all__ = ["AUTO", "Array", "Returns", "coin_named", "read_returns"]
+
+AUTO = "auto"
+"""As period: the longest up to a day that leaves five hundred changes."""
+
 _TIMES = ("ts_ms", "time", "date", "timestamp")
 
 Array = npt.NDArray[np.float64]
@@ -36,6 +40,8 @@ class Returns:
         period: What one row spans, in words.
         days: What one row spans; `None` where the file does not tell.
         source: Where they come from.
+        times: End of each, ms since 1970; `None` where the file does not tell.
+        notes: What was left out, repaired or assumed on the way.
     """
 
     coins: tuple[str, ...]
@@ -43,6 +49,44 @@ class Returns:
     period: str
     days: float | None
     source: str
+    times: Times | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def logs(self) -> Array:
+        """Logarithms of one plus each change: what adds up over time."""
+        return np.log1p(self.values)
+
+    def of(self, coins: Sequence[str]) -> "Returns":
+        """Return the columns of these coins, in this order.
+
+        Raises:
+            InvalidInput: A coin has no returns here.
+        """
+        columns = [self._column(coin) for coin in coins]
+        return replace(self, coins=tuple(coins), values=self.values[:, columns])
+
+    def like(self, standing: Mapping[str, str]) -> "Returns":
+        """Return these with coins that move as others here do, which is noted.
+
+        Args:
+            standing: The other by the coin that has no returns of its own.
+
+        Raises:
+            InvalidInput: The other has none either, or the coin has its own.
+        """
+        for coin in standing:
+            if coin in self.coins:
+                msg = f"{self.source} has returns of {coin}: nothing needs to stand for them"
+                raise InvalidInput(msg)
+        columns = [*range(len(self.coins)), *map(self._column, standing.values())]
+        notes = [f"{coin} is taken to move as {other}" for coin, other in standing.items()]
+        return replace(
+            self,
+            coins=(*self.coins, *standing),
+            values=self.values[:, columns],
+            notes=(*self.notes, *notes),
+        )
 
     @property
     def covariance(self) -> Array:
@@ -105,55 +149,61 @@ class Returns:
         return self.coins.index(coin)
 
 
-def read_returns(path: str | Path) -> Returns:
-    """Return the returns in a file.
+def read_returns(
+    path: str | Path | Sequence[str | Path],
+    *,
+    every: str | None = None,
+    coins: Sequence[str] | None = None,
+) -> Returns:
+    """Return the returns in a file, or in several of bars together.
+
+    Args:
+        path: Where they are.
+        every: Period of a change: 5m, 1h, 8h, 1d; `auto` for the longest up to a day that leaves
+            five hundred; as the file has them where it is not given.
+        coins: Only those of these that are there: a coin nobody asks for drops no rows.
 
     Raises:
         UnreadableData: It is no table of bars or returns, or holds fewer than twenty changes.
+        InvalidInput: The period is not a whole number of bars.
     """
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    frames = [_frame(each) for each in paths]
+    source = ", ".join(map(str, paths))
+    if all(set(frame.columns) >= set(COLUMNS) for frame in frames):
+        return _of_bars(pl.concat([f.select(COLUMNS) for f in frames]), source, every, coins)
+    if len(frames) > 1 or every not in (None, AUTO):
+        msg = f"{source}: only bars (ts_ms, symbol, close) can be joined, or taken by --every"
+        raise UnreadableData(msg)
+    return _table(frames[0], source)
+
+
+def _frame(path: str | Path) -> pl.DataFrame:
     file = Path(path)
     try:
-        frame = pl.read_csv(file) if file.suffix.lower() == ".csv" else pl.read_parquet(file)
+        return pl.read_csv(file) if file.suffix.lower() == ".csv" else pl.read_parquet(file)
     except (OSError, pl.exceptions.PolarsError) as error:
         msg = f"{path}: cannot be read as CSV or Parquet ({error})"
         raise UnreadableData(msg) from error
-    found = _of_bars(frame, str(path)) if set(frame.columns) >= _BARS else _table(frame, str(path))
-    if len(found.values) < _ROWS_MIN:
-        msg = f"{path}: {len(found.values)} changes; at least {_ROWS_MIN} are needed"
-        raise UnreadableData(msg)
-    return found
 
 
-def coin_named(symbol: str) -> str:
-    """Return the coin a symbol of bars is about, `1000PEPE` and `kPEPE` being `PEPE`."""
-    try:
-        base = load_rulebook("generic").terms_for(symbol).instrument.base
-    except KeelmarkError:
-        base = symbol
-    return coin_of(base)[0]
-
-
-def _of_bars(frame: pl.DataFrame, source: str) -> Returns:
+def _of_bars(
+    frame: pl.DataFrame, source: str, every: str | None, coins: Sequence[str] | None
+) -> Returns:
     """Return the changes between closes, at the times at which every coin has one."""
-    wide = frame.pivot(on="symbol", index="ts_ms", values="close", aggregate_function="last")
-    wide = wide.sort("ts_ms").drop_nulls()
-    names = _named_once([name for name in wide.columns if name != "ts_ms"], source)
-    closes = wide.select(names.values()).to_numpy().astype(np.float64)
-    if len(closes) < _ROWS_MIN or not bool(np.all(closes > 0.0)):
-        msg = (
-            f"{source}: {len(closes)} times have a positive close of every symbol; more are needed"
-        )
-        raise UnreadableData(msg)
-    steps = np.diff(wide["ts_ms"].to_numpy())
-    step = float(np.median(steps))
-    whole = steps <= step  # a change over a gap spans more than one bar
-    values = (closes[1:] / closes[:-1] - 1.0)[whole]
+    closes = closes_of(frame, source)
+    if coins is not None and any(coin in closes.coins for coin in coins):
+        closes = closes.only(coins)
+    period = period_for(closes) if every == AUTO else every and milliseconds(every)
+    found = changes_of(closes, period or None)
     return Returns(
-        coins=tuple(names),
-        values=values,
-        period=f"{step / 60_000:g} minutes",
-        days=step / DAY_MS,
+        coins=closes.coins,
+        values=found.values,
+        period=period_words(found.step_ms),
+        days=found.step_ms / DAY_MS,
         source=source,
+        times=found.times,
+        notes=found.notes,
     )
 
 
@@ -163,21 +213,17 @@ def _table(frame: pl.DataFrame, source: str) -> Returns:
     if not numbers:
         msg = f"{source}: neither bars (ts_ms, symbol, close) nor columns of returns by coin"
         raise UnreadableData(msg)
-    names = _named_once(numbers, source)
-    values = frame.select(names.values()).drop_nulls().to_numpy().astype(np.float64)
+    names = named_once(numbers, source)
+    whole = frame.select(names.values()).drop_nulls()
+    values = whole.to_numpy().astype(np.float64)
     if not bool(np.all(np.isfinite(values) & (values > -1.0))):
         msg = f"{source}: returns must be finite and above -1; are these prices?"
         raise UnreadableData(msg)
-    return Returns(coins=tuple(names), values=values, period="a row", days=None, source=source)
-
-
-def _named_once(symbols: Sequence[str], source: str) -> Mapping[str, str]:
-    """Return symbols by coin; two symbols of one coin are refused."""
-    found: dict[str, str] = {}
-    for symbol in symbols:
-        coin = coin_named(symbol)
-        if coin in found:
-            msg = f"{source}: {found[coin]} and {symbol} are both {coin}; keep one of them"
-            raise UnreadableData(msg)
-        found[coin] = symbol
-    return found
+    if len(values) < ROWS_MIN:
+        msg = f"{source}: {len(values)} changes; at least {ROWS_MIN} are needed"
+        raise UnreadableData(msg)
+    lost = len(frame) - len(whole)
+    notes = (f"{lost:,} rows without a number for every coin: left out",) if lost else ()
+    return Returns(
+        coins=tuple(names), values=values, period="a row", days=None, source=source, notes=notes
+    )

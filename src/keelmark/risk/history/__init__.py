@@ -1,0 +1,1 @@
+"""Past prices as joint changes: one clock, one row a period, and every repair named."""

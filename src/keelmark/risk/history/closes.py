@@ -1,0 +1,170 @@
+"""Bars as closes on one clock: what is missing, doubled, still or a bad print is named."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from keelmark.core.errors import KeelmarkError, UnreadableData
+from keelmark.risk.history.bad_prints import bad_prints
+from keelmark.risk.history.periods import period_words
+from keelmark.risk.symbols import coin_of
+from keelmark.rulebooks import load_rulebook
+
+COLUMNS = ("ts_ms", "symbol", "close")
+
+STILL_SHARE = 0.2
+"""Share of changes that are exactly nothing above which a coin is said to stand still."""
+
+Array = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Closes:
+    """Closing prices by the time they were made.
+
+    Attributes:
+        coins: Names of the columns.
+        symbols: What the file calls them.
+        times: End of each bar, ms since 1970, rising.
+        values: (times, coins); NaN where a coin has no bar that ends then.
+        steps: Length of each coin's bars, ms.
+        notes: What was left out, with the symbol it is about, or nothing where it is about all.
+        source: The files.
+    """
+
+    coins: tuple[str, ...]
+    symbols: tuple[str, ...]
+    times: Times
+    values: Array
+    steps: tuple[int, ...]
+    notes: tuple[tuple[str, str], ...]
+    source: str
+
+    def only(self, coins: Sequence[str]) -> "Closes":
+        """Return the columns of those of these coins that are here."""
+        kept = [i for i, coin in enumerate(self.coins) if coin in coins]
+        values = self.values[:, kept]
+        rows = np.isfinite(values).any(axis=1)
+        return replace(
+            self,
+            coins=tuple(self.coins[i] for i in kept),
+            symbols=tuple(self.symbols[i] for i in kept),
+            steps=tuple(self.steps[i] for i in kept),
+            notes=tuple(n for n in self.notes if n[0] in ("", *(self.symbols[i] for i in kept))),
+            times=self.times[rows],
+            values=values[rows],
+        )
+
+
+def closes_of(frame: pl.DataFrame, source: str) -> Closes:
+    """Return the closes of bars (`ts_ms` of the opening, `symbol`, `close`).
+
+    A bar's price is that of its end: bars of different lengths meet where they end together.
+
+    Raises:
+        UnreadableData: Two symbols are of one coin, or nothing is left.
+    """
+    frame = frame.select(
+        pl.col("ts_ms").cast(pl.Int64), pl.col("symbol"), pl.col("close").cast(pl.Float64)
+    )
+    usable = frame.filter(pl.col("close").is_finite() & (pl.col("close") > 0.0))
+    single = usable.unique(["ts_ms", "symbol"], keep="last", maintain_order=True)
+    notes = [*_lost(frame, usable, "without a price above 0"), *_lost(usable, single, "doubled")]
+    named = named_once(single["symbol"].unique(maintain_order=True).to_list(), source)
+    steps = {symbol: _step(single, symbol, source) for symbol in named.values()}
+    ends = single.with_columns(
+        (pl.col("ts_ms") + pl.col("symbol").replace_strict(steps, return_dtype=pl.Int64)).alias(
+            "end"
+        )
+    )
+    wide = ends.pivot(on="symbol", index="end", values="close").sort("end")
+    values = wide.select(named.values()).to_numpy().astype(np.float64)
+    bad, alone = bad_prints(values)
+    closes = Closes(
+        coins=tuple(named),
+        symbols=tuple(named.values()),
+        times=wide["end"].to_numpy(),
+        values=np.where(bad, np.nan, values),
+        steps=tuple(steps[symbol] for symbol in named.values()),
+        notes=(),
+        source=source,
+    )
+    notes += [*_prints(closes, bad, alone), *_still(closes)]
+    return replace(closes, notes=tuple(notes))
+
+
+def coin_named(symbol: str) -> str:
+    """Return the coin a symbol of bars is about, `1000PEPE` and `kPEPE` being `PEPE`."""
+    try:
+        base = load_rulebook("generic").terms_for(symbol).instrument.base
+    except KeelmarkError:
+        base = symbol
+    return coin_of(base)[0]
+
+
+def named_once(symbols: Sequence[str], source: str) -> Mapping[str, str]:
+    """Return symbols by coin; two symbols of one coin are refused."""
+    found: dict[str, str] = {}
+    for symbol in symbols:
+        coin = coin_named(symbol)
+        if coin in found:
+            msg = f"{source}: {found[coin]} and {symbol} are both {coin}; keep one of them"
+            raise UnreadableData(msg)
+        found[coin] = symbol
+    return found
+
+
+def _lost(before: pl.DataFrame, after: pl.DataFrame, why: str) -> Iterator[tuple[str, str]]:
+    count = len(before) - len(after)
+    if count:
+        yield "", f"{count:,} bars {why}: left out"
+
+
+def _step(frame: pl.DataFrame, symbol: str, source: str) -> int:
+    """Return the usual distance between the bars of a symbol."""
+    times = np.sort(frame.filter(pl.col("symbol") == symbol)["ts_ms"].to_numpy())
+    if len(times) < 2:  # noqa: PLR2004 a change has two ends
+        msg = f"{source}: {symbol} has a single bar; give a history or leave it out"
+        raise UnreadableData(msg)
+    lengths, counts = np.unique(np.diff(times), return_counts=True)
+    return int(lengths[np.argmax(counts)])
+
+
+def _prints(
+    closes: Closes, bad: npt.NDArray[np.bool_], alone: npt.NDArray[np.bool_]
+) -> Iterator[tuple[str, str]]:
+    for mask, what in (
+        (bad, "away for one bar while the others stand: left out as bad prints"),
+        (alone, "away for one bar, with no other coin to compare with: kept"),
+    ):
+        for column in np.flatnonzero(mask.any(axis=0)):
+            rows = np.flatnonzero(mask[:, column])
+            first = when(closes.times[rows[0]])
+            name = closes.symbols[column]
+            count = "one close jumps" if len(rows) == 1 else f"{len(rows):,} closes jump"
+            yield name, f"{name}: {count} {what} (first {first})"
+
+
+def _still(closes: Closes) -> Iterator[tuple[str, str]]:
+    for column, symbol in enumerate(closes.symbols):
+        own = closes.values[:, column]
+        changes = np.diff(own[np.isfinite(own)])
+        share = float(np.mean(changes == 0.0)) if len(changes) else 1.0
+        if share == 1.0:
+            yield symbol, f"{symbol}: its price never changes"
+        elif share > STILL_SHARE:
+            runs = np.diff(np.flatnonzero(np.concatenate(([True], changes != 0.0, [True]))))
+            longest = period_words(int(runs.max() - 1) * closes.steps[column])
+            part = f"{share * 100:.0f} % of its bars do not change, {longest} the longest"
+            yield symbol, f"{symbol}: {part}; kept"
+
+
+def when(time_ms: int | np.int64) -> str:
+    """Return a time as people read it, UTC."""
+    moment = datetime.fromtimestamp(int(time_ms) / 1_000, tz=UTC)
+    return moment.strftime("%Y-%m-%d %H:%M")
