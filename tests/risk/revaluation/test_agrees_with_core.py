@@ -1,0 +1,24 @@
+"""Arrays and core say the same of drawn units under drawn scenarios."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keelmark.risk.revaluation import UnitValuer
+from tests.risk.revaluation.drawn import agrees_with_core, scenarios_of
+from tests.strategies import ANY, HELD, Shape, Situation, situations
+
+ASKED = Shape(asks=True, positions_min=1)
+
+
+def valuer_of(situation: Situation) -> UnitValuer:
+    """Compile a drawn unit."""
+    return UnitValuer.over(situation.unit, situation.market, situation.model)
+
+
+@given(situation=st.one_of(situations(HELD), situations(ASKED), situations(ANY)), data=st.data())
+def test_every_number_is_that_of_core_within_the_stated_error(
+    situation: Situation, data: st.DataObject
+) -> None:
+    valuer = valuer_of(situation)
+    assert valuer.method == "arrays", valuer.why
+    agrees_with_core(valuer, data.draw(scenarios_of(valuer)))
