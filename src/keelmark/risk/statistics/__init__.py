@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING
 from keelmark._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from keelmark.risk.statistics.correlations import blend as blend
+    from keelmark.risk.statistics.correlations import correlation_of as correlation_of
+    from keelmark.risk.statistics.correlations import covariance_of as covariance_of
+    from keelmark.risk.statistics.correlations import equicorrelation as equicorrelation
+    from keelmark.risk.statistics.correlations import ewma_correlation as ewma_correlation
+    from keelmark.risk.statistics.correlations import ewma_covariances as ewma_covariances
+    from keelmark.risk.statistics.correlations import mean_correlation as mean_correlation
+    from keelmark.risk.statistics.correlations import sample_correlation as sample_correlation
+    from keelmark.risk.statistics.dcc import DccFit as DccFit
+    from keelmark.risk.statistics.dcc import DccLikelihood as DccLikelihood
+    from keelmark.risk.statistics.dcc import fit_dcc as fit_dcc
     from keelmark.risk.statistics.filters import AsymmetricEwma as AsymmetricEwma
     from keelmark.risk.statistics.filters import Ewma as Ewma
     from keelmark.risk.statistics.filters import Filter as Filter
@@ -20,10 +31,18 @@ if TYPE_CHECKING:
     from keelmark.risk.statistics.garch_filter import GarchFilter as GarchFilter
     from keelmark.risk.statistics.garch_filter import fit_filter as fit_filter
     from keelmark.risk.statistics.garch_fit import fit_garch as fit_garch
+    from keelmark.risk.statistics.nearest import Nearest as Nearest
+    from keelmark.risk.statistics.nearest import nearest_psd as nearest_psd
+    from keelmark.risk.statistics.nearest import root_of as root_of
+    from keelmark.risk.statistics.shrinkage import ShrinkageTarget as ShrinkageTarget
+    from keelmark.risk.statistics.shrinkage import Shrunk as Shrunk
+    from keelmark.risk.statistics.shrinkage import ledoit_wolf as ledoit_wolf
     from keelmark.risk.statistics.unknown import Unknown as Unknown
 
 _HOMES = {
     "AsymmetricEwma": "keelmark.risk.statistics.filters",
+    "DccFit": "keelmark.risk.statistics.dcc",
+    "DccLikelihood": "keelmark.risk.statistics.dcc",
     "Ewma": "keelmark.risk.statistics.filters",
     "Filter": "keelmark.risk.statistics.filters",
     "GarchFilter": "keelmark.risk.statistics.garch_filter",
@@ -31,10 +50,25 @@ _HOMES = {
     "GarchModel": "keelmark.risk.statistics.garch",
     "Innovations": "keelmark.risk.statistics.garch",
     "Mean": "keelmark.risk.statistics.garch",
+    "Nearest": "keelmark.risk.statistics.nearest",
+    "ShrinkageTarget": "keelmark.risk.statistics.shrinkage",
+    "Shrunk": "keelmark.risk.statistics.shrinkage",
     "Unknown": "keelmark.risk.statistics.unknown",
+    "blend": "keelmark.risk.statistics.correlations",
+    "correlation_of": "keelmark.risk.statistics.correlations",
+    "covariance_of": "keelmark.risk.statistics.correlations",
+    "equicorrelation": "keelmark.risk.statistics.correlations",
+    "ewma_correlation": "keelmark.risk.statistics.correlations",
+    "ewma_covariances": "keelmark.risk.statistics.correlations",
     "ewma_variance": "keelmark.risk.statistics.filters",
+    "fit_dcc": "keelmark.risk.statistics.dcc",
     "fit_filter": "keelmark.risk.statistics.garch_filter",
     "fit_garch": "keelmark.risk.statistics.garch_fit",
+    "ledoit_wolf": "keelmark.risk.statistics.shrinkage",
+    "mean_correlation": "keelmark.risk.statistics.correlations",
+    "nearest_psd": "keelmark.risk.statistics.nearest",
+    "root_of": "keelmark.risk.statistics.nearest",
+    "sample_correlation": "keelmark.risk.statistics.correlations",
     "standardised": "keelmark.risk.statistics.filters",
 }
 """Where each public name lives."""
