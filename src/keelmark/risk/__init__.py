@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from keelmark.risk.rescues import Target as Target
     from keelmark.risk.rescues import rescue as rescue
     from keelmark.risk.returns import read_returns as read_returns
+    from keelmark.risk.revaluation import UnitValuer as UnitValuer
+    from keelmark.risk.revaluation import value_account as value_account
     from keelmark.risk.surfaces import Surface as Surface
     from keelmark.risk.surfaces import surface as surface
     from keelmark.risk.what_if import WhatIf as WhatIf
@@ -64,6 +66,7 @@ _HOMES = {
     "Surface": "keelmark.risk.surfaces",
     "Target": "keelmark.risk.rescues",
     "Transfer": "keelmark.risk.edits",
+    "UnitValuer": "keelmark.risk.revaluation",
     "WhatIf": "keelmark.risk.what_if",
     "Withdraw": "keelmark.risk.edits",
     "compare_modes": "keelmark.risk.comparison",
@@ -75,6 +78,7 @@ _HOMES = {
     "read_returns": "keelmark.risk.returns",
     "rescue": "keelmark.risk.rescues",
     "surface": "keelmark.risk.surfaces",
+    "value_account": "keelmark.risk.revaluation",
     "whatif": "keelmark.risk.what_if",
 }
 """Where each public name lives."""

@@ -36,6 +36,12 @@ Method = Literal["arrays", "core"]
 STEP = 1e-6
 """Difference of a return over which a slope is taken."""
 
+LOWEST = -1.0 + 1e-12
+"""A fall beyond which no slope is taken."""
+
+TINY = 1e-15
+"""Least width of a difference."""
+
 KINK = 1e-3
 """How far the slopes of two sides may differ, of their size, before a point counts as an edge."""
 
@@ -155,7 +161,7 @@ class UnitValuer:
         scenarios.require(self.coins)
         if self.tables is None:
             return self._packed(self._by_core(scenarios), self.now[WORTH])
-        moves = self._moves(scenarios)
+        moves = self.moves(scenarios)
         return self._packed(self._run(moves, len(scenarios)), self._worth_now())
 
     def excess(self, returns: Floats) -> Floats:
@@ -177,11 +183,11 @@ class UnitValuer:
         """
         point = np.asarray(returns, dtype=np.float64)
         steps = STEP * np.eye(len(self.coins))
-        low = np.maximum(point - steps, point * (1.0 - STEP) - (1.0 - 1e-9) * STEP)
+        low = np.maximum(point - steps, LOWEST)
         there = np.vstack([point[None, :], point + steps, low])
         excess = self.excess(there)
         count = len(self.coins)
-        widths = (point - low).diagonal()
+        widths = np.maximum((point - low).diagonal(), TINY)
         up = (excess[1 : count + 1] - excess[0]) / STEP
         down = (excess[0] - excess[count + 1 :]) / widths
         return smooth_slope(up, down)
@@ -196,7 +202,7 @@ class UnitValuer:
         with exact():
             tables = self.tables or tables_of(self.unit, self.market, self.model, self.coins)[0]
         pnl = np.empty((len(scenarios), len(self.legs)))
-        leg_pnl_kernel(tables, self._moves(scenarios), pnl)
+        leg_pnl_kernel(tables, self.moves(scenarios), pnl)
         return pnl
 
     def _worth_now(self) -> float:
@@ -238,7 +244,7 @@ class UnitValuer:
             values_kernel(self.tables, moves, values, 0, count)
         return values
 
-    def _moves(self, scenarios: Scenarios) -> Moves:
+    def moves(self, scenarios: Scenarios) -> Moves:
         """Return the shocks of scenarios as the kernel reads them."""
         blocks = scenarios.blocks()
 
