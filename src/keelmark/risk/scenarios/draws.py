@@ -1,0 +1,179 @@
+"""How one step's shocks are drawn, in units of each coin's own deviation."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from keelmark.risk.returns import Array
+from keelmark.risk.statistics.library import scipy_module
+
+
+class Draw(Protocol):
+    """A law of standardised shocks of all coins at one step, independent of other steps."""
+
+    @property
+    def name(self) -> str:
+        """The law in a phrase."""
+
+    def shocks(self, generator: np.random.Generator, count: int) -> Array:
+        """Return (count, coins) shocks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Resampled:
+    """Whole past rows, drawn with replacement: what happened together stays together.
+
+    Attributes:
+        residuals: (past, coins) standardised shocks.
+    """
+
+    residuals: Array
+
+    @property
+    def name(self) -> str:
+        """The law in a phrase."""
+        return f"{len(self.residuals):,} past shocks, all coins of one time together"
+
+    def shocks(self, generator: np.random.Generator, count: int) -> Array:
+        """Return (count, coins) shocks."""
+        return self.residuals[generator.integers(0, len(self.residuals), count)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Gaussian:
+    """A joint normal law of unit variances.
+
+    Attributes:
+        correlation: (coins, coins).
+    """
+
+    correlation: Array
+
+    @property
+    def name(self) -> str:
+        """The law in a phrase."""
+        return "normal shocks"
+
+    def shocks(self, generator: np.random.Generator, count: int) -> Array:
+        """Return (count, coins) shocks."""
+        return generator.standard_normal((count, len(self.correlation))) @ root_of(self.correlation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Student:
+    """A joint Student law of unit variances: one divisor for all coins, so they jump together.
+
+    Attributes:
+        correlation: (coins, coins).
+        freedom: Degrees of freedom, above two.
+    """
+
+    correlation: Array
+    freedom: float
+
+    @property
+    def name(self) -> str:
+        """The law in a phrase."""
+        return f"Student t shocks, {self.freedom:.3g} degrees of freedom"
+
+    def shocks(self, generator: np.random.Generator, count: int) -> Array:
+        """Return (count, coins) shocks."""
+        normal = Gaussian(correlation=self.correlation).shocks(generator, count)
+        return (
+            normal
+            * np.sqrt((self.freedom - 2.0) / generator.chisquare(self.freedom, count))[:, None]
+        )
+
+
+class Marginal(Protocol):
+    """The law of each coin's own shock."""
+
+    @property
+    def name(self) -> str:
+        """The law in a phrase."""
+
+    def quantiles(self, levels: Array) -> Array:
+        """Return the shocks at (count, coins) probabilities."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Empirical:
+    """Each coin's own past shocks; nothing lies beyond the worst one seen.
+
+    Attributes:
+        sorted_shocks: (past, coins), rising.
+    """
+
+    sorted_shocks: Array
+
+    @property
+    def name(self) -> str:
+        """The law in a phrase."""
+        return "past shocks, none beyond the worst seen"
+
+    def quantiles(self, levels: Array) -> Array:
+        """Return the shocks at (count, coins) probabilities, between neighbours by a line."""
+        past = len(self.sorted_shocks)
+        at = (np.arange(past) + 0.5) / past
+        columns = [
+            np.interp(levels[:, i], at, self.sorted_shocks[:, i]) for i in range(levels.shape[1])
+        ]
+        return np.column_stack(columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudentMarginals:
+    """A Student law of unit variance for each coin.
+
+    Attributes:
+        freedom: (coins,) degrees of freedom, above two.
+    """
+
+    freedom: Array
+
+    @property
+    def name(self) -> str:
+        """The law in a phrase."""
+        return "a Student t of its own for each coin"
+
+    def quantiles(self, levels: Array) -> Array:
+        """Return the shocks at (count, coins) probabilities."""
+        scale = np.sqrt((self.freedom - 2.0) / self.freedom)
+        found: Array = scipy_module("special").stdtrit(self.freedom, levels) * scale
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Copula:
+    """A t copula: coins fall together in the tail, and each has a law of its own.
+
+    Attributes:
+        correlation: (coins, coins) of the copula.
+        freedom: Its degrees of freedom.
+        marginal: The coins' own laws.
+    """
+
+    correlation: Array
+    freedom: float
+    marginal: Marginal
+
+    @property
+    def name(self) -> str:
+        """The law in a phrase."""
+        return f"t copula, {self.freedom:.3g} degrees of freedom; {self.marginal.name}"
+
+    def shocks(self, generator: np.random.Generator, count: int) -> Array:
+        """Return (count, coins) shocks."""
+        normal = Gaussian(correlation=self.correlation).shocks(generator, count)
+        divisor = np.sqrt(generator.chisquare(self.freedom, count) / self.freedom)[:, None]
+        return self.marginal.quantiles(
+            scipy_module("special").stdtr(self.freedom, normal / divisor)
+        )
+
+
+def root_of(correlation: Array) -> Array:
+    """Return `U` with `U' U` the matrix, also where it is only just positive semidefinite."""
+    values, vectors = np.linalg.eigh(correlation)
+    root: Array = (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    return root
