@@ -5,16 +5,12 @@ price has gone by
 
     long   b = ln((1 - 1 / L) / (1 - m)) < 0        short  b = ln((1 + 1 / L) / (1 + m)) > 0.
 
-A price with logarithmic drift `nu = mu - sigma^2 / 2` reaches `b < 0` by time `T` with probability
+How likely a price is there by a time is `liquidation.one_barrier`. Without a logarithmic drift that
+is `2 Phi(-|b| / s)`, `s = sigma sqrt(T)`, which solves for the leverage:
+`L = 1 / (1 - (1 - m) exp(s Phi^-1(p / 2)))`. With one it is solved by bisection. Funding moves the
+barrier towards a payer: it is taken from the drift.
 
-    Phi((b - nu T) / s) + exp(2 nu b / sigma^2) Phi((b + nu T) / s),    s = sigma sqrt(T),
-
-the reflection of it for `b > 0`. Without a logarithmic drift it is `2 Phi(-|b| / s)`, which solves
-for the leverage: `L = 1 / (1 - (1 - m) exp(s Phi^-1(p / 2)))`. With one it is solved by bisection.
-Funding moves the barrier towards a payer: it is taken from the drift.
-
-Source: Borodin and Salminen (2002), Handbook of Brownian motion, 2.1.2.2.4; docs/model.md,
-"Sizing".
+Source: docs/model.md, "Sizing".
 """
 
 import math
@@ -22,6 +18,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from keelmark.core.errors import InvalidInput
+from keelmark.risk.liquidation.one_barrier import Walk, met_by
 from keelmark.risk.sizing.kelly import Drift
 
 YEAR_DAYS = 365.0
@@ -93,17 +90,7 @@ def hit_probability(move: float, drift: Drift, years: float) -> float:
         drift: `drift.edge` is the drift, so that funding counts.
         years: At most this long.
     """
-    if move == 0.0:
-        return 1.0
-    toward = 1.0 if move < 0.0 else -1.0  # a rise is the fall of the reflected price
-    distance = -abs(move)
-    pace = toward * (drift.edge - drift.volatility**2 / 2.0)
-    spread = drift.volatility * math.sqrt(years)
-    first = _NORMAL.cdf((distance - pace * years) / spread)
-    weight = 2.0 * pace * distance / drift.volatility**2
-    second = _NORMAL.cdf((distance + pace * years) / spread)
-    returned = math.exp(weight + math.log(second)) if second > 0.0 else 0.0
-    return min(1.0, first + returned)
+    return met_by(Walk.of_price(drift.volatility, drift.edge), move, years)
 
 
 def leverage_liquidation_probability(

@@ -1,0 +1,116 @@
+"""`keelmark size`: what it shows alone and in an account, its JSON, its exit codes."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from keelmark.accounts import load_account
+from keelmark.cli import main
+from keelmark.cli.exit_codes import ExitCode
+from keelmark.core.margin import margin_report
+from keelmark.core.model import MarginPurpose
+from keelmark.risk.what_if import whatif
+
+BOOK = Path(__file__).parents[2] / "docs" / "examples" / "two_positions.json"
+ALONE = ("--mu", "60%", "--sigma", "4%/day", "--liquidation-probability", "1%", "--cap", "20")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["size", *arguments])
+
+
+def test_alone_it_shows_every_rule_and_what_binds() -> None:
+    shown = run(*ALONE)
+    assert shown.exit_code == 0
+    assert "0.51x at most: 0.5 of Kelly binds" in shown.output
+    assert "4.13x" in shown.output
+    assert max(map(len, shown.output.splitlines())) <= 80
+    assert "next: `keelmark size FILE" in shown.output
+
+
+def test_alone_its_json_is_text() -> None:
+    found = json.loads(run(*ALONE, "--json").output)
+    assert found["binding"] == "0.5 of Kelly"
+    assert float(found["leverage"]) == pytest.approx(0.5 * 0.6 / (0.04**2 * 365))
+    assert [share["share"] for share in found["kelly"]] == ["1", "0.5", "0.25"]
+    assert float(found["kelly"][1]["fall_probability"]) == pytest.approx(0.125)
+    assert found["rules"][2] == {"name": "venue cap", "leverage": "20", "reason": "as given"}
+
+
+def test_rates_are_read_with_their_time() -> None:
+    daily = json.loads(run("--sigma", "4%/day", "--mu", "0.1%/day", "--json").output)
+    yearly = json.loads(run("--sigma", f"{0.04 * 365**0.5!r}", "--mu", "36.5%", "--json").output)
+    assert float(daily["leverage"]) == pytest.approx(float(yearly["leverage"]))
+    paid = json.loads(
+        run("--sigma", "80%", "--mu", "20%", "--funding", "0.01%/8h", "--json").output
+    )
+    assert float(paid["leverage"]) == pytest.approx(0.5 * (0.2 - 0.0001 * 3 * 365) / 0.64)
+
+
+def test_without_anything_to_go_by_it_ends_unknown() -> None:
+    shown = run("--sigma", "80%")
+    assert shown.exit_code == 3
+    assert "no return is expected: give --mu" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "give --sigma"),
+        (("--sigma", "-3%"), "above 0"),
+        (("--sigma", "a lot"), "is no rate"),
+        (("--sigma", "4%/0h"), "above 0"),
+        ((str(BOOK),), "give --instrument"),
+        (("--sigma", "80%", "--instrument", "BTCUSDT"), "give its FILE"),
+        ((str(BOOK), "--instrument", "BTCUSDT", "--price", "0"), "no price above 0"),
+    ],
+)
+def test_what_cannot_be_sized_is_refused(arguments: tuple[str, ...], words: str) -> None:
+    shown = run(*arguments)
+    assert shown.exit_code == ExitCode.BAD_INPUT
+    assert words in shown.output
+
+
+def sized(*arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(str(BOOK), *arguments, "--json").output)
+    return found
+
+
+@pytest.mark.parametrize("side", ["long", "short"])
+@pytest.mark.parametrize("leg", ["BTCUSDT", "ETHUSDT"])
+def test_the_size_the_margin_allows_is_covered_and_a_lot_more_is_not(leg: str, side: str) -> None:
+    found = sized("--instrument", leg, "--side", side)
+    rule = next(rule for rule in found["rules"] if rule["name"] == "initial margin")
+    sign = 1 if side == "long" else -1
+    account = load_account(BOOK)
+    for more, is_covered in ((Decimal(0), True), (Decimal(found["lot"]), False)):
+        traded = sign * (Decimal(rule["size"]) + more) - Decimal(found["held"])
+        after = whatif(account, f"add {leg}={traded}").after.account
+        report = margin_report(after.units[0], after.market, after.model)
+        assert (report.excess(MarginPurpose.INITIAL) >= 0) == is_covered
+
+
+def test_in_an_account_it_says_what_to_trade() -> None:
+    shown = run(str(BOOK), "--instrument", "SOLUSDT", "--side", "short", "--price", "150")
+    assert shown.exit_code == 0
+    assert "sell 13,333.333 to be there: initial margin binds" in shown.output
+    assert max(map(len, shown.output.splitlines())) <= 80
+    assert "--add" in shown.output
+
+
+def test_kelly_in_an_account_counts_what_else_is_held() -> None:
+    known = ("--mu", "40%", "--sigma", "3%/day", "--instrument", "BTCUSDT")
+    found = sized(*known)
+    rule = next(rule for rule in found["rules"] if rule["name"] == "0.5 of Kelly")
+    assert rule["size"] is None
+    assert "ETH" in rule["reason"]
+
+
+def test_an_unknown_instrument_is_refused() -> None:
+    shown = run(str(BOOK), "--instrument", "NOPE")
+    assert shown.exit_code != 0
+    assert "NOPE" in shown.output + str(shown.exception)
