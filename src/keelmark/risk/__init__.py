@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from keelmark.risk.ladders import ladder as ladder
     from keelmark.risk.nearest_move import NearestMove as NearestMove
     from keelmark.risk.nearest_move import find_nearest_move as find_nearest_move
+    from keelmark.risk.portfolio import Portfolio as Portfolio
+    from keelmark.risk.portfolio import portfolio_of as portfolio_of
+    from keelmark.risk.portfolio import portfolios_of as portfolios_of
     from keelmark.risk.rescues import Action as Action
     from keelmark.risk.rescues import Hedge as Hedge
     from keelmark.risk.rescues import Impact as Impact
@@ -39,12 +42,16 @@ if TYPE_CHECKING:
     from keelmark.risk.returns import read_returns as read_returns
     from keelmark.risk.revaluation import UnitValuer as UnitValuer
     from keelmark.risk.revaluation import value_account as value_account
+    from keelmark.risk.sizing.account_size import AccountSize as AccountSize
+    from keelmark.risk.sizing.account_size import SizeWish as SizeWish
+    from keelmark.risk.sizing.account_size import account_size as account_size
     from keelmark.risk.surfaces import Surface as Surface
     from keelmark.risk.surfaces import surface as surface
     from keelmark.risk.what_if import WhatIf as WhatIf
     from keelmark.risk.what_if import whatif as whatif
 
 _HOMES = {
+    "AccountSize": "keelmark.risk.sizing.account_size",
     "Action": "keelmark.risk.rescues",
     "Add": "keelmark.risk.edits",
     "BetaMove": "keelmark.risk.beta_move",
@@ -57,24 +64,29 @@ _HOMES = {
     "Money": "keelmark.risk.rescues",
     "MovePrice": "keelmark.risk.edits",
     "NearestMove": "keelmark.risk.nearest_move",
+    "Portfolio": "keelmark.risk.portfolio",
     "Rescue": "keelmark.risk.rescues",
     "RescueOptions": "keelmark.risk.rescues",
     "Resize": "keelmark.risk.edits",
     "SetLeverage": "keelmark.risk.edits",
     "SetMarginMode": "keelmark.risk.edits",
     "SetVenue": "keelmark.risk.edits",
+    "SizeWish": "keelmark.risk.sizing.account_size",
     "Surface": "keelmark.risk.surfaces",
     "Target": "keelmark.risk.rescues",
     "Transfer": "keelmark.risk.edits",
     "UnitValuer": "keelmark.risk.revaluation",
     "WhatIf": "keelmark.risk.what_if",
     "Withdraw": "keelmark.risk.edits",
+    "account_size": "keelmark.risk.sizing.account_size",
     "compare_modes": "keelmark.risk.comparison",
     "compare_venues": "keelmark.risk.comparison",
     "find_beta_move": "keelmark.risk.beta_move",
     "find_nearest_move": "keelmark.risk.nearest_move",
     "ladder": "keelmark.risk.ladders",
     "parse_edit": "keelmark.risk.edit_text",
+    "portfolio_of": "keelmark.risk.portfolio",
+    "portfolios_of": "keelmark.risk.portfolio",
     "read_returns": "keelmark.risk.returns",
     "rescue": "keelmark.risk.rescues",
     "surface": "keelmark.risk.surfaces",
