@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keelmark.accounts.markup import Html, element, joined, json_block
 from keelmark.lab.report.figures import (
     aligned,
     all_digits,
@@ -20,7 +21,6 @@ from keelmark.lab.report.figures import (
     share,
     signed,
 )
-from keelmark.lab.report.markup import Html, element, joined, json_block
 
 MINUS = "\N{MINUS SIGN}"
 amounts = st.decimals(

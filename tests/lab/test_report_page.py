@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keelmark.accounts.markup import VOID
 from keelmark.core.errors import InvalidInput
 from keelmark.lab.report import ReplayReport, render, write
-from keelmark.lab.report.markup import VOID
 from keelmark.lab.report.model import Attribution, Fact, Figure, Paragraph, Payer, Residual, Share
 from keelmark.lab.report.page import SIZE_MAX
 from keelmark.lab.report.series import PriceLine

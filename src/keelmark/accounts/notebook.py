@@ -106,7 +106,7 @@ def _head(level: Level, headline: str) -> str:
 
 def _panel(panel: Panel, levels: Levels) -> str:
     word = panel.level.value
-    parts = [_gauge(panel.gauge, word.lower())] if panel.gauge is not None else []
+    parts = [gauge_drawing(panel.gauge, word.lower())] if panel.gauge is not None else []
     parts += [_measures(panel.report, panel.currency)] if panel.report is not None else []
     table = _positions(panel, levels) if panel.positions else ""
     notes = "".join(f"<p>{escape(note)}</p>" for note in panel.notes)
@@ -118,8 +118,12 @@ def _panel(panel: Panel, levels: Levels) -> str:
     )
 
 
-def _gauge(gauge: Gauge, level: str) -> str:
-    """Return the hull as a drawing: water by maintenance usage, lines with their names."""
+def gauge_drawing(gauge: Gauge, level: str) -> str:
+    """Return the hull as a drawing: water by maintenance usage, lines with their names.
+
+    The page around it gives the colours `--ink`, `--line` and `--hull`, and one to the class of the
+    level.
+    """
     used = "over 100 %" if gauge.usage is None or gauge.usage > 1 else percent(gauge.usage)
     return (
         f'<svg width="300" height="{HEIGHT + 2 * TOP}" role="img" '

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from keelmark.accounts.markup import Content, Html, element, joined
 from keelmark.lab.report.figures import clock, compact, data, instant, rounded
-from keelmark.lab.report.markup import Content, Html, element, joined
 from keelmark.lab.report.model import Case, CaseCollateral, CasePosition, CaseStep, Counterparty
 from keelmark.lab.report.payments import attribution_table, paid_line
 from keelmark.lab.report.sections import nothing, section

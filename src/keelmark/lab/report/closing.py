@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from keelmark.lab.report.markup import Html, element, joined
+from keelmark.accounts.markup import Html, element, joined
 from keelmark.lab.report.model import (
     Fact,
     Headline,

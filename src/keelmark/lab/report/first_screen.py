@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from keelmark.accounts.markup import Content, Html, element, joined
 from keelmark.core.numbers import ZERO
 from keelmark.lab.report.figures import (
     all_digits,
@@ -16,7 +17,6 @@ from keelmark.lab.report.figures import (
     signed,
 )
 from keelmark.lab.report.figures import compact as short
-from keelmark.lab.report.markup import Content, Html, element, joined
 from keelmark.lab.report.model import (
     Attribution,
     Figure,

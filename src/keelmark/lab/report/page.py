@@ -7,13 +7,13 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from keelmark.accounts.markup import Html, element, joined, json_block, palette
 from keelmark.core.errors import InvalidInput
 from keelmark.core.numbers import exact
 from keelmark.lab.report.cases import cases_section
 from keelmark.lab.report.closing import closing, detail_tables
 from keelmark.lab.report.comparisons import comparisons
 from keelmark.lab.report.first_screen import first_screen
-from keelmark.lab.report.markup import Html, element, joined, json_block
 from keelmark.lab.report.model import ReplayReport
 from keelmark.lab.report.payload import payload
 from keelmark.lab.report.payments import paid_section
@@ -45,7 +45,7 @@ def render(report: ReplayReport) -> str:
     return Template(_asset("report.html")).substitute(
         title=joined((report.headline.title,)),
         policy=_policy(script),
-        style=_asset("report.css"),
+        style=palette() + _asset("report.css"),
         navigation=_navigation(),
         scenario=joined((report.headline.scenario,)),
         body=body,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from keelmark.accounts.markup import Html, element, joined
 from keelmark.lab.report.figures import (
     aligned,
     all_digits,
@@ -11,7 +12,6 @@ from keelmark.lab.report.figures import (
     percent,
     share,
 )
-from keelmark.lab.report.markup import Html, element, joined
 from keelmark.lab.report.model import Attribution, Payer, Share
 from keelmark.lab.report.sections import nothing, section
 from keelmark.lab.report.story import paid_story

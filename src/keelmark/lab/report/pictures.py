@@ -1,7 +1,7 @@
 """The three pictures: their frames, controls and the tables behind them. Scripts draw inside."""
 
+from keelmark.accounts.markup import Html, element, joined
 from keelmark.lab.report.figures import instant
-from keelmark.lab.report.markup import Html, element, joined
 from keelmark.lab.report.model import ReplayReport
 from keelmark.lab.report.sections import behind, choices, note, nothing, section
 from keelmark.lab.report.series import DistanceHistory, LiquidationMap, Timeline

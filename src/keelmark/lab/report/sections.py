@@ -1,6 +1,6 @@
 """The frame every part of the page shares: a title, one plain sentence, the content."""
 
-from keelmark.lab.report.markup import Content, Html, element
+from keelmark.accounts.markup import Content, Html, element
 
 
 def section(name: str, title: str, lead: Content, *content: Content) -> Html:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from keelmark.accounts.markup import Content, Html, element, joined
 from keelmark.core.numbers import ZERO
 from keelmark.lab.report.figures import all_digits, clock, data, percent, rounded, share, signed
-from keelmark.lab.report.markup import Content, Html, element, joined
 
 WHOLE_FROM = Decimal(100)
 

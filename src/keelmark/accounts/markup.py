@@ -1,8 +1,13 @@
-"""HTML by construction: text is escaped unless it is `Html` already, so none is forgotten."""
+"""HTML by construction: text is escaped unless it is `Html` already, so none is forgotten.
+
+Every page of ours is made of it, in one palette.
+"""
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from html import escape
+from importlib import resources
 
 JSON_IN_HTML = str.maketrans(
     {
@@ -52,6 +57,12 @@ def json_block(value: object) -> Html:
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Html(text.translate(JSON_IN_HTML))
+
+
+@cache
+def palette() -> str:
+    """Return the colours of every page as CSS: light, dark and printed."""
+    return (resources.files("keelmark.accounts") / "palette.css").read_text(encoding="utf-8")
 
 
 def _safe(piece: str | Html) -> str:
