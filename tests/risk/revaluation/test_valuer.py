@@ -115,6 +115,19 @@ def test_a_collateral_that_loses_its_peg_is_a_leg_of_its_own() -> None:
     assert valuer.assets == ("BTC", "USDE")
 
 
+def test_parts_are_in_the_order_of_the_positions() -> None:
+    rows = [
+        {"instrument": name, "size": "1", "entry_price": "100", "mark_price": "100"}
+        for name in ("ETHUSDT", "BTCUSDC", "SOLUSDT")
+    ]
+    valuer = valuer_of(
+        {**HEDGED, "prices": {"BTC": "100", "USDE": "1", "USDC": "1"}, "positions": rows}
+    )
+    assert valuer.legs[:3] == ("ETHUSDT", "BTCUSDC", "SOLUSDT")
+    up = Scenarios(returns=Shocks.of({"BTC": 0.1, "ETH": 0.2, "SOL": 0.3}))
+    assert valuer.leg_pnl(up)[0, :3].tolist() == pytest.approx([20.0, 10.0, 30.0])
+
+
 def test_longs_pay_funding_and_shorts_get_it() -> None:
     valuer = valuer_of(HEDGED)
     paid = Scenarios(

@@ -86,7 +86,7 @@ def tables_of(
     build = _Build(unit=unit, market=market, model=model, coins=tuple(coins))
     for name in build.names:
         build.add_asset(name)
-    return build.tables(), tuple(build.leg_names), tuple(build.names)
+    return build.tables(), tuple(map(_name_of, unit.positions)), tuple(build.names)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +110,6 @@ class _Build:
     model: MarginModel
     coins: tuple[str, ...]
     lists: _Lists = field(default_factory=_Lists)
-    leg_names: list[str] = field(default_factory=list)
     grouped: dict[tuple[str, datetime], int] = field(default_factory=dict)
 
     @cached_property
@@ -134,6 +133,10 @@ class _Build:
         """Return the column of the coin of a base; -1 where it is none that moves."""
         coin = coin_of(base)[0]
         return self.coins.index(coin) if coin in self.coins else -1
+
+    def number(self, position: Position) -> int:
+        """Return where a position stands in the unit."""
+        return next(i for i, held in enumerate(self.positions) if held is position)
 
     def add_asset(self, name: str) -> None:
         """Write an asset with the legs that settle in it."""
@@ -195,7 +198,6 @@ class _Build:
         funding = abs(value) if instrument.kind in PERPETUALS else ZERO
         start = len(self.lists.rows)
         self.lists.rows += rows
-        self.leg_names.append(_name_of(position))
         self.lists.legs.append(
             (
                 float(value),
@@ -208,6 +210,7 @@ class _Build:
                 len(rows),
                 sum(floor < float(notional) for floor, *_ in rows[1:]),
                 -1,
+                self.number(position),
                 -1,
                 columns.INVERSE if instrument.is_inverse else columns.LINEAR,
                 MARGIN_CODES[terms.margin_price],
@@ -232,7 +235,6 @@ class _Build:
         is_short = position.size < ZERO and isinstance(rule, ShortOptionRule)
         counts = terms.option is not None and terms.option.counts_value
         in_coin = instrument.kind is InstrumentKind.INVERSE_OPTION
-        self.leg_names.append(_name_of(position))
         strike = float(instrument.payoff.strike) if instrument.payoff else 1.0
         deviation = option.volatility * max(0.0, option.years) ** 0.5
         self.lists.legs.append(
@@ -247,6 +249,7 @@ class _Build:
                 0,
                 0,
                 len(self.lists.options),
+                self.number(position),
                 group,
                 columns.OPTION,
                 columns.AT_ENTRY,

@@ -273,5 +273,5 @@ def leg_pnl_kernel(
                     after = moved(leg["kind"], before, ratio * basis)
                     after -= leg["funding"] * shock(moves.funding, moves.funding_of, scenario, coin)
                     now += before - leg["cost"]
-                pnl[scenario, number] = (after - before) * price
+                pnl[scenario, leg["position"]] = (after - before) * price
             pnl[scenario, count + at] = now * (price - asset["price"])

@@ -33,6 +33,7 @@ LEG = np.dtype(
         ("row_count", "i4"),
         ("row_now", "i4"),  # row of the notional now: where a search starts
         ("option", "i4"),  # row of `options`, -1 for every other kind
+        ("position", "i4"),  # of the unit: legs lie by asset, parts are told by position
         ("group", "i4"),  # row of `groups`, -1 for none
         ("kind", "i1"),  # LINEAR, INVERSE, OPTION
         ("margin", "i1"),  # ON_MARK, ON_INDEX, AT_ENTRY

@@ -28,22 +28,11 @@ from keelmark.risk.revaluation.kernel import (
     values_parallel,
 )
 from keelmark.risk.revaluation.moved import after_scenario, priced_in, scenario_coins
+from keelmark.risk.revaluation.slopes import slopes_at
 from keelmark.risk.revaluation.tables import Columns, Floats, Moves, Tables
 from keelmark.risk.scenarios import Scenarios, Shocks
 
 Method = Literal["arrays", "core"]
-
-STEP = 1e-6
-"""Difference of a return over which a slope is taken."""
-
-LOWEST = -1.0 + 1e-12
-"""A fall beyond which no slope is taken."""
-
-TINY = 1e-15
-"""Least width of a difference."""
-
-KINK = 1e-3
-"""How far the slopes of two sides may differ, of their size, before a point counts as an edge."""
 
 PARALLEL_FROM = 50_000
 """Positions times scenarios from which a second thread pays."""
@@ -86,7 +75,8 @@ class UnitValuer:
         model: The venue's terms.
         coins: That the unit stands on: the columns of returns it reads.
         assets: Whose price it reads: what a collateral shock can move.
-        legs: Names of its parts: positions, then `asset` for the change of a collateral's price.
+        legs: Names of its parts: positions in the order of the unit, then assets, for the change
+            of their price.
         method: `arrays`, or `core` where a rule has no array face: exact, and slow.
         why: Which rule that is; `None` for arrays.
         currency: Its totals are in.
@@ -164,15 +154,28 @@ class UnitValuer:
         moves = self.moves(scenarios)
         return self._packed(self._run(moves, len(scenarios)), self._worth_now())
 
-    def excess(self, returns: Floats) -> Floats:
-        """Return the excess after returns, and nothing else, of shape (n, coins)."""
-        values = self._at_returns(returns)
+    def excess(
+        self, returns: Floats, collateral: Floats | None = None, volatility: Floats | None = None
+    ) -> Floats:
+        """Return the excess after shocks, and nothing else: the fast path.
+
+        Args:
+            returns: Shape (n, coins), by `coins`.
+            collateral: Shape (n, assets), by `assets`; `None` stands still.
+            volatility: Shape (n, coins), by `coins`; `None` stands still.
+
+        Raises:
+            InvalidInput: A shape is another.
+        """
+        values = self._after(returns, collateral, volatility)
         found: Floats = values[:, EQUITY] - self.level * values[:, MAINTENANCE]
         return found
 
-    def worth(self, returns: Floats) -> Floats:
-        """Return the worth after returns, and nothing else, of shape (n, coins)."""
-        found: Floats = self._at_returns(returns)[:, WORTH]
+    def worth(
+        self, returns: Floats, collateral: Floats | None = None, volatility: Floats | None = None
+    ) -> Floats:
+        """Return the worth after shocks, and nothing else; arguments as `excess`."""
+        found: Floats = self._after(returns, collateral, volatility)[:, WORTH]
         return found
 
     def gradient(self, returns: Floats) -> Floats:
@@ -181,16 +184,7 @@ class UnitValuer:
         Differences over a millionth on both sides: inside a row of every table that is the slope
         to rounding. On an edge it is the slope of the flatter side.
         """
-        point = np.asarray(returns, dtype=np.float64)
-        steps = STEP * np.eye(len(self.coins))
-        low = np.maximum(point - steps, LOWEST)
-        there = np.vstack([point[None, :], point + steps, low])
-        excess = self.excess(there)
-        count = len(self.coins)
-        widths = np.maximum((point - low).diagonal(), TINY)
-        up = (excess[1 : count + 1] - excess[0]) / STEP
-        down = (excess[0] - excess[count + 1 :]) / widths
-        return smooth_slope(up, down)
+        return slopes_at(self.excess, np.asarray(returns, dtype=np.float64))
 
     def leg_pnl(self, scenarios: Scenarios) -> Floats:
         """Return what each of `legs` adds to the change of worth, shape (n, legs).
@@ -209,28 +203,46 @@ class UnitValuer:
         still = np.zeros((1, len(self.coins)))
         return float(self.worth(still)[0])
 
-    def _at_returns(self, returns: Floats) -> Floats:
-        rows = np.ascontiguousarray(returns, dtype=np.float64)
-        if rows.ndim != 2 or rows.shape[1] != len(self.coins):  # noqa: PLR2004 rows and columns
-            msg = f"returns of shape {rows.shape}; one column each of {', '.join(self.coins)}"
-            raise InvalidInput(msg)
+    def _after(
+        self, returns: Floats, collateral: Floats | None, volatility: Floats | None
+    ) -> Floats:
+        """Return equity, maintenance and worth after shocks by coin and asset."""
+        rows = self._checked(returns, self.coins, "returns")
+        pegs = None if collateral is None else self._checked(collateral, self.assets, "collateral")
+        moved = None if volatility is None else self._checked(volatility, self.coins, "volatility")
         if self.tables is None:
-            return self._by_core(Scenarios(returns=Shocks(names=self.coins, values=rows)))
+            scenarios = Scenarios(
+                returns=Shocks(names=self.coins, values=rows),
+                collateral=None if pegs is None else Shocks(names=self.assets, values=pegs),
+                volatility=None if moved is None else Shocks(names=self.coins, values=moved),
+            )
+            return self._by_core(scenarios)
         still = np.full(max(1, len(self.coins)), -1)
+        own = np.arange(max(1, len(self.coins)))
+        places = [self.assets.index(a) if a in self.assets else -1 for a in self.asset_order]
         nothing = np.zeros((1, 1))
         moves = Moves(
             returns=rows,
             basis=nothing,
-            volatility=nothing,
+            volatility=nothing if moved is None else moved,
             funding=nothing,
-            collateral=nothing,
-            return_of=np.arange(len(self.coins)),
+            collateral=nothing if pegs is None else pegs,
+            return_of=own,
             basis_of=still,
-            volatility_of=still,
+            volatility_of=still if moved is None else own,
             funding_of=still,
-            collateral_of=np.full(max(1, len(self.asset_order)), -1),
+            collateral_of=np.array(
+                [-1] * max(1, len(places)) if pegs is None else places or [-1], dtype=np.int64
+            ),
         )
         return self._run(moves, len(rows))
+
+    def _checked(self, values: Floats, names: tuple[str, ...], what: str) -> Floats:
+        rows = np.ascontiguousarray(values, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(names):  # noqa: PLR2004 rows and columns
+            msg = f"{what} of shape {rows.shape}; one column each of {', '.join(names)}"
+            raise InvalidInput(msg)
+        return rows
 
     def _run(self, moves: Moves, count: int) -> Floats:
         """Return equity, maintenance and worth, shape (n, 3)."""
@@ -299,11 +311,3 @@ class UnitValuer:
             is_liquidatable=holds & self.can_be_liquidated,
             method=self.method,
         )
-
-
-def smooth_slope(up: Floats, down: Floats) -> Floats:
-    """Return the mean of the slopes of two sides; on an edge or a jump, the flatter one."""
-    apart = np.abs(up - down) > KINK * (np.abs(up) + np.abs(down))
-    flatter = np.where(np.abs(up) < np.abs(down), up, down)
-    found: Floats = np.where(apart, flatter, (up + down) / 2.0)
-    return found
