@@ -31,7 +31,7 @@ class Nearest(NamedTuple):
         if self.distance == 0.0:
             return None
         return (
-            "the correlations given do not go together (a negative eigenvalue or a diagonal that "
+            "the correlations given do not go together (an eigenvalue too low or a diagonal that "
             f"is not 1); the nearest matrix that does is {self.distance:.2g} away (Higham 2002)"
         )
 
