@@ -17,7 +17,7 @@ from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import InvalidInput, UnreadableData, nearest
 from keelmark.risk.history.changes import ROWS_MIN, changes_of, period_for
 from keelmark.risk.history.closes import COLUMNS, Times, closes_of, coin_named, named_once
-from keelmark.risk.history.periods import DAY_MS, milliseconds, period_words
+from keelmark.risk.history.periods import DAY_MS, HOUR_MS, milliseconds, period_words
 from keelmark.risk.symbols import coin_of
 
 __all__ = ["AUTO", "Array", "Returns", "coin_named", "read_returns"]
@@ -154,6 +154,7 @@ def read_returns(
     *,
     every: str | None = None,
     coins: Sequence[str] | None = None,
+    ahead_ms: int = 0,
 ) -> Returns:
     """Return the returns in a file, or in several of bars together.
 
@@ -162,6 +163,7 @@ def read_returns(
         every: Period of a change: 5m, 1h, 8h, 1d; `auto` for the longest up to a day that leaves
             five hundred; as the file has them where it is not given.
         coins: Only those of these that are there: a coin nobody asks for drops no rows.
+        ahead_ms: How far the clock of bars runs ahead of UTC, which is taken off and noted.
 
     Raises:
         UnreadableData: It is no table of bars or returns, or holds fewer than twenty changes.
@@ -171,8 +173,13 @@ def read_returns(
     frames = [_frame(each) for each in paths]
     source = ", ".join(map(str, paths))
     if all(set(frame.columns) >= set(COLUMNS) for frame in frames):
-        return _of_bars(pl.concat([f.select(COLUMNS) for f in frames]), source, every, coins)
-    if len(frames) > 1 or every not in (None, AUTO):
+        whole = pl.concat([f.select(COLUMNS) for f in frames])
+        if not ahead_ms:
+            return _of_bars(whole, source, every, coins)
+        found = _of_bars(whole.with_columns(pl.col("ts_ms") - ahead_ms), source, every, coins)
+        note = f"the bars' clock was {ahead_ms / HOUR_MS:+g} hours of UTC: taken off"
+        return replace(found, notes=(*found.notes, note))
+    if len(frames) > 1 or every not in (None, AUTO) or ahead_ms:
         msg = f"{source}: only bars (ts_ms, symbol, close) can be joined, or taken by --every"
         raise UnreadableData(msg)
     return _table(frames[0], source)

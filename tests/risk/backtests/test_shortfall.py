@@ -80,6 +80,8 @@ def test_peaks_over_a_threshold_are_the_published_figures(
 def test_a_tail_wider_than_the_modelled_one_is_refused() -> None:
     with pytest.raises(InvalidInput, match="wider than the share"):
         Pareto(threshold=0.02, share=0.05, shape=0.25, scale=0.015).value_at_risk(0.1)
+    with pytest.raises(InvalidInput, match="no mean"):
+        Pareto(threshold=0.02, share=0.05, shape=1.0, scale=0.015).shortfall(0.01)
 
 
 MODELS = [

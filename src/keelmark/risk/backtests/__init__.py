@@ -14,9 +14,22 @@ if TYPE_CHECKING:
     from keelmark.risk.backtests.coverage import kupiec as kupiec
     from keelmark.risk.backtests.coverage import violations as violations
     from keelmark.risk.backtests.hit_regression import dynamic_quantile as dynamic_quantile
+    from keelmark.risk.backtests.judged import Backtest as Backtest
+    from keelmark.risk.backtests.judged import judge as judge
     from keelmark.risk.backtests.lights import Light as Light
     from keelmark.risk.backtests.lights import TrafficLight as TrafficLight
     from keelmark.risk.backtests.lights import traffic_light as traffic_light
+    from keelmark.risk.backtests.models import MODELS as MODELS
+    from keelmark.risk.backtests.models import Model as Model
+    from keelmark.risk.backtests.models import models_named as models_named
+    from keelmark.risk.backtests.pages import markdown as markdown
+    from keelmark.risk.backtests.pages import page as page
+    from keelmark.risk.backtests.portfolio import Portfolio as Portfolio
+    from keelmark.risk.backtests.portfolio import of_account as of_account
+    from keelmark.risk.backtests.portfolio import of_weights as of_weights
+    from keelmark.risk.backtests.rolling import Run as Run
+    from keelmark.risk.backtests.rolling import Schedule as Schedule
+    from keelmark.risk.backtests.rolling import roll as roll
     from keelmark.risk.backtests.scores import ConfidenceSet as ConfidenceSet
     from keelmark.risk.backtests.scores import confidence_set as confidence_set
     from keelmark.risk.backtests.scores import diebold_mariano as diebold_mariano
@@ -30,9 +43,15 @@ if TYPE_CHECKING:
     from keelmark.risk.backtests.statistic import Statistic as Statistic
 
 _HOMES = {
+    "Backtest": "keelmark.risk.backtests.judged",
     "ConfidenceSet": "keelmark.risk.backtests.scores",
     "Light": "keelmark.risk.backtests.lights",
+    "MODELS": "keelmark.risk.backtests.models",
+    "Model": "keelmark.risk.backtests.models",
     "Monitor": "keelmark.risk.backtests.betting",
+    "Portfolio": "keelmark.risk.backtests.portfolio",
+    "Run": "keelmark.risk.backtests.rolling",
+    "Schedule": "keelmark.risk.backtests.rolling",
     "Statistic": "keelmark.risk.backtests.statistic",
     "Told": "keelmark.risk.backtests.shortfall",
     "TrafficLight": "keelmark.risk.backtests.lights",
@@ -45,8 +64,15 @@ _HOMES = {
     "dynamic_quantile": "keelmark.risk.backtests.hit_regression",
     "fz0": "keelmark.risk.backtests.scores",
     "independence": "keelmark.risk.backtests.coverage",
+    "judge": "keelmark.risk.backtests.judged",
     "kupiec": "keelmark.risk.backtests.coverage",
+    "markdown": "keelmark.risk.backtests.pages",
+    "models_named": "keelmark.risk.backtests.models",
     "monitor": "keelmark.risk.backtests.betting",
+    "of_account": "keelmark.risk.backtests.portfolio",
+    "of_weights": "keelmark.risk.backtests.portfolio",
+    "page": "keelmark.risk.backtests.pages",
+    "roll": "keelmark.risk.backtests.rolling",
     "shortfall_tests": "keelmark.risk.backtests.shortfall",
     "traffic_light": "keelmark.risk.backtests.lights",
     "violations": "keelmark.risk.backtests.coverage",

@@ -12,6 +12,7 @@ import numpy as np
 
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.backtests.statistic import Array
+from keelmark.risk.statistics.cornish_fisher import is_in_domain
 from keelmark.risk.statistics.library import scipy_module
 
 
@@ -78,7 +79,7 @@ class CornishFisher:
     excess: float
 
     def __post_init__(self) -> None:
-        if not self._is_monotone():
+        if not is_in_domain(self.skewness, self.excess):
             msg = "skewness and kurtosis lie outside the domain of Cornish-Fisher"
             raise InvalidInput(msg)
 
@@ -102,12 +103,6 @@ class CornishFisher:
         bent = z + (z**2 - 1.0) * skewness / 6.0 + (z**3 - 3.0 * z) * excess / 24.0
         found: Array = bent - (2.0 * z**3 - 5.0 * z) * skewness**2 / 36.0
         return found
-
-    def _is_monotone(self) -> bool:
-        """Whether the derivative, a parabola in z, is nowhere below zero."""
-        square = self.excess / 8.0 - self.skewness**2 / 6.0
-        constant = 1.0 - self.excess / 8.0 + 5.0 * self.skewness**2 / 36.0
-        return square >= 0.0 and self.skewness**2 / 9.0 <= 4.0 * square * constant
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +144,7 @@ class Pareto:
     Attributes:
         threshold: Loss `u` from which the tail is modelled.
         share: Of all outcomes, how many lie beyond it.
-        shape: `x` below 1.
+        shape: `x`; from 1 on there is no mean.
         scale: `b` above 0.
     """
 
@@ -169,7 +164,10 @@ class Pareto:
         return -float(self.quantiles(np.array([tail]))[0])
 
     def shortfall(self, tail: float) -> float:
-        """Return the mean loss beyond the value at risk."""
+        """Return the mean loss beyond the value at risk; a tail of shape 1 or more has none."""
+        if self.shape >= 1.0:
+            msg = "the Pareto tail is so heavy that it has no mean"
+            raise InvalidInput(msg)
         risk = self.value_at_risk(tail)
         return (risk + self.scale - self.shape * self.threshold) / (1.0 - self.shape)
 
