@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     from keelmark.risk.sizing.account_size import AccountSize as AccountSize
     from keelmark.risk.sizing.account_size import SizeWish as SizeWish
     from keelmark.risk.sizing.account_size import account_size as account_size
+    from keelmark.risk.stress import StressResult as StressResult
+    from keelmark.risk.stress import StressScenario as StressScenario
+    from keelmark.risk.stress import read_scenarios as read_scenarios
+    from keelmark.risk.stress import stress_account as stress_account
+    from keelmark.risk.stress import stress_library as stress_library
     from keelmark.risk.surfaces import Surface as Surface
     from keelmark.risk.surfaces import surface as surface
     from keelmark.risk.what_if import WhatIf as WhatIf
@@ -72,6 +77,8 @@ _HOMES = {
     "SetMarginMode": "keelmark.risk.edits",
     "SetVenue": "keelmark.risk.edits",
     "SizeWish": "keelmark.risk.sizing.account_size",
+    "StressResult": "keelmark.risk.stress",
+    "StressScenario": "keelmark.risk.stress",
     "Surface": "keelmark.risk.surfaces",
     "Target": "keelmark.risk.rescues",
     "Transfer": "keelmark.risk.edits",
@@ -88,7 +95,10 @@ _HOMES = {
     "portfolio_of": "keelmark.risk.portfolio",
     "portfolios_of": "keelmark.risk.portfolio",
     "read_returns": "keelmark.risk.returns",
+    "read_scenarios": "keelmark.risk.stress",
     "rescue": "keelmark.risk.rescues",
+    "stress_account": "keelmark.risk.stress",
+    "stress_library": "keelmark.risk.stress",
     "surface": "keelmark.risk.surfaces",
     "value_account": "keelmark.risk.revaluation",
     "whatif": "keelmark.risk.what_if",

@@ -1,0 +1,140 @@
+"""`keelmark stress` on a book of documents: per scenario who falls, what is lost and missing."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+import click
+
+from keelmark.accounts.bulk import sources
+from keelmark.accounts.check_document import JsonTable, statistic_text
+from keelmark.accounts.figures import brief
+from keelmark.cli.painting import GAP, INDENT, WIDTH, say, wrapped
+from keelmark.core.errors import InvalidInput
+from keelmark.risk.stress.library import StressScenario
+from keelmark.risk.stress.many import FIGURES, BookStress, BookTotals, stress_many
+from keelmark.risk.stress.words import DEFICIT, decimal
+
+HEADS = ("scenario", "accounts", "notional", "lost", "deficit", "largest deficit")
+UNREAD = 10
+"""Documents that cannot be read named in the table."""
+COINS = 8
+
+
+def print_book(path: str, wanted: Sequence[StressScenario], *, scale: float, as_json: bool) -> None:
+    """Print a book under stress.
+
+    Raises:
+        InvalidInput: Nothing there can be read.
+    """
+    found = stress_many(sources(path), wanted, scale=scale)
+    if not found.totals:
+        first = next(iter(found.unread.items()), None)
+        why = "it holds no document" if first is None else f"{first[0]}: {first[1]}"
+        msg = f"{path}: no account can be stressed; {why}"
+        raise InvalidInput(msg)
+    if as_json:
+        click.echo(json.dumps(book_document(found, scale), indent=2))
+        return
+    for line in book_lines(found, path, scale):
+        say(line)
+
+
+def book_lines(found: BookStress, path: str, scale: float) -> Iterator[str]:
+    """Return the view line by line, within eighty columns."""
+    times = "" if scale == 1.0 else f"{GAP}every shock times {scale:g}"
+    for totals in found.totals.values():
+        unread = f", {len(found.unread):,} unreadable" if found.unread else ""
+        equity = f"equity {brief(decimal(totals.equity))} {totals.currency}"
+        yield f"{totals.accounts:,} accounts{unread}{GAP}{equity}{times}"
+        yield from _table(found, totals)
+        yield ""
+    for name, why in list(found.unread.items())[:UNREAD]:
+        yield from wrapped(f"{name}: {why}", WIDTH)
+    for name, why in list(found.unknown.items())[:UNREAD]:
+        yield from wrapped(f"{name}: UNKNOWN, {why}", WIDTH)
+    for note in _notes(found):
+        yield from wrapped(f"note: {note}", WIDTH)
+    yield click.style(f"{INDENT}next: `keelmark check --bulk {path}` says who is near", dim=True)
+
+
+def _table(found: BookStress, totals: BookTotals) -> Iterator[str]:
+    cells = [_cells(row.name, at, totals) for at, row in enumerate(found.wanted)]
+    table = [HEADS, *cells]
+    widths = [max(len(row[i]) for row in table) for i in range(len(HEADS))]
+    for name, *rest in table:
+        numbers = [c.rjust(w) for c, w in zip(rest[:-1], widths[1:-1], strict=True)]
+        line = INDENT + GAP.join((name.ljust(widths[0]), *numbers, ""))
+        most = rest[-1]
+        if len(line) + len(most) > WIDTH:
+            most = most.partition(":")[0]
+        yield (line + most)[:WIDTH].rstrip()
+
+
+def _cells(name: str, at: int, totals: BookTotals) -> tuple[str, ...]:
+    figures = dict(zip(FIGURES, totals.values[at].tolist(), strict=True))
+    worst = totals.worst_name[at]
+    return (
+        name,
+        f"{figures['liquidated']:,.0f}",
+        _amount(figures["notional"]),
+        _amount(figures["lost"]),
+        _amount(figures["deficit"]),
+        f"{worst}: {_amount(float(totals.worst[at]))}" if worst else "",
+    )
+
+
+def _amount(value: float) -> str:
+    return brief(decimal(value)) if value else "0"
+
+
+def _notes(found: BookStress) -> Iterator[str]:
+    yield (
+        "accounts: with a unit that is liquidated; notional: of such units, at the marks after; "
+        "lost: by the accounts that lose"
+    )
+    if found.stand_ins:
+        common = [f"{coin} ({count:,})" for coin, count in found.stand_ins.most_common(COINS)]
+        more = len(found.stand_ins) - len(common)
+        rest = f" and {more} more" if more > 0 else ""
+        yield (
+            f"coins that took a figure not their own in some scenario, with how many accounts hold "
+            f"them: {', '.join(common)}{rest}"
+        )
+    yield f"{DEFICIT}, closing costs included"
+
+
+def book_document(found: BookStress, scale: float) -> JsonTable:
+    """Return the machine-readable result."""
+    groups: list[JsonTable] = []
+    for totals in found.totals.values():
+        rows: list[JsonTable] = []
+        for at, scenario in enumerate(found.wanted):
+            figures = dict(zip(FIGURES, totals.values[at].tolist(), strict=True))
+            rows.append(
+                {
+                    "name": scenario.name,
+                    "title": scenario.title,
+                    "accounts_liquidated": f"{figures['liquidated']:.0f}",
+                    "liquidated_notional": statistic_text(figures["notional"]),
+                    "lost": statistic_text(figures["lost"]),
+                    "gained": statistic_text(figures["gained"]),
+                    "deficit": statistic_text(figures["deficit"]),
+                    "deficit_max": statistic_text(float(totals.worst[at])),
+                    "deficit_max_account": totals.worst_name[at] or None,
+                }
+            )
+        groups.append(
+            {
+                "currency": totals.currency,
+                "accounts": str(totals.accounts),
+                "equity": statistic_text(totals.equity),
+                "scenarios": [*rows],
+            }
+        )
+    return {
+        "scale": statistic_text(scale),
+        "groups": [*groups],
+        "stand_ins": {coin: str(count) for coin, count in sorted(found.stand_ins.items())},
+        "unread": dict(found.unread.items()),
+        "unknown": dict(found.unknown.items()),
+    }
