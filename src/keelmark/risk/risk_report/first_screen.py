@@ -1,0 +1,157 @@
+"""The first screen: how far, how likely, how much, and what would do it."""
+
+from collections.abc import Callable
+
+from keelmark.accounts.figures import percent
+from keelmark.accounts.gauge import gauge_of
+from keelmark.accounts.levels import Level
+from keelmark.accounts.markup import Content, Html, element
+from keelmark.accounts.notebook import gauge_drawing
+from keelmark.risk.portfolio.portfolio import Known, Portfolio
+from keelmark.risk.risk_report.model import Chances, Report, Reverse, Tails
+from keelmark.risk.risk_report.parts import unknown
+from keelmark.risk.risk_report.texts import (
+    MINUS,
+    chance,
+    chance_span,
+    money,
+    share,
+    sigmas,
+    span,
+    times,
+)
+
+
+def first_screen(report: Report) -> Html:
+    """Return the head of the page."""
+    level = report.unit.level(report.check.levels)
+    warnings = [element("p", text, class_="warning") for text in report.check.warnings]
+    age = report.check.age.words
+    return element(
+        "header",
+        *warnings,
+        element(
+            "p",
+            report.check.account.rulebook.name,
+            f", {report.unit.unit.unit_id}",
+            f", {age}" if age else None,
+            class_="kicker",
+        ),
+        element("h1", report.title),
+        element(
+            "p",
+            element("span", level.value, class_=f"word {level.value.lower()}"),
+            report.unit.headline,
+            class_="headline",
+        ),
+        *(element("p", text, class_="kicker") for text in report.others),
+        element(
+            "div",
+            _gauge(report, level),
+            element(
+                "div",
+                _distance(report, level),
+                _chances(report.chances),
+                _losses(report.tails, report.worth),
+                _size(report),
+                class_="cards",
+            ),
+            class_="first",
+        ),
+        _likeliest(report.reverse),
+    )
+
+
+def _gauge(report: Report, level: Level) -> Html:
+    gauge = gauge_of(report.unit.report, report.check.account.rulebook.liquidation)
+    if gauge is None:
+        why = report.unit.reason or "no position needs margin"
+        return element("div", unknown(why), class_="gauge")
+    drawing = Html(gauge_drawing(gauge, level.value.lower()))
+    caption = element("p", "maintenance over equity", class_="note")
+    return element("div", drawing, caption, class_="gauge")
+
+
+def _card(title: Content, *content: Content) -> Html:
+    return element("div", element("h3", title), *content, class_="card")
+
+
+def _pairs(*rows: tuple[Content, Content, Content]) -> Html:
+    """Return lines of a card: name, figure, and what stands small beside it."""
+    lines = (
+        element(
+            "div",
+            element("dt", name),
+            element("dd", element("b", value), element("small", more) if more else None),
+        )
+        for name, value, more in rows
+    )
+    return element("dl", *lines)
+
+
+def _distance(report: Report, level: Level) -> Html:
+    nearest = report.unit.nearest
+    if nearest is None:
+        text = report.unit.reason or "no move found liquidates it"
+        if report.unit.is_liquidatable:
+            text = "it is liquidatable now"
+        return _card("Nearest liquidating move", element("p", text, class_="big none"))
+    size = percent(nearest.distance, signed=True).replace("-", MINUS)
+    known = "" if nearest.sigmas is None else f", {sigmas(nearest.sigmas)}"
+    alone = "" if nearest.instrument is None else " alone"
+    red = percent(report.check.levels.red, digits=0)
+    return _card(
+        "Nearest liquidating move",
+        element("p", size, class_=f"big {level.value.lower()}"),
+        element("p", f"{nearest.words}{alone}{known}", class_="sub"),
+        element("p", f"{level.value}; red below {red}", class_="note"),
+    )
+
+
+def _chances(found: Chances | str) -> Html:
+    title = "Probability of liquidation"
+    if isinstance(found, str):
+        return _card(title, unknown(found))
+    rows = (
+        (f"within {span(one.days)}", chance(one.probability), chance_span(one.low, one.high))
+        for one in found.shown
+    )
+    return _card(title, _pairs(*rows), element("p", "95 % interval of the method", class_="note"))
+
+
+def _losses(found: Tails | str, worth: float | None) -> Html:
+    if isinstance(found, str):
+        return _card("Loss at risk", unknown(found))
+    rows = []
+    for measure in found.measures:
+        part = measure.reason
+        if measure.loss is not None and worth and worth > 0.0:
+            part = f"{share(measure.loss / worth)} of worth"
+        rows.append((measure.name, money(measure.loss), part))
+    return _card(f"Loss within {span(found.days)}", _pairs(*rows))
+
+
+def _size(report: Report) -> Html:
+    found = report.portfolio
+    rows: list[tuple[Content, Content, Content]] = [("worth", money(report.worth), report.currency)]
+    if isinstance(found, Portfolio):
+        rows += [
+            ("gross", _known(found.gross_leverage, times), "of equity"),
+            ("net", _known(found.net_leverage, times), "of equity"),
+            ("volatility", _known(found.relative_volatility, share), found.horizon and "a day"),
+        ]
+        return _card("Size", _pairs(*rows))
+    return _card("Size", _pairs(*rows), unknown(found))
+
+
+def _known(known: Known, text: Callable[[float], str]) -> Content:
+    if known.value is None:
+        return element("span", "unknown", title=known.reason or "", class_="none")
+    return text(known.value)
+
+
+def _likeliest(found: Reverse | str) -> Html:
+    title = element("h3", "Likeliest way to be liquidated")
+    if isinstance(found, str):
+        return element("div", title, unknown(found), class_="likeliest")
+    return element("div", title, element("p", found.words), class_="likeliest")
