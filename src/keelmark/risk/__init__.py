@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from keelmark.risk.edits import Withdraw as Withdraw
     from keelmark.risk.ladders import Ladder as Ladder
     from keelmark.risk.ladders import ladder as ladder
+    from keelmark.risk.liquidation import LiquidationProbability as LiquidationProbability
+    from keelmark.risk.liquidation import ProbabilityOptions as ProbabilityOptions
+    from keelmark.risk.liquidation import liquidation_probability as liquidation_probability
     from keelmark.risk.nearest_move import NearestMove as NearestMove
     from keelmark.risk.nearest_move import find_nearest_move as find_nearest_move
     from keelmark.risk.portfolio import Portfolio as Portfolio
@@ -66,10 +69,12 @@ _HOMES = {
     "Hedge": "keelmark.risk.rescues",
     "Impact": "keelmark.risk.rescues",
     "Ladder": "keelmark.risk.ladders",
+    "LiquidationProbability": "keelmark.risk.liquidation",
     "Money": "keelmark.risk.rescues",
     "MovePrice": "keelmark.risk.edits",
     "NearestMove": "keelmark.risk.nearest_move",
     "Portfolio": "keelmark.risk.portfolio",
+    "ProbabilityOptions": "keelmark.risk.liquidation",
     "Rescue": "keelmark.risk.rescues",
     "RescueOptions": "keelmark.risk.rescues",
     "Resize": "keelmark.risk.edits",
@@ -91,6 +96,7 @@ _HOMES = {
     "find_beta_move": "keelmark.risk.beta_move",
     "find_nearest_move": "keelmark.risk.nearest_move",
     "ladder": "keelmark.risk.ladders",
+    "liquidation_probability": "keelmark.risk.liquidation",
     "parse_edit": "keelmark.risk.edit_text",
     "portfolio_of": "keelmark.risk.portfolio",
     "portfolios_of": "keelmark.risk.portfolio",

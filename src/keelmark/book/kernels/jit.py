@@ -26,6 +26,11 @@ def njit(function: Kernel) -> Kernel:
     return cast("Kernel", numba.njit(**OPTIONS)(function))
 
 
+def njit_unlocked(function: Kernel) -> Kernel:
+    """Compile as `njit`, without the interpreter's lock: for calls on several threads."""
+    return cast("Kernel", numba.njit(**OPTIONS, nogil=True)(function))
+
+
 def inlined(function: Kernel) -> Kernel:
     """Compile a helper into each caller: handing it seven words an array costs more than its work.
 

@@ -12,16 +12,15 @@ Metzler, "On the first passage problem for correlated Brownian motion" (2010); d
 "Probability of liquidation".
 """
 
-from importlib import import_module
 from math import acos, atan2, pi, sqrt
-from typing import Any
 
 import numpy as np
 
-from keelmark.core.errors import InvalidInput, MissingExtra
+from keelmark.core.errors import InvalidInput
 from keelmark.risk.liquidation.normal import cumulative
 from keelmark.risk.liquidation.one_barrier import Walk, met_by, require_time
 from keelmark.risk.liquidation.two_barriers import left_by
+from keelmark.risk.statistics.library import scipy_module
 
 _UNREACHED = 38.0
 """Deviations beyond which a normal tail is no number any more."""
@@ -74,16 +73,8 @@ def _neither(one: float, other: float, correlation: float, time: float) -> float
     z = square / (4.0 * time)
     orders = 25.0 + _ORDERS * sqrt(z)
     odd = np.arange(1, 2 * int(orders * wedge / pi) + 4, 2, dtype=np.float64)
-    bessel = _scaled_bessel()
+    bessel = scipy_module("special").ive
     high = odd * pi / wedge
     parts = bessel((high - 1.0) / 2.0, z) + bessel((high + 1.0) / 2.0, z)
     total = float(np.sum(np.sin(high * angle) / odd * parts))
     return 2.0 * sqrt(square) / sqrt(2.0 * pi * time) * total
-
-
-def _scaled_bessel() -> Any:  # noqa: ANN401 a ufunc
-    try:
-        return import_module("scipy.special").ive
-    except ImportError as error:
-        msg = "two correlated barriers need scipy: `pip install 'keelmark[risk]'`"
-        raise MissingExtra(msg) from error

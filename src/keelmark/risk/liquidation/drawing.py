@@ -1,0 +1,196 @@
+"""Units simulated together: how they are looked at, where draws are pulled, and what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from keelmark.risk.liquidation.draws import Points, Source
+from keelmark.risk.liquidation.exit_points import Exit, exits_of, tilt_towards
+from keelmark.risk.liquidation.inputs import PATHS, PATHS_REVALUED, Moves, ProbabilityOptions
+from keelmark.risk.liquidation.piecewise import Book, book_of, look_at
+from keelmark.risk.liquidation.plans import NO_TILT, Plan, Tilt, plan_of
+from keelmark.risk.liquidation.result import (
+    Standing,
+    UnitProbability,
+    estimated,
+    quantiles_of,
+)
+from keelmark.risk.liquidation.revalued import look_of
+from keelmark.risk.liquidation.simulation import (
+    Estimate,
+    Walker,
+    kernel_walker,
+    plain_walker,
+    simulated,
+)
+from keelmark.risk.liquidation.units import UnitCase, dues_of
+from keelmark.risk.liquidation.walks import Dues, Look, Start
+
+Array = npt.NDArray[np.float64]
+
+ACCOUNT = "account"
+"""Stands for any unit."""
+
+PLAIN_SOBOL = "Sobol points were not pulled to rare liquidations: rare chances are rough"
+
+
+PLAIN_TAILS = "draws of heavy tails were not pulled to rare liquidations: rare chances are rough"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Units that were simulated.
+
+    Attributes:
+        units: By id.
+        whole: Any of them.
+        paths: How many.
+        steps: Of each.
+        notes: What was repaired or left out.
+    """
+
+    units: dict[str, UnitProbability]
+    whole: UnitProbability
+    paths: int
+    steps: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """Units about to be simulated together.
+
+    Attributes:
+        cases: The units.
+        days: Horizons.
+        asked: How.
+        plan: Times and how coins move.
+        look: Excess and slopes at prices.
+        dues: What is paid.
+        book: The units as lines; `None` where one is not.
+        notes: Of how coins move.
+    """
+
+    cases: Sequence[UnitCase]
+    days: tuple[float, ...]
+    asked: ProbabilityOptions
+    plan: Plan
+    look: Look
+    dues: Dues
+    book: Book | None
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        cases: Sequence[UnitCase],
+        moves: Moves,
+        days: tuple[float, ...],
+        asked: ProbabilityOptions,
+    ) -> "Drawing":
+        """Set it up; every unit has array tables."""
+        growth = np.array([asked.growth.get(coin, 0.0) for coin in moves.coins])
+        valuers = [case.valuer for case in cases if case.valuer is not None]
+        paid = [dues_of(case, moves.coins, asked.funding, asked.borrow) for case in cases]
+        dues = Dues(
+            flat=np.array([flat for flat, _ in paid]), carry=np.array([carry for _, carry in paid])
+        )
+        book = None
+        look = look_of(valuers, moves.coins)
+        if all(case.bends is None for case in cases):
+            lines = book_of(valuers, moves.coins)._replace(flat=dues.flat, carry=dues.carry)
+            book, look = lines, lambda ratios: look_at(lines, ratios)
+        return cls(
+            cases=cases,
+            days=days,
+            asked=asked,
+            plan=plan_of(days, asked.steps, moves.covariance, growth),
+            look=look,
+            dues=dues,
+            book=book,
+            notes=moves.notes,
+        )
+
+    def run(self) -> Drawn:
+        """Return what paths find."""
+        exits = [
+            exits_of(self.look, self.dues, self.plan, unit, days)
+            for unit in range(len(self.cases))
+            for days in self.days
+        ]
+        tilt, notes = self.tilt(exits)
+        excess, slopes = self.look(np.ones((1, len(self.plan.drift))))
+        start = Start.of(excess[0], slopes[0], self.plan.factor)
+        found = simulated(self.walker(tilt), start, self.plan, self.source())
+        last = exits[len(self.days) - 1 :: len(self.days)]
+        distances = [points[0].length if points else None for points in last]
+        known = [far for far in distances if far is not None]
+        distances.append(min(known, default=None))
+        names = [*(case.unit.unit_id for case in self.cases), ACCOUNT]
+        units = {
+            name: replace(self.unit(found, at, tilt), unit_id=name, distance=far)
+            for at, (name, far) in enumerate(zip(names, distances, strict=True))
+        }
+        return Drawn(
+            whole=units.pop(ACCOUNT),
+            units=units,
+            paths=found.paths,
+            steps=len(self.plan.days),
+            notes=(*self.notes, *notes),
+        )
+
+    def tilt(self, exits: list[list[Exit]]) -> tuple[Tilt, list[str]]:
+        """Return how draws are pulled, and what is to be said of it."""
+        found = tilt_towards(exits, self.plan)
+        if found is None:
+            return NO_TILT, []
+        if self.asked.degrees is not None:
+            return NO_TILT, [PLAIN_TAILS]  # one large step liquidates, which no drift makes likely
+        if self.asked.points is Points.SOBOL and len(found.weights) > 1:
+            return NO_TILT, [PLAIN_SOBOL]  # a mixture would tear the points apart
+        return found, []
+
+    def walker(self, tilt: Tilt) -> Walker:
+        """Return the kernel where it can read every unit, else the way in arrays."""
+        if self.book is not None:
+            return kernel_walker(self.book, self.plan, tilt)
+        return plain_walker(self.look, self.dues, self.plan, tilt)
+
+    def source(self) -> Source:
+        """Return where draws come from."""
+        paths = self.asked.paths or (PATHS if self.book is not None else PATHS_REVALUED)
+        return Source(
+            seed=self.asked.seed,
+            pairs=(paths + 1) // 2,
+            points=self.asked.points,
+            degrees=self.asked.degrees,
+        )
+
+    def unit(self, found: Estimate, at: int, tilt: Tilt) -> UnitProbability:
+        """Return one unit of an estimate."""
+        chances = []
+        for horizon, days in enumerate(self.days):
+            own = found.probability, found.error, found.sample
+            chance, error, sample = (float(figures[horizon, at]) for figures in own)
+            figures = chance, error, sample
+            chances.append(estimated(days, figures, found.paths, self.asked.confidence))
+        ends = [float(end) for end in np.cumsum(self.plan.days)]
+        curve = [float(chance) for chance in found.curve[at]]
+        return UnitProbability(
+            unit_id="",
+            standing=Standing.KNOWN,
+            horizons=tuple(chances),
+            times=quantiles_of(ends, curve, self.asked.shares),
+            method=self.method(tilt),
+        )
+
+    def method(self, tilt: Tilt) -> str:
+        """Return how it was had, in words."""
+        parts = ["importance sampling" if len(tilt.weights) else "simulation"]
+        if self.asked.points is Points.SOBOL:
+            parts.append("scrambled Sobol points")
+        if self.book is None:
+            parts.append("every step revalued")
+        return ", ".join(parts)
