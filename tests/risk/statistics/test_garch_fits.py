@@ -105,6 +105,48 @@ def test_fits_are_as_likely_as_those_of_arch_and_filter_alike(
     assert variance[-1] == pytest.approx(ahead, rel=1e-9)
 
 
+def hard_series(kind: str, seed: int) -> Array:
+    """Returns on which one search from one start ends far below the top."""
+    draw = np.random.default_rng(seed)
+    returns = draw.standard_t(2.2, 800)
+    if kind == "one crash":
+        returns = draw.standard_t(5, 800)
+        returns[400] = 300.0
+    elif kind == "ticks":
+        returns = np.round(draw.standard_t(3, 800) * 0.7)
+    elif kind == "rising":
+        returns = returns * np.exp(np.linspace(-3, 3, 800))
+    return returns * 0.01
+
+
+@pytest.mark.parametrize("kind", ["heavy", "one crash", "ticks", "rising"])
+@pytest.mark.parametrize("model", list(GarchModel))
+def test_hard_series_are_fitted_as_well_as_arch_fits_them(kind: str, model: GarchModel) -> None:
+    arch = pytest.importorskip("arch")
+    shape = {"o": 0 if model is GarchModel.GARCH else 1, "power": float(model.power)}
+    compared = 0
+    for seed in range(3):
+        returns = hard_series(kind, seed)
+        scale = returns.std()
+        oracle = arch.arch_model(returns / scale, mean="Zero", dist="t", rescale=False, **shape)
+        theirs = oracle.fit(disp="off", show_warning=False)
+        if theirs.convergence_flag == 0:
+            compared += 1
+            ours = fit_garch(returns, model)
+            assert ours.converged
+            likelihood = ours.log_likelihood + 800 * math.log(scale)
+            assert likelihood > theirs.loglikelihood - 0.02
+    assert compared
+
+
+def test_a_likelihood_without_a_top_is_said_not_to_converge() -> None:
+    draw = np.random.default_rng(1)
+    returns = draw.standard_t(5, 1_000) * (draw.random(1_000) < 0.1)  # nine days in ten stand still
+    fit = fit_garch(returns)
+    assert not fit.converged
+    assert any("did not converge" in note for note in fit.notes)
+
+
 @given(st.integers(0, 2**31), st.sampled_from([1, 2]), st.sampled_from([0.0, 3.0, 8.0]))
 @settings(max_examples=25)
 def test_the_gradient_is_that_of_the_likelihood(seed: int, power: int, nu: float) -> None:

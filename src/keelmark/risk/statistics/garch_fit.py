@@ -1,16 +1,16 @@
 """Maximum likelihood of a variance recursion: standardised data, exact gradients, named outcomes.
 
-The likelihood and its derivatives come from one compiled pass. SLSQP moves the mean, the constant,
-the responses to rises and to falls, the weight of the last value and the degrees of freedom: all
-responses are at least zero and alpha + gamma / 2 + beta stays below one. For TARCH that is narrower
-than what is stationary; it is the search `arch` makes, and a fit at its edge says so.
+The likelihood and its derivatives come from one compiled pass. SLSQP moves the mean, the logarithm
+of omega, the responses to rises and to falls, the weight of the last value and one over the degrees
+of freedom. Short ways from three starts choose where to look; from there it begins anew where it
+stopped until that gains nothing, and only then has a fit converged. All responses are at least zero
+and alpha + gamma / 2 + beta is below one. For TARCH that is narrower than what is stationary; it is
+the search `arch` makes, and a fit at its edge says so.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -28,17 +28,20 @@ NU_NORMAL = 100.0
 STATIONARY_MAX = 1.0 - 1e-6
 EDGE = 1e-4
 """Nearer than this to the edge of what is allowed, a fit is said to lie at it."""
-_OMEGA_MIN = 1e-8
-_TOLERANCE = 1e-9
+_OMEGA_MIN, _OMEGA_MAX = 1e-12, 10.0
+_TOLERANCE = 1e-11
+"""Of the mean log likelihood, for the optimiser and for what beginning anew may gain."""
+_COARSE = 1e-6
+"""Of the first ways, which choose where to look closely."""
 _STEPS_MAX = 300
-_START_NU = 6.0
-_STARTS = tuple(product((0.5, 0.9, 0.98), (0.03, 0.1, 0.2), (0.0, 0.5)))
-"""Persistence, response, and the part of it that falls alone have."""
+_ROUNDS_MAX = 8
+_START_NUS = (4.0, 10.0)
+_PERSISTENCES, _RESPONSES, _TILTS = (0.5, 0.9, 0.98), (0.03, 0.1, 0.2), (0.0, 0.5)
+"""Of the points to start from; a tilt is the part of the response moved from rises to falls."""
 _NORMAL = math.log(2.0 * math.pi) / 2.0
 
-_MEAN, _OMEGA, _RISE, _FALL, _BETA, _NU = range(6)
-"""Places in the optimiser's point: its responses are to rises and to falls."""
-_RESPONSES = np.array([0.0, 0.0, 0.5, 0.5, 1.0, 0.0])
+_MEAN, _OMEGA, _RISE, _FALL, _BETA, _TAIL = range(6)
+"""Places in a point: mean, log omega, responses to rises and to falls, beta, 1 / nu (0: normal)."""
 
 
 def fit_garch(
@@ -69,12 +72,10 @@ def fit_garch(
     series = series_of(returns, least=FIT_OBSERVATIONS_MIN, what=name)
     scale = float(series.std())
     problem = _Problem.of(series / scale, model, innovations, mean)
-    starts = [problem.grid_start()] if warm is None else [problem.point_of(warm, scale)]
-    answer = problem.solve(starts[0])
-    if not answer.success:
-        again = problem.solve(problem.grid_start(nu=2.0 * _START_NU))
-        answer = again if again.success or again.fun < answer.fun else answer
-    return problem.fit_of(answer, scale)
+    best = None if warm is None else problem.settle(problem.point_of(warm, scale))
+    if best is None or not best.is_settled:
+        best = problem.settle(problem.climbed())
+    return problem.fit_of(best, scale)
 
 
 def log_density(z: Array, nu: float) -> Array:
@@ -82,6 +83,16 @@ def log_density(z: Array, nu: float) -> Array:
     if math.isinf(nu):
         return np.asarray(-_NORMAL - 0.5 * z * z)
     return np.asarray(_t_constant(nu) - 0.5 * (nu + 1.0) * np.log1p(z * z / (nu - 2.0)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Outcome:
+    """Where the optimiser came to rest, and whether it rests."""
+
+    point: Array
+    loss: float
+    is_settled: bool
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,9 +111,10 @@ class _Problem:
     def of(
         cls, series: Array, model: GarchModel, innovations: Innovations, mean: Mean
     ) -> "_Problem":
-        free = [_OMEGA, _RISE, _FALL, _BETA]
+        free = [_OMEGA, _RISE, _BETA]
+        free += [] if model is GarchModel.GARCH else [_FALL]
         free += [_MEAN] if mean is Mean.CONSTANT else []
-        free += [_NU] if innovations is Innovations.STUDENT_T else []
+        free += [_TAIL] if innovations is Innovations.STUDENT_T else []
         start = float(start_of(centred(series[:, None], mean), model.power)[0])
         return cls(
             series=series,
@@ -117,129 +129,154 @@ class _Problem:
     def is_symmetric(self) -> bool:
         return self.model is GarchModel.GARCH
 
-    def bounds(self) -> list[tuple[float, float]]:
-        far = 10.0
-        every = [
-            (-far, far),
-            (_OMEGA_MIN, far),
-            (0.0, 2.0),
-            (0.0, 2.0),
-            (0.0, 1.0),
-            (NU_MIN, NU_MAX),
-        ]
-        return [every[place] for place in self.free]
+    @property
+    def tails(self) -> tuple[float, ...]:
+        return tuple(1.0 / nu for nu in _START_NUS) if _TAIL in self.free else (0.0,)
 
-    def grid_start(self, nu: float = _START_NU) -> Array:
-        """Return the likeliest of a few points, the way `arch` begins."""
-        points = []
-        for persistence, response, tilt in _STARTS:
-            if self.is_symmetric and tilt:
-                continue
-            point = np.zeros(6)
-            point[_MEAN] = self.series.mean() if self.mean is Mean.CONSTANT else 0.0
-            point[_OMEGA] = 1.0 - persistence
-            point[_RISE], point[_FALL] = response * (1.0 - tilt), response * (1.0 + tilt)
-            point[_BETA] = persistence - response
-            point[_NU] = nu if self.innovations is Innovations.STUDENT_T else 0.0
-            points.append(point)
-        return min(points, key=lambda point: self.loss(point)[0])
+    @property
+    def bounds(self) -> Array:
+        every: Array = np.array(
+            [
+                (-10.0, 10.0),
+                (math.log(_OMEGA_MIN), math.log(_OMEGA_MAX)),
+                (0.0, 2.0),
+                (0.0, 2.0),
+                (0.0, 1.0),
+                (1.0 / NU_MAX, 1.0 / NU_MIN),
+            ]
+        )
+        return np.asarray(every[self.free])
+
+    @property
+    def held(self) -> Array:
+        """What a point's free places are weighed with in alpha + gamma / 2 + beta."""
+        both = 1.0 if self.is_symmetric else 0.5
+        every: Array = np.array([0.0, 0.0, both, 0.5, 1.0, 0.0])
+        return np.asarray(every[self.free])
+
+    def starts(self) -> list[Array]:
+        """Return the likeliest of a grid at each persistence: likelihoods have several tops."""
+        mean = float(self.series.mean()) if self.mean is Mean.CONSTANT else 0.0
+        found = []
+        for persistence in _PERSISTENCES:
+            points = []
+            for response, tilt, tail in product(_RESPONSES, _TILTS, self.tails):
+                rise, fall = response * (1.0 - tilt), response * (1.0 + tilt)
+                omega, beta = math.log(1.0 - persistence), persistence - response
+                points.append(np.array([mean, omega, rise, fall, beta, tail]))
+            found.append(min(points, key=lambda point: self.loss(point)[0]))
+        return found
+
+    def climbed(self) -> Array:
+        """Return the best of where short ways from the starts lead."""
+        ways = [self._optimised(start, _COARSE) for start in self.starts()]
+        return min(ways, key=lambda way: way[1])[0]
 
     def point_of(self, fit: GarchFit, scale: float) -> Array:
         """Return a fit as a point, within the bounds, for a series divided by `scale`."""
-        nu = 0.0 if math.isinf(fit.nu) else fit.nu
-        omega = fit.omega / scale**self.model.power
-        point = np.array([fit.mean / scale, omega, fit.alpha, fit.alpha + fit.gamma, fit.beta, nu])
-        if self.innovations is Innovations.STUDENT_T and nu == 0.0:
-            point[_NU] = _START_NU
-        low, high = np.array(self.bounds()).T
-        point[self.free] = np.clip(point[self.free], low, high)
-        return point
+        omega = math.log(max(fit.omega / scale**self.model.power, _OMEGA_MIN))
+        fall = fit.alpha + fit.gamma
+        point = np.array([fit.mean / scale, omega, fit.alpha, fall, fit.beta, 1.0 / fit.nu])
+        low, high = self.bounds.T
+        found = np.zeros(6)
+        found[self.free] = np.clip(point[self.free], low, high)
+        return found
 
     def loss(self, point: Array) -> tuple[float, Array]:
-        """Return the mean negative log likelihood at a point (6,), and its gradient."""
+        """Return the mean negative log likelihood at a point, and its gradient."""
         count = self.series.shape[0]
-        rise, fall, nu = point[_RISE], point[_FALL], point[_NU]
-        told = np.array([point[_MEAN], point[_OMEGA], rise, fall - rise, point[_BETA], nu])
+        mean, log_omega, rise, fall, beta, tail = (float(value) for value in point)
+        fall = rise if self.is_symmetric else fall
+        omega, nu = math.exp(log_omega), 1.0 / tail if tail else 0.0
+        told = np.array([mean, omega, rise, fall - rise, beta, nu])
         slopes = np.empty(6)
         total = likelihood_kernel(self.series, told, self.start, self.model.power, slopes)
-        slopes[_RISE] -= slopes[_FALL]
-        if nu:
+        slopes[_OMEGA] *= omega
+        if not self.is_symmetric:
+            slopes[_RISE] -= slopes[_FALL]
+        if tail:
             total += count * _t_constant(nu)
-            slopes[_NU] += count * _t_constant_slope(nu)
+            slopes[_TAIL] = -nu * nu * (slopes[_TAIL] + count * _t_constant_slope(nu))
         else:
             total -= count * _NORMAL
         return -total / count, -slopes / count
 
-    def solve(self, start: Array) -> Any:  # noqa: ANN401 scipy's OptimizeResult
-        full = start.copy()
+    def settle(self, start: Array) -> _Outcome:
+        """Optimise from a point, and again from where that ends, until nothing is gained."""
+        point, loss, message = start, self.loss(start)[0], ""
+        for _ in range(_ROUNDS_MAX):
+            found, reached, message = self._optimised(point, _TOLERANCE)
+            gained = loss - reached
+            if gained > 0.0:
+                point, loss = found, reached
+            if gained <= _TOLERANCE:
+                return _Outcome(point=point, loss=loss, is_settled=not message, message=message)
+        return _Outcome(point=point, loss=loss, is_settled=False, message=message)
+
+    def _optimised(self, start: Array, tolerance: float) -> tuple[Array, float, str]:
+        """Return the end of a way from a start, its loss, and what stopped it short if anything."""
+        full, held = start.copy(), self.held
+        limit = 1.0 if self.model.power == 1 else STATIONARY_MAX
 
         def loss(point: Array) -> tuple[float, Array]:
             full[self.free] = point
             value, slopes = self.loss(full)
             return value, slopes[self.free]
 
-        return scipy_module("optimize").minimize(
+        answer = scipy_module("optimize").minimize(
             loss,
             start[self.free],
             jac=True,
             method="SLSQP",
-            bounds=self.bounds(),
-            constraints=list(self.constraints()),
-            options={"maxiter": _STEPS_MAX, "ftol": _TOLERANCE},
+            bounds=self.bounds,
+            constraints={
+                "type": "ineq",
+                "fun": lambda point: limit - held @ point,
+                "jac": lambda _: -held,
+            },
+            options={"maxiter": _STEPS_MAX, "ftol": tolerance},
         )
+        found = start.copy()
+        found[self.free] = np.clip(answer.x, *self.bounds.T)
+        return found, float(answer.fun), "" if answer.success else str(answer.message)
 
-    def constraints(self) -> list[dict[str, Any]]:
-        held = _RESPONSES[self.free]
-        found = [_linear("ineq", lambda point: STATIONARY_MAX - held @ point, -held)]
-        if self.is_symmetric:
-            apart = ((self.free == _FALL) * 1.0) - (self.free == _RISE)
-            found.append(_linear("eq", lambda point: apart @ point, apart))
-        return found
-
-    def fit_of(self, answer: Any, scale: float) -> GarchFit:  # noqa: ANN401 OptimizeResult
-        point = np.zeros(6)
-        point[self.free] = answer.x
+    def fit_of(self, best: _Outcome, scale: float) -> GarchFit:
+        """Return the fit of a point, in the units of the series that was divided by `scale`."""
         count = self.series.shape[0]
-        fall = point[_RISE] if self.is_symmetric else point[_FALL]
-        return GarchFit(
+        mean, log_omega, rise, fall, beta, tail = (float(value) for value in best.point)
+        fit = GarchFit(
             model=self.model,
             innovations=self.innovations,
             mean_kind=self.mean,
-            mean=float(point[_MEAN] * scale),
-            omega=float(point[_OMEGA] * scale**self.model.power),
-            alpha=float(point[_RISE]),
-            gamma=float(fall - point[_RISE]),
-            beta=float(point[_BETA]),
-            nu=float(point[_NU]) if point[_NU] else math.inf,
-            log_likelihood=float(-answer.fun * count - count * math.log(scale)),
+            mean=mean * scale,
+            omega=math.exp(log_omega) * scale**self.model.power,
+            alpha=rise,
+            gamma=0.0 if self.is_symmetric else fall - rise,
+            beta=beta,
+            nu=1.0 / tail if tail else math.inf,
+            log_likelihood=-best.loss * count - count * math.log(scale),
             observations=count,
-            converged=bool(answer.success),
-            notes=tuple(_notes(answer, self.model, point)),
+            converged=best.is_settled,
         )
+        return replace(fit, notes=tuple(_notes(fit, best.message)))
 
 
-def _linear(kind: str, value: Callable[[Array], float], slope: Array) -> dict[str, Any]:
-    return {"type": kind, "fun": value, "jac": lambda _: slope}
-
-
-def _notes(
-    answer: Any,  # noqa: ANN401 scipy's OptimizeResult
-    model: GarchModel,
-    point: Array,
-) -> list[str]:
+def _notes(fit: GarchFit, message: str) -> list[str]:
     notes = []
-    held, nu = float(_RESPONSES @ point), float(point[_NU])
-    if held - point[_BETA] < EDGE:
+    response = fit.alpha + fit.gamma / 2.0
+    if response < EDGE:
         notes.append("no response to returns was found: beta and omega alone mean little")
-    if not answer.success:
-        notes.append(f"did not converge after {answer.nit} steps: {answer.message}")
-    if held > STATIONARY_MAX - EDGE:
+    if not fit.converged:
+        notes.append(f"did not converge: {message}; do not rely on it")
+    if response + fit.beta > STATIONARY_MAX - EDGE:
         edge = "alpha + gamma / 2 + beta at 1, the edge of the search"
-        notes.append(edge if model.power == 1 else f"{edge}: the variance has no level")
-    if nu and nu < NU_MIN + EDGE:
-        notes.append(f"{nu:.2f} degrees of freedom, the fewest allowed: a variance barely exists")
-    if nu > NU_NORMAL:
-        notes.append(f"{nu:.0f} degrees of freedom: as good as normal, the figure means no more")
+        notes.append(edge if fit.model.power == 1 else f"{edge}: the variance has no level")
+    if fit.nu < NU_MIN + EDGE:
+        notes.append(f"{fit.nu:.2f} degrees of freedom, the fewest allowed: a variance barely is")
+    if NU_NORMAL < fit.nu < math.inf:
+        notes.append(
+            f"{fit.nu:.0f} degrees of freedom: as good as normal, the figure means no more"
+        )
     return notes
 
 
