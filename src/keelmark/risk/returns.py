@@ -16,7 +16,15 @@ import polars as pl
 from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import InvalidInput, UnreadableData, nearest
 from keelmark.risk.history.changes import ROWS_MIN, changes_of, period_for
-from keelmark.risk.history.closes import COLUMNS, Times, closes_of, coin_named, named_once
+from keelmark.risk.history.closes import (
+    COLUMNS,
+    Closes,
+    Times,
+    closes_of,
+    coin_named,
+    named_once,
+    when,
+)
 from keelmark.risk.history.periods import DAY_MS, HOUR_MS, milliseconds, period_words
 from keelmark.risk.symbols import coin_of
 
@@ -88,6 +96,21 @@ class Returns:
             notes=(*self.notes, *notes),
         )
 
+    def until(self, end_ms: int) -> "Returns":
+        """Return the changes that had ended by a time, which is noted; needs their times."""
+        if self.times is None:
+            msg = f"{self.source} does not tell when its changes were"
+            raise InvalidInput(msg)
+        is_past = self.times <= end_ms
+        lost = int((~is_past).sum())
+        note = f"{lost:,} changes after {when(end_ms)} UTC: left out, nobody knew them then"
+        return replace(
+            self,
+            values=self.values[is_past],
+            times=self.times[is_past],
+            notes=(*self.notes, *((note,) if lost else ())),
+        )
+
     @property
     def covariance(self) -> Array:
         """Covariance of the changes; by day where the file tells what a row spans."""
@@ -155,6 +178,7 @@ def read_returns(
     every: str | None = None,
     coins: Sequence[str] | None = None,
     ahead_ms: int = 0,
+    until_ms: int | None = None,
 ) -> Returns:
     """Return the returns in a file, or in several of bars together.
 
@@ -164,6 +188,7 @@ def read_returns(
             five hundred; as the file has them where it is not given.
         coins: Only those of these that are there: a coin nobody asks for drops no rows.
         ahead_ms: How far the clock of bars runs ahead of UTC, which is taken off and noted.
+        until_ms: Bars that end later are left out.
 
     Raises:
         UnreadableData: It is no table of bars or returns, or holds fewer than twenty changes.
@@ -174,9 +199,12 @@ def read_returns(
     source = ", ".join(map(str, paths))
     if all(set(frame.columns) >= set(COLUMNS) for frame in frames):
         whole = pl.concat([f.select(COLUMNS) for f in frames])
+        closes = closes_of(whole.with_columns(pl.col("ts_ms") - ahead_ms), source)
+        if coins is not None and any(coin in closes.coins for coin in coins):
+            closes = closes.only(coins)
+        found = _of_bars(closes if until_ms is None else _before(closes, until_ms), every)
         if not ahead_ms:
-            return _of_bars(whole, source, every, coins)
-        found = _of_bars(whole.with_columns(pl.col("ts_ms") - ahead_ms), source, every, coins)
+            return found
         note = f"the bars' clock was {ahead_ms / HOUR_MS:+g} hours of UTC: taken off"
         return replace(found, notes=(*found.notes, note))
     if len(frames) > 1 or every not in (None, AUTO) or ahead_ms:
@@ -194,13 +222,19 @@ def _frame(path: str | Path) -> pl.DataFrame:
         raise UnreadableData(msg) from error
 
 
-def _of_bars(
-    frame: pl.DataFrame, source: str, every: str | None, coins: Sequence[str] | None
-) -> Returns:
+def _before(closes: Closes, end_ms: int) -> Closes:
+    found = closes.until(end_ms)
+    if not len(found.times) and len(closes.times):
+        msg = (
+            f"{closes.source} begins {when(closes.times[0])}, after {when(end_ms)}; give bars from "
+            "before it, or --until end to use these all the same"
+        )
+        raise UnreadableData(msg)
+    return found
+
+
+def _of_bars(closes: Closes, every: str | None) -> Returns:
     """Return the changes between closes, at the times at which every coin has one."""
-    closes = closes_of(frame, source)
-    if coins is not None and any(coin in closes.coins for coin in coins):
-        closes = closes.only(coins)
     period = period_for(closes) if every == AUTO else every and milliseconds(every)
     found = changes_of(closes, period or None)
     return Returns(
@@ -208,7 +242,7 @@ def _of_bars(
         values=found.values,
         period=period_words(found.step_ms),
         days=found.step_ms / DAY_MS,
-        source=source,
+        source=closes.source,
         times=found.times,
         notes=found.notes,
     )

@@ -9,6 +9,7 @@ import pytest
 from keelmark.core.errors import InvalidInput, UnreadableData
 from keelmark.risk.history.bad_prints import bad_prints
 from keelmark.risk.history.periods import milliseconds, period_words
+from keelmark.risk.history.volumes import daily_volumes
 from keelmark.risk.returns import read_returns
 
 START = 1_699_999_200_000  # a whole hour
@@ -172,6 +173,32 @@ def test_files_of_bars_are_read_together_and_tables_are_not(tmp_path: Path) -> N
     pl.DataFrame({"BTC": [0.01, -0.01] * 20}).write_csv(table)
     with pytest.raises(UnreadableData, match="only bars"):
         read_returns([one, table])
+
+
+def test_bars_after_a_time_are_left_out_and_said(tmp_path: Path) -> None:
+    path = bars(tmp_path, {"BTCUSDT": walk(12 * 40, 24)})
+    end = START + 30 * 3_600_000
+    found = read_returns(path, every="1h", until_ms=end)
+    assert found.times is not None
+    assert found.times[-1] == end
+    assert any("are left out: nobody knew them then" in note for note in found.notes)
+    whole = read_returns(path, every="1h")
+    both = whole.until(end)
+    assert both.values == pytest.approx(found.values)
+    with pytest.raises(UnreadableData, match=r"begins .*, after"):
+        read_returns(path, until_ms=START - 1)
+
+
+def test_volumes_of_a_day_are_quantity_times_close(tmp_path: Path) -> None:
+    path = bars(tmp_path, {"BTCUSDT": [100.0] * 289, "1000PEPEUSDT": [0.01] * 289})
+    assert daily_volumes([path]) == {}
+    frame = pl.read_parquet(path).with_columns(pl.lit(3.0).alias("volume"))
+    frame.write_csv(tmp_path / "bars.csv")
+    found = daily_volumes([tmp_path / "bars.csv"])
+    assert found["BTC"] == pytest.approx(289 * 300.0)
+    assert found["PEPE"] == pytest.approx(289 * 0.03)
+    half = daily_volumes([tmp_path / "bars.csv"], until_ms=START + 145 * 5 * MINUTE)
+    assert half["BTC"] == pytest.approx(145 * 300.0 / 0.5)
 
 
 def test_spans_read_and_are_read() -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.statistics.library import scipy_module
-from keelmark.risk.tail import contributions, tail_risk
+from keelmark.risk.tail import tail_risk
+from keelmark.risk.tail.contributions import contributions
 
 stats = scipy_module("stats")
 

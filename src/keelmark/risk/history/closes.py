@@ -60,6 +60,20 @@ class Closes:
             values=values[rows],
         )
 
+    def until(self, end_ms: int) -> "Closes":
+        """Return the bars that had ended by a time, which is noted."""
+        is_past = self.times <= end_ms
+        lost = int((~is_past).sum())
+        if not lost:
+            return self
+        note = f"bars after {when(end_ms)} UTC are left out: nobody knew them then"
+        return replace(
+            self,
+            times=self.times[is_past],
+            values=self.values[is_past],
+            notes=(*self.notes, ("", note)),
+        )
+
 
 def closes_of(frame: pl.DataFrame, source: str) -> Closes:
     """Return the closes of bars (`ts_ms` of the opening, `symbol`, `close`).

@@ -11,7 +11,7 @@ Source: Tasche, "Risk contributions and performance measurement" (1999); Epperle
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,15 @@ class Contributions:
     es: Array
     es_errors: Array
     rows: int
+
+    def scaled_to(self, var: float, es: float) -> "Contributions":
+        """Return the parts stretched to a VaR and an ES had otherwise: shares stay as they are."""
+        own_var, own_es = float(self.var.sum()), float(self.es.sum())
+        by_var = var / own_var if own_var else 1.0
+        by_es = es / own_es if own_es else 1.0
+        return replace(
+            self, var=self.var * by_var, es=self.es * by_es, es_errors=self.es_errors * abs(by_es)
+        )
 
     def by(self, groups: Sequence[str]) -> "Contributions":
         """Return the parts summed by group: a coin of several legs.

@@ -1,0 +1,182 @@
+"""`keelmark risk FILE`: how much the account can lose, how likely, and what contributes."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import click
+
+from keelmark.cli.options import (
+    account_argument,
+    account_of,
+    fraction,
+    json_option,
+    maybe_fraction,
+    named_number,
+    rulebook_option,
+    span,
+)
+from keelmark.cli.painting import say
+from keelmark.cli.spans import unit_option
+from keelmark.core.errors import InvalidInput
+
+DAY = timedelta(days=1)
+METHODS = (
+    "fhs",
+    "historical",
+    "scaled",
+    "cornish-fisher",
+    "pot",
+    "t-copula",
+    "normal",
+    "t",
+    "table",
+)
+END = "end"
+
+
+def level_of(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """Return a level written as 0.99 or 99%; an option callback."""
+    number = float(fraction(ctx, param, value))
+    if not 0.0 < number < 1.0:
+        msg = f"{value!r} is no level; write 0.99 or 99%"
+        raise click.BadParameter(msg, ctx=ctx, param=param)
+    return number
+
+
+def standing(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return coins by the coin they stand for, written as POL=ETH; an option callback."""
+    found: dict[str, str] = {}
+    for value in values:
+        coin, _, other = (part.strip() for part in value.partition("="))
+        if not coin or not other:
+            msg = f"{value!r} names no two coins; write COIN=OTHER"
+            raise click.BadParameter(msg, ctx=ctx, param=param)
+        found[coin] = other
+    return found
+
+
+def named_volumes(
+    ctx: click.Context,  # noqa: ARG001 click's signature
+    param: click.Parameter,  # noqa: ARG001 click's signature
+    values: tuple[str, ...],
+) -> dict[str, float]:
+    """Return daily volumes by coin; an option callback."""
+    pairs = (named_number(v, "--volume", "daily volume", "SOL=2.5e9") for v in values)
+    return {coin: float(number) for coin, number in pairs}
+
+
+def moment_ms(value: str | None) -> int | None:
+    """Return the end of a history in milliseconds; all of it where that is asked for.
+
+    Raises:
+        InvalidInput: It is no date.
+    """
+    if value is None:
+        return None
+    if value == END:
+        return 2**62
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        msg = f"--until {value!r} is no date; write 2025-10-10, 2025-10-10T21:00 or end"
+        raise InvalidInput(msg) from error
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return int(aware.timestamp() * 1_000)
+
+
+@click.command()
+@account_argument
+@json_option
+@rulebook_option
+@unit_option
+@click.option(
+    "--returns",
+    "sources",
+    multiple=True,
+    metavar="PATH",
+    help="Bars (ts_ms, symbol, close) or returns by coin, Parquet or CSV; several files of bars.",
+)
+@click.option(
+    "--every",
+    default="auto",
+    show_default=True,
+    help="Period of a change: 5m, 1h, 8h, 1d; auto: up to a day, 500 of them.",
+)
+@click.option(
+    "--until", metavar="DATE", help="End of the history; without, the account's own time. Or: end."
+)
+@click.option("--horizon", default="1d", show_default=True, callback=span, help="8h, 1d, 10d.")
+@click.option("--level", default="0.99", show_default=True, callback=level_of, help="0.99 or 99%.")
+@click.option("--method", type=click.Choice(METHODS), help="The one that leads.")
+@click.option("--paths", default=50_000, show_default=True, type=click.IntRange(1_000, 5_000_000))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--like",
+    multiple=True,
+    callback=standing,
+    metavar="COIN=OTHER",
+    help="A coin without returns moves as another.",
+)
+@click.option(
+    "--volume",
+    "volumes",
+    multiple=True,
+    callback=named_volumes,
+    metavar="COIN=NOTIONAL",
+    help="Traded in a day; the bars' own without.",
+)
+@click.option("--half-spread", callback=maybe_fraction, help="Half the spread, 0.0002 or 0.02%.")
+def account(
+    *,
+    file: str,
+    as_json: bool,
+    rulebook: str | None,
+    unit_id: str | None,
+    sources: tuple[str, ...],
+    every: str,
+    until: str | None,
+    horizon: timedelta,
+    level: float,
+    method: str | None,
+    paths: int,
+    seed: int,
+    like: dict[str, str],
+    volumes: dict[str, float],
+    half_spread: Decimal | None,
+) -> None:
+    """Show how much the account in FILE can lose by a horizon.
+
+    VaR and ES by one method with the others beside it, what contributes, what it costs to get out,
+    and what is lost where liquidation comes first. Without --returns a built-in table of major
+    coins is used, and named.
+    """
+    from keelmark.cli.risk_table import risk_lines  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.account_risk import RiskOptions, risk_of  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.document import risk_document  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.inputs import history_for, liquidity_for  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.methods import Method  # noqa: PLC0415 heavy
+
+    held = account_of(file, rulebook)
+    end = moment_ms(until)
+    returns = None
+    if sources:
+        returns = history_for(held, sources, every=every, like=like, until_ms=end)
+    spread = None if half_spread is None else float(half_spread)
+    options = RiskOptions(
+        level=level,
+        days=horizon / DAY,
+        method=None if method is None else Method(method),
+        paths=paths,
+        seed=seed,
+        unit_id=unit_id,
+        like=like,
+        until_ms=end,
+        liquidity=liquidity_for(held, sources, volumes=volumes, half_spread=spread, until_ms=end),
+    )
+    found = risk_of(held, returns, options)
+    if as_json:
+        click.echo(json.dumps(risk_document(found), indent=2))
+        return
+    for line in risk_lines(found, file):
+        say(line)

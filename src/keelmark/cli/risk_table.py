@@ -1,0 +1,220 @@
+"""The view of `keelmark risk`: one screen, eighty columns, whole without colours."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import numpy as np
+
+from keelmark.accounts.figures import figure, percent, terse
+from keelmark.cli.painting import GAP, INDENT, WIDTH, wrapped
+from keelmark.risk.statistics import Unknown
+from keelmark.risk.tail.account_risk import AccountRisk
+from keelmark.risk.tail.measures import TailRisk
+from keelmark.risk.tail.methods import Method
+
+PARTS_SHOWN = 12
+"""Legs that are named one by one; the rest are one line."""
+
+NAMES = {
+    Method.FHS: "filtered history",
+    Method.HISTORICAL: "history as it was",
+    Method.SCALED: "history, today's sigma",
+    Method.CORNISH_FISHER: "Cornish-Fisher",
+    Method.POT: "POT tail",
+    Method.T_COPULA: "t copula",
+    Method.NORMAL: "normal",
+    Method.STUDENT: "Student t",
+    Method.TABLE: "built-in table",
+}
+
+BAR = 16
+
+
+def risk_lines(found: AccountRisk, file: str) -> Iterator[str]:
+    """Return the view line by line."""
+    yield from _head(found)
+    yield ""
+    yield from _methods(found)
+    yield ""
+    yield from _parts(found)
+    yield ""
+    yield from _adjusted(found)
+    yield from _notes(found)
+    yield from _next(found, file)
+
+
+def _head(found: AccountRisk) -> Iterator[str]:
+    asked, main = found.options, found.main
+    title = f"{found.account.rulebook.name}{GAP}worth {_money(found.worth)} {found.currency}"
+    yield f"{title}{GAP}horizon {_days(asked.days)}{GAP}level {_level(asked.level)}"
+    yield from _chance(found)
+    figures = (
+        f"VaR {_money(main.var)}{_between(main.var_interval)}{_of_worth(main.var, found.worth)}; "
+        f"ES {_money(main.es)}{_between(main.es_interval)}"
+    )
+    if found.realised.probability:
+        yield from _realised(found)
+        figures = f"if nothing were liquidated: {figures}"
+    yield from wrapped(figures, WIDTH)
+    yield from wrapped(
+        f"one horizon in {1.0 / (1.0 - asked.level):,.4g} loses more than the VaR, then the ES on "
+        "average; [ ] is 95 % of the draws and not of the history",
+        WIDTH,
+    )
+    words = f"from {found.source}"
+    if found.table is not None:
+        limits = "; ".join(found.table.limits)
+        words = f"{words}; {limits}. Bars of your coins are better: --returns BARS"
+    yield from wrapped(words, WIDTH)
+
+
+def _chance(found: AccountRisk) -> Iterator[str]:
+    realised, paths = found.realised, f"{found.options.paths:,} paths"
+    looked = f"looked at every {_days(realised.step_days).removeprefix('1 ')}"
+    chance = percent(Decimal(realised.probability), digits=2)
+    if not realised.probability:
+        yield from wrapped(f"not liquidated by then on any of {paths}, {looked}", WIDTH)
+        return
+    half = percent(Decimal(1.96 * realised.error), digits=2)
+    text = f"liquidated by then on {chance} (+- {half}) of {paths}, {looked}"
+    if realised.loss is not None:
+        moved = "loses" if realised.loss >= 0.0 else "still gains"
+        text += f"; the account then {moved} {_money(abs(realised.loss))} on average"
+    yield from wrapped(text, WIDTH)
+    if len(realised.units) > 1:
+        many = {unit: p for unit, p in realised.units.items() if p > 0.0}
+        shares = ", ".join(f"{u} {percent(Decimal(p), digits=2)}" for u, p in many.items())
+        yield from wrapped(f"by unit: {shares}", WIDTH, depth=2)
+
+
+def _realised(found: AccountRisk) -> Iterator[str]:
+    risk = found.realised.risk
+    if isinstance(risk, Unknown):
+        yield from wrapped(f"with liquidations: unknown, {risk.why}", WIDTH)
+        return
+    text = (
+        f"with liquidations: VaR {_money(risk.var)}{_of_worth(risk.var, found.worth)}; ES "
+        f"{_money(risk.es)} ({'; '.join(found.realised.endings)}; no unit loses more than it is "
+        "worth)"
+    )
+    yield from wrapped(text, WIDTH)
+
+
+def _of_worth(loss: float, worth: float) -> str:
+    return f", {percent(Decimal(loss / worth))} of worth" if worth > 0.0 else ""
+
+
+def _methods(found: AccountRisk) -> Iterator[str]:
+    yield f"{INDENT}{'method':<23}{'VaR':>11}{'ES':>11}   {'VaR within, 95 %'}"
+    yield _method(f"> {NAMES[found.method]}", found.main)
+    for method, risk in found.beside.items():
+        if isinstance(risk, Unknown):
+            continue
+        yield _method(f"  {NAMES[method]}", risk)
+    reasons: dict[str, list[str]] = {}
+    for method, risk in found.beside.items():
+        if isinstance(risk, Unknown):
+            reasons.setdefault(risk.why, []).append(NAMES[method])
+    for why, names in reasons.items():
+        yield from wrapped(f"unknown: {', '.join(names)}: {why}", WIDTH)
+
+
+def _method(name: str, risk: TailRisk) -> str:
+    line = f"{INDENT}{name:<23}{_short(risk.var):>11}{_short(risk.es):>11}"
+    if risk.var_interval is None:
+        return f"{line}   {'closed form' if 'closed' in risk.method else ''}".rstrip()
+    low, high = risk.var_interval
+    return f"{line}   {_short(low)} to {_short(high)}"
+
+
+def _parts(found: AccountRisk) -> Iterator[str]:
+    parts = found.parts
+    rows = [i for i in range(len(parts.names)) if parts.es[i] or found.part_notionals[i]]
+    rows.sort(key=lambda i: -parts.es[i])
+    width = max(12, *(len(parts.names[i]) for i in rows)) if rows else 12
+    width = min(width, 26)
+    yield f"{INDENT}{'what contributes':<{width + 5}}{'VaR':>10}{'ES':>11}{'+-':>8}{'of ES':>9}"
+    total = float(np.abs(parts.es).max()) or 1.0
+    for i in rows[:PARTS_SHOWN]:
+        yield _part(found, i, width, total)
+    rest = rows[PARTS_SHOWN:]
+    if rest:
+        var, es = (float(values[rest].sum()) for values in (parts.var, parts.es))
+        yield (
+            f"{INDENT}{f'{len(rest)} more':<{width + 5}}{_short(var):>10}{_short(es):>11}"
+            f"{'':>8}{_share(es, found.main.es):>9}"
+        )
+
+
+def _part(found: AccountRisk, i: int, width: int, total: float) -> str:
+    parts = found.parts
+    es = float(parts.es[i])
+    bar = "#" * round(8 * abs(es) / total)
+    return (
+        f"{INDENT}{parts.names[i][:width]:<{width + 5}}{_short(float(parts.var[i])):>10}"
+        f"{_short(es):>11}{_short(1.96 * float(parts.es_errors[i])):>8}"
+        f"{_share(es, found.main.es):>9}  {'-' if es < 0.0 else ''}{bar}"
+    ).rstrip()
+
+
+def _adjusted(found: AccountRisk) -> Iterator[str]:
+    adjusted = found.adjusted
+    if isinstance(adjusted, Unknown):
+        yield from wrapped(f"with the cost of getting out: unknown, {adjusted.why}", WIDTH)
+        return
+    text = (
+        f"with the cost of getting out: VaR {_money(adjusted.var)}, ES {_money(adjusted.es)} "
+        f"(cost {_money(adjusted.cost)}"
+    )
+    if adjusted.scale > 1.0:
+        text += f"; {adjusted.slowest} takes {_days(adjusted.days)}, so times {adjusted.scale:.2f}"
+    yield from wrapped(f"{text}; {'; '.join(adjusted.notes)})", WIDTH)
+
+
+def _notes(found: AccountRisk) -> Iterator[str]:
+    told = () if found.table is None else found.table.limits
+    for note in (note for note in found.notes if note not in told):
+        yield from wrapped(f"note: {note}", WIDTH)
+
+
+def _next(found: AccountRisk, file: str) -> Iterator[str]:
+    first = next((i for i in np.argsort(-found.parts.es) if found.part_notionals[i] > 0.0), None)
+    if found.table is not None:
+        text = f"next: `keelmark risk {file} --returns BARS`"
+    elif first is not None:
+        text = f"next: `keelmark rescue {file}` - `keelmark joint {file} --returns BARS`"
+    else:
+        text = f"next: `keelmark check {file}`"
+    yield text if len(text) <= WIDTH else text.replace(f" {file}", " FILE")
+
+
+def _money(value: float) -> str:
+    return figure(Decimal(repr(float(value))))
+
+
+def _short(value: float) -> str:
+    return terse(Decimal(repr(float(value))))
+
+
+def _between(interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return ""
+    low, high = interval
+    return f" [{_short(low)}, {_short(high)}]"
+
+
+def _share(part: float, whole: float) -> str:
+    return percent(Decimal(part / whole)) if whole else ""
+
+
+def _level(level: float) -> str:
+    return f"{level * 100:g} %"
+
+
+def _days(days: float) -> str:
+    if days >= 1.0:
+        return f"{days:.3g} day{'' if days == 1.0 else 's'}"
+    hours = days * 24.0
+    if hours >= 1.0:
+        return f"{hours:.3g} hour{'' if hours == 1.0 else 's'}"
+    return f"{hours * 60.0:.3g} minutes"

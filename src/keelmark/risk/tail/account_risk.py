@@ -1,0 +1,367 @@
+"""How much one account can lose by a horizon: every method, what contributes, and the endings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keelmark.accounts import Account
+from keelmark.core.errors import InvalidInput, MissingNumber
+from keelmark.core.excess import price_of
+from keelmark.core.margin import margin_report
+from keelmark.core.numbers import exact
+from keelmark.risk.history.closes import when
+from keelmark.risk.returns import Array, Returns
+from keelmark.risk.scenarios.coin_table import CoinTable, coin_table
+from keelmark.risk.scenarios.filtered import Filtered, filtered, filtered_historical
+from keelmark.risk.scenarios.model import ReturnModel
+from keelmark.risk.scenarios.parametric import copula_law, normal_law, student_law
+from keelmark.risk.statistics import Filter, Unknown
+from keelmark.risk.symbols import coin_of
+from keelmark.risk.tail.book import RiskBook
+from keelmark.risk.tail.contributions import Contributions, contributions
+from keelmark.risk.tail.inputs import end_of
+from keelmark.risk.tail.liquidity import Liquidity, LiquidityAdjusted, liquidity_adjusted
+from keelmark.risk.tail.measures import TailRisk, require_level, tail_risk
+from keelmark.risk.tail.methods import (
+    BESIDE,
+    Method,
+    Question,
+    closed_risk,
+    measured,
+    past_scenarios,
+)
+from keelmark.risk.tail.simulation import Simulation, simulated
+
+PATHS = 50_000
+LEVEL = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskOptions:
+    """What is asked.
+
+    Attributes:
+        level: Of confidence.
+        days: Horizon.
+        method: The one that leads; filtered history where there is a history, else the table.
+        paths: Drawn.
+        seed: Of the draws.
+        unit_id: One unit alone.
+        like: Coins that stand for coins without returns.
+        liquidity: How coins trade.
+        until_ms: Where the history ends; the account's own time where it is not given.
+        filter: Tells variances; the asymmetric EWMA without.
+    """
+
+    level: float = LEVEL
+    days: float = 1.0
+    method: Method | None = None
+    paths: int = PATHS
+    seed: int = 0
+    unit_id: str | None = None
+    like: Mapping[str, str] = field(default_factory=dict)
+    liquidity: Liquidity | None = None
+    until_ms: int | None = None
+    filter: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Realised:
+    """The account when liquidations are counted.
+
+    Attributes:
+        risk: VaR and ES of what is realised; unknown with a reason.
+        probability: That a unit is liquidated by the horizon, looked at after each step.
+        error: Standard error of it.
+        loss: Mean loss on the paths that are liquidated; `None` where none is.
+        units: Probability by unit.
+        endings: How liquidation leaves a unit, in words.
+        step_days: Days between looks.
+    """
+
+    risk: TailRisk | Unknown
+    probability: float
+    error: float
+    loss: float | None
+    units: Mapping[str, float]
+    endings: tuple[str, ...]
+    step_days: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AccountRisk:
+    """How much one account can lose.
+
+    Attributes:
+        account: What was asked about.
+        options: What was asked.
+        currency: Of every amount.
+        worth: Now.
+        method: That leads.
+        main: VaR and ES by it.
+        beside: By every other method.
+        parts: What each leg adds to the leading VaR and ES.
+        part_notionals: Gross notional of each leg, nothing for collateral.
+        realised: With liquidations.
+        adjusted: With the cost of getting out.
+        deviations: Of a day, by coin and asset.
+        covariance: Of a day's returns, in the order of `deviations`.
+        source: What the figures were made from, in words.
+        table: Whether that is the built-in table.
+        notes: What was done or assumed.
+    """
+
+    account: Account
+    options: RiskOptions
+    currency: str
+    worth: float
+    method: Method
+    main: TailRisk
+    beside: Mapping[Method, TailRisk | Unknown]
+    parts: Contributions
+    part_notionals: Array
+    realised: Realised
+    adjusted: LiquidityAdjusted | Unknown
+    deviations: Mapping[str, float]
+    covariance: Array
+    source: str
+    table: CoinTable | None
+    notes: tuple[str, ...]
+
+    @property
+    def marginal(self) -> Array:
+        """ES by one more of each leg's notional; NaN for collateral."""
+        sizes = self.part_notionals
+        found: Array = np.full(len(sizes), np.nan)
+        np.divide(self.parts.es, sizes, out=found, where=sizes > 0.0)
+        return found
+
+
+def risk_of(
+    account: Account, returns: Returns | None = None, options: RiskOptions | None = None
+) -> AccountRisk:
+    """Return how much an account can lose.
+
+    Args:
+        account: From `load_account`.
+        returns: History of its coins; the built-in table without.
+        options: What is asked.
+
+    Raises:
+        MissingNumber: A coin has no returns, or the margin of a unit is unknown; says what to add.
+        InvalidInput: The history is too short, or the horizon, the level or the method cannot be
+            had.
+    """
+    asked = options or RiskOptions()
+    require_level(asked.level)
+    book = RiskBook.of(account, asked.unit_id)
+    if not book.coins:
+        msg = "the account stands on no coin: no return changes it"
+        raise InvalidInput(msg)
+    source = _of_table(book, asked) if returns is None else _of_history(book, returns, asked)
+    drawn = simulated(book, source.law, days=asked.days, count=asked.paths, seed=asked.seed)
+    lead, main, legs = _lead(book, source, asked, drawn)
+    notionals = _notionals(book)
+    deviations = dict(zip(source.law.coins, np.sqrt(np.diag(source.covariance)), strict=True))
+    by_coin: dict[str, float] = {}
+    for coin, size in zip(book.leg_coins, notionals, strict=True):
+        by_coin[coin_of(coin)[0]] = by_coin.get(coin_of(coin)[0], 0.0) + float(size)
+    return AccountRisk(
+        account=account,
+        options=asked,
+        currency=book.currency,
+        worth=book.worth,
+        method=lead,
+        main=main,
+        beside={m: r for m, r in source.others(book, asked).items() if m is not lead},
+        parts=contributions(legs, book.legs, asked.level).scaled_to(main.var, main.es),
+        part_notionals=notionals,
+        realised=_realised(book, drawn, asked.level),
+        adjusted=liquidity_adjusted(main, by_coin, deviations, asked.liquidity, days=asked.days),
+        deviations={name: float(value) for name, value in deviations.items()},
+        covariance=source.covariance,
+        source=source.words,
+        table=source.table,
+        notes=(*source.notes, *_notes(book, source.law.coins)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Source:
+    """Where returns come from: a history run through a filter, or the table."""
+
+    law: ReturnModel
+    history: Filtered | None
+    table: CoinTable | None
+    covariance: Array
+    words: str
+    notes: tuple[str, ...]
+
+    def others(self, book: RiskBook, asked: RiskOptions) -> dict[Method, TailRisk | Unknown]:
+        """Return every method that is no simulation step by step."""
+        if self.history is not None:
+            question = _question(book, self.history, asked)
+            return {method: measured(question, method) for method in BESIDE}
+        slopes = book.slopes(self.law.coins)
+        normal = closed_risk(slopes, self.covariance * asked.days, asked.level)
+        reason = Unknown("it takes a history: give --returns BARS")
+        return {m: normal if m is Method.NORMAL else reason for m in (Method.FHS, *BESIDE)}
+
+
+def _question(book: RiskBook, history: Filtered, asked: RiskOptions) -> Question:
+    return Question(
+        book=book,
+        history=history,
+        level=asked.level,
+        days=asked.days,
+        paths=asked.paths,
+        seed=asked.seed,
+    )
+
+
+def _of_table(book: RiskBook, asked: RiskOptions) -> _Source:
+    table = coin_table()
+    try:
+        law = table.law(book.coins, days=min(1.0, asked.days), like=asked.like)
+    except InvalidInput as error:
+        raise MissingNumber(str(error)) from error
+    deviations = np.sqrt(law.variance / law.days)
+    correlation = table.correlations(law.coins, asked.like)
+    return _Source(
+        law=law,
+        history=None,
+        table=table,
+        covariance=correlation * np.outer(deviations, deviations),
+        words=f"the built-in table {table.name}: {table.source}",
+        notes=(*table.limits, *law.notes),
+    )
+
+
+def _of_history(book: RiskBook, returns: Returns, asked: RiskOptions) -> _Source:
+    known = returns.like({c: o for c, o in asked.like.items() if c not in returns.coins})
+    lacking = [coin for coin in book.coins if coin not in known.coins]
+    if lacking:
+        msg = (
+            f"{returns.source} has no returns of {', '.join(lacking)}; it has "
+            f"{', '.join(returns.coins)}: add bars that do, or --like {lacking[0]}=COIN"
+        )
+        raise MissingNumber(msg)
+    pegs = [a for a in book.assets if a in known.coins and known.of([a]).values.any()]
+    known = _ended(known.of([*book.coins, *pegs]), book.account, asked)
+    history = filtered(known, asked.filter)
+    deviations = np.sqrt(history.variances[-1] / history.days)
+    correlation = np.atleast_2d(np.corrcoef(history.residuals, rowvar=False))
+    law = _law(history, asked.method)
+    span = "" if known.times is None else f", {when(known.times[0])} to {when(known.times[-1])} UTC"
+    return _Source(
+        law=law,
+        history=history,
+        table=None,
+        covariance=correlation * np.outer(deviations, deviations),
+        words=(
+            f"{known.source}: {len(known.values):,} changes of {known.period}{span}; "
+            f"{history.filter.name}"
+        ),
+        notes=known.notes,
+    )
+
+
+def _law(history: Filtered, method: Method | None) -> ReturnModel:
+    """Return the law whose paths are walked: that of the leading method where it has one."""
+    if method is Method.T_COPULA and len(history.returns.coins) > 1:
+        return copula_law(history)
+    if method is Method.NORMAL:
+        return normal_law(history)
+    if method is Method.STUDENT:
+        return student_law(history)
+    return filtered_historical(history)
+
+
+def _ended(returns: Returns, account: Account, asked: RiskOptions) -> Returns:
+    """Return the history up to where it is to end: what came after a snapshot was not known."""
+    end = end_of(account, asked.until_ms)
+    if end is None or returns.times is None or returns.times[-1] <= end:
+        return returns
+    found = returns.until(end)
+    if not len(found.values):
+        msg = (
+            f"{returns.source} begins {when(returns.times[0])}, after the account's own time "
+            f"{when(end)}; give bars from before it, or --until end to use these all the same"
+        )
+        raise InvalidInput(msg)
+    return found
+
+
+def _lead(
+    book: RiskBook, source: _Source, asked: RiskOptions, drawn: Simulation
+) -> tuple[Method, TailRisk, Array]:
+    """Return the leading method, its figures, and profits by leg that its parts are taken of."""
+    walked = Method.FHS if source.table is None else Method.TABLE
+    lead = asked.method or walked
+    if lead is walked or (lead is Method.T_COPULA and source.history is not None):
+        return lead, tail_risk(drawn.pnl, asked.level, method=source.law.source), drawn.legs
+    if lead is Method.TABLE:
+        msg = "the table is for accounts without --returns; leave one of the two out"
+        raise InvalidInput(msg)
+    main = source.others(book, asked).get(lead)
+    if main is None or isinstance(main, Unknown):
+        msg = f"{lead}: {'it takes a history: give --returns BARS' if main is None else main.why}"
+        raise InvalidInput(msg)
+    if source.history is None or lead in {Method.NORMAL, Method.STUDENT}:
+        return lead, main, drawn.legs
+    question = _question(book, source.history, asked)
+    return (
+        lead,
+        main,
+        book.leg_pnl(past_scenarios(question, is_scaled=lead is not Method.HISTORICAL)),
+    )
+
+
+def _realised(book: RiskBook, drawn: Simulation, level: float) -> Realised:
+    is_hit = np.asarray((drawn.ended > 0).any(axis=1))
+    chance = float(is_hit.mean())
+    try:
+        risk: TailRisk | Unknown = tail_risk(drawn.realised, level, method="with liquidations")
+    except InvalidInput as error:
+        risk = Unknown(str(error))
+    hits = (drawn.ended > 0).mean(axis=0)
+    return Realised(
+        risk=risk,
+        probability=chance,
+        error=float(np.sqrt(chance * (1.0 - chance) / len(drawn.ended))),
+        loss=-float(drawn.realised[is_hit].mean()) if is_hit.any() else None,
+        units={v.unit.unit_id: float(p) for v, p in zip(book.valuers, hits, strict=True)},
+        endings=drawn.endings,
+        step_days=drawn.law.days,
+    )
+
+
+def _notionals(book: RiskBook) -> Array:
+    """Return the gross notional of each leg, valuation currency; nothing for collateral."""
+    found: list[float] = []
+    with exact():
+        for valuer in book.valuers:
+            held = margin_report(valuer.unit, valuer.market, valuer.model).positions
+            sizes = [
+                float(p.notional * price_of(p.terms.instrument.settle, valuer.market, valuer.model))
+                for p in held
+            ]
+            found += [*sizes, *([0.0] * (len(valuer.legs) - len(sizes)))]
+    return np.array(found)
+
+
+def _notes(book: RiskBook, known: tuple[str, ...]) -> list[str]:
+    still = [asset for asset in book.still_assets(known) if asset != book.currency]
+    notes = []
+    if still:
+        notes.append(
+            f"{', '.join(still)} is taken to stay at its price: no returns of it are given"
+        )
+    if any(
+        book.account.model.instrument(p.instrument).option
+        for v in book.valuers
+        for p in v.unit.positions
+    ):
+        notes.append("options are repriced at their volatilities now, without the time that passes")
+    return notes

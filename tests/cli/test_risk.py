@@ -1,0 +1,143 @@
+"""`keelmark risk`: a screen a trader can read, JSON a script can, and refusals that say how."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+from keelmark.cli import main
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+ACCOUNT = str(EXAMPLES / "account.json")
+FAST = ("--paths", "2000")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["risk", *arguments])
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> str:
+    generator = np.random.default_rng(1)
+    end = 1_760_130_000_000  # 2025-10-10 21:00 UTC
+    count = 4 * 6 * 140
+    steps = generator.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1.6]], count) * 1e-2 / 4.9
+    closes = np.array([108_200.0, 3_990.0]) * np.exp(np.cumsum(steps, axis=0))
+    rows = [
+        {
+            "ts_ms": end - (count - i) * 900_000,
+            "symbol": symbol,
+            "close": float(closes[i, column]),
+            "volume": volume,
+        }
+        for column, (symbol, volume) in enumerate((("BTCUSDT", 100.0), ("ETHUSDT", 2_000.0)))
+        for i in range(count)
+    ]
+    path = tmp_path_factory.mktemp("bars") / "bars.parquet"
+    pl.DataFrame(rows).write_parquet(path)
+    return str(path)
+
+
+def test_an_account_without_bars_is_told_which_table_was_used() -> None:
+    done = run(ACCOUNT, *FAST)
+    assert done.exit_code == 0, done.output
+    assert all(len(line) <= 80 for line in done.output.splitlines())
+    words = " ".join(done.output.split())
+    assert "from the built-in table coins@2025-12" in words
+    assert "Bars of your coins are better: --returns BARS" in words
+    assert "liquidated by then on" in words
+    assert "with liquidations: VaR 600.00, 100.0 % of worth" in words
+    assert done.output.splitlines()[-1].startswith("next: `keelmark risk ")
+
+
+def test_with_bars_every_method_stands_beside_filtered_history(bars: str) -> None:
+    done = run(ACCOUNT, "--returns", bars, "--every", "1h", *FAST)
+    assert done.exit_code == 0, done.output
+    assert all(len(line) <= 80 for line in done.output.splitlines())
+    for name in ("> filtered history", "history as it was", "POT tail", "t copula", "normal"):
+        assert name in done.output
+    words = " ".join(done.output.split())
+    assert "changes of 1 hour" in words
+    assert "asymmetric EWMA" in words
+    assert "volumes: the bars' own" in words
+    assert "looked at every hour" in words
+
+
+def test_the_document_holds_the_same_figures(bars: str) -> None:
+    done = run(ACCOUNT, "--returns", bars, "--every", "1h", "--json", *FAST)
+    found = json.loads(done.output)
+    assert found["method"] == "fhs"
+    total = sum(float(part["es"]) for part in found["contributions"])
+    assert total == pytest.approx(float(found["risk"]["es"]), rel=1e-9)
+    assert set(found["beside"]) >= {"historical", "scaled", "cornish-fisher", "pot", "t-copula"}
+    assert 0.0 < float(found["with_liquidations"]["probability"]) <= 1.0
+    assert found["liquidity_adjusted"]["status"] == "known"
+    again = json.loads(run(ACCOUNT, "--returns", bars, "--every", "1h", "--json", *FAST).output)
+    assert again == found
+
+
+def test_options_change_what_they_say(bars: str) -> None:
+    shared = (ACCOUNT, "--returns", bars, "--every", "1h", "--json", *FAST)
+    day = json.loads(run(*shared).output)
+    week = json.loads(run(*shared, "--horizon", "4d").output)
+    assert float(week["risk"]["var"]) > 1.5 * float(day["risk"]["var"])
+    low = json.loads(run(*shared, "--level", "95%").output)
+    assert float(low["risk"]["var"]) < float(day["risk"]["var"])
+    led = json.loads(run(*shared, "--method", "historical").output)
+    assert led["method"] == "historical"
+    assert led["risk"]["var"] == day["beside"]["historical"]["var"]
+    dear = json.loads(run(*shared, "--half-spread", "0.1%", "--volume", "ETH=1000000").output)
+    adjusted = dear["liquidity_adjusted"]
+    assert float(adjusted["coins"]["BTC"]["spread"]) == pytest.approx(108.2)
+    assert adjusted["slowest"] == "ETH"
+    cut = json.loads(run(*shared, "--until", "2025-10-01").output)
+    assert "2025-09-30 23:00 to" not in cut["source"]
+    assert "to 2025-10-01 00:00 UTC" in cut["source"]
+
+
+def test_a_coin_that_stands_for_another_is_said(tmp_path: Path, bars: str) -> None:
+    content = json.loads(Path(ACCOUNT).read_text())
+    content["positions"][1]["instrument"] = "SOLUSDT"
+    path = tmp_path / "account.json"
+    path.write_text(json.dumps(content))
+    done = run(str(path), "--returns", bars, "--every", "1h", *FAST)
+    assert done.exit_code == 3
+    assert "has no returns of SOL" in done.output
+    assert "--like SOL=COIN" in done.output
+    done = run(str(path), "--returns", bars, "--every", "1h", "--like", "SOL=ETH", *FAST)
+    assert done.exit_code == 0, done.output
+    assert "note: SOL is taken to move as ETH" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((ACCOUNT, "--level", "1.5"), 64, "is no level"),
+        ((ACCOUNT, "--like", "SOL"), 64, "names no two coins"),
+        ((ACCOUNT, "--until", "soon"), 64, "is no date"),
+        ((ACCOUNT, "--horizon", "soon"), 64, "is no span"),
+        ((ACCOUNT, "--method", "pot"), 64, "it takes a history"),
+        ((ACCOUNT, "--returns", "nothing.parquet"), 64, "cannot be read"),
+        (("nothing.json",), 64, "cannot be read"),
+        ((ACCOUNT, "--volume", "SOL"), 64, "daily volume"),
+    ],
+)
+def test_what_is_wrong_is_said(arguments: tuple[str, ...], code: int, message: str) -> None:
+    done = run(*arguments, *FAST)
+    assert done.exit_code == code, done.output
+    assert message in " ".join(done.output.split())
+
+
+def test_history_from_after_the_account_is_refused_and_how_to_use_it_said(bars: str) -> None:
+    done = run(ACCOUNT, "--returns", bars, "--until", "2020-01-01", *FAST)
+    assert done.exit_code == 64
+    assert "--until end" in done.output
+
+
+def test_the_group_lists_its_uses() -> None:
+    done = run("--help")
+    assert "risk FILE [OPTIONS]" in done.output
+    assert "FILE [OPTIONS]" in run().output
