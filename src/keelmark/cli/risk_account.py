@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from typing import Any
 
 import click
 
@@ -127,24 +127,7 @@ def moment_ms(value: str | None) -> int | None:
     help="Traded in a day; the bars' own without.",
 )
 @click.option("--half-spread", callback=maybe_fraction, help="Half the spread, 0.0002 or 0.02%.")
-def account(
-    *,
-    file: str,
-    as_json: bool,
-    rulebook: str | None,
-    unit_id: str | None,
-    sources: tuple[str, ...],
-    every: str,
-    until: str | None,
-    horizon: timedelta,
-    level: float,
-    method: str | None,
-    paths: int,
-    seed: int,
-    like: dict[str, str],
-    volumes: dict[str, float],
-    half_spread: Decimal | None,
-) -> None:
+def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 click's options
     """Show how much the account in FILE can lose by a horizon.
 
     VaR and ES by one method with the others beside it, what contributes, what it costs to get out,
@@ -157,22 +140,26 @@ def account(
     from keelmark.risk.tail.inputs import history_for, liquidity_for  # noqa: PLC0415 heavy
     from keelmark.risk.tail.methods import Method  # noqa: PLC0415 heavy
 
-    held = account_of(file, rulebook)
-    end = moment_ms(until)
+    held = account_of(file, given["rulebook"])
+    end = moment_ms(given["until"])
+    sources, like = given["sources"], given["like"]
     returns = None
     if sources:
-        returns = history_for(held, sources, every=every, like=like, until_ms=end)
-    spread = None if half_spread is None else float(half_spread)
+        returns = history_for(held, sources, every=given["every"], like=like, until_ms=end)
+    spread = None if given["half_spread"] is None else float(given["half_spread"])
+    trading = liquidity_for(
+        held, sources, volumes=given["volumes"], half_spread=spread, until_ms=end
+    )
     options = RiskOptions(
-        level=level,
-        days=horizon / DAY,
-        method=None if method is None else Method(method),
-        paths=paths,
-        seed=seed,
-        unit_id=unit_id,
+        level=given["level"],
+        days=given["horizon"] / DAY,
+        method=None if given["method"] is None else Method(given["method"]),
+        paths=given["paths"],
+        seed=given["seed"],
+        unit_id=given["unit_id"],
         like=like,
         until_ms=end,
-        liquidity=liquidity_for(held, sources, volumes=volumes, half_spread=spread, until_ms=end),
+        liquidity=trading,
     )
     found = risk_of(held, returns, options)
     if as_json:

@@ -7,7 +7,7 @@ with `sigma` a day's deviation and `V` a day's traded notional: the linear densi
 `market.impact`. Getting out takes `T = N / (participation V)` days; where that is longer than the
 horizon, VaR and ES grow by `sqrt(T / horizon)`, T of the slowest coin.
 
-Source: docs/model.md, "Market data and impact"; Bangia, Diebold, Schuermann, Stroughair, Risk 12
+Source: docs/model.md, "Market"; Bangia, Diebold, Schuermann, Stroughair, Risk 12
 (1999) for adding half the spread; Alfonsi, Fruth, Schied, Quantitative Finance 10 (2010).
 """
 
