@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from keelmark.accounts import Account
+from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import InvalidInput, MissingNumber
 from keelmark.core.excess import price_of
 from keelmark.core.margin import margin_report
@@ -104,6 +106,8 @@ class AccountRisk:
         parts: What each leg adds to the leading VaR and ES.
         part_notionals: Gross notional of each leg, nothing for collateral.
         realised: With liquidations.
+        profits: (paths,) at the end of each path drawn, as if nothing were liquidated.
+        is_liquidated: (paths,) whether a unit was liquidated on the way.
         adjusted: With the cost of getting out.
         deviations: Of a day, by coin and asset.
         covariance: Of a day's returns, in the order of `deviations`.
@@ -122,6 +126,8 @@ class AccountRisk:
     parts: Contributions
     part_notionals: Array
     realised: Realised
+    profits: Array
+    is_liquidated: npt.NDArray[np.bool_]
     adjusted: LiquidityAdjusted | Unknown
     deviations: Mapping[str, float]
     covariance: Array
@@ -136,6 +142,20 @@ class AccountRisk:
         found: Array = np.full(len(sizes), np.nan)
         np.divide(self.parts.es, sizes, out=found, where=sizes > 0.0)
         return found
+
+    @property
+    def volatilities(self) -> Volatilities:
+        """Deviations and covariance of a day that the figures stand on."""
+        names = tuple(self.deviations)
+        return Volatilities(
+            by_coin=self.deviations,
+            covariance={
+                (one, other): float(self.covariance[i, j])
+                for i, one in enumerate(names)
+                for j, other in enumerate(names)
+            },
+            source=self.source,
+        )
 
 
 def risk_of(
@@ -178,6 +198,8 @@ def risk_of(
         parts=contributions(legs, book.legs, asked.level).scaled_to(main.var, main.es),
         part_notionals=notionals,
         realised=_realised(book, drawn, asked.level),
+        profits=drawn.pnl,
+        is_liquidated=np.asarray((drawn.ended > 0).any(axis=1)),
         adjusted=liquidity_adjusted(main, by_coin, deviations, asked.liquidity, days=asked.days),
         deviations={name: float(value) for name, value in deviations.items()},
         covariance=source.covariance,
