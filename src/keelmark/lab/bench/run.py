@@ -67,6 +67,11 @@ BENCHES = (
     _bench("journal", "journal:journal_rows", units=0),
     _bench("rescue", "rescue:rescue_rows", units=0),
     _bench("revaluation", "revaluation:revaluation_rows", units=0),
+    _bench(
+        "liquidation_probability",
+        "liquidation_probability:liquidation_probability_rows",
+        units=0,
+    ),
     _bench("startup", "startup:startup_rows", units=0),
     _bench("desk", "desk:desk_rows", units=0),
     _bench("crash_day", "crash_day:crash_day_rows", units=400_000, is_long=True),
