@@ -125,6 +125,7 @@ def test_figures_of_a_pareto_tail_are_the_published_ones(
 
 @given(st.floats(-0.45, 0.9), st.floats(0.95, 0.9999))
 def test_a_pareto_tails_figures_are_scipys(xi: float, level: float) -> None:
+    xi = 0.0 if abs(xi) < 1e-6 else xi  # where scipy loses its digits
     var, es = known(pot_figures(0.02, xi, 0.015, 0.05, level))
     law = stats.genpareto(xi, loc=0.02, scale=0.015)
     assert 0.05 * law.sf(var) == pytest.approx(1 - level, rel=1e-6)

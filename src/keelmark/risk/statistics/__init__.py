@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from keelmark.risk.statistics.dcc import DccFit as DccFit
     from keelmark.risk.statistics.dcc import DccLikelihood as DccLikelihood
     from keelmark.risk.statistics.dcc import fit_dcc as fit_dcc
+    from keelmark.risk.statistics.ewma_fit import EwmaFit as EwmaFit
+    from keelmark.risk.statistics.ewma_fit import fit_ewma as fit_ewma
     from keelmark.risk.statistics.filters import AsymmetricEwma as AsymmetricEwma
     from keelmark.risk.statistics.filters import Ewma as Ewma
     from keelmark.risk.statistics.filters import Filter as Filter
@@ -64,6 +66,7 @@ _HOMES = {
     "DccFit": "keelmark.risk.statistics.dcc",
     "DccLikelihood": "keelmark.risk.statistics.dcc",
     "Ewma": "keelmark.risk.statistics.filters",
+    "EwmaFit": "keelmark.risk.statistics.ewma_fit",
     "Filter": "keelmark.risk.statistics.filters",
     "GarchFilter": "keelmark.risk.statistics.garch_filter",
     "GarchFit": "keelmark.risk.statistics.garch",
@@ -89,6 +92,7 @@ _HOMES = {
     "ewma_variance": "keelmark.risk.statistics.filters",
     "excess_kurtosis": "keelmark.risk.statistics.moments",
     "fit_dcc": "keelmark.risk.statistics.dcc",
+    "fit_ewma": "keelmark.risk.statistics.ewma_fit",
     "fit_filter": "keelmark.risk.statistics.garch_filter",
     "fit_garch": "keelmark.risk.statistics.garch_fit",
     "fit_gpd": "keelmark.risk.statistics.pareto",

@@ -92,7 +92,10 @@ class AsymmetricEwma:
 
     Attributes:
         decay: Between 0 and 1.
-        tilt: From -1 (only rises count) through 0 (EWMA) to 1 (only falls count).
+        tilt: From -1 (only rises count) through 0 (EWMA) to 1 (only falls count). 0.25 unless told:
+            beside 0 it lowers the FZ0 score of long books at 2.5 % in five of six recorded
+            histories of coins, and of short ones in three. Likelihood, which weighs the middle of
+            the law, prefers -0.4 to 0.2 by history: `fit_ewma` finds it.
 
     Source: docs/model.md, "Variance filters"; the idea is that of Alexander and Dakos, Quantitative
     Finance 23(3) (2023) 393-427, the form is the project's.

@@ -82,7 +82,17 @@ def log_density(z: Array, nu: float) -> Array:
     """Return the log density of variates of mean zero and variance one; `inf` is the normal law."""
     if math.isinf(nu):
         return np.asarray(-_NORMAL - 0.5 * z * z)
-    return np.asarray(_t_constant(nu) - 0.5 * (nu + 1.0) * np.log1p(z * z / (nu - 2.0)))
+    return np.asarray(log_density_top(nu)[0] - 0.5 * (nu + 1.0) * np.log1p(z * z / (nu - 2.0)))
+
+
+def log_density_top(nu: float) -> tuple[float, float]:
+    """Return the log density of variance one at zero and its derivative by `nu`; 0 is normal."""
+    if nu == 0.0:
+        return -_NORMAL, 0.0
+    digamma = scipy_module("special").digamma
+    power = math.lgamma((nu + 1.0) / 2.0) - math.lgamma(nu / 2.0)
+    slope = 0.5 * (digamma((nu + 1.0) / 2.0) - digamma(nu / 2.0) - 1.0 / (nu - 2.0))
+    return power - 0.5 * math.log(math.pi * (nu - 2.0)), float(slope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -194,11 +204,9 @@ class _Problem:
         slopes[_OMEGA] *= omega
         if not self.is_symmetric:
             slopes[_RISE] -= slopes[_FALL]
-        if tail:
-            total += count * _t_constant(nu)
-            slopes[_TAIL] = -nu * nu * (slopes[_TAIL] + count * _t_constant_slope(nu))
-        else:
-            total -= count * _NORMAL
+        top, top_slope = log_density_top(nu)
+        total += count * top
+        slopes[_TAIL] = -nu * nu * (slopes[_TAIL] + count * top_slope)
         return -total / count, -slopes / count
 
     def settle(self, start: Array) -> _Outcome:
@@ -278,13 +286,3 @@ def _notes(fit: GarchFit, message: str) -> list[str]:
             f"{fit.nu:.0f} degrees of freedom: as good as normal, the figure means no more"
         )
     return notes
-
-
-def _t_constant(nu: float) -> float:
-    power = math.lgamma((nu + 1.0) / 2.0) - math.lgamma(nu / 2.0)
-    return power - 0.5 * math.log(math.pi * (nu - 2.0))
-
-
-def _t_constant_slope(nu: float) -> float:
-    digamma = scipy_module("special").digamma
-    return float(0.5 * (digamma((nu + 1.0) / 2.0) - digamma(nu / 2.0) - 1.0 / (nu - 2.0)))
