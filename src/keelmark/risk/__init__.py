@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from keelmark.risk.edits import SetVenue as SetVenue
     from keelmark.risk.edits import Transfer as Transfer
     from keelmark.risk.edits import Withdraw as Withdraw
+    from keelmark.risk.fleet import BookStress as BookStress
+    from keelmark.risk.fleet import VenueBook as VenueBook
+    from keelmark.risk.fleet import book_concentration as book_concentration
+    from keelmark.risk.fleet import book_stress as book_stress
+    from keelmark.risk.fleet import made_for_book as made_for_book
     from keelmark.risk.ladders import Ladder as Ladder
     from keelmark.risk.ladders import ladder as ladder
     from keelmark.risk.liquidation import LiquidationProbability as LiquidationProbability
@@ -63,6 +68,7 @@ _HOMES = {
     "Action": "keelmark.risk.rescues",
     "Add": "keelmark.risk.edits",
     "BetaMove": "keelmark.risk.beta_move",
+    "BookStress": "keelmark.risk.fleet",
     "Close": "keelmark.risk.edits",
     "Comparison": "keelmark.risk.comparison",
     "Deposit": "keelmark.risk.edits",
@@ -88,15 +94,19 @@ _HOMES = {
     "Target": "keelmark.risk.rescues",
     "Transfer": "keelmark.risk.edits",
     "UnitValuer": "keelmark.risk.revaluation",
+    "VenueBook": "keelmark.risk.fleet",
     "WhatIf": "keelmark.risk.what_if",
     "Withdraw": "keelmark.risk.edits",
     "account_size": "keelmark.risk.sizing.account_size",
+    "book_concentration": "keelmark.risk.fleet",
+    "book_stress": "keelmark.risk.fleet",
     "compare_modes": "keelmark.risk.comparison",
     "compare_venues": "keelmark.risk.comparison",
     "find_beta_move": "keelmark.risk.beta_move",
     "find_nearest_move": "keelmark.risk.nearest_move",
     "ladder": "keelmark.risk.ladders",
     "liquidation_probability": "keelmark.risk.liquidation",
+    "made_for_book": "keelmark.risk.fleet",
     "parse_edit": "keelmark.risk.edit_text",
     "portfolio_of": "keelmark.risk.portfolio",
     "portfolios_of": "keelmark.risk.portfolio",

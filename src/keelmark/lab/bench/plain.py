@@ -44,7 +44,11 @@ def _held(tables: Tables, what: str) -> tuple[Int64s, Int64s]:
 
 def plain_excess(state: State, where: Layout) -> Floats:
     """Return the maintenance excess of every unit, valuation currency."""
-    tables = state.tables()
+    return plain_values(state.tables(), where)[0]
+
+
+def plain_values(tables: Tables, where: Layout) -> tuple[Floats, Floats]:
+    """Return the maintenance excess and the worth without haircuts of every unit."""
     count = len(tables.units)
     rows, owner = where.positions
     held = tables.positions[rows]
@@ -59,10 +63,12 @@ def plain_excess(state: State, where: Layout) -> Floats:
     cash = np.bincount(owner[settle], money["quanta"][settle], count)
     price = _price(tables, SETTLE)
     result: Floats = price * (_worth(tables, SETTLE, (cash + profit).astype(np.float64)) - needed)
+    worth: Floats = price * (cash + profit).astype(np.float64)
     if len(tables.assets) > COIN:
         coins = np.bincount(owner[~settle], money["quanta"][~settle], count)
         result += _price(tables, COIN) * _worth(tables, COIN, coins.astype(np.float64))
-    return result
+        worth += _price(tables, COIN) * coins
+    return result, worth
 
 
 def _price(tables: Tables, asset: int) -> float:
