@@ -94,18 +94,23 @@ def contributions(
         raise InvalidInput(msg)
     pnl = legs.sum(axis=1)
     tail = tail_of(pnl, level, weights=weights)
-    expected = -(tail.shares @ legs)
+    beyond = np.flatnonzero(tail.shares)
+    shares, worst = tail.shares[beyond], legs[beyond]
+    expected = -(shares @ worst)
     var = float(tail.losses[tail.quantile])
     kernel = _kernel(pnl, tail, weights)
-    near = -(kernel @ legs)
+    reached = np.flatnonzero(kernel)
+    around = legs[reached]
+    near = -(kernel[reached] @ around)
+    size = kernel[reached] @ np.abs(around)
     count = float(len(pnl)) if weights is None else 1.0 / float(np.dot(weights, weights))
-    spread = tail.shares @ (legs + expected) ** 2
+    spread = shares @ (worst + expected) ** 2
     return Contributions(
         names=tuple(names),
-        var=_summing_to(near, var, legs, kernel),
+        var=_summing_to(near, var, size),
         es=expected,
         es_errors=np.sqrt(spread / (count * (1.0 - level))),
-        rows=int((kernel > 0.0).sum()),
+        rows=len(reached),
     )
 
 
@@ -127,13 +132,12 @@ def _kernel(pnl: Array, tail: Tail, weights: Array | None) -> Array:
     return found
 
 
-def _summing_to(near: Array, var: float, legs: Array, kernel: Array) -> Array:
+def _summing_to(near: Array, var: float, size: Array) -> Array:
     """Return the parts, what the kernel is off spread by how much each leg moves near the VaR.
 
     A scaling would fail where the sum is close to nothing.
     """
     off = var - float(near.sum())
-    size = kernel @ np.abs(legs)
     total = float(size.sum())
     share = size / total if total > 0.0 else np.full(len(near), 1.0 / len(near))
     parts: Array = near + off * share
