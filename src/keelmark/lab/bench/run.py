@@ -67,6 +67,7 @@ BENCHES = (
     _bench("journal", "journal:journal_rows", units=0),
     _bench("rescue", "rescue:rescue_rows", units=0),
     _bench("revaluation", "revaluation:revaluation_rows", units=0),
+    _bench("fits", "fits:fits_rows", units=0),
     _bench(
         "liquidation_probability",
         "liquidation_probability:liquidation_probability_rows",
