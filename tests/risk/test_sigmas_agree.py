@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keelmark.accounts import check, read_account
-from keelmark.risk.nearest_move import find_nearest_move
+from keelmark.risk.reverse import find_reverse_stress
+from tests.risk.reverse.test_nearest_joint_move import returns
 from tests.risk.test_ladders import book
-from tests.risk.test_nearest_move import returns
 
 
 @settings(max_examples=25)
@@ -32,6 +32,6 @@ def test_all_together_is_never_nearer_than_the_nearest_joint_move(
         return
     assert unit.together is not None
     shown = abs(float(unit.joint_move.signed)) / unit.together
-    nearest = find_nearest_move(account, past)
+    nearest = find_reverse_stress(account, past)
     assert nearest.distance is not None
     assert shown >= nearest.distance * (1 - 1e-9)

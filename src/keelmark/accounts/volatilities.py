@@ -40,7 +40,7 @@ class Volatilities:
         """Return how much of a move is one standard deviation; `None` where that is not known.
 
         Of one coin that is its own deviation over its step. Of several it is one over the length of
-        the move, `sqrt(d' S^-1 d)`, as `risk.nearest_move` measures every move: no move that
+        the move, `sqrt(d' S^-1 d)`, as `risk.reverse` measures every move: no move that
         liquidates is nearer than the nearest. That takes the covariance `S`, with coins that do not
         move as one.
         """

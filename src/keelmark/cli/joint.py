@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 
 import click
 
@@ -9,13 +10,17 @@ from keelmark.accounts.figures import percent
 from keelmark.cli.options import account_argument, account_of, json_option, rulebook_option
 from keelmark.cli.painting import GAP, INDENT, say, wrapped
 from keelmark.cli.spans import unit_option
+from keelmark.core.errors import InvalidInput
 from keelmark.core.joint_move import JointMove
 from keelmark.core.liquidation_price import PriceStatus
 from keelmark.risk.beta_move import BetaMove, find_beta_move
-from keelmark.risk.nearest_move import NearestMove, find_nearest_move
 from keelmark.risk.returns import read_returns
+from keelmark.risk.reverse import ReverseStress, find_reverse_stress
+from keelmark.risk.symbols import coin_of
 
 WIDTH = 80
+LEGS_SHOWN = 5
+"""Positions whose closing is told: those that would help most."""
 
 
 @click.command()
@@ -30,6 +35,20 @@ WIDTH = 80
     metavar="PATH",
     help="Bars (ts_ms, symbol, close) or returns by coin, Parquet or CSV.",
 )
+@click.option(
+    "--peg",
+    "pegs",
+    multiple=True,
+    metavar="ASSET=SIGMA",
+    help="Standard deviation of a collateral asset's own price: USDE=0.004. Several may be given.",
+)
+@click.option(
+    "--volatility",
+    "volatilities",
+    multiple=True,
+    metavar="COIN=SIGMA",
+    help="The same of the implied volatilities on a coin, relative: BTC=0.06.",
+)
 @click.option("--market", default="BTC", show_default=True, help="The coin that leads the betas.")
 def joint(
     *,
@@ -39,15 +58,23 @@ def joint(
     unit_id: str | None,
     source: str,
     market: str,
+    pegs: tuple[str, ...],
+    volatilities: tuple[str, ...],
 ) -> None:
     """Show the joint moves that liquidate the account in FILE, from historical returns.
 
-    The least unusual one, in standard deviations, and how far the market can move when every coin
-    follows it by its beta. Both are checked by the exact core.
+    The least unusual one, in standard deviations, with what would make it more unusual, and how far
+    the market can move when every coin follows it by its beta. Both are checked by the exact core.
     """
     account = account_of(file, rulebook)
     returns = read_returns(source)
-    least = find_nearest_move(account, returns, unit_id=unit_id)
+    least = find_reverse_stress(
+        account,
+        returns,
+        unit_id=unit_id,
+        pegs=deviations(pegs, "--peg"),
+        volatilities=deviations(volatilities, "--volatility"),
+    )
     along = find_beta_move(account, returns, market=market, unit_id=unit_id)
     if as_json:
         document = {"nearest": least.document(), "betas": along.document(), "returns": source}
@@ -57,7 +84,26 @@ def joint(
         say(line)
 
 
-def joint_lines(rulebook: str, least: NearestMove, along: BetaMove, source: str) -> Iterator[str]:
+def deviations(texts: tuple[str, ...], option: str) -> dict[str, float]:
+    """Return standard deviations by name, from `NAME=SIGMA`.
+
+    Raises:
+        InvalidInput: A text is none.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, equals, number = text.partition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            equals = ""
+        if not name or not equals:
+            msg = f"{option} {text!r}; give a name and a fraction: {option} USDE=0.004"
+            raise InvalidInput(msg)
+    return found
+
+
+def joint_lines(rulebook: str, least: ReverseStress, along: BetaMove, source: str) -> Iterator[str]:
     """Return the view line by line, within eighty columns."""
     yield f"{rulebook}{GAP}{least.unit_id}"
     for text in _nearest_words(least):
@@ -70,6 +116,7 @@ def joint_lines(rulebook: str, least: NearestMove, along: BetaMove, source: str)
         cells += [cell.rjust(size) for cell, size in zip(row[1:], widths[1:], strict=True)]
         yield INDENT + GAP.join(cells)
     yield ""
+    yield from _helps(least)
     for name, move in (("falls", along.down), ("rises", along.up)):
         yield from wrapped(f"{along.market} {name}, betas followed: {_size(move)}", WIDTH)
     yield from wrapped(f"returns: {source}; a sigma spans {least.horizon}", WIDTH)
@@ -78,13 +125,16 @@ def joint_lines(rulebook: str, least: NearestMove, along: BetaMove, source: str)
         "that they do is counted in the joint move only",
         WIDTH,
     )
+    for note in least.notes:
+        yield from wrapped(note, WIDTH)
 
 
-def _nearest_words(least: NearestMove) -> Iterator[str]:
+def _nearest_words(least: ReverseStress) -> Iterator[str]:
     if least.distance is None:
         yield f"nearest joint move: {least.status.value}, {least.reason}"
         return
     yield f"nearest joint move that liquidates: {least.distance:.2f} sigma ({least.method})"
+    yield least.sentence
     if least.is_proved:
         yield "no nearer move does: proved"
     elif least.at_least is not None:
@@ -93,16 +143,35 @@ def _nearest_words(least: NearestMove) -> Iterator[str]:
         yield "nearer ones were searched for, not excluded: the book has no bound here"
 
 
-def _rows(least: NearestMove, along: BetaMove) -> Iterator[tuple[str, ...]]:
-    for coin, beta in along.betas.items():
-        move = (least.moves or {}).get(coin)
-        far = (least.alone or {}).get(coin)
-        yield (
-            coin,
-            f"{beta:.2f}",
-            "" if move is None else percent(move, signed=True),
-            "none" if far is None else f"{far:.2f}",
-        )
+def _rows(least: ReverseStress, along: BetaMove) -> Iterator[tuple[str, ...]]:
+    for name, beta in along.betas.items():
+        coin = coin_of(name)[0]
+        yield (name, f"{beta:.2f}", _move((least.moves or {}).get(coin)), _alone(least, coin))
+    for asset, move in least.pegs.items():
+        yield (asset, "", _move(move), _alone(least, asset))
+    for coin, move in least.volatilities.items():
+        yield (f"{coin} volatility", "", _move(move), _alone(least, f"{coin} volatility"))
+
+
+def _move(move: Decimal | None) -> str:
+    return "" if move is None else percent(move, signed=True)
+
+
+def _alone(least: ReverseStress, name: str) -> str:
+    far = (least.alone or {}).get(name)
+    return "none" if far is None else f"{far:.2f}"
+
+
+def _helps(least: ReverseStress) -> Iterator[str]:
+    """Yield what closing a tenth of a position adds to the distance, the largest first."""
+    legs = sorted(least.legs, key=lambda leg: -leg.closing_a_tenth)[:LEGS_SHOWN]
+    if not legs:
+        return
+    yield "closing a tenth of it changes the distance by, to first order"
+    width = max(len(leg.name) for leg in legs)
+    for leg in legs:
+        yield f"{INDENT}{leg.name.ljust(width)}{GAP}{leg.closing_a_tenth:+.2f} sigma"
+    yield ""
 
 
 def _size(move: JointMove) -> str:

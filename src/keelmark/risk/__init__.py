@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from keelmark.risk.liquidation import LiquidationProbability as LiquidationProbability
     from keelmark.risk.liquidation import ProbabilityOptions as ProbabilityOptions
     from keelmark.risk.liquidation import liquidation_probability as liquidation_probability
-    from keelmark.risk.nearest_move import NearestMove as NearestMove
-    from keelmark.risk.nearest_move import find_nearest_move as find_nearest_move
     from keelmark.risk.portfolio import Portfolio as Portfolio
     from keelmark.risk.portfolio import portfolio_of as portfolio_of
     from keelmark.risk.portfolio import portfolios_of as portfolios_of
@@ -50,6 +48,9 @@ if TYPE_CHECKING:
     from keelmark.risk.returns import read_returns as read_returns
     from keelmark.risk.revaluation import UnitValuer as UnitValuer
     from keelmark.risk.revaluation import value_account as value_account
+    from keelmark.risk.reverse import ReverseStress as ReverseStress
+    from keelmark.risk.reverse import ShockCovariance as ShockCovariance
+    from keelmark.risk.reverse import find_reverse_stress as find_reverse_stress
     from keelmark.risk.sizing.account_size import AccountSize as AccountSize
     from keelmark.risk.sizing.account_size import SizeWish as SizeWish
     from keelmark.risk.sizing.account_size import account_size as account_size
@@ -78,15 +79,16 @@ _HOMES = {
     "LiquidationProbability": "keelmark.risk.liquidation",
     "Money": "keelmark.risk.rescues",
     "MovePrice": "keelmark.risk.edits",
-    "NearestMove": "keelmark.risk.nearest_move",
     "Portfolio": "keelmark.risk.portfolio",
     "ProbabilityOptions": "keelmark.risk.liquidation",
     "Rescue": "keelmark.risk.rescues",
     "RescueOptions": "keelmark.risk.rescues",
     "Resize": "keelmark.risk.edits",
+    "ReverseStress": "keelmark.risk.reverse",
     "SetLeverage": "keelmark.risk.edits",
     "SetMarginMode": "keelmark.risk.edits",
     "SetVenue": "keelmark.risk.edits",
+    "ShockCovariance": "keelmark.risk.reverse",
     "SizeWish": "keelmark.risk.sizing.account_size",
     "StressResult": "keelmark.risk.stress",
     "StressScenario": "keelmark.risk.stress",
@@ -103,7 +105,7 @@ _HOMES = {
     "compare_modes": "keelmark.risk.comparison",
     "compare_venues": "keelmark.risk.comparison",
     "find_beta_move": "keelmark.risk.beta_move",
-    "find_nearest_move": "keelmark.risk.nearest_move",
+    "find_reverse_stress": "keelmark.risk.reverse",
     "ladder": "keelmark.risk.ladders",
     "liquidation_probability": "keelmark.risk.liquidation",
     "made_for_book": "keelmark.risk.fleet",

@@ -10,6 +10,7 @@ from keelmark.core.joint_move import JointMove, joint_move
 from keelmark.core.numbers import exact
 from keelmark.risk.axes import coins_that_move, direction_of, unit_for
 from keelmark.risk.returns import Returns
+from keelmark.risk.symbols import coin_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +56,12 @@ def find_beta_move(
     Raises:
         InvalidInput: A coin has no returns.
 
-    Source: docs/model.md, "Nearest joint move".
+    Source: docs/model.md, "Reverse stress".
     """
     unit = unit_for(account, None, unit_id)
-    betas = returns.betas(market, coins_that_move(unit, account.model))
+    coins = {name: coin_of(name)[0] for name in coins_that_move(unit, account.model)}
+    known = returns.betas(market, tuple(dict.fromkeys(coins.values())))
+    betas = {name: known[coin] for name, coin in coins.items()}  # `1000PEPE` moves as `PEPE`
     direction = direction_of(unit, betas, account.model)
     with exact():
         fall = {symbol: -step for symbol, step in direction.items()}

@@ -34,7 +34,7 @@ from keelmark.risk.scenarios import Scenarios, Shocks
 
 Method = Literal["arrays", "core"]
 
-PARALLEL_FROM = 50_000
+PARALLEL_FROM = 1_000_000
 """Positions times scenarios from which a second thread pays."""
 
 

@@ -18,8 +18,8 @@ from keelmark.core.liquidation_price import PriceStatus
 from keelmark.core.margin import margin_report
 from keelmark.risk.axes import direction_of
 from keelmark.risk.beta_move import find_beta_move
-from keelmark.risk.nearest_move import find_nearest_move
 from keelmark.risk.returns import Array, Returns, coin_named, read_returns
+from keelmark.risk.reverse import find_reverse_stress
 from tests.risk.test_ladders import book
 
 SIGMA = np.array([[0.0009, 0.0010], [0.0010, 0.0016]])
@@ -56,7 +56,7 @@ def account_of(btc: str, eth: str, usdt: str, venue: str = "generic@2025-10") ->
 
 
 def test_within_one_segment_the_closed_form_is_found_and_proved() -> None:
-    found = find_nearest_move(account_of("1", "10", "6000"), returns())
+    found = find_reverse_stress(account_of("1", "10", "6000"), returns())
     # slopes by relative move: 60000 (1 - 0.005) and 30000 (1 - 0.005); excess 6000 - 450
     slopes = np.array([60000 * 0.995, 30000 * 0.995])
     excess = 6000 - 450
@@ -71,7 +71,7 @@ def test_within_one_segment_the_closed_form_is_found_and_proved() -> None:
 
 def test_the_account_is_on_its_trigger_at_the_move_found() -> None:
     account = account_of("30", "-100", "200000")
-    found = find_nearest_move(account, returns())
+    found = find_reverse_stress(account, returns())
     assert found.moves is not None
     (unit,) = account.units
     ahead = {coin: move * (1 + Decimal("1e-9")) for coin, move in found.moves.items()}
@@ -99,7 +99,7 @@ def test_no_direction_beats_what_was_found_nor_its_bound(
     btc: int, eth: int, usdt: int, angles: list[float]
 ) -> None:
     account = account_of(str(btc), str(eth), str(usdt))
-    found = find_nearest_move(account, returns())
+    found = find_reverse_stress(account, returns())
     for distance in distances(account, angles):
         assert found.distance is not None
         assert found.distance <= distance * (1 + 1e-9)
@@ -109,7 +109,7 @@ def test_no_direction_beats_what_was_found_nor_its_bound(
 
 def test_floors_inside_reach_are_numeric_and_bounded() -> None:
     # 16 BTC are 960,000: a rise of 4 % doubles the marginal rate of a short
-    found = find_nearest_move(account_of("-16", "100", "130000"), returns())
+    found = find_reverse_stress(account_of("-16", "100", "130000"), returns())
     assert found.distance is not None
     assert found.at_least is not None
     assert found.at_least <= found.distance
@@ -117,7 +117,7 @@ def test_floors_inside_reach_are_numeric_and_bounded() -> None:
 
 
 def test_what_is_liquidatable_already_is_no_distance_away() -> None:
-    found = find_nearest_move(account_of("1", "10", "1"), returns())
+    found = find_reverse_stress(account_of("1", "10", "1"), returns())
     assert (found.distance, found.is_proved) == (0.0, True)
 
 
@@ -139,7 +139,7 @@ def test_a_coin_that_is_only_collateral_moves_too(
     (unit,) = account.units
     if margin_report(unit, account.market, account.model).is_liquidatable:
         return
-    found = find_nearest_move(account, returns())
+    found = find_reverse_stress(account, returns())
     for distance in distances(account, angles):
         assert found.distance is not None
         assert found.distance <= distance * (1 + 1e-9)
@@ -151,21 +151,21 @@ def test_a_coin_that_is_only_collateral_moves_too(
 def test_a_coin_that_a_contract_settles_in_leaves_the_book_without_a_proof() -> None:
     content = book(("BTCUSD", "-300", "60000"), ("ETHUSDT", "10", "3000"))
     content["collateral"].append({"asset": "BTC", "balance": "0.5"})
-    found = find_nearest_move(read_account(json.dumps(content)), returns())
+    found = find_reverse_stress(read_account(json.dumps(content)), returns())
     assert found.status is PriceStatus.PRICE
     assert found.at_least is None
     assert found.method == "numeric"
 
 
 def test_a_book_that_nothing_liquidates_says_so() -> None:
-    found = find_nearest_move(account_of("0.001", "0.001", "99999999"), returns())
+    found = find_reverse_stress(account_of("0.001", "0.001", "99999999"), returns())
     assert found.status is PriceStatus.NONE
     assert found.reason is not None
     assert found.document()["distance"] is None
 
 
 def test_a_coin_alone_is_measured_by_its_own_standard_deviation() -> None:
-    found = find_nearest_move(account_of("1", "10", "6000"), returns())
+    found = find_reverse_stress(account_of("1", "10", "6000"), returns())
     # excess 6000 - 450 over what each coin alone takes from it, over its own sigma
     falls = {"BTC": 5550 / (60000 * 0.995), "ETH": 5550 / (30000 * 0.995)}
     assert found.alone is not None
@@ -175,7 +175,7 @@ def test_a_coin_alone_is_measured_by_its_own_standard_deviation() -> None:
 
 def test_a_coin_alone_of_a_hedged_book_goes_as_far_as_the_core_says() -> None:
     account = account_of("3", "-50", "20000")
-    found = find_nearest_move(account, returns())
+    found = find_reverse_stress(account, returns())
     assert found.alone is not None
     (unit,) = account.units
     for coin, sigma in (("BTC", 0.03), ("ETH", 0.04)):
@@ -265,7 +265,7 @@ def test_what_the_returns_lack_is_named() -> None:
     ]
     account = read_account(json.dumps(content))
     with pytest.raises(InvalidInput, match="made up has no returns of SOL"):
-        find_nearest_move(account, returns())
+        find_reverse_stress(account, returns())
     with pytest.raises(InvalidInput, match="has no returns of SOL"):
         find_beta_move(account, returns())
     same = np.array([[1.0, 1.0], [1.0, 1.0]]) * 1e-4 + np.eye(2) * 1e-22
@@ -277,7 +277,7 @@ def test_what_the_returns_lack_is_named() -> None:
         source="twice",
     )
     with pytest.raises(InvalidInput, match="determine no covariance"):
-        find_nearest_move(account_of("1", "10", "6000"), doubled)
+        find_reverse_stress(account_of("1", "10", "6000"), doubled)
     still = Returns(
         coins=("BTC", "ETH"), values=np.zeros((30, 2)), period="1 day", days=1.0, source="still"
     )
