@@ -65,3 +65,24 @@ def test_bad_usage_is_named(source: str, options: tuple[str, ...], message: str)
     done = invoke(source, *options)
     assert done.exit_code == ExitCode.BAD_INPUT
     assert message in done.output
+
+
+def test_a_peg_moves_where_its_deviation_is_given(source: str) -> None:
+    pegged = {
+        **BOOK,
+        "collateral": [{"asset": "USDE", "balance": "12000"}],
+        "prices": {"USDE": "1"},
+    }
+    done = invoke(source, "--peg", "USDE=4%", content=pegged)
+    assert done.exit_code == ExitCode.OK
+    assert ", USDE 0.9" in done.output
+    assert "closing a tenth of it changes the distance by" in done.output
+    assert "BTCUSDT  +" in done.output
+    still = invoke(source, content=pegged)
+    assert "USDE stands still: nothing says how its price moves" in still.output
+    found = json.loads(invoke(source, "--peg", "USDE=0.04", "--json", content=pegged).output)
+    assert float(found["nearest"]["pegs"]["USDE"]) < 0
+    assert found["nearest"]["assets"][0]["name"] == "USDE"
+    wrong = invoke(source, "--peg", "USDE", content=pegged)
+    assert wrong.exit_code == ExitCode.BAD_INPUT
+    assert "give each name once with a fraction" in wrong.output

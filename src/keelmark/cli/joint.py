@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import TypedDict, Unpack
 
 import click
 
+from keelmark.accounts.decode import decimal_of
 from keelmark.accounts.figures import percent
 from keelmark.cli.options import account_argument, account_of, json_option, rulebook_option
 from keelmark.cli.painting import GAP, INDENT, say, wrapped
@@ -21,6 +23,19 @@ from keelmark.risk.symbols import coin_of
 WIDTH = 80
 LEGS_SHOWN = 5
 """Positions whose closing is told: those that would help most."""
+
+
+class _Options(TypedDict):
+    """What the command line gives."""
+
+    file: str
+    as_json: bool
+    rulebook: str | None
+    unit_id: str | None
+    source: str
+    market: str
+    pegs: tuple[str, ...]
+    volatilities: tuple[str, ...]
 
 
 @click.command()
@@ -50,33 +65,23 @@ LEGS_SHOWN = 5
     help="The same of the implied volatilities on a coin, relative: BTC=0.06.",
 )
 @click.option("--market", default="BTC", show_default=True, help="The coin that leads the betas.")
-def joint(
-    *,
-    file: str,
-    as_json: bool,
-    rulebook: str | None,
-    unit_id: str | None,
-    source: str,
-    market: str,
-    pegs: tuple[str, ...],
-    volatilities: tuple[str, ...],
-) -> None:
+def joint(**options: Unpack[_Options]) -> None:
     """Show the joint moves that liquidate the account in FILE, from historical returns.
 
     The least unusual one, in standard deviations, with what would make it more unusual, and how far
     the market can move when every coin follows it by its beta. Both are checked by the exact core.
     """
-    account = account_of(file, rulebook)
-    returns = read_returns(source)
+    account, source = account_of(options["file"], options["rulebook"]), options["source"]
+    returns, unit_id = read_returns(source), options["unit_id"]
     least = find_reverse_stress(
         account,
         returns,
         unit_id=unit_id,
-        pegs=deviations(pegs, "--peg"),
-        volatilities=deviations(volatilities, "--volatility"),
+        pegs=deviations(options["pegs"], "--peg"),
+        volatilities=deviations(options["volatilities"], "--volatility"),
     )
-    along = find_beta_move(account, returns, market=market, unit_id=unit_id)
-    if as_json:
+    along = find_beta_move(account, returns, market=options["market"], unit_id=unit_id)
+    if options["as_json"]:
         document = {"nearest": least.document(), "betas": along.document(), "returns": source}
         click.echo(json.dumps(document, indent=2))
         return
@@ -92,14 +97,12 @@ def deviations(texts: tuple[str, ...], option: str) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for text in texts:
-        name, equals, number = text.partition("=")
-        try:
-            found[name] = float(number)
-        except ValueError:
-            equals = ""
-        if not name or not equals:
-            msg = f"{option} {text!r}; give a name and a fraction: {option} USDE=0.004"
+        name, _, number = (part.strip() for part in text.partition("="))
+        share = decimal_of(number.removesuffix("%").strip())
+        if not name or share is None or name in found:
+            msg = f"{option} {text!r}; give each name once with a fraction, as {option} USDE=0.4%"
             raise InvalidInput(msg)
+        found[name] = float(share) / (100 if number.endswith("%") else 1)
     return found
 
 
@@ -167,10 +170,10 @@ def _helps(least: ReverseStress) -> Iterator[str]:
     legs = sorted(least.legs, key=lambda leg: -leg.closing_a_tenth)[:LEGS_SHOWN]
     if not legs:
         return
-    yield "closing a tenth of it changes the distance by, to first order"
+    yield f"{INDENT}closing a tenth of it changes the distance by, to first order"
     width = max(len(leg.name) for leg in legs)
     for leg in legs:
-        yield f"{INDENT}{leg.name.ljust(width)}{GAP}{leg.closing_a_tenth:+.2f} sigma"
+        yield f"{INDENT}{INDENT}{leg.name.ljust(width)}{GAP}{leg.closing_a_tenth:+.2f} sigma"
     yield ""
 
 
