@@ -16,6 +16,7 @@ from keelmark.risk.statistics import (
     covariance_of,
     equicorrelation,
     ewma_correlation,
+    ewma_covariance,
     ewma_covariances,
     ledoit_wolf,
     mean_correlation,
@@ -54,6 +55,15 @@ def test_ewma_covariances_are_their_recursion() -> None:
     np.testing.assert_allclose(found, again, rtol=1e-13)
     for row, r in enumerate(returns):
         np.testing.assert_allclose(found[row + 1], 0.9 * found[row] + 0.1 * np.outer(r, r))
+
+
+@given(seeds, st.floats(0.8, 0.999), st.sampled_from([25, 200]))
+def test_the_last_covariance_is_the_same_without_the_others(
+    seed: int, decay: float, rows: int
+) -> None:
+    returns = panel(seed, rows=rows)
+    last = ewma_covariances(returns, decay)[-1]
+    np.testing.assert_allclose(ewma_covariance(returns, decay), last, rtol=1e-9, atol=1e-15)
 
 
 @given(seeds)

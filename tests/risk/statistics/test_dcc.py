@@ -11,6 +11,7 @@ from keelmark.risk.statistics import DccFit, DccLikelihood, correlation_of, equi
 from keelmark.risk.statistics.dcc import dcc_log_likelihood
 from keelmark.risk.statistics.joint_recursions import (
     dcc_correlations_kernel,
+    dcc_last_kernel,
     dcc_likelihood_kernel,
     dcc_pairs_likelihood_kernel,
 )
@@ -91,6 +92,10 @@ def test_the_plain_kernels_compute_what_the_compiled_ones_compute() -> None:
     dcc_correlations_kernel(z, 0.05, 0.9, target, q, paths[0])
     plain(dcc_correlations_kernel)(z, 0.05, 0.9, target, q, paths[1])
     np.testing.assert_allclose(paths[0], paths[1], rtol=1e-12)
+    last = np.empty((2, 3, 3))
+    dcc_last_kernel(z, 0.05, 0.9, target, last[0])
+    plain(dcc_last_kernel)(z, 0.05, 0.9, target, last[1])
+    np.testing.assert_allclose(last[0], last[1], rtol=1e-12)
     full = dcc_likelihood_kernel(z, 0.05, 0.9, target, q, root, solved)
     slow = plain(dcc_likelihood_kernel)(z, 0.05, 0.9, target, q, root, solved)
     assert full == pytest.approx(slow, rel=1e-12)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keelmark.risk.statistics.correlations import covariance_of as covariance_of
     from keelmark.risk.statistics.correlations import equicorrelation as equicorrelation
     from keelmark.risk.statistics.correlations import ewma_correlation as ewma_correlation
+    from keelmark.risk.statistics.correlations import ewma_covariance as ewma_covariance
     from keelmark.risk.statistics.correlations import ewma_covariances as ewma_covariances
     from keelmark.risk.statistics.correlations import mean_correlation as mean_correlation
     from keelmark.risk.statistics.correlations import sample_correlation as sample_correlation
@@ -88,6 +89,7 @@ _HOMES = {
     "covariance_of": "keelmark.risk.statistics.correlations",
     "equicorrelation": "keelmark.risk.statistics.correlations",
     "ewma_correlation": "keelmark.risk.statistics.correlations",
+    "ewma_covariance": "keelmark.risk.statistics.correlations",
     "ewma_covariances": "keelmark.risk.statistics.correlations",
     "ewma_variance": "keelmark.risk.statistics.filters",
     "excess_kurtosis": "keelmark.risk.statistics.moments",

@@ -36,12 +36,23 @@ def ewma_covariances(returns: Array, decay: float = RISK_METRICS_DECAY) -> Array
     share_of(decay, "decay")
     panel = panel_of(returns, least=OBSERVATIONS_MIN)
     rows, columns = panel.shape
-    weights = START_DECAY ** np.arange(min(START_ROWS, rows))
-    early = panel[: weights.shape[0]]
     result = np.empty((rows + 1, columns, columns))
-    result[0] = (early * (weights / weights.sum())[:, None]).T @ early
+    result[0] = _start(panel)
     ewma_covariances_kernel(panel, decay, result)
     return result
+
+
+def ewma_covariance(returns: Array, decay: float = RISK_METRICS_DECAY) -> Array:
+    """Return the last of `ewma_covariances`, (k, k): that for T + 1, without the others' memory.
+
+    Raises:
+        InvalidInput: As `ewma_covariances`.
+    """
+    share_of(decay, "decay")
+    panel = panel_of(returns, least=OBSERVATIONS_MIN)
+    rows = panel.shape[0]
+    weights = (1.0 - decay) * decay ** np.arange(rows - 1.0, -1.0, -1.0)
+    return np.asarray((panel * weights[:, None]).T @ panel + decay**rows * _start(panel))
 
 
 def ewma_correlation(returns: Array, decay: float = CORRELATION_DECAY) -> Array:
@@ -52,7 +63,7 @@ def ewma_correlation(returns: Array, decay: float = CORRELATION_DECAY) -> Array:
     Raises:
         InvalidInput: As `ewma_covariances`, or a column has stood still too long.
     """
-    return correlation_of(ewma_covariances(returns, decay)[-1])
+    return correlation_of(ewma_covariance(returns, decay))
 
 
 def sample_correlation(returns: Array) -> Array:
@@ -185,3 +196,9 @@ def correlation_matrix_of(matrix: Array) -> Array:
     result = np.clip(given, -1.0, 1.0)
     np.fill_diagonal(result, 1.0)
     return result
+
+
+def _start(panel: Array) -> Array:
+    weights = START_DECAY ** np.arange(min(START_ROWS, panel.shape[0]))
+    early = panel[: weights.shape[0]]
+    return np.asarray((early * (weights / weights.sum())[:, None]).T @ early)

@@ -16,6 +16,7 @@ from keelmark.core.errors import InvalidInput
 from keelmark.risk.statistics.correlations import correlation_of
 from keelmark.risk.statistics.joint_recursions import (
     dcc_correlations_kernel,
+    dcc_last_kernel,
     dcc_likelihood_kernel,
     dcc_pairs_likelihood_kernel,
 )
@@ -71,7 +72,11 @@ class DccFit:
         Raises:
             InvalidInput: Another number of columns.
         """
-        return self._run(z)[0]
+        rows = self._rows(z)
+        count = self.target.shape[0]
+        result = np.empty((rows.shape[0] + 1, count, count))
+        dcc_correlations_kernel(rows, self.a, self.b, self.target, np.empty((count, count)), result)
+        return result
 
     def forecast(self, z: Array, days: int = 1) -> Array:
         """Return the correlation forecast, (k, k), `days` periods after the last row of `z`.
@@ -85,18 +90,18 @@ class DccFit:
         if days < 1:
             msg = f"a forecast {days} periods ahead; give at least 1"
             raise InvalidInput(msg)
+        q = np.empty(self.target.shape)
+        dcc_last_kernel(self._rows(z), self.a, self.b, self.target, q)
         held = (self.a + self.b) ** (days - 1)
-        return correlation_of((1.0 - held) * self.target + held * self._run(z)[1])
+        return correlation_of((1.0 - held) * self.target + held * q)
 
-    def _run(self, z: Array) -> tuple[Array, Array]:
+    def _rows(self, z: Array) -> Array:
         rows = np.ascontiguousarray(z, dtype=np.float64)
         count = self.target.shape[0]
         if rows.ndim != 2 or rows.shape[1] != count:  # noqa: PLR2004 rows and columns
             msg = f"returns of shape {rows.shape} for correlations of {count} columns"
             raise InvalidInput(msg)
-        q, result = np.empty((count, count)), np.empty((rows.shape[0] + 1, count, count))
-        dcc_correlations_kernel(rows, self.a, self.b, self.target, q, result)
-        return result, q
+        return rows
 
 
 def fit_dcc(z: Array, likelihood: DccLikelihood = DccLikelihood.FULL) -> DccFit:

@@ -8,7 +8,7 @@ which is what a filtered historical bootstrap runs through, period by period:
     now = np.broadcast_to(variance[-1], (n, k))
     for _ in range(days):
         move = np.sqrt(now) * z[rows]                # (n, k), `rows` drawn at random
-        now = filter.step(now, move)
+        now = filter.step(now, move)                 # `move` with its mean, where one was taken
 
 Returns are fractions and variances their squares, a period at a time; nothing is annualised.
 
@@ -191,6 +191,8 @@ def stepped(variance: Array, returns: Array, terms: Array, *, power: int) -> Arr
 
 def standardised(returns: Array, variances: Array) -> Array:
     """Return each return over its forecast deviation: (T, k) from (T, k) and (T + 1, k).
+
+    Of a filter that takes means (`GarchFilter.means`), give returns less these.
 
     Raises:
         InvalidInput: A variance is not above zero, named with its place.

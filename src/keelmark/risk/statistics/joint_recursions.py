@@ -51,7 +51,7 @@ def dcc_correlations_kernel(
     a: float,
     b: float,
     target: Floats,  # (k, k)
-    q: Floats,  # (k, k) scratch; holds Q of T + 1 at the end
+    q: Floats,  # (k, k) scratch
     correlations: Floats,  # (T + 1, k, k) written
 ) -> None:
     """Write the correlation forecast of each period and of the one after."""
@@ -68,6 +68,22 @@ def dcc_correlations_kernel(
             correlations[row, i, i] = 1.0
         if row < z.shape[0]:
             dcc_step(z, row, a, b, target, q)
+
+
+@njit
+def dcc_last_kernel(
+    z: Floats,  # (T, k) standardised returns
+    a: float,
+    b: float,
+    target: Floats,  # (k, k)
+    q: Floats,  # (k, k) written: Q of T + 1
+) -> None:
+    """Write Q after every row: what `dcc_correlations_kernel` scales last."""
+    for i in range(q.shape[0]):
+        for j in range(q.shape[0]):
+            q[i, j] = target[i, j]
+    for row in range(z.shape[0]):
+        dcc_step(z, row, a, b, target, q)
 
 
 @njit
