@@ -12,6 +12,7 @@ from keelmark.cli import main
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 ACCOUNT = str(EXAMPLES / "account.json")
+SAFER = str(EXAMPLES / "isolated.json")
 FAST = ("--paths", "2000")
 
 
@@ -48,8 +49,10 @@ def test_an_account_without_bars_is_told_which_table_was_used() -> None:
     words = " ".join(done.output.split())
     assert "from the built-in table coins@2025-12" in words
     assert "Bars of your coins are better: --returns BARS" in words
+    assert "LIQUIDATABLE now: cross" in words
+    words = " ".join(run(SAFER, *FAST).output.split())
     assert "liquidated by then on" in words
-    assert "with liquidations: VaR 600.00, 100.0 % of worth" in words
+    assert "by unit: isolated:BTCUSDT" in words
     assert done.output.splitlines()[-1].startswith("next: `keelmark risk ")
 
 
@@ -63,7 +66,11 @@ def test_with_bars_every_method_stands_beside_filtered_history(bars: str) -> Non
     assert "changes of 1 hour" in words
     assert "asymmetric EWMA" in words
     assert "volumes: the bars' own" in words
+    done = run(SAFER, "--returns", bars, "--every", "1h", *FAST)
+    words = " ".join(done.output.split())
     assert "looked at every hour" in words
+    assert "watched all the time, with normal steps:" in words
+    assert "within 7 days" in words
 
 
 def test_the_document_holds_the_same_figures(bars: str) -> None:
@@ -75,6 +82,10 @@ def test_the_document_holds_the_same_figures(bars: str) -> None:
     assert set(found["beside"]) >= {"historical", "scaled", "cornish-fisher", "pot", "t-copula"}
     assert 0.0 < float(found["with_liquidations"]["probability"]) <= 1.0
     assert found["liquidity_adjusted"]["status"] == "known"
+    assert [one["days"] for one in found["watched_all_the_time"]["account"]["horizons"]] == [
+        "1",
+        "7",
+    ]
     again = json.loads(run(ACCOUNT, "--returns", bars, "--every", "1h", "--json", *FAST).output)
     assert again == found
 

@@ -33,6 +33,8 @@ METHODS = (
     "table",
 )
 END = "end"
+WEEK = 7.0
+"""Days of the second horizon at which liquidation is looked for."""
 
 
 def level_of(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -135,6 +137,10 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
     coins is used, and named.
     """
     from keelmark.cli.risk_table import risk_lines  # noqa: PLC0415 heavy
+    from keelmark.risk.liquidation import (  # noqa: PLC0415 heavy
+        ProbabilityOptions,
+        liquidation_probability,
+    )
     from keelmark.risk.tail.account_risk import RiskOptions, risk_of  # noqa: PLC0415 heavy
     from keelmark.risk.tail.document import risk_document  # noqa: PLC0415 heavy
     from keelmark.risk.tail.inputs import history_for, liquidity_for  # noqa: PLC0415 heavy
@@ -162,8 +168,15 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
         liquidity=trading,
     )
     found = risk_of(held, returns, options)
+    watched = liquidation_probability(
+        held,
+        found.volatilities,
+        horizons=sorted({found.options.days, WEEK}),
+        options=ProbabilityOptions(seed=found.options.seed),
+    )
     if as_json:
-        click.echo(json.dumps(risk_document(found), indent=2))
+        document = {**risk_document(found), "watched_all_the_time": watched.document()}
+        click.echo(json.dumps(document, indent=2))
         return
-    for line in risk_lines(found, file):
+    for line in risk_lines(found, file, watched):
         say(line)

@@ -6,7 +6,14 @@ from decimal import Decimal
 import numpy as np
 
 from keelmark.accounts.figures import figure, percent, terse
-from keelmark.cli.painting import GAP, INDENT, WIDTH, wrapped
+from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, wrapped
+from keelmark.risk.liquidation import LiquidationProbability
+from keelmark.risk.liquidation.result import (
+    HorizonProbability,
+    Standing,
+    chance_text,
+    days_text,
+)
 from keelmark.risk.statistics import Unknown
 from keelmark.risk.tail.account_risk import AccountRisk
 from keelmark.risk.tail.measures import TailRisk
@@ -30,9 +37,17 @@ NAMES = {
 BAR = 16
 
 
-def risk_lines(found: AccountRisk, file: str) -> Iterator[str]:
-    """Return the view line by line."""
-    yield from _head(found)
+def risk_lines(
+    found: AccountRisk, file: str, watched: LiquidationProbability | None = None
+) -> Iterator[str]:
+    """Return the view line by line.
+
+    Args:
+        found: What can be lost.
+        file: Of the account, for the command that comes next.
+        watched: The chance of liquidation with prices watched all the time.
+    """
+    yield from _head(found, watched)
     yield ""
     yield from _methods(found)
     yield ""
@@ -43,11 +58,13 @@ def risk_lines(found: AccountRisk, file: str) -> Iterator[str]:
     yield from _next(found, file)
 
 
-def _head(found: AccountRisk) -> Iterator[str]:
+def _head(found: AccountRisk, watched: LiquidationProbability | None) -> Iterator[str]:
     asked, main = found.options, found.main
     title = f"{found.account.rulebook.name}{GAP}worth {_money(found.worth)} {found.currency}"
     yield f"{title}{GAP}horizon {_days(asked.days)}{GAP}level {_level(asked.level)}"
     yield from _chance(found)
+    if watched is not None and len(found.realised.now) < len(found.realised.units):
+        yield from _watched(watched, found.options.unit_id)
     figures = (
         f"VaR {_money(main.var)}{_between(main.var_interval)}{_of_worth(main.var, found.worth)}; "
         f"ES {_money(main.es)}{_between(main.es_interval)}"
@@ -72,6 +89,12 @@ def _chance(found: AccountRisk) -> Iterator[str]:
     realised, paths = found.realised, f"{found.options.paths:,} paths"
     looked = f"looked at every {_days(realised.step_days).removeprefix('1 ')}"
     chance = percent(Decimal(realised.probability), digits=2)
+    if realised.now:
+        names = ", ".join(realised.now)
+        text = f"LIQUIDATABLE now: {names}; what its rulebook leaves of it is all there is to lose"
+        yield from (painted(line, "LIQUIDATABLE") for line in wrapped(text, WIDTH))
+        if len(realised.now) == len(realised.units):
+            return
     if not realised.probability:
         yield from wrapped(f"not liquidated by then on any of {paths}, {looked}", WIDTH)
         return
@@ -85,6 +108,25 @@ def _chance(found: AccountRisk) -> Iterator[str]:
         many = {unit: p for unit, p in realised.units.items() if p > 0.0}
         shares = ", ".join(f"{u} {percent(Decimal(p), digits=2)}" for u, p in many.items())
         yield from wrapped(f"by unit: {shares}", WIDTH, depth=2)
+
+
+def _watched(watched: LiquidationProbability, unit_id: str | None) -> Iterator[str]:
+    """Say what steps cannot: how likely it is with every price between them."""
+    unit = next((u for u in watched.units if u.unit_id == unit_id), watched.account)
+    if unit.standing is Standing.UNKNOWN:
+        yield from wrapped(f"watched all the time: unknown, {unit.reason}", WIDTH)
+        return
+    told = ", ".join(
+        f"{chance_text(one.probability)}{_chance_between(one)} within {days_text(one.days)}"
+        for one in unit.horizons
+    )
+    yield from wrapped(f"watched all the time, with normal steps: {told}", WIDTH)
+
+
+def _chance_between(one: HorizonProbability) -> str:
+    if not one.error:
+        return ""
+    return f" [{chance_text(one.low)}, {chance_text(one.high)}]"
 
 
 def _realised(found: AccountRisk) -> Iterator[str]:

@@ -101,12 +101,12 @@ def test_paths_that_are_liquidated_stop_and_lose_no_more_than_there_is() -> None
     account = account_of(usdt="3000")
     ready = RiskBook.of(account)
     drawn = simulated(ready, flat_law(), days=1.0, count=4_000, seed=5)
-    is_ended = drawn.ended[:, 0] > 0
+    is_ended = drawn.hits[:, 0]
     assert 0.1 < is_ended.mean() < 0.9
     assert drawn.realised.min() >= -3_000.0 - 1e-6
     assert drawn.realised[~is_ended] == pytest.approx(drawn.pnl[~is_ended])
     one_step = simulated(ready, replace(flat_law(0.04), days=1.0), days=1.0, count=4_000, seed=5)
-    assert is_ended.mean() > one_step.ended.astype(bool).mean()  # looked at four times, not once
+    assert is_ended.mean() > one_step.hits.mean()  # looked at four times, not once
 
 
 def test_what_is_left_is_the_worth_there_less_the_fee(  # worked out by hand
@@ -116,9 +116,21 @@ def test_what_is_left_is_the_worth_there_less_the_fee(  # worked out by hand
     law = replace(flat_law(), coins=("BTC",), variance=np.array([0.01]), draw=_Fixed(), days=1.0)
     drawn = simulated(ready, law, days=1.0, count=4, seed=0)
     # -4.6 %: worth 240, notional 57,240, fee 0.2 % of it 114.48; maintenance 0.5 % liquidates
-    assert drawn.ended[:, 0].tolist() == [1, 0, 1, 0]
+    assert drawn.ended[:, 0].tolist() == [1, -1, 1, -1]
     left = 3_000 - 0.046 * 60_000 - 0.002 * 60_000 * (1 - 0.046)
     assert drawn.realised == pytest.approx([left - 3_000, 600.0, -3_000.0, 0.0])
+
+
+def test_what_is_liquidatable_now_ends_now() -> None:
+    account = account_of(btc="1", eth="0", usdt="250")
+    drawn = simulated(
+        RiskBook.of(account), replace(flat_law(), days=1.0), days=1.0, count=9, seed=1
+    )
+    assert drawn.ended[:, 0].tolist() == [0] * 9
+    assert drawn.realised == pytest.approx(-120.0)  # the fee of 0.2 % of 60,000
+    found = risk_of(account, history(), FAST)
+    assert found.realised.now == ("cross",)
+    assert found.realised.probability == 1.0
 
 
 class _Fixed:

@@ -93,8 +93,8 @@ class Marginal(Protocol):
     def name(self) -> str:
         """The law in a phrase."""
 
-    def quantiles(self, levels: Array) -> Array:
-        """Return the shocks at (count, coins) probabilities."""
+    def shocks_at(self, variates: Array, freedom: float) -> Array:
+        """Return the shocks as likely as (count, coins) Student variates of some freedom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,13 +112,16 @@ class Empirical:
         """The law in a phrase."""
         return "past shocks, none beyond the worst seen"
 
-    def quantiles(self, levels: Array) -> Array:
-        """Return the shocks at (count, coins) probabilities, between neighbours by a line."""
+    def shocks_at(self, variates: Array, freedom: float) -> Array:
+        """Return the shocks as likely as Student variates, between neighbours by a line.
+
+        The line is drawn over variates: as many quantiles as there are past shocks are worked out,
+        and none for each draw.
+        """
         past = len(self.sorted_shocks)
-        at = (np.arange(past) + 0.5) / past
-        columns = [
-            np.interp(levels[:, i], at, self.sorted_shocks[:, i]) for i in range(levels.shape[1])
-        ]
+        levels = (np.arange(past) + 0.5) / past
+        at = scipy_module("special").stdtrit(freedom, levels)
+        columns = [np.interp(own, at, self.sorted_shocks[:, i]) for i, own in enumerate(variates.T)]
         return np.column_stack(columns)
 
 
@@ -137,9 +140,10 @@ class StudentMarginals:
         """The law in a phrase."""
         return "a Student t of its own for each coin"
 
-    def quantiles(self, levels: Array) -> Array:
-        """Return the shocks at (count, coins) probabilities."""
+    def shocks_at(self, variates: Array, freedom: float) -> Array:
+        """Return the shocks as likely as Student variates of some freedom."""
         scale = np.sqrt((self.freedom - 2.0) / self.freedom)
+        levels = scipy_module("special").stdtr(freedom, variates)
         found: Array = scipy_module("special").stdtrit(self.freedom, levels) * scale
         return found
 
@@ -167,9 +171,7 @@ class Copula:
         """Return (count, coins) shocks."""
         normal = Gaussian(correlation=self.correlation).shocks(generator, count)
         divisor = np.sqrt(generator.chisquare(self.freedom, count) / self.freedom)[:, None]
-        return self.marginal.quantiles(
-            scipy_module("special").stdtr(self.freedom, normal / divisor)
-        )
+        return self.marginal.shocks_at(normal / divisor, self.freedom)
 
 
 def root_of(correlation: Array) -> Array:

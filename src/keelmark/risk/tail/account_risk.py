@@ -78,6 +78,7 @@ class Realised:
         error: Standard error of it.
         loss: Mean loss on the paths that are liquidated; `None` where none is.
         units: Probability by unit.
+        now: Units that are liquidatable as things stand.
         endings: How liquidation leaves a unit, in words.
         step_days: Days between looks.
     """
@@ -87,6 +88,7 @@ class Realised:
     error: float
     loss: float | None
     units: Mapping[str, float]
+    now: tuple[str, ...]
     endings: tuple[str, ...]
     step_days: float
 
@@ -199,7 +201,7 @@ def risk_of(
         part_notionals=notionals,
         realised=_realised(book, drawn, asked.level),
         profits=drawn.pnl,
-        is_liquidated=np.asarray((drawn.ended > 0).any(axis=1)),
+        is_liquidated=np.asarray(drawn.hits.any(axis=1)),
         adjusted=liquidity_adjusted(main, by_coin, deviations, asked.liquidity, days=asked.days),
         deviations={name: float(value) for name, value in deviations.items()},
         covariance=source.covariance,
@@ -341,19 +343,24 @@ def _lead(
 
 
 def _realised(book: RiskBook, drawn: Simulation, level: float) -> Realised:
-    is_hit = np.asarray((drawn.ended > 0).any(axis=1))
+    is_hit = np.asarray(drawn.hits.any(axis=1))
     chance = float(is_hit.mean())
     try:
         risk: TailRisk | Unknown = tail_risk(drawn.realised, level, method="with liquidations")
     except InvalidInput as error:
         risk = Unknown(str(error))
-    hits = (drawn.ended > 0).mean(axis=0)
+    hits = drawn.hits.mean(axis=0)
     return Realised(
         risk=risk,
         probability=chance,
         error=float(np.sqrt(chance * (1.0 - chance) / len(drawn.ended))),
         loss=-float(drawn.realised[is_hit].mean()) if is_hit.any() else None,
         units={v.unit.unit_id: float(p) for v, p in zip(book.valuers, hits, strict=True)},
+        now=tuple(
+            v.unit.unit_id
+            for v, step in zip(book.valuers, drawn.ended[0], strict=True)
+            if step == 0
+        ),
         endings=drawn.endings,
         step_days=drawn.law.days,
     )

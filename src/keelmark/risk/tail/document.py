@@ -43,6 +43,7 @@ def risk_document(found: AccountRisk) -> JsonTable:
             "probability": statistic_text(realised.probability),
             "probability_error": statistic_text(realised.error),
             "mean_loss_if_liquidated": statistic_text(realised.loss),
+            "liquidatable_now": list(realised.now),
             "units": {unit: statistic_text(p) for unit, p in realised.units.items()},
             "looked_every_days": statistic_text(realised.step_days),
             "endings": list(realised.endings),

@@ -1,7 +1,7 @@
 """Paths that are liquidated on the way: the loss is realised there, and nothing comes back.
 
-At the end of every step each unit is valued. Where the venue's trigger holds, the whole unit is
-closed at those prices, and what is left of it is
+Now, and at the end of every step, each unit is valued. Where the venue's trigger holds, the whole
+unit is closed at those prices, and what is left of it is
 
     max(0, worth - fee * notional - slippage)      sold in the market
     0                                              taken over: the surplus is the venue's
@@ -26,8 +26,11 @@ from keelmark.core.numbers import exact
 from keelmark.core.process import LiquidationRules, Stage
 from keelmark.risk.returns import Array
 from keelmark.risk.revaluation import UnitValuer, UnitValues
-from keelmark.risk.scenarios import Scenarios
+from keelmark.risk.scenarios import Scenarios, Shocks
 from keelmark.risk.symbols import coin_of
+
+NEVER = -1
+"""Step of a unit that is not liquidated."""
 
 LINEAR = frozenset({InstrumentKind.LINEAR_PERPETUAL, InstrumentKind.LINEAR_FUTURE})
 INVERSE = frozenset({InstrumentKind.INVERSE_PERPETUAL, InstrumentKind.INVERSE_FUTURE})
@@ -111,7 +114,7 @@ class Fate:
         ending: What liquidation leaves.
         floor: Least profit: the worth now, lost.
         profit: (paths,) realised on the paths that ended, else of the last step.
-        step: (paths,) at which it was liquidated, from 1; 0 where it was not.
+        step: (paths,) at which it was liquidated; 0 where it is now, -1 where it never was.
     """
 
     valuer: UnitValuer
@@ -122,20 +125,28 @@ class Fate:
 
     @classmethod
     def of(cls, valuer: UnitValuer, rules: LiquidationRules, count: int) -> "Fate":
-        """Return a unit before the first step of so many paths."""
-        return cls(
+        """Return a unit before the first step of so many paths, ended where it is liquidatable."""
+        fate = cls(
             valuer=valuer,
             ending=Ending.of(valuer, rules),
             floor=-max(0.0, valuer.now[2]),
             profit=np.zeros(count),
-            step=np.zeros(count, dtype=np.int32),
+            step=np.full(count, NEVER, dtype=np.int32),
         )
+        names = valuer.coins
+        still = Scenarios(returns=Shocks(names=names, values=np.zeros((1, len(names)))))
+        values = valuer.values(still)
+        if values.is_liquidatable[0]:
+            left = float(fate.ending.left(values, still)[0])
+            fate.profit[:] = max(fate.floor, left - valuer.now[2])
+            fate.step[:] = 0
+        return fate
 
     def after(self, step: int, scenarios: Scenarios, rows: slice) -> UnitValues:
         """Take the prices after a step, and return the unit's values there."""
         values = self.valuer.values(scenarios)
         profit, ended = self.profit[rows], self.step[rows]
-        is_open = ended == 0
+        is_open = ended == NEVER
         profit[is_open] = values.pnl[is_open]
         falls = is_open & values.is_liquidatable
         if falls.any():

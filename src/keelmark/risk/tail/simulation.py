@@ -22,7 +22,7 @@ class Simulation:
         legs: (paths, legs) profit at the end, as if nothing were liquidated.
         pnl: Their sum, (paths,).
         realised: (paths,) profit where units that are liquidated stop there.
-        ended: (paths, units) step at which each was liquidated, from 1; 0 where it was not.
+        ended: (paths, units) step at which each was liquidated; 0 is now, -1 never.
         endings: How liquidation leaves each unit, in words.
     """
 
@@ -34,6 +34,11 @@ class Simulation:
     realised: Array
     ended: npt.NDArray[np.int32]
     endings: tuple[str, ...]
+
+    @property
+    def hits(self) -> npt.NDArray[np.bool_]:
+        """Whether each unit is liquidated on each path, (paths, units)."""
+        return self.ended >= 0
 
     @property
     def days(self) -> float:
