@@ -1,6 +1,8 @@
 """How likely an account is liquidated: laws, what is certain, and what cannot be told."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from math import log
 from pathlib import Path
@@ -29,9 +31,12 @@ from keelmark.risk.liquidation.one_barrier import Walk, met_by
 from keelmark.risk.liquidation.piecewise import book_of, look_at, why_not_lines
 from keelmark.risk.liquidation.result import chance_text, days_text, estimated
 from keelmark.risk.liquidation.revalued import look_of
+from keelmark.risk.liquidation.two_assets import first_met_by
 from keelmark.risk.revaluation import UnitValuer
+from keelmark.risk.scenarios.draws import Draw, Gaussian, Resampled
+from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.rulebooks import load_rulebook
-from tests.risk.liquidation.books import account_of, volatilities
+from tests.risk.liquidation.books import DEVIATIONS, account_of, volatilities
 from tests.risk.strategies import documents
 
 OPTIONS = Path(__file__).parents[2] / "accounts" / "rulebooks" / "options.toml"
@@ -271,6 +276,129 @@ def test_a_book_of_options_on_one_coin_is_simulated_as_its_closed_form_says() ->
     for one, other in zip(exact.account.horizons, drawn.account.horizons, strict=True):
         slack = 4 * other.error + 5e-3 * one.probability
         assert other.probability == pytest.approx(one.probability, abs=slack)
+
+
+def test_options_that_expire_on_the_way_are_named() -> None:
+    found = liquidation_probability(with_options("0.9"), volatilities(), horizons=[30.0])
+    assert found.notes == ("BTC-27DEC24-60000-C expires before the last horizon, and is kept",)
+
+
+def test_volatility_that_rises_with_the_price_is_worse_for_a_short_call() -> None:
+    asked = ProbabilityOptions(way=Way.SIMULATION, paths=2_000, steps=12)
+    account = with_options("0.9")
+    still = chances(account, asked)[-1]
+    rising = replace(asked, implied={"BTC": 1.0})
+    assert (
+        chances(account, rising)[-1]
+        > still
+        > chances(account, replace(asked, implied={"BTC": -1.0}))[-1]
+    )
+    found = liquidation_probability(account, volatilities(), options=rising)
+    assert "to the power +1" in " ".join(found.assumes)
+
+
+def mixed_account() -> Account:
+    """An inverse short hedging a coin as collateral, and a long of another coin."""
+    row = {"entry_price": "60000", "mark_price": "60000"}
+    document = {
+        "venue": "generic@2025-10",
+        "collateral": [{"asset": "USDT", "balance": "9000"}, {"asset": "BTC", "balance": "0.5"}],
+        "prices": {"BTC": "60000"},
+        "positions": [
+            {**row, "instrument": "BTCUSD", "size": "-50000"},
+            {"instrument": "ETHUSDT", "size": "60", "entry_price": "3000", "mark_price": "3000"},
+        ],
+    }
+    return read_account(json.dumps(document))
+
+
+def test_a_book_that_is_no_sum_of_lines_is_revalued_at_every_step() -> None:
+    account = mixed_account()
+    (unit,) = account.units
+    assert why_not_lines(UnitValuer.of(account, unit)) == "it holds inverse contracts"
+    asked = ProbabilityOptions(paths=4_000, steps=16)
+    found = liquidation_probability(account, volatilities(), options=asked)
+    finer = liquidation_probability(
+        account, volatilities(), options=replace(asked, steps=64, seed=1)
+    )
+    for one, other in zip(found.account.horizons[2:], finer.account.horizons[2:], strict=True):
+        assert one.probability == pytest.approx(
+            other.probability, abs=4 * (one.error + other.error)
+        )
+    assert found.account.horizons[-1].probability > 0.01
+
+
+def test_two_units_on_two_coins_meet_their_barriers_as_the_series_of_two_walks_says() -> None:
+    account = account_of({"BTC": "1", "ETH": "20"}, "0", isolated={"BTC": "6000", "ETH": "8000"})
+    still = ProbabilityOptions(growth={"BTC": 0.03**2 / 2, "ETH": 0.04**2 / 2}, paths=40_000)
+    found = liquidation_probability(account, volatilities(0.5), options=still)
+    far = []
+    for unit in account.units[1:]:
+        symbol = unit.positions[0].instrument
+        move = joint_move(unit, {symbol: -ONE}, account.market, account.model)
+        assert move.size is not None
+        far.append(-log(1 - float(move.size)) / DEVIATIONS[symbol[:3]])
+    for chance in found.account.horizons[2:]:
+        exact = first_met_by((far[0], far[1]), 0.5, chance.days)
+        assert chance.probability == pytest.approx(exact, abs=4 * chance.error + 5e-3 * exact)
+
+
+def law(draw: Draw, days: float = 1.0) -> ReturnModel:
+    variance = np.array([0.03**2, 0.04**2, 0.055**2])
+    return ReturnModel(
+        coins=("BTC", "ETH", "SOL"),
+        variance=variance * days,
+        draw=draw,
+        recursion=None,
+        days=days,
+        source="a made up law",
+    )
+
+
+def test_paths_of_a_normal_law_are_normal_walks() -> None:
+    account = account_of({"BTC": "1"}, "6000")
+    (unit,) = account.units
+    move = joint_move(unit, {"BTCUSDT": -ONE}, account.market, account.model)
+    assert move.size is not None
+    normal = law(Gaussian(correlation=np.full((3, 3), 0.7) + 0.3 * np.eye(3)), days=0.25)
+    found = liquidation_probability(account, normal, horizons=[1.0, 7.0])
+    for chance in found.account.horizons:
+        exact = met_by(Walk(0.03), log(1 - float(move.size)), chance.days)
+        assert chance.probability == pytest.approx(exact, abs=4 * chance.error)
+    assert found.source == "a made up law"
+    assert "a made up law: normal shocks" in found.assumes[0]
+
+
+def test_history_resampled_is_drawn_in_its_own_steps() -> None:
+    past = np.random.default_rng(3).standard_t(3, (500, 3)) / np.sqrt(3)
+    resampled = law(Resampled(residuals=past))
+    account = account_of(HEDGED, "9000")
+    found = liquidation_probability(account, resampled, horizons=[1.0, 7.0], options=FEW)
+    assert found.steps == 7
+    assert "past shocks" in str(found.account.method)
+    assert 0.0 < found.account.horizons[0].probability < found.account.horizons[1].probability
+    with pytest.raises(InvalidInput, match="whole number of steps"):
+        liquidation_probability(account, resampled)
+    fewer = replace(resampled, coins=("BTC", "ETH", "DOGE"))
+    unknown = liquidation_probability(account, fewer, horizons=[1.0])
+    assert "no returns of SOL" in str(unknown.account.reason)
+
+
+def test_two_processes_draw_the_same_digits() -> None:
+    code = (
+        "from tests.risk.liquidation.books import account_of, volatilities\n"
+        "from keelmark.risk.liquidation import ProbabilityOptions, liquidation_probability\n"
+        f"account = account_of({HEDGED!r}, '9000')\n"
+        "options = ProbabilityOptions(paths=4_000, steps=16)\n"
+        "found = liquidation_probability(account, volatilities(), options=options)\n"
+        "print(found.document())"
+    )
+    root = Path(__file__).parents[3]
+    told = subprocess.run(  # noqa: S603 our own interpreter and text
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    here = liquidation_probability(account_of(HEDGED, "9000"), volatilities(), options=FEW)
+    assert told.strip() == str(here.document())
 
 
 @settings(max_examples=40)

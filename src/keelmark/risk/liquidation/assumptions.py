@@ -4,24 +4,45 @@ from collections.abc import Mapping, Sequence
 
 from keelmark.risk.liquidation.inputs import ProbabilityOptions
 from keelmark.risk.liquidation.units import UnitCase
+from keelmark.risk.scenarios.model import ReturnModel
+
+_DAY = 86_400.0
 
 
 def assumptions(
-    cases: Sequence[UnitCase], asked: ProbabilityOptions, *, is_drawn: bool
+    cases: Sequence[UnitCase],
+    asked: ProbabilityOptions,
+    *,
+    is_drawn: bool,
+    law: ReturnModel | None = None,
 ) -> tuple[str, ...]:
     """Return the assumptions, one sentence each."""
     if not cases:
         return ()
-    found = [_steps(asked), _growth(asked), "positions, cash and orders stay as they are"]
+    walk = [_steps(asked), _growth(asked)]
+    if law is not None:
+        walk = [f"log prices move by {law.days:g} days as {law.source}: {law.draw.name}"]
+    found = [*walk, "positions, cash and orders stay as they are"]
     found.append("assets that stand for the dollar keep their price")
     found += _paid("funding", asked.funding) + _paid("interest on debts", asked.borrow)
     if any(_has_options(case) for case in cases):
-        found.append("options keep their implied volatility and their time to expiry")
+        found.append(f"options keep {_implied(asked)}their time to expiry")
     if is_drawn:
         found.append("between two looks the excess is a walk with the spread it has at either end")
+    found += [
+        f"implied volatilities on {coin} follow its price to the power {power:+.3g}"
+        for coin, power in asked.implied.items()
+        if power
+    ]
     if is_drawn and len(cases) > 1:
         found.append("within one step units are liquidated independently of each other")
     return tuple(found)
+
+
+def _implied(asked: ProbabilityOptions) -> str:
+    if not any(asked.implied.values()):
+        return "their implied volatility and "
+    return ""
 
 
 def _steps(asked: ProbabilityOptions) -> str:
@@ -42,6 +63,20 @@ def _paid(what: str, rates: Mapping[str, float]) -> list[str]:
         return [f"{what} is taken as nothing"]
     told = ", ".join(f"{name} {rate:+.3g}" for name, rate in rates.items())
     return [f"{what} by the day as given: {told}"]
+
+
+def expiring(cases: Sequence[UnitCase], days: float) -> tuple[str, ...]:
+    """Return notes on contracts that expire before the last horizon and are kept all the same."""
+    found = []
+    for case in cases:
+        if case.valuer is None or case.valuer.market.time is None:
+            continue
+        now, model = case.valuer.market.time, case.valuer.model
+        for position in case.unit.positions:
+            expiry = model.instrument(position.instrument).instrument.expiry
+            if expiry is not None and (expiry - now).total_seconds() < days * _DAY:
+                found.append(f"{position.instrument} expires before the last horizon, and is kept")
+    return tuple(found)
 
 
 def _has_options(case: UnitCase) -> bool:

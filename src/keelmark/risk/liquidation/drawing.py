@@ -8,13 +8,21 @@ import numpy.typing as npt
 
 from keelmark.risk.liquidation.draws import Points, Source
 from keelmark.risk.liquidation.exit_points import Exit, exits_of, tilt_towards
-from keelmark.risk.liquidation.inputs import PATHS, PATHS_REVALUED, Moves, ProbabilityOptions
+from keelmark.risk.liquidation.inputs import (
+    PATHS,
+    PATHS_OF_LAW,
+    PATHS_REVALUED,
+    Moves,
+    ProbabilityOptions,
+)
+from keelmark.risk.liquidation.laws import LawWalk
 from keelmark.risk.liquidation.piecewise import Book, book_of, look_at
 from keelmark.risk.liquidation.plans import NO_TILT, Plan, Tilt, plan_of
 from keelmark.risk.liquidation.result import (
     Standing,
     UnitProbability,
     estimated,
+    falling_ends,
     quantiles_of,
 )
 from keelmark.risk.liquidation.revalued import look_of
@@ -27,6 +35,7 @@ from keelmark.risk.liquidation.simulation import (
 )
 from keelmark.risk.liquidation.units import UnitCase, dues_of
 from keelmark.risk.liquidation.walks import Dues, Look, Start
+from keelmark.risk.scenarios.model import ReturnModel
 
 Array = npt.NDArray[np.float64]
 
@@ -67,6 +76,7 @@ class Drawing:
         days: Horizons.
         asked: How.
         plan: Times and how coins move.
+        coins: That move.
         look: Excess and slopes at prices.
         dues: What is paid.
         book: The units as lines; `None` where one is not.
@@ -77,6 +87,7 @@ class Drawing:
     days: tuple[float, ...]
     asked: ProbabilityOptions
     plan: Plan
+    coins: tuple[str, ...]
     look: Look
     dues: Dues
     book: Book | None
@@ -98,7 +109,7 @@ class Drawing:
             flat=np.array([flat for flat, _ in paid]), carry=np.array([carry for _, carry in paid])
         )
         book = None
-        look = look_of(valuers, moves.coins)
+        look = look_of(valuers, moves.coins, asked.implied)
         if all(case.bends is None for case in cases):
             lines = book_of(valuers, moves.coins)._replace(flat=dues.flat, carry=dues.carry)
             book, look = lines, lambda ratios: look_at(lines, ratios)
@@ -108,6 +119,7 @@ class Drawing:
             asked=asked,
             plan=plan_of(days, asked.steps, moves.covariance, growth),
             look=look,
+            coins=moves.coins,
             dues=dues,
             book=book,
             notes=moves.notes,
@@ -128,16 +140,39 @@ class Drawing:
         distances = [points[0].length if points else None for points in last]
         known = [far for far in distances if far is not None]
         distances.append(min(known, default=None))
+        ends = [float(end) for end in np.cumsum(self.plan.days)]
+        drawn = self.told(found, ends, self.method(tilt), notes)
+        units = zip(drawn.units.items(), distances, strict=False)
+        return replace(
+            drawn,
+            units={name: replace(unit, distance=far) for (name, unit), far in units},
+            whole=replace(drawn.whole, distance=distances[-1]),
+        )
+
+    def run_law(self, law: ReturnModel) -> Drawn:
+        """Return what paths of a law find.
+
+        Raises:
+            InvalidInput: A horizon is no whole number of the law's steps.
+        """
+        coins = self.coins
+        walk = LawWalk(look=self.look, dues=self.dues, law=law, coins=coins, days=self.days)
+        paths = self.asked.paths or PATHS_OF_LAW
+        found = walk.estimate(paths, self.asked.seed)
+        return self.told(found, walk.ends, f"simulation, {law.draw.name}", [])
+
+    def told(self, found: Estimate, ends: list[float], method: str, notes: list[str]) -> Drawn:
+        """Return an estimate unit by unit."""
         names = [*(case.unit.unit_id for case in self.cases), ACCOUNT]
         units = {
-            name: replace(self.unit(found, at, tilt), unit_id=name, distance=far)
-            for at, (name, far) in enumerate(zip(names, distances, strict=True))
+            name: replace(self.unit(found, at, ends), unit_id=name, method=method)
+            for at, name in enumerate(names)
         }
         return Drawn(
             whole=units.pop(ACCOUNT),
             units=units,
             paths=found.paths,
-            steps=len(self.plan.days),
+            steps=len(ends),
             notes=(*self.notes, *notes),
         )
 
@@ -168,7 +203,7 @@ class Drawing:
             degrees=self.asked.degrees,
         )
 
-    def unit(self, found: Estimate, at: int, tilt: Tilt) -> UnitProbability:
+    def unit(self, found: Estimate, at: int, ends: list[float]) -> UnitProbability:
         """Return one unit of an estimate."""
         chances = []
         for horizon, days in enumerate(self.days):
@@ -176,14 +211,12 @@ class Drawing:
             chance, error, sample = (float(figures[horizon, at]) for figures in own)
             figures = chance, error, sample
             chances.append(estimated(days, figures, found.paths, self.asked.confidence))
-        ends = [float(end) for end in np.cumsum(self.plan.days)]
         curve = [float(chance) for chance in found.curve[at]]
         return UnitProbability(
             unit_id="",
             standing=Standing.KNOWN,
-            horizons=tuple(chances),
+            horizons=falling_ends(chances),
             times=quantiles_of(ends, curve, self.asked.shares),
-            method=self.method(tilt),
         )
 
     def method(self, tilt: Tilt) -> str:

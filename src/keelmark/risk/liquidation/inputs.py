@@ -11,6 +11,7 @@ import numpy.typing as npt
 from keelmark.accounts.volatilities import A_DAY, Volatilities
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.liquidation.draws import Points
+from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.statistics.unknown import Unknown
 from keelmark.risk.symbols import coin_of
 
@@ -20,6 +21,9 @@ HORIZONS = (1 / 24, 1 / 3, 1.0, 7.0)
 """An hour, eight hours, a day, a week; days."""
 
 PATHS = 65_536
+PATHS_OF_LAW = 16_384
+"""Paths of a law of returns: its steps are walked in arrays."""
+
 PATHS_REVALUED = 8_192
 """Paths of units that are no lines: every step values them anew."""
 
@@ -47,6 +51,8 @@ class ProbabilityOptions:
         growth: Of the mean price of a coin, fraction a day; nothing where left out.
         funding: Paid by longs of perpetuals on a coin, fraction of the notional a day.
         borrow: Interest on debts in an asset, fraction a day.
+        implied: Power of a coin's price that implied volatilities on it follow: at minus one they
+            double where it halves; they stay where left out.
         correlation: Of every two coins whose covariance is not known.
         confidence: Of the intervals.
         shares: Of which quantiles of the time to liquidation are told.
@@ -61,6 +67,7 @@ class ProbabilityOptions:
     growth: Mapping[str, float] = field(default_factory=dict)
     funding: Mapping[str, float] = field(default_factory=dict)
     borrow: Mapping[str, float] = field(default_factory=dict)
+    implied: Mapping[str, float] = field(default_factory=dict)
     correlation: float | None = None
     confidence: float = 0.95
     shares: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -75,10 +82,10 @@ class ProbabilityOptions:
         if not all(0.0 < share < 1.0 for share in (self.confidence, *self.shares)):
             msg = "a confidence and the shares of quantiles lie between 0 and 1"
             raise InvalidInput(msg)
-        for name in ("growth", "funding", "borrow"):
+        for name in ("growth", "funding", "borrow", "implied"):
             for what, rate in getattr(self, name).items():
                 if not isfinite(rate):
-                    msg = f"{name} of {what} is {rate}; give a fraction a day"
+                    msg = f"{name} of {what} is {rate}; give a number"
                     raise InvalidInput(msg)
 
 
@@ -107,6 +114,16 @@ class Moves:
     coins: tuple[str, ...]
     covariance: Array
     notes: tuple[str, ...]
+
+
+def moves_of_law(law: ReturnModel, coins: tuple[str, ...]) -> Moves | Unknown:
+    """Return that a law moves these coins; unknown where it has no column of one."""
+    missing = [coin for coin in coins if coin not in law.coins]
+    if missing:
+        return Unknown(f"{law.source} has no returns of {', '.join(missing)}")
+    columns = [law.coins.index(coin) for coin in coins]
+    variance = law.variance[columns] / law.days
+    return Moves(coins=coins, covariance=np.diag(variance), notes=law.notes)
 
 
 def moves_of(

@@ -14,7 +14,7 @@ from math import inf, sqrt
 
 from keelmark.accounts.account import Account
 from keelmark.accounts.volatilities import Volatilities
-from keelmark.risk.liquidation.assumptions import assumptions
+from keelmark.risk.liquidation.assumptions import assumptions, expiring
 from keelmark.risk.liquidation.drawing import ACCOUNT, Drawing, Drawn
 from keelmark.risk.liquidation.inputs import (
     HORIZONS,
@@ -23,6 +23,7 @@ from keelmark.risk.liquidation.inputs import (
     Way,
     checked_horizons,
     moves_of,
+    moves_of_law,
 )
 from keelmark.risk.liquidation.one_barrier import Walk, met_by, time_met
 from keelmark.risk.liquidation.result import (
@@ -40,6 +41,7 @@ from keelmark.risk.liquidation.units import (
     never_by_lines,
     pays,
 )
+from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.statistics.unknown import Unknown
 
 CLOSED = "closed form"
@@ -47,7 +49,7 @@ CLOSED = "closed form"
 
 def liquidation_probability(
     account: Account,
-    volatilities: Volatilities,
+    volatilities: Volatilities | ReturnModel,
     *,
     horizons: Sequence[float] = HORIZONS,
     options: ProbabilityOptions | None = None,
@@ -57,7 +59,8 @@ def liquidation_probability(
     Args:
         account: From `load_account`.
         volatilities: Deviations of a day, with the covariance where there are several coins: of
-            the document, the caller, or `Returns.volatilities`.
+            the document, the caller, or `Returns.volatilities`. Or a law of returns, as
+            `filtered_historical`: then paths are its own, in its steps.
         horizons: Days.
         options: How; closed form where exact, normal steps, nothing paid, where left out.
 
@@ -67,7 +70,8 @@ def liquidation_probability(
         reason; what cannot be had is unknown with the reason.
 
     Raises:
-        InvalidInput: A horizon or an option is out of range.
+        InvalidInput: A horizon or an option is out of range, or a horizon no whole number of a
+            law's steps.
         MissingExtra: Sobol points without scipy.
     """
     asked = options or ProbabilityOptions()
@@ -99,7 +103,7 @@ class _Question:
     """One call."""
 
     account: Account
-    known: Volatilities
+    known: Volatilities | ReturnModel
     days: tuple[float, ...]
     asked: ProbabilityOptions
 
@@ -115,6 +119,7 @@ class _Question:
             whole = whole or one.whole
         units = tuple(unit for unit in found.values() if unit is not None)
         notes = [note for one in drawn for note in one.notes]
+        notes += expiring(members, self.days[-1])
         return LiquidationProbability(
             account=self.any_of(units, whole),
             units=units,
@@ -124,7 +129,7 @@ class _Question:
             seed=self.asked.seed if drawn else None,
             paths=max((one.paths for one in drawn), default=None),
             steps=max((one.steps for one in drawn), default=None),
-            assumes=assumptions(members, self.asked, is_drawn=bool(drawn)),
+            assumes=assumptions(members, self.asked, is_drawn=bool(drawn), law=self.law),
             notes=tuple(dict.fromkeys(notes)),
         )
 
@@ -163,7 +168,13 @@ class _Question:
 
     def simulated(self, cases: list[UnitCase], moves: Moves) -> Drawn:
         """Return some units from paths, and any of them."""
-        return Drawing.of(cases, moves, self.days, self.asked).run()
+        drawing = Drawing.of(cases, moves, self.days, self.asked)
+        return drawing.run() if self.law is None else drawing.run_law(self.law)
+
+    @property
+    def law(self) -> ReturnModel | None:
+        """The law of returns that was given; `None` for a normal walk."""
+        return self.known if isinstance(self.known, ReturnModel) else None
 
     def settled(self, case: UnitCase) -> UnitProbability:
         """Return a unit that needs no working out."""
@@ -187,12 +198,15 @@ class _Question:
     def moves(self, cases: list[UnitCase]) -> Moves | Unknown:
         """Return how the coins of some units move."""
         coins = dict.fromkeys(c for case in cases if case.valuer for c in case.valuer.coins)
+        if isinstance(self.known, ReturnModel):
+            return moves_of_law(self.known, tuple(coins))
         return moves_of(self.known, tuple(coins), self.asked.correlation)
 
     def closed(self, cases: list[UnitCase]) -> UnitProbability | None:
         """Return any of some units in closed form; `None` where none is exact."""
         asked, coins = self.asked, {c for case in cases if case.valuer for c in case.valuer.coins}
-        is_normal = asked.way is Way.AUTO and asked.degrees is None and len(coins) == 1
+        is_normal = asked.way is Way.AUTO and asked.degrees is None and self.law is None
+        is_normal = is_normal and len(coins) == 1 and not any(asked.implied.get(c) for c in coins)
         corridors = [case.corridor for case in cases if case.corridor is not None]
         if (
             not is_normal

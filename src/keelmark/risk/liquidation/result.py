@@ -1,7 +1,7 @@
 """How likely liquidation is, by horizon and unit, with what is known of the error."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import sqrt
 from statistics import NormalDist
@@ -9,6 +9,7 @@ from statistics import NormalDist
 from keelmark.accounts.check_document import JsonTable, statistic_text
 
 _RARE = 1e-5
+_HARDLY = 1e-12
 _HOUR = 1 / 24
 _SLACK = 1e-9
 
@@ -189,6 +190,8 @@ def chance_text(probability: float) -> str:
     """Return a chance as people read it: per cent, in powers of ten where it is rare."""
     if probability in {0.0, 1.0}:
         return f"{probability:.0%}".replace("%", " %")
+    if probability < _HARDLY:
+        return f"< {_HARDLY:g}"
     if probability < _RARE:
         return f"{probability:.1e}"
     return f"{100 * probability:.3g} %"
@@ -233,6 +236,15 @@ def estimated(
         high=max(probability, min(1.0, middle + half)),
         sample=sample,
     )
+
+
+def falling_ends(chances: Sequence[HorizonProbability]) -> tuple[HorizonProbability, ...]:
+    """Return chances of rising horizons, none thought higher than a later one can be."""
+    found: list[HorizonProbability] = []
+    for chance in reversed(chances):
+        high = min(chance.high, found[-1].high) if found else chance.high
+        found.append(replace(chance, high=max(chance.probability, high)))
+    return tuple(reversed(found))
 
 
 def quantiles_of(
