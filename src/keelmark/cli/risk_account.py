@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,7 +19,7 @@ from keelmark.cli.options import (
 )
 from keelmark.cli.painting import say
 from keelmark.cli.spans import unit_option
-from keelmark.core.errors import InvalidInput
+from keelmark.core.errors import InvalidInput, StorageFailed
 
 DAY = timedelta(days=1)
 METHODS = (
@@ -87,6 +88,21 @@ def moment_ms(value: str | None) -> int | None:
     return int(aware.timestamp() * 1_000)
 
 
+def written(page: str, path: str) -> str:
+    """Write a page, and say where it is.
+
+    Raises:
+        StorageFailed: It cannot be written there.
+    """
+    content = page.encode()
+    try:
+        Path(path).write_bytes(content)
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists"
+        raise StorageFailed(msg) from error
+    return f"{path}: {len(content) / 1000:,.0f} kB, one file; open it in a browser"
+
+
 @click.command()
 @account_argument
 @json_option
@@ -129,6 +145,9 @@ def moment_ms(value: str | None) -> int | None:
     help="Traded in a day; the bars' own without.",
 )
 @click.option("--half-spread", callback=maybe_fraction, help="Half the spread, 0.0002 or 0.02%.")
+@click.option(
+    "--report", metavar="PATH", help="Write it all as one page of HTML, with stress and what sizes."
+)
 def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 click's options
     """Show how much the account in FILE can lose by a horizon.
 
@@ -167,6 +186,13 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
         until_ms=end,
         liquidity=trading,
     )
+    if given["report"] is not None:
+        from keelmark.risk.risk_report import ReportOptions, risk_report  # noqa: PLC0415 heavy
+
+        title = "standard input" if file == "-" else Path(file).stem
+        asked = ReportOptions(title=f"Risk of {title}", unit_id=options.unit_id, risk=options)
+        say(written(risk_report(held, returns, asked), given["report"]))
+        return
     found = risk_of(held, returns, options)
     watched = liquidation_probability(
         held,

@@ -22,7 +22,7 @@ from keelmark.cli.options import (
 from keelmark.cli.painting import say
 from keelmark.cli.rates import yearly, yearly_deviation
 from keelmark.cli.size_table import account_lines, wish_lines
-from keelmark.risk.sizing.account_size import SizeWish, account_size
+from keelmark.risk.sizing.account_size import Chance, SizeWish, account_size
 from keelmark.risk.sizing.document import account_size_document, recommendation_document
 from keelmark.risk.sizing.kelly import Drift
 from keelmark.risk.sizing.liquidation_leverage import Bound
@@ -185,6 +185,15 @@ def _alone(asked: Asked) -> ExitCode:
     return ExitCode.OK if found.binding is not None else ExitCode.UNKNOWN
 
 
+def _chance(asked: Asked, known: Volatilities | None) -> Chance | None:
+    """Return what tells how likely a unit is liquidated, where that is asked for and can be."""
+    if asked.probability is None or known is None:
+        return None
+    from keelmark.risk.sizing.chances import chance_of  # noqa: PLC0415 heavy, and rarely needed
+
+    return chance_of(known, days=asked.days)
+
+
 def _in_account(asked: Asked) -> ExitCode:
     """Size a position beside the others of an account."""
     if asked.leg is None or asked.file is None:
@@ -212,7 +221,7 @@ def _in_account(asked: Asked) -> ExitCode:
         daily = asked.sigma / 365.0**0.5
         own = {} if known is None else dict(known.by_coin)
         known = Volatilities(by_coin={**own, coin: daily}, source="--sigma")
-    found = account_size(account, wish, volatilities=known)
+    found = account_size(account, wish, volatilities=known, chance=_chance(asked, known))
     if asked.as_json:
         click.echo(json.dumps(account_size_document(found), indent=2))
     else:

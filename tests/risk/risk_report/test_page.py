@@ -91,9 +91,10 @@ def test_equal_reports_give_equal_pages(report: Report) -> None:
         "worth 1.031 M USDT",
         "gross 8.17x",
         "BTC -8.1 %, USDE 0.97: a 2.9 sigma day",
-        "ES 99 % within 1 day is 495.0 k; the legs sum to it. ETHUSDT is 102 % of it; BTCUSDT take",
+        "ES 99 % within 1 day is 495.0 k; the legs sum to it. ETHUSDT is 102 %",
+        "of it; BTCUSDT takes from it.",
         "1,001 scenarios of 1 day: 5.00 % liquidate",
-        "Liquidated with 5 % by 2.5 days.",
+        "Liquidated: 5 % by 2.5 days.",
         "1 of 2 liquidate it: March 2020.",
         "March 2020 -900.0 k -20.0 k LIQUIDATED BTC -39 %",
         "FTX -100.0 k +400.0 k holds",
@@ -184,4 +185,5 @@ def test_unknown_money_and_short_times_are_words() -> None:
     assert money(None) == "unknown"
     assert span(1 / 24) == "1 hour"
     assert span(0.25) == "6 hours"
+    assert span(0.01) == "14.4 minutes"
     assert span(30.0) == "30 days"

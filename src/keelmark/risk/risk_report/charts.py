@@ -17,6 +17,12 @@ BINS = 44
 CLIPPED = 0.001
 """Share of the scenarios at either end that the distribution gathers in its outermost bars."""
 
+_APART = 70
+"""Width between figures on a curve."""
+
+_FOOT = 0.03
+"""Share of the height below which a figure would stand on the axis."""
+
 _ROOM = 140
 """Width a name takes at most."""
 
@@ -184,11 +190,13 @@ def chances_curve(points: Sequence[Point], shown: Sequence[Point]) -> Html:
     top = max(_LEAST, *(p.high for p in (*points, *shown)))
     across = Scale(0.0, last, LEFT + 4, WIDTH - RIGHT - 10)
     up = Scale(0.0, top * 1.08, HEIGHT - BOTTOM, 24)
+    points = [Point(0.0, 0.0, 0.0, 0.0), *points]
     upper = [(across(p.days), up(p.high)) for p in points]
     lower = [(across(p.days), up(p.low)) for p in reversed(points)]
     line = [(across(p.days), up(p.value)) for p in points]
     grid = [_level(value, up) for value in ticks(0.0, top, 4) if value]
-    dots = [_dot(p, across(p.days), up(p.value)) for p in shown if p.days <= last]
+    dots = [_dot(across(p.days), up(p.value)) for p in shown if p.days <= last]
+    names = [_name(p, across(p.days), up(p.value)) for p in _roomy(shown, across, top)]
     text = f"probability of liquidation up to {span(last)}: {chance(points[-1].value)}"
     return _picture(
         text,
@@ -196,6 +204,7 @@ def chances_curve(points: Sequence[Point], shown: Sequence[Point]) -> Html:
         element("polygon", points=_places([*upper, *lower]), class_="band"),
         element("polyline", points=_places(line), class_="line"),
         *dots,
+        *names,
         _axis(across, lambda v: "now" if not v else span(v)),
     )
 
@@ -210,21 +219,30 @@ def _level(value: float, up: Scale) -> Html:
     )
 
 
-def _dot(point: Point, x: float, y: float) -> Html:
-    """Return a point with its figure above it, to the left: there a rising line is not."""
+def _roomy(shown: Sequence[Point], across: Scale, top: float) -> list[Point]:
+    """Return the points whose figure has room: the latest first, none at the foot."""
+    found: list[Point] = []
+    for point in sorted(shown, key=lambda p: -p.days):
+        is_apart = not found or across(found[-1].days) - across(point.days) > _APART
+        if is_apart and point.value > _FOOT * top:
+            found.append(point)
+    return found
+
+
+def _dot(x: float, y: float) -> Html:
+    return element("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r="4.5", class_="dot")
+
+
+def _name(point: Point, x: float, y: float) -> Html:
+    """Return the figure of a point above it, to the left: there a rising line is not."""
     is_first = x < LEFT + 70
-    return joined(
-        (
-            element("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r="4.5", class_="dot"),
-            element(
-                "text",
-                chance(point.value),
-                x=f"{x + (-4 if is_first else -7):.1f}",
-                y=f"{y - 10:.1f}",
-                text_anchor="start" if is_first else "end",
-                class_="name",
-            ),
-        )
+    return element(
+        "text",
+        chance(point.value),
+        x=f"{x + (-4 if is_first else -7):.1f}",
+        y=f"{y - 10:.1f}",
+        text_anchor="start" if is_first else "end",
+        class_="name",
     )
 
 
@@ -232,7 +250,7 @@ def _axis(across: Scale, text: Callable[[float], str]) -> Html:
     """Return the line at the foot with round numbers."""
     foot = HEIGHT - BOTTOM
     parts = [element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=foot, y2=foot, class_="foot")]
-    for value in ticks(across.low, across.high, 4):
+    for value in ticks(across.low, across.high):
         x = across(value)
         anchor = "start" if x < LEFT + 20 else "end" if x > WIDTH - RIGHT - 24 else "middle"
         parts.append(

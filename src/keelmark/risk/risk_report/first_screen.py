@@ -50,7 +50,7 @@ def first_screen(report: Report) -> Html:
             _gauge(report, level),
             element(
                 "div",
-                _distance(report, level),
+                _distance(report, level, report.reverse),
                 _chances(report.chances),
                 _losses(report.tails, report.worth),
                 _size(report),
@@ -89,7 +89,7 @@ def _pairs(*rows: tuple[Content, Content, Content]) -> Html:
     return element("dl", *lines)
 
 
-def _distance(report: Report, level: Level) -> Html:
+def _distance(report: Report, level: Level, joint: Reverse | str) -> Html:
     nearest = report.unit.nearest
     if nearest is None:
         text = report.unit.reason or "no move found liquidates it"
@@ -105,6 +105,9 @@ def _distance(report: Report, level: Level) -> Html:
         element("p", size, class_=f"big {level.value.lower()}"),
         element("p", f"{nearest.words}{alone}{known}", class_="sub"),
         element("p", f"{level.value}; red below {red}", class_="note"),
+        None
+        if isinstance(joint, str)
+        else element("p", f"likeliest joint move: {sigmas(joint.sigmas)}", class_="sub apart"),
     )
 
 

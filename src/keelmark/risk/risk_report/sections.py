@@ -31,6 +31,15 @@ from keelmark.risk.risk_report.texts import (
     times,
 )
 
+TOLD = (0.05, 0.5, 0.95)
+"""Shares of the cases whose time is told in the sentence."""
+
+DRAWN_FROM = 1e-6
+"""Probabilities all below this are told, not drawn: the picture would be a line at nothing."""
+
+STRESSES_SHOWN = 10
+"""Scenarios shown at once, and every one that liquidates; the rest is a click away."""
+
 
 def contributions(found: Tails | str) -> Html:
     """Return what each leg adds to the expected shortfall, the largest first."""
@@ -60,7 +69,9 @@ def contributions(found: Tails | str) -> Html:
     lead = f"{found.parts_of} within {span(found.days)} is {money(total)}; the legs sum to it."
     if parts and total > 0.0:
         lead += f" {parts[0].name} is {share(parts[0].amount / total, digits=0)} of it"
-        lead += f"; {', '.join(hedges)} take from it." if hedges else "."
+        lead += (
+            f"; {', '.join(hedges)} {'take' if hedges[1:] else 'takes'} from it." if hedges else "."
+        )
     heads = ("leg", "", "adds", "of all", "std. error")
     return section(name, title, lead, table(heads, rows, kind="bars"))
 
@@ -77,7 +88,7 @@ def _distribution(found: Tails | str) -> Html:
     marks = [(m.name, m.loss) for m in found.measures if m.name in found.marked and m.loss]
     drawing = charts.distribution(found.profits, found.liquidated, marks)
     out = found.share_liquidated
-    lead: Content = f"{len(found.profits):,} scenarios of {span(found.days)}: "
+    lead = f"{len(found.profits):,} scenarios of {span(found.days)}: "
     lead += "none liquidates." if not out else f"{chance(out)} liquidate (orange)."
     rows = [(m.name, money(m.loss), f"{money(m.low)} to {money(m.high)}") for m in found.measures]
     data = table(("measure", "loss", "95 % interval"), rows)
@@ -93,13 +104,12 @@ def _over_time(found: Chances | str) -> Html:
     shown = [charts.Point(c.days, c.probability, c.low, c.high) for c in found.shown]
     rows = [(span(c.days), chance(c.probability), chance_span(c.low, c.high)) for c in found.curve]
     data = table(("within", "probability", "95 % interval"), rows)
-    drawing = charts.chances_curve(curve, shown) if curve else unknown("no time was looked at")
-    return section(
-        name,
-        title,
-        _times_words(found),
-        picture(drawing, "Probability that it was liquidated by then.", behind("Table", data)),
-    )
+    lead = _times_words(found)
+    if not curve or max(point.value for point in curve) < DRAWN_FROM:
+        return section(name, title, lead, note("Too rare to draw."), behind("Table", data))
+    drawing = charts.chances_curve(curve, shown)
+    caption = "Probability that it was liquidated by then; the band is its 95 % interval."
+    return section(name, title, lead, picture(drawing, caption, behind("Table", data)))
 
 
 def _times_words(found: Chances) -> str:
@@ -107,14 +117,15 @@ def _times_words(found: Chances) -> str:
     told = [
         f"{share(level, digits=0)} by {span(days)}"
         for level, days in found.times
-        if days is not None
+        if days is not None and level in TOLD
     ]
     if told:
-        return f"Liquidated with {', '.join(told)}."
+        return f"Liquidated: {', '.join(told)}."
     last = found.curve[-1] if found.curve else None
     if last is None:
         return "No time was looked at."
-    return f"{chance(last.probability)} within {span(last.days)}."
+    text = chance(last.probability)
+    return f"{text[:1].upper()}{text[1:]} within {span(last.days)}."
 
 
 def positions(report: Report) -> Html:
@@ -163,15 +174,20 @@ def stresses(found: Sequence[StressRow] | str) -> Html:
     name, title = "stress", "Stress"
     if isinstance(found, str):
         return section(name, title, None, unknown(found))
-    known = sorted(found, key=lambda row: row.profit if row.profit is not None else 1e300)
+    known = sorted(found, key=lambda row: (not row.is_liquidated, row.profit or 0.0))
     out = [row.name for row in known if row.is_liquidated]
     largest = max((abs(row.profit or 0.0) for row in known), default=0.0)
     is_mixed = len({(row.profit or 0.0) > 0.0 for row in known if row.profit}) > 1
     rows = [_stress(row, largest, is_mixed=is_mixed) for row in known]
-    lead = f"{len(out)} of {len(known)} liquidate it" if out else f"None of {len(known)} does"
+    lead = (
+        f"{len(out)} of {len(known)} liquidate it" if out else f"None of {len(known)} liquidates it"
+    )
     lead += f": {', '.join(out[:3])}{' and others' if len(out) > 3 else ''}." if out else "."  # noqa: PLR2004 names in a sentence
-    heads = ("scenario", "", "profit", "excess after", "", "what moves")
-    return section(name, title, lead, table(heads, rows, kind="bars stress"))
+    heads = ("scenario", "", "profit", "excess after", "", "worst legs")
+    first = max(STRESSES_SHOWN, len(out))
+    rest = rows[first:]
+    more = behind(f"{len(rest)} milder", table(heads, rest, kind="bars stress")) if rest else None
+    return section(name, title, lead, table(heads, rows[:first], kind="bars stress"), more)
 
 
 def _stress(row: StressRow, largest: float, *, is_mixed: bool) -> Sequence[Content]:
@@ -343,8 +359,8 @@ def sizing(found: Sequence[Headroom] | str) -> Html:
     ]
     heads = ("instrument", "side", "held", *(f"at most by {rule}" for rule in rules))
     lead = (
-        "The largest size of each position while all others stay; the smaller of the rules binds "
-        "(bold)."
+        "The largest size of each position while all others stay: what the venue lets open, and "
+        "what is liquidated seldom enough. The smaller binds (bold)."
     )
     return section(name, title, lead, table(heads, rows))
 

@@ -8,8 +8,11 @@ from keelmark.accounts.figures import brief, percent
 MINUS = "\N{MINUS SIGN}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 _RARE = 1e-4
+_NEVER = 1e-9
 _TENTH = 0.001
 _FEW = 0.1
+_SHOWN = 0.95
+_HOUR = 1.0 / 24.0
 _TWO = 2
 
 
@@ -29,6 +32,8 @@ def chance(probability: float) -> str:
     """Return a probability: per cent, and one in so many where it is rare."""
     if probability <= 0.0:
         return f"0{THIN}%"
+    if probability < _NEVER:
+        return "under 1 in a billion"
     if probability < _RARE:
         return f"1 in {_rounded(1.0 / probability):,.0f}"
     digits = 1 if probability >= _FEW else _TWO if probability >= _TENTH else _TWO + 1
@@ -37,7 +42,8 @@ def chance(probability: float) -> str:
 
 def chance_span(low: float, high: float) -> str:
     """Return an interval of probabilities."""
-    return f"{chance(low)} to {chance(high)}"
+    one, other = chance(low), chance(high)
+    return one if one == other else f"{one} to {other}"
 
 
 def times(value: float) -> str:
@@ -47,15 +53,18 @@ def times(value: float) -> str:
 
 def sigmas(value: float) -> str:
     """Return standard deviations."""
-    return f"{value:.1f} sigma"
+    return f"{value:.1f} sigma" if value >= _SHOWN else f"{value:.2f} sigma"
 
 
 def span(days: float) -> str:
-    """Return a time: hours below a day."""
-    if days < 1.0:
-        hours = days * 24.0
-        return f"{hours:g} hours" if hours != 1.0 else "1 hour"
-    return "1 day" if days == 1.0 else f"{days:,.3g} days"
+    """Return a time: hours below a day, minutes below an hour."""
+    number, unit = days, "day"
+    if days < _HOUR * (1.0 - 1e-9):
+        number, unit = days * 1440.0, "minute"
+    elif days < 1.0:
+        number, unit = days * 24.0, "hour"
+    text = f"{number:,.3g}"
+    return f"{text} {unit}" if text == "1" else f"{text} {unit}s"
 
 
 def coins(value: float, *, signed: bool = True) -> str:

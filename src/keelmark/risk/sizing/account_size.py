@@ -21,7 +21,7 @@ from decimal import Decimal
 
 from keelmark.accounts.account import Account
 from keelmark.accounts.volatilities import Volatilities
-from keelmark.core.errors import InvalidInput
+from keelmark.core.errors import InvalidInput, MissingNumber
 from keelmark.core.instrument import Instrument
 from keelmark.core.margin import MarginReport, PositionMargin, margin_report
 from keelmark.core.model import MarginPurpose
@@ -33,7 +33,9 @@ from keelmark.risk.portfolio.portfolio import currency_of, portfolio_of
 from keelmark.risk.sizing.liquidation_leverage import YEAR_DAYS
 from keelmark.risk.symbols import coin_of
 
-_DOUBLINGS = 64
+_LOTS_MAX = 2**64
+"""Sizes beyond are not tried."""
+
 _PARTS = 500
 """A size bounded by a simulated probability is found to one part in so many: it is no finer."""
 
@@ -155,11 +157,8 @@ def account_size(
         MissingNumber: The margin of its unit is unknown.
     """
     trial = _Trial.of(account, wish)
-    rules = [
-        trial.by_margin(),
-        trial.by_chance(chance),
-        trial.by_kelly(volatilities),
-    ]
+    margin = trial.by_margin()
+    rules = [margin, trial.by_chance(chance, margin.size), trial.by_kelly(volatilities)]
     return AccountSize(
         instrument=trial.instrument.symbol,
         is_long=wish.is_long,
@@ -246,8 +245,11 @@ class _Trial:
             return RuleSize(name=name, size=None, reason="no size found that it refuses")
         return self.rule(name, size, f"what {self.account.rulebook.name} asks to open")
 
-    def by_chance(self, chance: Chance | None) -> RuleSize:
-        """Return the largest size that is liquidated seldom enough."""
+    def by_chance(self, chance: Chance | None, margin: Decimal | None) -> RuleSize:
+        """Return the largest size that is liquidated seldom enough.
+
+        It is not looked for beyond the largest that initial margin allows.
+        """
         name, bound = "chance of liquidation", self.wish.probability
         if bound is None or chance is None:
             reason = "give --liquidation-probability and --returns"
@@ -258,9 +260,14 @@ class _Trial:
             return chance(tried, self.unit_id) <= bound
 
         reason = f"at most {100 * bound:g} % within {self.wish.days:g} days"
-        if not is_safe(ZERO):
-            return self.rule(name, ZERO, f"above {100 * bound:g} % even without it")
-        size = self._largest(is_safe, parts=_PARTS)
+        try:
+            if not is_safe(ZERO):
+                return self.rule(name, ZERO, f"above {100 * bound:g} % even without it")
+            if margin and is_safe(margin):
+                return self.rule(name, margin, f"{reason}, and larger is not allowed")
+            size = self._largest(is_safe, parts=_PARTS, end=margin)
+        except MissingNumber as error:
+            return RuleSize(name=name, size=None, reason=str(error))
         if size is None:
             return RuleSize(name=name, size=None, reason="no size found that is liquidated more")
         return self.rule(name, size, reason)
@@ -317,19 +324,23 @@ class _Trial:
         return report.excess(MarginPurpose.INITIAL) >= ZERO
 
     def _largest(
-        self, holds: Callable[[Decimal], bool], parts: int | None = None
+        self,
+        holds: Callable[[Decimal], bool],
+        parts: int | None = None,
+        end: Decimal | None = None,
     ) -> Decimal | None:
         """Return the last size in lots found at which a rule holds; `None` where none fails.
 
-        To a lot, or to one part of so many of the size.
+        To a lot, or to one part of so many of the size. At `end` it is known to fail.
         """
         low, high = 0, 1
-        for _ in range(_DOUBLINGS):
-            if not holds(self._size(high)):
-                break
-            low, high = high, 2 * high
+        if end:
+            high = int(end / self.instrument.lot)
         else:
-            return None
+            while holds(self._size(high)):
+                low, high = high, 2 * high
+                if high >= _LOTS_MAX:
+                    return None
         while high - low > (1 if parts is None else max(1, high // parts)):
             middle = (low + high) // 2
             low, high = (middle, high) if holds(self._size(middle)) else (low, middle)
