@@ -15,21 +15,20 @@ from keelmark.cli.painting import INDENT, WIDTH, say, wrapped
 from keelmark.cli.progress import progress_bar
 from keelmark.core.errors import InvalidInput, StorageFailed
 from keelmark.risk.backtests.document import document
-from keelmark.risk.backtests.judged import Backtest, Level, judge
-from keelmark.risk.backtests.models import MODELS, models_named
+from keelmark.risk.backtests.holding import Holding, of_account, of_weights
+from keelmark.risk.backtests.judged import Backtest, Level
+from keelmark.risk.backtests.models import MODELS
 from keelmark.risk.backtests.pages import markdown, page
-from keelmark.risk.backtests.portfolio import Portfolio, of_account, of_weights
-from keelmark.risk.backtests.rolling import REFIT, WINDOW, Schedule, roll
+from keelmark.risk.backtests.rolling import REFIT, WINDOW, Schedule
+from keelmark.risk.backtests.run import backtest as run_backtest
 from keelmark.risk.backtests.wording import (
     COLUMNS,
     HEADS,
-    fail_words,
     level_text,
-    missing_words,
     row_of,
     span_text,
     summary,
-    verdict,
+    words_of,
 )
 from keelmark.risk.history.periods import milliseconds
 from keelmark.risk.returns import AUTO, Returns, read_returns
@@ -186,16 +185,13 @@ def _run(request: Request) -> Backtest:
         decay=request.decay,
         seed=request.seed,
     )
-    portfolio = _portfolio(request)
-    models = models_named(request.chosen, len(portfolio.coins))
-    rows = _rows(portfolio.returns, request.start, request.end)
+    holding = _holding(request)
+    rows = _rows(holding.returns, request.start, request.end)
     with progress_bar(hidden=request.quiet or request.as_json) as part:
-        tell = part("")
-        run = roll(portfolio, models, schedule, rows=rows, tell=tell)
-        return judge(run, tell=tell)
+        return run_backtest(holding, request.chosen, schedule, rows=rows, tell=part(""))
 
 
-def _portfolio(request: Request) -> Portfolio:
+def _holding(request: Request) -> Holding:
     """Return what is held.
 
     Raises:
@@ -236,14 +232,14 @@ def _rows(returns: Returns, start: int | None, end: int | None) -> slice:
 def lines(done: Backtest) -> Iterator[str]:
     """Return the view line by line, within eighty columns."""
     run = done.run
-    title = f"{run.portfolio.name}: {len(run.profit):,} forecasts of {run.portfolio.returns.period}"
+    title = f"{run.holding.name}: {len(run.profit):,} forecasts of {run.holding.returns.period}"
     yield from wrapped(f"{title}, {span_text(run)} UTC", WIDTH, 0)
     for level in done.levels:
         yield ""
         expected = level.tail * len(run.profit)
         yield f"value at risk {level_text(level.tail)}, {expected:.1f} violations expected"
         yield from table(level)
-        for text in (*verdict(level), fail_words(level, run), *missing_words(level, run)):
+        for text in words_of(level, run):
             yield from wrapped(text, WIDTH)
     yield ""
     for text in (*summary(done), HEADS):

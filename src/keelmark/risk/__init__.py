@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from keelmark._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from keelmark.risk.backtests import Backtest as Backtest
+    from keelmark.risk.backtests import backtest as backtest
     from keelmark.risk.beta_move import BetaMove as BetaMove
     from keelmark.risk.beta_move import find_beta_move as find_beta_move
     from keelmark.risk.comparison import Comparison as Comparison
@@ -68,6 +70,7 @@ _HOMES = {
     "AccountSize": "keelmark.risk.sizing.account_size",
     "Action": "keelmark.risk.rescues",
     "Add": "keelmark.risk.edits",
+    "Backtest": "keelmark.risk.backtests",
     "BetaMove": "keelmark.risk.beta_move",
     "BookStress": "keelmark.risk.fleet",
     "Close": "keelmark.risk.edits",
@@ -102,6 +105,7 @@ _HOMES = {
     "account_size": "keelmark.risk.sizing.account_size",
     "book_concentration": "keelmark.risk.fleet",
     "book_stress": "keelmark.risk.fleet",
+    "backtest": "keelmark.risk.backtests",
     "compare_modes": "keelmark.risk.comparison",
     "compare_venues": "keelmark.risk.comparison",
     "find_beta_move": "keelmark.risk.beta_move",

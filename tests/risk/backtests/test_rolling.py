@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from keelmark.core.errors import InvalidInput
+from keelmark.risk.backtests.holding import Holding, of_weights
 from keelmark.risk.backtests.judged import clustered, judge
 from keelmark.risk.backtests.models import MODELS, Model, models_named
 from keelmark.risk.backtests.pages import markdown, page
-from keelmark.risk.backtests.portfolio import Portfolio, of_weights
-from keelmark.risk.backtests.predictive import Empirical, Normal
+from keelmark.risk.backtests.predictive import Empirical, Normal, Predictive, StudentT
 from keelmark.risk.backtests.rolling import Run, Schedule, roll
+from keelmark.risk.backtests.t_copula import joint_draws
 from keelmark.risk.backtests.wording import fail_words, instant, level_text, verdict
 from keelmark.risk.returns import Returns
-from keelmark.risk.statistics import ewma_variance
+from keelmark.risk.statistics import TCopula, ewma_variance, kendall_correlation
 
 DAY = 86_400_000
 SCHEDULE = Schedule(tails=(0.01, 0.05), window=250, refit=30)
@@ -33,7 +34,7 @@ def history(count: int = 420, coins: int = 2, seed: int = 3) -> Returns:
     )
 
 
-def held(returns: Returns) -> Portfolio:
+def held(returns: Returns) -> Holding:
     return of_weights(returns, dict.fromkeys(returns.coins, 1.0 / len(returns.coins)))
 
 
@@ -61,21 +62,21 @@ def test_what_comes_later_changes_no_forecast(model: Model) -> None:
 
 
 def test_historical_is_the_worst_of_the_window() -> None:
-    portfolio = held(history(coins=1))
-    run = roll(portfolio, [MODELS["historical"]], SCHEDULE)
+    holding = held(history(coins=1))
+    run = roll(holding, [MODELS["historical"]], SCHEDULE)
     told = run.forecasts["historical"]
     for row in (0, 77, 169):
-        window = np.sort(portfolio.profit[row : row + 250])
+        window = np.sort(holding.profit[row : row + 250])
         assert told.value_at_risk[row, 0] == -window[2]  # 2.5 of 250: the third
         assert told.shortfall[row, 0] == pytest.approx(-(window[:2].sum() + 0.5 * window[2]) / 2.5)
 
 
 def test_ewma_is_the_recursion_of_the_window() -> None:
-    portfolio = held(history(coins=1))
-    told = roll(portfolio, [MODELS["ewma-normal"]], SCHEDULE).forecasts["ewma-normal"]
+    holding = held(history(coins=1))
+    told = roll(holding, [MODELS["ewma-normal"]], SCHEDULE).forecasts["ewma-normal"]
     for row in (0, 29, 30, 150):
         begin = row - row % 30
-        variance = ewma_variance(portfolio.profit[begin : 250 + row])[-1]
+        variance = ewma_variance(holding.profit[begin : 250 + row])[-1]
         assert told.value_at_risk[row, 0] == pytest.approx(
             np.sqrt(variance) * Normal().value_at_risk(0.01), rel=1e-12
         )
@@ -83,8 +84,8 @@ def test_ewma_is_the_recursion_of_the_window() -> None:
 
 def test_one_coin_held_alone_has_the_same_joint_residuals_as_its_own() -> None:
     returns = history(coins=2)
-    portfolio = of_weights(returns, {"BTC": 1.0, "ETH": 0.0})
-    run = roll(portfolio, [MODELS["ewma-fhs"], MODELS["joint-ewma-fhs"]], SCHEDULE)
+    holding = of_weights(returns, {"BTC": 1.0, "ETH": 0.0})
+    run = roll(holding, [MODELS["ewma-fhs"], MODELS["joint-ewma-fhs"]], SCHEDULE)
     alone, joint = run.forecasts["ewma-fhs"], run.forecasts["joint-ewma-fhs"]
     assert np.allclose(alone.value_at_risk, joint.value_at_risk, rtol=1e-9)
     assert np.allclose(alone.shortfall, joint.shortfall, rtol=1e-9)
@@ -103,10 +104,10 @@ def test_twice_the_weights_are_twice_the_losses() -> None:
 
 
 def test_a_run_of_part_of_a_history_starts_where_it_is_told() -> None:
-    portfolio = held(history(coins=1))
-    run = roll(portfolio, [MODELS["historical"]], SCHEDULE, rows=slice(300, 360))
-    assert np.array_equal(run.profit, portfolio.profit[300:360])
-    whole = roll(portfolio, [MODELS["historical"]], SCHEDULE)
+    holding = held(history(coins=1))
+    run = roll(holding, [MODELS["historical"]], SCHEDULE, rows=slice(300, 360))
+    assert np.array_equal(run.profit, holding.profit[300:360])
+    whole = roll(holding, [MODELS["historical"]], SCHEDULE)
     part = run.forecasts["historical"].value_at_risk
     assert np.array_equal(part, whole.forecasts["historical"].value_at_risk[50:110])
     assert instant(run, 0) == "2022-11-03"  # it ends 19,300 days after 1970 began
@@ -198,3 +199,16 @@ def test_wrong_schedules_and_too_little_history_are_refused() -> None:
         models_named(["joint-ewma-fhs"], 1)
     with pytest.raises(InvalidInput, match="at least one coin"):
         of_weights(history(), {"BTC": 0.0})
+
+
+def test_draws_have_the_dependence_and_the_tails_asked() -> None:
+    copula = TCopula(correlation=np.array([[1.0, 0.6], [0.6, 1.0]]), nu=4.0)
+    draws = joint_draws(copula, np.array([3.5, np.inf]), seed=1, draws=200_000)
+    assert np.array_equal(draws[:100_000], -draws[100_000:])
+    assert draws[:, 1].std() == pytest.approx(1.0, abs=0.01)
+    laws: tuple[Predictive, ...] = (StudentT(3.5), Normal())
+    for column, law in enumerate(laws):
+        shares = np.array([0.001, 0.01, 0.05, 0.3])
+        below = [float(np.mean(draws[:, column] < q)) for q in law.quantiles(shares)]
+        assert below == pytest.approx(shares.tolist(), rel=0.12)
+    assert kendall_correlation(draws[:3000])[0, 1] == pytest.approx(0.6, abs=0.03)

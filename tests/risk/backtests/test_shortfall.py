@@ -1,6 +1,7 @@
 """Acerbi and Szekely's statistics, scores, comparisons and the monitor."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -45,6 +46,7 @@ def told_by(model: Predictive, profit: np.ndarray, scale: float = 1.0) -> Told:
     )
 
 
+@lru_cache(maxsize=4)
 def drawn_by(model: Predictive, count: int, seed: int = 1) -> np.ndarray:
     return model.quantiles(np.random.default_rng(seed).random(count))
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from keelmark.risk.backtests.coverage import kupiec as kupiec
     from keelmark.risk.backtests.coverage import violations as violations
     from keelmark.risk.backtests.hit_regression import dynamic_quantile as dynamic_quantile
+    from keelmark.risk.backtests.holding import Holding as Holding
+    from keelmark.risk.backtests.holding import of_account as of_account
+    from keelmark.risk.backtests.holding import of_weights as of_weights
     from keelmark.risk.backtests.judged import Backtest as Backtest
     from keelmark.risk.backtests.judged import judge as judge
     from keelmark.risk.backtests.lights import Light as Light
@@ -24,12 +27,10 @@ if TYPE_CHECKING:
     from keelmark.risk.backtests.models import models_named as models_named
     from keelmark.risk.backtests.pages import markdown as markdown
     from keelmark.risk.backtests.pages import page as page
-    from keelmark.risk.backtests.portfolio import Portfolio as Portfolio
-    from keelmark.risk.backtests.portfolio import of_account as of_account
-    from keelmark.risk.backtests.portfolio import of_weights as of_weights
     from keelmark.risk.backtests.rolling import Run as Run
     from keelmark.risk.backtests.rolling import Schedule as Schedule
     from keelmark.risk.backtests.rolling import roll as roll
+    from keelmark.risk.backtests.run import backtest as backtest
     from keelmark.risk.backtests.scores import ConfidenceSet as ConfidenceSet
     from keelmark.risk.backtests.scores import confidence_set as confidence_set
     from keelmark.risk.backtests.scores import diebold_mariano as diebold_mariano
@@ -45,11 +46,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Backtest": "keelmark.risk.backtests.judged",
     "ConfidenceSet": "keelmark.risk.backtests.scores",
+    "Holding": "keelmark.risk.backtests.holding",
     "Light": "keelmark.risk.backtests.lights",
     "MODELS": "keelmark.risk.backtests.models",
     "Model": "keelmark.risk.backtests.models",
     "Monitor": "keelmark.risk.backtests.betting",
-    "Portfolio": "keelmark.risk.backtests.portfolio",
     "Run": "keelmark.risk.backtests.rolling",
     "Schedule": "keelmark.risk.backtests.rolling",
     "Statistic": "keelmark.risk.backtests.statistic",
@@ -57,6 +58,7 @@ _HOMES = {
     "TrafficLight": "keelmark.risk.backtests.lights",
     "Transitions": "keelmark.risk.backtests.coverage",
     "accepted_counts": "keelmark.risk.backtests.coverage",
+    "backtest": "keelmark.risk.backtests.run",
     "conditional_coverage": "keelmark.risk.backtests.coverage",
     "confidence_set": "keelmark.risk.backtests.scores",
     "critical_values": "keelmark.risk.backtests.shortfall",
@@ -69,8 +71,8 @@ _HOMES = {
     "markdown": "keelmark.risk.backtests.pages",
     "models_named": "keelmark.risk.backtests.models",
     "monitor": "keelmark.risk.backtests.betting",
-    "of_account": "keelmark.risk.backtests.portfolio",
-    "of_weights": "keelmark.risk.backtests.portfolio",
+    "of_account": "keelmark.risk.backtests.holding",
+    "of_weights": "keelmark.risk.backtests.holding",
     "page": "keelmark.risk.backtests.pages",
     "roll": "keelmark.risk.backtests.rolling",
     "shortfall_tests": "keelmark.risk.backtests.shortfall",

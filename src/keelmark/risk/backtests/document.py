@@ -11,10 +11,10 @@ from keelmark.risk.backtests.wording import instant
 def document(done: Backtest) -> dict[str, Any]:
     """Return the whole result."""
     run, plan = done.run, done.run.schedule
-    returns = run.portfolio.returns
+    returns = run.holding.returns
     return {
-        "portfolio": run.portfolio.name,
-        "coins": list(run.portfolio.coins),
+        "portfolio": run.holding.name,
+        "coins": list(run.holding.coins),
         "period": returns.period,
         "source": returns.source,
         "first": instant(run, 0),
@@ -24,7 +24,7 @@ def document(done: Backtest) -> dict[str, Any]:
         "refit": plan.refit,
         "decay": statistic_text(plan.decay),
         "seed": plan.seed,
-        "notes": [*run.portfolio.notes, *returns.notes],
+        "notes": [*run.holding.notes, *returns.notes],
         "levels": [_level(run, level) for level in done.levels],
     }
 

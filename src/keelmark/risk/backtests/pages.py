@@ -10,15 +10,13 @@ from keelmark.risk.backtests.judged import Backtest, Level
 from keelmark.risk.backtests.wording import (
     COLUMNS,
     HEADS,
-    fail_words,
     instant,
     level_text,
     loss_text,
-    missing_words,
     row_of,
     span_text,
     summary,
-    verdict,
+    words_of,
 )
 
 LIMITS = (
@@ -35,12 +33,12 @@ def page(done: Backtest) -> str:
     """Return a page that needs nothing else."""
     run, first = done.run, done.levels[0]
     title = _title(done)
-    what = f"{len(run.profit):,} forecasts of {run.portfolio.returns.period}, {span_text(run)} UTC."
+    what = f"{len(run.profit):,} forecasts of {run.holding.returns.period}, {span_text(run)} UTC."
     header = element(
         "header",
         element("p", "Backtest of value at risk and expected shortfall", class_="kind"),
         element("h1", title),
-        element("p", f"{run.portfolio.name}. {what}"),
+        element("p", f"{run.holding.name}. {what}"),
         _figures(done),
     )
     drawn = element("figure", chart(run, first), element("figcaption", _caption(first)))
@@ -71,7 +69,7 @@ def markdown(done: Backtest, *, depth: int = 1) -> str:
     run = done.run
     mark = "#" * depth
     lines = [
-        f"{mark} {run.portfolio.name}, {run.portfolio.returns.period}",
+        f"{mark} {run.holding.name}, {run.holding.returns.period}",
         "",
         f"{len(run.profit):,} forecasts, {span_text(run)} UTC.",
     ]
@@ -83,7 +81,7 @@ def markdown(done: Backtest, *, depth: int = 1) -> str:
             "",
             *markdown_table(COLUMNS, [row_of(level.judged[name]) for name in _order(level)]),
             "",
-            *(f"- {text}" for text in _words(done, level)),
+            *(f"- {text}" for text in words_of(level, run)),
         ]
     lines += ["", *(f"- {text}" for text in summary(done)), ""]
     return "\n".join(lines)
@@ -154,7 +152,7 @@ def _section(done: Backtest, level: Level) -> Html:
             "h2", f"Value at risk {level_text(level.tail)}: {expected:.1f} violations expected"
         ),
         _table(COLUMNS, (_row(done, level, name) for name in _order(level))),
-        *_paragraphs(_words(done, level)),
+        *_paragraphs(words_of(level, done.run)),
         _failures(done, level),
     )
 
@@ -188,7 +186,7 @@ def _failures(done: Backtest, level: Level) -> Html | None:
         rows.append(element("tr", begun, *(element("td", loss_text(loss)) for loss in losses)))
     return element(
         "details",
-        element("summary", f"The {len(rows)} periods in which all failed"),
+        element("summary", f"Every period in which all failed ({len(rows)})"),
         _table(("from, UTC", "came", "least told", "most told"), rows),
     )
 
@@ -197,11 +195,6 @@ def _table(heads: Sequence[str], rows: Iterable[Html]) -> Html:
     cells = (element("th", name, scope="col") for name in heads)
     top = element("thead", element("tr", *cells))
     return element("div", element("table", top, element("tbody", *rows)), class_="wide")
-
-
-def _words(done: Backtest, level: Level) -> tuple[str, ...]:
-    run = done.run
-    return (*verdict(level), fail_words(level, run), *missing_words(level, run))
 
 
 def _order(level: Level) -> list[str]:

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.backtests.blocks import Block
+from keelmark.risk.backtests.holding import Holding
 from keelmark.risk.backtests.models import Forecast, Model
-from keelmark.risk.backtests.portfolio import Portfolio
 from keelmark.risk.backtests.statistic import Array, require_tail
 from keelmark.risk.statistics import GarchFilter
 
@@ -88,14 +88,14 @@ class Run:
     """What every model said of every period, beside what came.
 
     Attributes:
-        portfolio: What is held.
+        holding: What is held.
         schedule: When models were fitted.
         profit: Of the periods forecast.
         times: End of each, ms since 1970; `None` where the history does not tell.
         forecasts: By model, in the order asked.
     """
 
-    portfolio: Portfolio
+    holding: Holding
     schedule: Schedule
     profit: Array
     times: npt.NDArray[np.int64] | None
@@ -103,7 +103,7 @@ class Run:
 
 
 def roll(
-    portfolio: Portfolio,
+    holding: Holding,
     models: Sequence[Model],
     schedule: Schedule,
     *,
@@ -113,7 +113,7 @@ def roll(
     """Return the forecasts of all models.
 
     Args:
-        portfolio: What is held.
+        holding: What is held.
         models: Which ones.
         schedule: When they are fitted.
         rows: Periods to forecast, of the history's; those a window before cannot be.
@@ -122,42 +122,42 @@ def roll(
     Raises:
         InvalidInput: Too little history, or a model cannot be fitted at all.
     """
-    first, last, _ = rows.indices(len(portfolio.profit))
+    first, last, _ = rows.indices(len(holding.profit))
     first = max(first, schedule.window)
     if last - first < ROWS_MIN:
         msg = (
-            f"{portfolio.returns.source}: {max(last - first, 0)} periods can be forecast after a "
-            f"window of {schedule.window} of {len(portfolio.profit)}; at least {ROWS_MIN} are "
+            f"{holding.returns.source}: {max(last - first, 0)} periods can be forecast after a "
+            f"window of {schedule.window} of {len(holding.profit)}; at least {ROWS_MIN} are "
             "needed: take a shorter window or shorter periods"
         )
         raise InvalidInput(msg)
     predicted: dict[str, list[Forecast]] = {model.name: [] for model in models}
     fits: dict[str, GarchFilter] = {}
     for start in range(first, last, schedule.refit):
-        block = _block(portfolio, schedule, start, min(start + schedule.refit, last), fits)
+        block = _block(holding, schedule, start, min(start + schedule.refit, last), fits)
         for model in models:
             predicted[model.name] += _forecast(model, block)
         fits = {**fits, **block.fits}
         tell("forecasts", start - first + block.rows, last - first)
-    times = portfolio.returns.times
+    times = holding.returns.times
     return Run(
-        portfolio=portfolio,
+        holding=holding,
         schedule=schedule,
-        profit=portfolio.profit[first:last],
+        profit=holding.profit[first:last],
         times=None if times is None else times[first:last],
         forecasts={m.name: _measured(m, predicted[m.name], schedule.tails) for m in models},
     )
 
 
 def _block(
-    portfolio: Portfolio, schedule: Schedule, start: int, stop: int, fits: dict[str, GarchFilter]
+    holding: Holding, schedule: Schedule, start: int, stop: int, fits: dict[str, GarchFilter]
 ) -> Block:
     begin = start - schedule.window
     return Block(
-        profit=portfolio.profit[begin:stop],
-        returns=portfolio.returns.values[begin:stop],
-        profit_of=portfolio.profit_of,
-        coins=portfolio.coins,
+        profit=holding.profit[begin:stop],
+        returns=holding.returns.values[begin:stop],
+        profit_of=holding.profit_of,
+        coins=holding.coins,
         window=schedule.window,
         decay=schedule.decay,
         seed=schedule.seed,

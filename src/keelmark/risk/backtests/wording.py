@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from keelmark.accounts.figures import percent
-from keelmark.risk.backtests.judged import Backtest, Judged, Level
+from keelmark.risk.backtests.judged import ALARM, Backtest, Judged, Level
 from keelmark.risk.backtests.rolling import Run
 from keelmark.risk.backtests.statistic import Statistic
 from keelmark.risk.history.periods import DAY_MS
@@ -63,7 +63,7 @@ def level_text(tail: float) -> str:
 
 def instant(run: Run, row: int) -> str:
     """Return the beginning of a period in UTC; its number where the history has no times."""
-    days = run.portfolio.returns.days
+    days = run.holding.returns.days
     if run.times is None or days is None:
         return f"period {row + 1}"
     begun = datetime.fromtimestamp((int(run.times[row]) - days * DAY_MS) / 1000, tz=UTC)
@@ -116,6 +116,27 @@ def missing_words(level: Level, run: Run) -> Iterator[str]:
             yield f"{name}: no forecast of {one.missing:,} of {len(run.profit):,} ({reasons})"
 
 
+def alarm_words(level: Level, run: Run) -> Iterator[str]:
+    """Yield against which models evidence was enough at some time, and when first."""
+    found = [
+        f"{name} {instant(run, one.alarm)}"
+        for name, one in level.judged.items()
+        if one.alarm is not None
+    ]
+    if found:
+        yield f"evidence of {ALARM:g} against its shortfall, first: {', '.join(found)}"
+
+
+def words_of(level: Level, run: Run) -> tuple[str, ...]:
+    """Return all that is said of a level below its table."""
+    return (
+        *verdict(level),
+        fail_words(level, run),
+        *alarm_words(level, run),
+        *missing_words(level, run),
+    )
+
+
 def fail_words(level: Level, run: Run) -> str:
     """Return where every model was violated, clusters as spans."""
     if not level.all_hit:
@@ -124,14 +145,16 @@ def fail_words(level: Level, run: Run) -> str:
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     worst = sorted(level.clusters, key=lambda c: -_worst(run, c))[:SHOWN]
     shown = [_cluster(run, *cluster) for cluster in sorted(worst)]
-    return f"all fail together in {len(level.all_hit)} periods: {', '.join(shown)}{more}"
+    count = len(level.all_hit)
+    many = "1 period" if count == 1 else f"{count} periods"
+    return f"all fail together in {many}: {', '.join(shown)}{more}"
 
 
 def summary(done: Backtest) -> Iterator[str]:
     """Yield what to know of the run beside the tables."""
     run = done.run
     yield schedule_text(run)
-    yield from (*run.portfolio.notes, *run.portfolio.returns.notes)
+    yield from (*run.holding.notes, *run.holding.returns.notes)
 
 
 def loss_text(value: float) -> str:

@@ -17,7 +17,7 @@ from keelmark.risk.revaluation import UnitValuer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Portfolio:
+class Holding:
     """Profits of something held, and the returns of coins they come from.
 
     Attributes:
@@ -40,7 +40,7 @@ class Portfolio:
         return self.returns.coins
 
 
-def of_weights(returns: Returns, weights: Mapping[str, float]) -> Portfolio:
+def of_weights(returns: Returns, weights: Mapping[str, float]) -> Holding:
     """Return what holds a share of its worth in each coin; below 0 is short.
 
     Raises:
@@ -60,7 +60,7 @@ def of_weights(returns: Returns, weights: Mapping[str, float]) -> Portfolio:
     name = next(iter(weights)) if len(shares) == 1 and shares[0] == 1.0 else told
     if len(shares) > 1 and len(set(shares)) == 1:
         name = f"{len(shares)} coins, {shares[0]:.4g} each: {', '.join(weights)}"
-    return Portfolio(
+    return Holding(
         name=name,
         returns=kept,
         profit=profit_of(kept.values),
@@ -69,7 +69,7 @@ def of_weights(returns: Returns, weights: Mapping[str, float]) -> Portfolio:
     )
 
 
-def of_account(account: Account, returns: Returns) -> Portfolio:
+def of_account(account: Account, returns: Returns) -> Holding:
     """Return what an account holds now, at the prices of now; profits are shares of its worth.
 
     Raises:
@@ -105,7 +105,7 @@ def of_account(account: Account, returns: Returns) -> Portfolio:
         found: Array = (worth_of(moves) - now) / now
         return found
 
-    return Portfolio(
+    return Holding(
         name=f"account at {account.rulebook.name}, {len(coins)} coins",
         returns=kept,
         profit=profit_of(kept.values),
@@ -113,5 +113,6 @@ def of_account(account: Account, returns: Returns) -> Portfolio:
         notes=(
             f"positions as they are now, worth {now:,.2f} {currencies[0]}",
             "prices of coins move; volatilities, bases, funding, other collateral stand still",
+            "no liquidation within a period: losses may be more than the worth",
         ),
     )
