@@ -9,6 +9,7 @@ from keelmark.accounts.bulk import sources
 from keelmark.accounts.check_document import JsonTable, statistic_text
 from keelmark.accounts.figures import brief
 from keelmark.cli.painting import GAP, INDENT, WIDTH, say, wrapped
+from keelmark.cli.progress import progress_bar
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.stress.library import StressScenario
 from keelmark.risk.stress.many import FIGURES, BookStress, BookTotals, stress_many
@@ -26,7 +27,11 @@ def print_book(path: str, wanted: Sequence[StressScenario], *, scale: float, as_
     Raises:
         InvalidInput: Nothing there can be read.
     """
-    found = stress_many(sources(path), wanted, scale=scale)
+    with progress_bar(hidden=as_json) as part:
+        bar = part("")
+        found = stress_many(
+            sources(path), wanted, scale=scale, tell=lambda done, all_: bar("accounts", done, all_)
+        )
     if not found.totals:
         first = next(iter(found.unread.items()), None)
         why = "it holds no document" if first is None else f"{first[0]}: {first[1]}"

@@ -1,6 +1,7 @@
 """A venue's whole book under scenarios agrees with core on every rebuilt account."""
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ from keelmark.core.margin import margin_report
 from keelmark.core.numbers import exact
 from keelmark.lab.bench.fleet import fleet_state
 from keelmark.lab.bench.venue import Shape
+from keelmark.lab.population import generate, load_spec
+from keelmark.lab.replay.spec import ReplaySpec, venue_rulebook
+from keelmark.lab.replay.stage import one_sided_interest, set_stage
+from keelmark.lab.scenarios import load_scenario
 from keelmark.risk.fleet import (
     VenueBook,
     book_concentration,
@@ -27,7 +32,7 @@ from keelmark.risk.fleet.kernel import book_parallel, book_pass
 from keelmark.risk.fleet.measures import at_risk, tail_mean
 from keelmark.risk.revaluation.moved import after_scenario
 from keelmark.risk.scenarios import Scenarios, Shocks
-from keelmark.risk.stress.library import stress_library
+from keelmark.risk.stress.library import named, stress_library
 from tests.risk.fleet.books import accounts, scenarios, venue_book
 
 LONG = {"cash": {"USDT": 10_000}, "lots": {"BTCUSDT": (1_000, 1.0)}}
@@ -141,6 +146,31 @@ def _is_long(book: VenueBook, unit: int) -> bool:
     return all(p.lots > 0 for p in book.book.unit_view(unit).positions)
 
 
+@pytest.mark.slow
+def test_a_drawn_venue_with_isolated_and_hedge_legs_is_what_core_says() -> None:
+    crash = load_scenario("oct10", seed=3)
+    population = generate(load_spec().with_accounts(400), crash.opening(), seed=11)
+    spec = ReplaySpec()
+    interest = Decimal(one_sided_interest(population)) * crash.settle.quantum
+    rules = venue_rulebook(spec, crash, population.spec, interest)
+    state = set_stage(spec, crash, population, rules).engine.state
+    book = VenueBook(universe=state.universe, book=state.book, prices=state.prices)
+    made = made_for_book(book, named(["october-2025-depeg", "funding-longs-pay"], stress_library()))
+    found = book_stress(book, made.scenarios)
+    model = book.universe.model
+    for at in range(2):
+        down = 0
+        excess, error, _ = screened(book, made.scenarios, at)
+        for unit in np.flatnonzero(book.held).tolist():
+            rebuilt = book.unit(unit)
+            market, paid = after_scenario(rebuilt, book.market, model, made.scenarios, at)
+            report = margin_report(paid, market, model)
+            assert abs(excess[unit] - float(report.maintenance_excess)) <= error[unit]
+            down += report.is_liquidatable
+        assert found.units[at] == down > 0
+    assert found.fund > 0.0
+
+
 def test_the_order_of_accounts_changes_nothing() -> None:
     one, two = venue_book([LONG, SHORT, RICH]), venue_book([RICH, SHORT, LONG])
     first, second = (book_stress(b, fall(b, -0.3, 0.4)) for b in (one, two))
@@ -184,6 +214,8 @@ def test_fund_sizes_follow_the_probabilities_of_the_scenarios() -> None:
     assert found.expected_draw == pytest.approx(0.08 * 8_000 + 0.02 * 20_000)
     assert found.value_at_risk(0.95) == pytest.approx(8_000)
     assert found.liquidations_at_risk(0.95) == pytest.approx(42_000)
+    assert found.liquidations_beyond(0.95) == pytest.approx(42_000)
+    assert found.equity_at_risk(0.95) == pytest.approx(10_000)
     assert found.expected_shortfall(0.95) == pytest.approx((0.03 * 8_000 + 0.02 * 20_000) / 0.05)
     assert found.beyond_fund.tolist() == found.deficit.tolist()
     assert found.currency == "USDT"

@@ -106,6 +106,14 @@ class BookStress:
         """Return LaR: the quantile of the notional liquidated; raises as `measures.at_risk`."""
         return at_risk(self.notional, level, self.weights)
 
+    def liquidations_beyond(self, level: float = 0.95) -> float:
+        """Return the mean notional liquidated in the worst scenarios; raises likewise."""
+        return tail_mean(self.notional, level, self.weights)
+
+    def equity_at_risk(self, level: float = 0.95) -> float:
+        """Return the quantile of what liquidatable units lose of their own; raises likewise."""
+        return at_risk(self.equity_lost, level, self.weights)
+
     def value_at_risk(self, level: float = 0.95) -> float:
         """Return VaR: the quantile of the debt nobody can pay; raises as `measures.at_risk`."""
         return at_risk(self.deficit, level, self.weights)

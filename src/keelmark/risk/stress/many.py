@@ -6,8 +6,9 @@ nobody else. Amounts in different currencies are added apart; dollars count one 
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -119,6 +120,7 @@ def stress_many(
     *,
     scale: float = 1.0,
     processes: int | None = None,
+    tell: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> BookStress:
     """Return a book of documents under stress.
 
@@ -128,19 +130,23 @@ def stress_many(
         scale: Of every shock.
         processes: How many at once; without it as many as there are processors, from a thousand
             documents on. The result does not depend on it.
+        tell: Told how many documents are done, and how many there are.
     """
     work = list(documents)
     count = processes or (os.cpu_count() or 1 if len(work) >= POOL_FROM else 1)
     run = partial(_batch, wanted=tuple(wanted), scale=scale)
     whole = BookStress(wanted=tuple(wanted))
-    batches = _batches(work)
-    if count == 1:
-        for batch in batches:
-            whole.join(run(batch))
-        return whole
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        for part in pool.map(run, batches):
+    batches = list(_batches(work))
+    with ExitStack() as stack:
+        parts: Iterable[BookStress] = map(run, batches)
+        if count > 1:
+            pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+            parts = stack.enter_context(pool).map(run, batches)
+        done = 0
+        for batch, part in zip(batches, parts, strict=True):
             whole.join(part)
+            done += len(batch)
+            tell(done, len(work))
     return whole
 
 
