@@ -122,9 +122,9 @@ def test_very_heavy_dependence_is_at_the_edge() -> None:
 
 def test_correlations_that_do_not_go_together_are_repaired_and_it_is_said() -> None:
     draw = np.random.default_rng(8)
-    base = draw.standard_normal((120, 30))
-    panel = np.column_stack([base + 1e-3 * draw.standard_normal((120, 30)), -base])
-    assert eigenvalue_least(kendall_correlation(panel)) < -1e-5
+    base = draw.standard_normal((120, 9))
+    panel = np.column_stack([base + 1e-2 * draw.standard_normal((120, 9)), -base])
+    assert eigenvalue_least(kendall_correlation(panel)) < -1e-6
     fit = fit_t_copula(panel)
     assert any("Higham 2002" in note for note in fit.notes)
     assert eigenvalue_least(fit.copula.correlation) > 0.0
