@@ -71,6 +71,7 @@ def test_with_bars_every_method_stands_beside_filtered_history(bars: str) -> Non
     assert "looked at every hour" in words
     assert "watched all the time, with normal steps:" in words
     assert "within 7 days" in words
+    assert "likeliest way down of isolated:BTCUSDT: BTC -" in words
 
 
 def test_the_document_holds_the_same_figures(bars: str) -> None:
@@ -82,6 +83,7 @@ def test_the_document_holds_the_same_figures(bars: str) -> None:
     assert set(found["beside"]) >= {"historical", "scaled", "cornish-fisher", "pot", "t-copula"}
     assert 0.0 < float(found["with_liquidations"]["probability"]) <= 1.0
     assert found["liquidity_adjusted"]["status"] == "known"
+    assert found["nearest_way_down"]["unit"] == "cross"
     assert [one["days"] for one in found["watched_all_the_time"]["account"]["horizons"]] == [
         "1",
         "7",

@@ -155,7 +155,7 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
     and what is lost where liquidation comes first. Without --returns a built-in table of major
     coins is used, and named.
     """
-    from keelmark.cli.risk_table import risk_lines  # noqa: PLC0415 heavy
+    from keelmark.cli.risk_table import Beside, nearest_way_down, risk_lines  # noqa: PLC0415 heavy
     from keelmark.risk.liquidation import (  # noqa: PLC0415 heavy
         ProbabilityOptions,
         liquidation_probability,
@@ -194,6 +194,7 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
         say(written(risk_report(held, returns, asked), given["report"]))
         return
     found = risk_of(held, returns, options)
+    reverse = nearest_way_down(held, found)
     watched = liquidation_probability(
         held,
         found.volatilities,
@@ -201,8 +202,14 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
         options=ProbabilityOptions(seed=found.options.seed),
     )
     if as_json:
-        document = {**risk_document(found), "watched_all_the_time": watched.document()}
+        document = {
+            **risk_document(found),
+            "watched_all_the_time": watched.document(),
+            "nearest_way_down": {"status": "unknown", "reason": reverse}
+            if isinstance(reverse, str)
+            else reverse.document(),
+        }
         click.echo(json.dumps(document, indent=2))
         return
-    for line in risk_lines(found, file, watched):
+    for line in risk_lines(found, file, Beside(watched=watched, reverse=reverse)):
         say(line)

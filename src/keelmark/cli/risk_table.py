@@ -1,12 +1,15 @@
 """The view of `keelmark risk`: one screen, eighty columns, whole without colours."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
+from keelmark.accounts import Account
 from keelmark.accounts.figures import figure, percent, terse
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, wrapped
+from keelmark.core.errors import InvalidInput
 from keelmark.risk.liquidation import LiquidationProbability
 from keelmark.risk.liquidation.result import (
     HorizonProbability,
@@ -14,6 +17,7 @@ from keelmark.risk.liquidation.result import (
     chance_text,
     days_text,
 )
+from keelmark.risk.reverse import ReverseStress, ShockCovariance, find_reverse_stress
 from keelmark.risk.statistics import Unknown
 from keelmark.risk.tail.account_risk import AccountRisk
 from keelmark.risk.tail.measures import TailRisk
@@ -37,17 +41,42 @@ NAMES = {
 BAR = 16
 
 
-def risk_lines(
-    found: AccountRisk, file: str, watched: LiquidationProbability | None = None
-) -> Iterator[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What others tell of the same account.
+
+    Attributes:
+        watched: The chance of liquidation with prices watched all the time.
+        reverse: The likeliest way to liquidation; why there is none to tell.
+    """
+
+    watched: LiquidationProbability
+    reverse: ReverseStress | str
+
+
+def nearest_way_down(account: Account, found: AccountRisk) -> ReverseStress | str:
+    """Return the likeliest way to liquidation of the weakest unit, or why it is unknown."""
+    names = tuple(found.deviations)
+    covariance = ShockCovariance(names=names, matrix=found.covariance, source=found.source)
+    unit = found.weakest_unit
+    holds = {u.unit_id for u in account.units if u.positions}
+    if unit not in holds:
+        return f"{unit} holds no position"
+    try:
+        return find_reverse_stress(account, covariance, unit_id=unit)
+    except InvalidInput as error:
+        return str(error)
+
+
+def risk_lines(found: AccountRisk, file: str, beside: Beside | None = None) -> Iterator[str]:
     """Return the view line by line.
 
     Args:
         found: What can be lost.
         file: Of the account, for the command that comes next.
-        watched: The chance of liquidation with prices watched all the time.
+        beside: What others tell of it.
     """
-    yield from _head(found, watched)
+    yield from _head(found, beside)
     yield ""
     yield from _methods(found)
     yield ""
@@ -58,13 +87,14 @@ def risk_lines(
     yield from _next(found, file)
 
 
-def _head(found: AccountRisk, watched: LiquidationProbability | None) -> Iterator[str]:
+def _head(found: AccountRisk, beside: Beside | None) -> Iterator[str]:
     asked, main = found.options, found.main
     title = f"{found.account.rulebook.name}{GAP}worth {_money(found.worth)} {found.currency}"
     yield f"{title}{GAP}horizon {_days(asked.days)}{GAP}level {_level(asked.level)}"
     yield from _chance(found)
-    if watched is not None and len(found.realised.now) < len(found.realised.units):
-        yield from _watched(watched, found.options.unit_id)
+    if beside is not None and len(found.realised.now) < len(found.realised.units):
+        yield from _watched(beside.watched, found.options.unit_id)
+        yield from _way_down(beside.reverse, found)
     figures = (
         f"VaR {_money(main.var)}{_between(main.var_interval)}{_of_worth(main.var, found.worth)}; "
         f"ES {_money(main.es)}{_between(main.es_interval)}"
@@ -121,6 +151,12 @@ def _watched(watched: LiquidationProbability, unit_id: str | None) -> Iterator[s
         for one in unit.horizons
     )
     yield from wrapped(f"watched all the time, with normal steps: {told}", WIDTH)
+
+
+def _way_down(reverse: ReverseStress | str, found: AccountRisk) -> Iterator[str]:
+    told = f"unknown, {reverse}" if isinstance(reverse, str) else reverse.sentence
+    of = f" of {found.weakest_unit}" if len(found.realised.units) > 1 else ""
+    yield from wrapped(f"likeliest way down{of}: {told}", WIDTH)
 
 
 def _chance_between(one: HorizonProbability) -> str:

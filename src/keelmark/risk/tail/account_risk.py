@@ -159,6 +159,11 @@ class AccountRisk:
             source=self.source,
         )
 
+    @property
+    def weakest_unit(self) -> str:
+        """The unit that is liquidated most often; the first one where none is."""
+        return max(self.realised.units, key=lambda unit: self.realised.units[unit])
+
 
 def risk_of(
     account: Account, returns: Returns | None = None, options: RiskOptions | None = None
