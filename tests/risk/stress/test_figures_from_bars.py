@@ -1,20 +1,27 @@
 """The figures that are called our own measurement are measured again from the real bars."""
 
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from keelmark.risk.stress.library import Figure, named, stress_library
+from keelmark.market.datasets import find_data
+from keelmark.risk.stress.calm import calm
+from keelmark.risk.stress.library import Figure, StressScenario, named, stress_library
 
-DATA = Path(os.environ.get("KEELMARK_DATA", "../shared/data"))
+DATA = find_data() or Path()
 BARS = DATA / "bars"
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 pytestmark = [
     pytest.mark.real_data,
-    pytest.mark.skipif(not BARS.is_dir(), reason="no bars: set KEELMARK_DATA to their folder"),
+    pytest.mark.skipif(
+        find_data() is None,
+        reason="no recorded market data here; set KEELMARK_DATA to its folder",
+    ),
 ]
 FILES = {
     "march-2020": ("binance_spot_1h_2017_2022", "2020-03-12T00:00"),
@@ -71,6 +78,97 @@ def test_the_falls_at_one_moment_are_closes_of_one_bar(name: str) -> None:
         assert figure.value == pytest.approx(closes[coin] / before[coin] - 1.0, abs=6e-5), coin
 
 
-def test_usde_fell_to_sixty_five_cents_on_one_venue() -> None:
+def scenario(name: str) -> StressScenario:
+    (row,) = named([name], stress_library())
+    return row
+
+
+def test_usde_fell_to_sixty_five_cents_on_one_venue_and_stood_where_it_is_said() -> None:
     bars = pl.read_parquet(BARS / "binance_usde_1m_2025-10.parquet")
+    close = dict(bars.select("ts_ms", "close").iter_rows())
     assert bars["low"].min() == 0.65
+    assert close[instant("2025-10-10T20:49")] == 1.0
+    for name, minute in (("joint", "21:19"), ("depeg", "21:43")):
+        figure = scenario(f"october-2025-{name}").blocks["collateral"].names["USDE"]
+        at = close[instant(f"2025-10-10T{minute}")]
+        assert figure.value == pytest.approx(at - 1.0, abs=6e-5), name
+
+
+def test_the_coins_beside_the_depeg_are_closes_of_its_bar() -> None:
+    inside, before = window("october-2025")
+    at = inside.filter(pl.col.ts_ms == instant("2025-10-10T21:40"))
+    closes = dict(at.select("coin", "close").iter_rows())
+    for coin, figure in figures("october-2025-depeg").items():
+        assert figure.value == pytest.approx(closes[coin] / before[coin] - 1.0, abs=6e-5), coin
+    assert closes["SOL"] == 194.33
+
+
+@pytest.mark.parametrize("name", ["may-2021", "terra-2022", "ftx-2022", "october-2025"])
+def test_what_stands_for_other_coins_is_the_median_of_the_measured(name: str) -> None:
+    for shape in ("", "-joint"):
+        found = figures(f"{name}{shape}")
+        alts = [f.value for coin, f in found.items() if coin not in {"BTC", "ETH", "PAXG"}]
+        other = scenario(f"{name}{shape}").blocks["returns"].other
+        assert other is not None
+        assert other.value == pytest.approx(float(np.median(alts)), abs=6e-5)
+
+
+def test_the_weekend_of_usdc_is_that_of_the_bars() -> None:
+    bars = pl.read_parquet(BARS / "binanceus_1m_2023-03_usdc_depeg.parquet").sort("ts_ms")
+    tether = bars.filter(pl.col.symbol == "BTCUSDT")
+    before = tether.filter(pl.col.ts_ms < instant("2023-03-10T00:00"))["close"][-1]
+    low = tether.filter(pl.col.ts_ms >= instant("2023-03-10T00:00"))["low"].min()
+    assert isinstance(low, float)
+    assert figures("usdc-2023")["BTC"].value == pytest.approx(low / before - 1.0, abs=6e-5)
+    traded = bars.filter(pl.col.volume > 0).pivot(on="symbol", index="ts_ms", values="close")
+    implied = traded.drop_nulls().select(pl.col.BTCUSD / pl.col.BTCUSDC)["BTCUSD"].min()
+    assert implied == pytest.approx(0.875, abs=5e-4)
+
+
+def test_calm_days_of_the_majors_are_those_of_the_bars() -> None:
+    bars = pl.read_parquet(BARS / "binance_usdm_5m_2025H2_majors.parquet").sort("ts_ms")
+    days = (
+        bars.with_columns(usd=pl.col.volume * pl.col.close)
+        .group_by("symbol", pl.col.ts_ms // DAY_MS)
+        .agg(pl.col.close.last(), pl.col.usd.sum())
+        .sort("symbol", "ts_ms")
+    )
+    for (symbol,), rows in days.group_by("symbol"):
+        whole = rows[1:-1]
+        day = calm().of(str(symbol).removesuffix("USDT"))
+        sigma = float(np.diff(np.log(whole["close"].to_numpy())).std(ddof=1))
+        assert day.is_measured
+        assert day.sigma == pytest.approx(sigma, abs=6e-5), symbol
+        assert day.volume == pytest.approx(float(np.median(whole["usd"].to_numpy())), rel=6e-3)
+
+
+def test_the_dearest_days_of_funding_are_those_of_the_records() -> None:
+    records = pl.read_parquet(DATA / "funding/hyperliquid_1h_2023_2025-07.parquet")
+    signs = {"funding-longs-pay": 1.0, "funding-shorts-pay": -1.0}
+    for name, sign in signs.items():
+        for coin, figure in scenario(name).blocks["funding"].names.items():
+            rows = records.filter(pl.col.symbol == coin).sort("ts_ms")
+            times, rates = rows["ts_ms"].to_numpy(), rows["funding_rate"].to_numpy()
+            days = np.convolve(rates, np.ones(24), "valid")
+            days = days[times[23:] - times[:-23] < 25 * HOUR_MS]
+            worst = float((sign * days).max()) * sign
+            assert figure.value == pytest.approx(worst, abs=6e-5), (name, coin)
+
+
+def test_the_depth_left_is_that_of_the_book_above_the_price() -> None:
+    depth = pl.read_parquet(DATA / "depth/binance_btcusdt_book_depth_2025-10-10.parquet")
+    near = depth.filter(pl.col.percent == 1.0)
+
+    def between(first: str, last: str) -> pl.Series:
+        inside = (pl.col.ts_ms >= instant(f"2025-10-10T{first}")) & (
+            pl.col.ts_ms < instant(f"2025-10-10T{last}")
+        )
+        return near.filter(inside)["notional"]
+
+    least, usual = between("21:10", "21:30").min(), between("19:50", "20:50").median()
+    assert isinstance(least, float)
+    assert isinstance(usual, float)
+    for name in ("october-2025", "october-2025-joint"):
+        other = scenario(name).blocks["depth"].other
+        assert other is not None
+        assert other.value == pytest.approx(least / usual, abs=6e-4)
