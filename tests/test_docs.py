@@ -125,6 +125,8 @@ def wrong_command(line: str) -> str | None:
     words = shlex.split(line)[1:]
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(context, words[0])
+        if found is None and "account" in command.list_commands(context):
+            found, words = command.get_command(context, "account"), ["account", *words]
         if found is None:
             return f"no command {words[0]}"
         command, words = found, words[1:]

@@ -5,6 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
@@ -13,6 +15,7 @@ from keelmark.cli import main
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.core.margin import margin_report
 from keelmark.core.model import MarginPurpose
+from keelmark.risk.scenarios import generator_of
 from keelmark.risk.what_if import whatif
 
 BOOK = Path(__file__).parents[2] / "docs" / "examples" / "two_positions.json"
@@ -114,3 +117,26 @@ def test_an_unknown_instrument_is_refused() -> None:
     shown = run(str(BOOK), "--instrument", "NOPE")
     assert shown.exit_code != 0
     assert "NOPE" in shown.output + str(shown.exception)
+
+
+def bars(path: Path) -> str:
+    """Write 300 daily bars of BTC and ETH, which moves with it."""
+    moves = generator_of(4).normal(0.0, 0.03, (300, 2)) @ np.array([[1.0, 0.8], [0.0, 0.6]])
+    closes = 1000.0 * np.exp(np.cumsum(moves, axis=0))
+    times = [86_400_000 * day for day in range(300)]
+    rows = {"ts_ms": times * 2, "symbol": ["BTCUSDT"] * 300 + ["ETHUSDT"] * 300}
+    pl.DataFrame({**rows, "close": closes.T.ravel()}).write_parquet(path)
+    return str(path)
+
+
+def test_returns_tell_how_likely_each_size_is_liquidated(tmp_path: Path) -> None:
+    source = bars(tmp_path / "days.parquet")
+    asked = ("--instrument", "BTCUSDT", "--returns", source, "--horizon", "1d")
+    found = sized(*asked, "--liquidation-probability", "5%")
+    margin, chance, kelly = found["rules"]
+    assert 0 < Decimal(chance["size"]) < Decimal(margin["size"])
+    assert found["binding"] == "chance of liquidation"
+    assert kelly["size"] is None
+    bolder = sized(*asked, "--liquidation-probability", "20%")["rules"][1]
+    assert Decimal(bolder["size"]) > Decimal(chance["size"])
+    assert "within 1 day" in chance["reason"]

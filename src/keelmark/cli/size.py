@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from keelmark.accounts import Account
 from keelmark.accounts.decode import decimal_of
 from keelmark.accounts.volatilities import Volatilities, coins_held, volatilities_of
 from keelmark.cli.exit_codes import ExitCode
@@ -185,6 +186,18 @@ def _alone(asked: Asked) -> ExitCode:
     return ExitCode.OK if found.binding is not None else ExitCode.UNKNOWN
 
 
+def _from_returns(source: str, account: Account, coin: str) -> Volatilities:
+    """Return how the coins of an account and one more moved up to its own time."""
+    from keelmark.risk.returns import AUTO, read_returns  # noqa: PLC0415 heavy, and rarely needed
+    from keelmark.risk.symbols import coin_of  # noqa: PLC0415 as above
+    from keelmark.risk.tail.inputs import end_of  # noqa: PLC0415 as above
+
+    coins = (coin, *coins_held(account))
+    single = tuple(dict.fromkeys(coin_of(name)[0] for name in coins))
+    until = end_of(account, None)
+    return read_returns(source, every=AUTO, coins=single, until_ms=until).volatilities(coins)
+
+
 def _chance(asked: Asked, known: Volatilities | None) -> Chance | None:
     """Return what tells how likely a unit is liquidated, where that is asked for and can be."""
     if asked.probability is None or known is None:
@@ -214,9 +227,7 @@ def _in_account(asked: Asked) -> ExitCode:
     coin = account.rulebook.terms_for(symbol).instrument.base
     known = volatilities_of(account)
     if asked.source is not None:
-        from keelmark.risk.returns import read_returns  # noqa: PLC0415 heavy, and rarely needed
-
-        known = read_returns(asked.source).volatilities((coin, *coins_held(account)))
+        known = _from_returns(asked.source, account, coin)
     elif asked.sigma is not None:
         daily = asked.sigma / 365.0**0.5
         own = {} if known is None else dict(known.by_coin)

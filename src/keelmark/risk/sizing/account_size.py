@@ -259,7 +259,8 @@ class _Trial:
             tried = self.after(size)
             return chance(tried, self.unit_id) <= bound
 
-        reason = f"at most {100 * bound:g} % within {self.wish.days:g} days"
+        days = self.wish.days
+        reason = f"at most {100 * bound:g} % within {days:g} day{'' if days == 1.0 else 's'}"
         try:
             if not is_safe(ZERO):
                 return self.rule(name, ZERO, f"above {100 * bound:g} % even without it")

@@ -111,7 +111,8 @@ def _bounded(wish: Wish, drift: Drift) -> Rule:
     if bound is None:
         return Rule(name=name, leverage=None, reason="give --liquidation-probability")
     reason = (
-        f"at most {100 * bound.probability:g} % within {bound.days:g} days, maintenance "
+        f"at most {100 * bound.probability:g} % within {bound.days:g} "
+        f"day{'' if bound.days == 1.0 else 's'}, maintenance "
         f"{100 * bound.maintenance_rate:g} %"
     )
     leverage = largest_leverage(drift, bound, is_long=wish.is_long)
