@@ -23,10 +23,11 @@ class Risk(click.Group):
         return [name for name, home in HOMES.items() if find_spec(home.partition(":")[0])]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, imported now."""
-        if cmd_name not in self.list_commands(ctx):
+        """Return a command, imported now; any other name is an account to look at."""
+        home = HOMES.get(cmd_name, HOMES[ACCOUNT])
+        if home not in map(HOMES.get, self.list_commands(ctx)):
             return None
-        module, _, attribute = HOMES[cmd_name].partition(":")
+        module, _, attribute = home.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
