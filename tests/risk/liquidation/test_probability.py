@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from math import log
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from keelmark.risk.liquidation.piecewise import book_of, look_at, why_not_lines
 from keelmark.risk.liquidation.result import chance_text, days_text, estimated
 from keelmark.risk.liquidation.revalued import look_of
 from keelmark.risk.liquidation.two_assets import first_met_by
+from keelmark.risk.liquidation.units import case_of, dues_of
 from keelmark.risk.revaluation import UnitValuer
 from keelmark.risk.scenarios.draws import Draw, Gaussian, Resampled
 from keelmark.risk.scenarios.model import ReturnModel
@@ -220,6 +222,45 @@ def test_funding_that_longs_pay_raises_the_chance_of_a_long_and_lowers_that_of_a
     for size, rises in (("1", True), ("-1", False)):
         account = account_of({"BTC": size}, "6000")
         assert (chances(account, paid)[-1] > chances(account, DRAWN)[-1]) is rises
+
+
+def test_interest_and_funding_are_what_the_positions_and_debts_ask_for() -> None:
+    document = {
+        "venue": "generic@2025-10",
+        "collateral": [
+            {"asset": "USDT", "balance": "-1000"},
+            {"asset": "BTC", "balance": "2"},
+            {"asset": "ETH", "balance": "-1"},
+        ],
+        "prices": {"BTC": "60000", "ETH": "3000"},
+        "positions": [
+            {
+                "instrument": symbol,
+                "size": size,
+                "entry_price": mark,
+                "mark_price": mark,
+            }
+            for symbol, size, mark in (("BTCUSD", "600", "60000"), ("ETHUSDT", "-2", "3000"))
+        ],
+    }
+    account = read_account(json.dumps(document))
+    case = case_of(account, account.units[0])
+    borrow = {"USDT": 0.001, "ETH": 0.002}
+    flat, carry = dues_of(case, ("BTC", "ETH"), {"BTC": 0.01, "ETH": 0.01}, borrow)
+    assert flat == pytest.approx(1.0 + 6.0)  # interest on dollars; an inverse pays on dollars
+    assert carry == pytest.approx([0.0, 6.0 - 60.0])  # a short gets funding
+
+
+def test_assets_that_stand_still_are_named() -> None:
+    found = liquidation_probability(mixed_account(), volatilities(), options=FEW)
+    assert not any("peg" in text for text in found.assumes)
+    account = account_of(HEDGED, "9000")
+    document = account.document
+    usdc = replace(document, collateral={**document.collateral, "USDC": Decimal(500)})
+    priced = replace(usdc, prices={"USDC": Decimal(1)})
+    held = build_account(priced)
+    told = liquidation_probability(held, volatilities(), options=FEW)
+    assert "USDC keeps its price: a broken peg is not counted" in told.assumes
 
 
 def test_growth_moves_the_closed_form() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from keelmark.risk.liquidation.inputs import ProbabilityOptions
 from keelmark.risk.liquidation.units import UnitCase
 from keelmark.risk.scenarios.model import ReturnModel
+from keelmark.risk.symbols import coin_of
 
 _DAY = 86_400.0
 
@@ -22,8 +23,7 @@ def assumptions(
     walk = [_steps(asked), _growth(asked)]
     if law is not None:
         walk = [f"log prices move by {law.days:g} days as {law.source}: {law.draw.name}"]
-    found = [*walk, "positions, cash and orders stay as they are"]
-    found.append("assets that stand for the dollar keep their price")
+    found = [*walk, "positions, cash and orders stay as they are", *_standing(cases)]
     found += _paid("funding", asked.funding) + _paid("interest on debts", asked.borrow)
     if any(_has_options(case) for case in cases):
         found.append(f"options keep {_implied(asked)}their time to expiry")
@@ -37,6 +37,17 @@ def assumptions(
     if is_drawn and len(cases) > 1:
         found.append("within one step units are liquidated independently of each other")
     return tuple(found)
+
+
+def _standing(cases: Sequence[UnitCase]) -> list[str]:
+    """Return which assets are read at a price that does not move."""
+    read: dict[str, None] = {}
+    for case in cases:
+        if case.valuer is not None:
+            moving = {coin_of(asset)[0]: asset for asset in case.valuer.assets}
+            still = (a for coin, a in moving.items() if coin not in case.valuer.coins)
+            read.update(dict.fromkeys(still))
+    return [f"{asset} keeps its price: a broken peg is not counted" for asset in read]
 
 
 def _implied(asked: ProbabilityOptions) -> str:

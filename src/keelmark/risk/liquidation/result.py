@@ -181,16 +181,27 @@ def _row(row: UnitProbability) -> str:
     name = row.unit_id[:23].ljust(24)
     if row.standing is Standing.UNKNOWN:
         return f"{name}  unknown: {row.reason}"
-    told = "".join(chance_text(h.probability).rjust(12) for h in row.horizons)
+    known = row.standing is Standing.KNOWN
+    told = "".join(
+        (_known_text(h) if known else chance_text(h.probability)).rjust(12) for h in row.horizons
+    )
     why = "" if row.reason is None else f"  {row.reason}"
     return name + told + why
+
+
+def _known_text(chance: HorizonProbability) -> str:
+    """Return a chance; where it is too small for a number or no path found it, below what it is."""
+    if chance.probability > 0.0:
+        return chance_text(chance.probability)
+    high = max(chance.high, _HARDLY)
+    return f"< {chance_text(high).removeprefix('< ')}"
 
 
 def chance_text(probability: float) -> str:
     """Return a chance as people read it: per cent, in powers of ten where it is rare."""
     if probability in {0.0, 1.0}:
         return f"{probability:.0%}".replace("%", " %")
-    if probability < _HARDLY:
+    if probability <= _HARDLY:
         return f"< {_HARDLY:g}"
     if probability < _RARE:
         return f"{probability:.1e}"
