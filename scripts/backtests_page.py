@@ -208,11 +208,29 @@ def _short(done: Sequence[tuple[Case, Backtest]]) -> Iterator[str]:
         f"- Least often: {last}, {sound[last]} of {len(seen[last])}; at 99 % it was violated "
         f"{_excess(done, last)} times as often as it said."
     )
+    yield from _windows(done)
     yield f"- Worst periods in which every model failed: {', '.join(_worst(done))}."
     yield (
         "- No model foresees the first period of a crash: every filter learns of it from its first "
         "loss."
     )
+
+
+def _windows(done: Sequence[tuple[Case, Backtest]], edge: int = 500) -> Iterator[str]:
+    """Yield what a short window does to fitted laws, and to residuals, at 99 %."""
+    kinds = (
+        (f"fewer than {edge}", [one for case, one in done if case.schedule.window < edge]),
+        (f"{edge} or more", [one for case, one in done if case.schedule.window >= edge]),
+    )
+    told = []
+    for words, ones in kinds:
+        ratios = []
+        for name in ("gjr-t", "t-copula-gjr-t", "gjr-t-fhs", "ewma-fhs"):
+            own = _models([one.levels[0] for one in ones], name)
+            expected = sum(j.periods for j in own) * done[0][1].levels[0].tail
+            ratios.append(f"{name} {sum(j.count for j in own) / expected:.2f}")
+        told.append(f"{words} periods: {', '.join(ratios)}")
+    yield f"- Violations over expected at 99 % by window, {'; '.join(told)}."
 
 
 def _models(levels: Sequence[Level], name: str) -> list[Judged]:

@@ -1,5 +1,7 @@
 """Rolling forecasts: nothing looks ahead, every model says what it is said to say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from keelmark.risk.backtests.models import MODELS, Model, models_named
 from keelmark.risk.backtests.pages import markdown, page
 from keelmark.risk.backtests.predictive import Empirical, Normal, Predictive, StudentT
 from keelmark.risk.backtests.rolling import Run, Schedule, roll
+from keelmark.risk.backtests.run import backtest
 from keelmark.risk.backtests.t_copula import joint_draws
 from keelmark.risk.backtests.wording import fail_words, instant, level_text, verdict
 from keelmark.risk.returns import Returns
@@ -212,3 +215,21 @@ def test_draws_have_the_dependence_and_the_tails_asked() -> None:
         below = [float(np.mean(draws[:, column] < q)) for q in law.quantiles(shares)]
         assert below == pytest.approx(shares.tolist(), rel=0.12)
     assert kendall_correlation(draws[:3000])[0, 1] == pytest.approx(0.6, abs=0.03)
+
+
+def test_a_price_that_stands_still_has_no_forecast_and_says_why() -> None:
+    returns = history(coins=1)
+    returns.values[:330] = 0.0
+    done = backtest(held(returns), schedule=SCHEDULE)
+    for name, forecasts in done.run.forecasts.items():
+        assert np.isnan(forecasts.value_at_risk[0]).all(), name
+        assert forecasts.reasons, name
+    assert "no losses" in " ".join(done.run.forecasts["historical"].reasons)
+
+
+def test_what_is_slow_to_value_is_run_without_joint_models() -> None:
+    slow = replace(held(history()), slow="a rule without an array face")
+    done = backtest(slow, schedule=SCHEDULE, rows=slice(250, 290))
+    assert "joint-ewma-fhs" not in done.run.forecasts
+    named = backtest(slow, ["joint-ewma-fhs"], SCHEDULE, rows=slice(250, 290))
+    assert set(named.run.forecasts) == {"joint-ewma-fhs"}

@@ -76,7 +76,7 @@ def _bars(across: Array, profit: Array, up: _Scale) -> Html:
     path = "".join(
         f"M{x:.1f} {ground:.1f}V{up(float(y)):.1f}" for x, y in zip(across, profit, strict=True)
     )
-    return _path(path, "neutral", min(max((WIDTH - LEFT - RIGHT) / len(profit) * 0.8, 0.35), 6.0))
+    return _path(path, "neutral", min(max((WIDTH - LEFT - RIGHT) / len(profit) * 0.8, 0.6), 6.0))
 
 
 def _line(across: Array, told: Array, up: _Scale) -> Html:

@@ -26,6 +26,7 @@ class Holding:
         profit: By period, fractions of its worth.
         profit_of: The profits (n,) of any joint returns (n, coins).
         notes: What was assumed.
+        slow: Why joint returns cannot be valued by the thousand; `None` where they can.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Holding:
     profit: Array
     profit_of: Callable[[Array], Array]
     notes: tuple[str, ...] = ()
+    slow: str | None = None
 
     @property
     def coins(self) -> tuple[str, ...]:
@@ -105,6 +107,8 @@ def of_account(account: Account, returns: Returns) -> Holding:
         found: Array = (worth_of(moves) - now) / now
         return found
 
+    slow = next((valuer.why for valuer in valuers if valuer.why is not None), None)
+    left_out = () if slow is None else (f"joint models are left out unless named: {slow}",)
     return Holding(
         name=f"account at {account.rulebook.name}, {len(coins)} coins",
         returns=kept,
@@ -114,5 +118,7 @@ def of_account(account: Account, returns: Returns) -> Holding:
             f"positions as they are now, worth {now:,.2f} {currencies[0]}",
             "prices of coins move; volatilities, bases, funding, other collateral stand still",
             "no liquidation within a period: losses may be more than the worth",
+            *left_out,
         ),
+        slow=slow,
     )

@@ -221,11 +221,11 @@ margin:1.4rem 0}
 .figures div{border-top:2px solid var(--rule);padding-top:.4rem}
 dt{color:var(--soft)}dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
 dd.under{font-size:.85rem}figure{margin:1rem 0}figcaption{color:var(--soft);font-size:.85rem}
-svg{width:100%;height:auto;display:block}.wide{overflow-x:auto}
+svg{width:100%;min-width:40rem;height:auto;display:block}figure,.wide{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px;width:100%}
 th,td{padding:.35rem .6rem;border-bottom:1px solid var(--rule);text-align:right;font-weight:400}
 thead th{color:var(--soft);vertical-align:bottom}th:first-child{text-align:left}
-tbody th .under{display:block;font-size:.8rem}
+tbody th{min-width:9rem}tbody th .under{display:block;font-size:.8rem}
 .bad,.red{color:var(--deficit-text);font-weight:600}
 .yellow{color:var(--short-text);font-weight:600}.green{color:var(--collateral-text)}
 details{margin:.8rem 0}summary{cursor:pointer;color:var(--accent)}

@@ -184,7 +184,19 @@ def _measured(model: Model, predicted: list[Forecast], tails: tuple[float, ...])
         try:
             risk[row] = [one.value_at_risk(tail) for tail in tails]
             mean[row] = [one.shortfall(tail) for tail in tails]
+            _require_loss(mean[row])
         except InvalidInput as refused:
             told[row] = refused
             risk[row] = mean[row] = np.nan
     return Forecasts(model=model, predicted=told, value_at_risk=risk, shortfall=mean)
+
+
+def _require_loss(shortfalls: Array) -> None:
+    """Refuse a distribution whose worst share is no loss: nothing is told of one.
+
+    Raises:
+        InvalidInput: As said.
+    """
+    if not bool(np.all(shortfalls > 0.0)):
+        msg = "the worst periods of the window are no losses"
+        raise InvalidInput(msg)

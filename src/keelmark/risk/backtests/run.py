@@ -22,7 +22,8 @@ def backtest(
 
     Args:
         holding: What is held: `of_weights` or `of_account`.
-        models: Names; all that say something of so many coins where none is given.
+        models: Names; all that say something of so many coins where none is given, without joint
+            ones where valuing what is held is slow.
         schedule: When they are fitted and on what.
         rows: Periods to forecast, of the history's.
         tell: Told how far it is.
@@ -30,5 +31,6 @@ def backtest(
     Raises:
         InvalidInput: A name nobody knows, or too little history.
     """
-    chosen = models_named(models, len(holding.coins))
+    coins = len(holding.coins) if models is not None or holding.slow is None else 1
+    chosen = models_named(models, coins)
     return judge(roll(holding, chosen, schedule, rows=rows, tell=tell), tell=tell)

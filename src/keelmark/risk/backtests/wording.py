@@ -79,7 +79,7 @@ def schedule_text(run: Run) -> str:
     """Return when models were fitted and on what."""
     plan = run.schedule
     return (
-        f"each fitted on the {plan.window} periods before, again every {plan.refit}; filters move "
+        f"each fitted on the {plan.window:,} periods before, again every {plan.refit}; filters move "
         f"every period, EWMA decay {plan.decay:g}, seed {plan.seed}"
     )
 
