@@ -183,7 +183,7 @@ def stresses(found: Sequence[StressRow] | str) -> Html:
         f"{len(out)} of {len(known)} liquidate it" if out else f"None of {len(known)} liquidates it"
     )
     lead += f": {', '.join(out[:3])}{' and others' if len(out) > 3 else ''}." if out else "."  # noqa: PLR2004 names in a sentence
-    heads = ("scenario", "", "profit", "excess after", "", "worst legs")
+    heads = ("scenario", "", "", "profit", "excess after", "worst legs")
     first = max(STRESSES_SHOWN, len(out))
     rest = rows[first:]
     more = behind(f"{len(rest)} milder", table(heads, rest, kind="bars stress")) if rest else None
@@ -204,10 +204,10 @@ def _stress(row: StressRow, largest: float, *, is_mixed: bool) -> Sequence[Conte
     )
     return (
         row.name,
+        element("span", word, class_=f"word {kind}"),
         kept,
         money(profit, signed=True),
         money(row.excess, signed=True),
-        element("span", word, class_=f"word {kind}"),
         element("span", row.note, title=row.source or None, class_="words"),
     )
 
