@@ -33,6 +33,7 @@ METHODS = (
     "t",
     "table",
 )
+FILTERS = ("asymmetric-ewma", "ewma", "gjr-t")
 END = "end"
 WEEK = 7.0
 """Days of the second horizon at which liquidation is looked for."""
@@ -127,6 +128,14 @@ def written(page: str, path: str) -> str:
 @click.option("--horizon", default="1d", show_default=True, callback=span, help="8h, 1d, 10d.")
 @click.option("--level", default="0.99", show_default=True, callback=level_of, help="0.99 or 99%.")
 @click.option("--method", type=click.Choice(METHODS), help="The one that leads.")
+@click.option(
+    "--filter",
+    "filter_",
+    type=click.Choice(FILTERS),
+    default=FILTERS[0],
+    show_default=True,
+    help="What tells variances of a history.",
+)
 @click.option("--paths", default=50_000, show_default=True, type=click.IntRange(1_000, 5_000_000))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option(
@@ -160,7 +169,7 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
         ProbabilityOptions,
         liquidation_probability,
     )
-    from keelmark.risk.tail.account_risk import RiskOptions, risk_of  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.account_risk import FilterKind, RiskOptions, risk_of  # noqa: PLC0415 heavy
     from keelmark.risk.tail.document import risk_document  # noqa: PLC0415 heavy
     from keelmark.risk.tail.inputs import history_for, liquidity_for  # noqa: PLC0415 heavy
     from keelmark.risk.tail.methods import Method  # noqa: PLC0415 heavy
@@ -185,6 +194,7 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
         like=like,
         until_ms=end,
         liquidity=trading,
+        filter=FilterKind(given["filter_"]),
     )
     if given["report"] is not None:
         from keelmark.risk.risk_report import ReportOptions, risk_report  # noqa: PLC0415 heavy

@@ -160,9 +160,8 @@ def _way_down(reverse: ReverseStress | str, found: AccountRisk) -> Iterator[str]
 
 
 def _chance_between(one: HorizonProbability) -> str:
-    if not one.error:
-        return ""
-    return f" [{chance_text(one.low)}, {chance_text(one.high)}]"
+    low, high = chance_text(one.low), chance_text(one.high)
+    return "" if low == high else f" [{low}, {high}]"
 
 
 def _realised(found: AccountRisk) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Scenario generators: past stretches, filtered history, parametric laws and copulas."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -133,6 +135,22 @@ def test_scaled_history_is_history_at_the_deviation_of_today() -> None:
     plain = past.returns.values
     ratio = np.log1p(scaled[100]) / np.log1p(plain[100])
     assert ratio == pytest.approx(np.sqrt(past.variances[-1] / past.variances[100]))
+
+
+def test_a_peg_is_not_scaled_by_its_calm() -> None:
+    base = history()
+    peg = np.full(len(base.values), 1e-5) * np.where(np.arange(len(base.values)) % 2, 1, -1)
+    peg[300] = -0.05
+    wide = replace(base, coins=(*base.coins, "USDE"), values=np.column_stack([base.values, peg]))
+    plain = filtered_historical(filtered(wide)).scenarios(steps=10, count=8_000, seed=1)
+    found = filtered(wide, pegs=["USDE"])
+    assert "USDE: shocks of a peg are drawn as they were" in found.returns.notes[-1]
+    drawn = filtered_historical(found).scenarios(steps=10, count=8_000, seed=1)
+    worst = drawn.returns.column("USDE")
+    assert worst is not None
+    assert np.expm1(np.log1p(worst)).min() > -0.16  # at most three such days of ten are drawn
+    assert (worst < -0.04).mean() == pytest.approx(10 / 600, rel=0.3)
+    assert drawn.returns.values[:, 0] == pytest.approx(plain.returns.values[:, 0])
 
 
 def test_a_short_or_still_history_is_refused() -> None:

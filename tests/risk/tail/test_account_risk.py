@@ -15,7 +15,7 @@ from keelmark.risk.scenarios.coin_table import coin_table
 from keelmark.risk.scenarios.draws import Gaussian
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.scenarios.scenarios import Scenarios, Shocks
-from keelmark.risk.statistics import Ewma, Unknown, normal_tail
+from keelmark.risk.statistics import Unknown, normal_tail
 from keelmark.risk.tail import (
     AccountRisk,
     Liquidity,
@@ -26,6 +26,7 @@ from keelmark.risk.tail import (
     simulated,
     tail_risk,
 )
+from keelmark.risk.tail.account_risk import FilterKind
 from keelmark.risk.tail.document import risk_document
 from keelmark.risk.tail.liquidity import impact_fraction, liquidity_adjusted
 from keelmark.risk.tail.measures import TailRisk
@@ -247,13 +248,14 @@ def test_a_dollar_moves_where_its_returns_are_given_and_is_said_to_stand_where_n
     content["prices"] = {"USDE": "1", "USDT": "1"}
     account = read_account(json.dumps({**content, "venue": "bybit-uta@2025-09"}))
     still = risk_of(account, history(), FAST)
-    assert any("USDE" in note and "stay at its price" in note for note in still.notes)
+    assert any("USDE" in note and "stay at their price" in note for note in still.notes)
     base = history()
     peg = np.expm1(0.01 * np.random.default_rng(6).standard_normal(len(base.values)))
     wide = replace(base, coins=(*base.coins, "USDE"), values=np.column_stack([base.values, peg]))
     moving = risk_of(account, wide, FAST)
     leg = moving.parts.names.index("USDE")
     assert moving.parts.es[leg] > 50.0
+    assert any("shocks of a peg are drawn as they were" in note for note in moving.notes)
     assert still.parts.es[leg] == 0.0
     assert moving.main.var > still.main.var
 
@@ -284,11 +286,18 @@ def test_what_cannot_be_asked_is_refused() -> None:
 
 
 def test_longer_horizons_follow_the_filter() -> None:
-    asked = replace(FAST, days=5.0, filter=Ewma(decay=0.97))
+    asked = replace(FAST, days=5.0, filter=FilterKind.EWMA)
     week = risk_of(account_of(usdt="600000"), history(), asked)
     day = risk_of(account_of(usdt="600000"), history(), replace(asked, days=1.0))
     assert week.main.var == pytest.approx(np.sqrt(5) * day.main.var, rel=0.2)
     assert week.beside[Method.HISTORICAL] is not None
+
+
+@pytest.mark.parametrize("kind", FilterKind)
+def test_any_filter_tells_variances_and_is_named(kind: FilterKind) -> None:
+    found = risk_of(account_of(), history(), replace(FAST, filter=kind))
+    assert found.main.var == pytest.approx(2.326 * 3_300.0, rel=0.35)
+    assert {"gjr-t": "GJR", "ewma": "; EWMA", "asymmetric-ewma": "asymmetric"}[kind] in found.source
 
 
 def test_impact_is_two_thirds_of_the_published_displacement() -> None:

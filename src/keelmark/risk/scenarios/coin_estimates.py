@@ -60,12 +60,13 @@ def coin_estimates(returns: Returns) -> CoinEstimates:
 def freedom_of(shocks: Array) -> float:
     """Return the degrees of freedom of a Student t of free scale, by maximum likelihood."""
     stats, optimize = scipy_module("stats"), scipy_module("optimize")
+    expit = scipy_module("special").expit
     size = float(np.std(shocks))
 
     def loss(point: Array) -> float:
-        freedom = FREEDOM_MIN + (FREEDOM_MAX - FREEDOM_MIN) / (1.0 + np.exp(-point[0]))
+        freedom = FREEDOM_MIN + (FREEDOM_MAX - FREEDOM_MIN) * expit(point[0])
         scale = size * np.exp(point[1]) * np.sqrt((freedom - 2.0) / freedom)
         return float(-np.sum(stats.t.logpdf(shocks / scale, freedom) - np.log(scale)))
 
     found = optimize.minimize(loss, np.array([-1.5, 0.0]), method="Nelder-Mead")
-    return float(FREEDOM_MIN + (FREEDOM_MAX - FREEDOM_MIN) / (1.0 + np.exp(-found.x[0])))
+    return float(FREEDOM_MIN + (FREEDOM_MAX - FREEDOM_MIN) * expit(found.x[0]))

@@ -10,9 +10,11 @@ Source: Barone-Adesi, Giannopoulos, Vosper, Journal of Futures Markets 19 (1999)
 Journal of Risk 1 (1998).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.returns import Array, Returns
@@ -51,17 +53,57 @@ class Filtered:
         return self.returns.days or 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Partly:
+    """A filter over some columns; the others keep the variance of their whole history.
+
+    A pegged price is calm until it jumps: over the deviation of its calm a jump is hundreds of
+    deviations, and scaled by the next storm it would be nothing or the whole price.
+
+    Attributes:
+        base: Over the columns that are filtered.
+        still: Whether each column is not.
+    """
+
+    base: Filter
+    still: npt.NDArray[np.bool_]
+
+    @property
+    def name(self) -> str:
+        """What it is, in a few words."""
+        return self.base.name
+
+    def variances(self, returns: Array) -> Array:
+        """Return variance forecasts, (T + 1, k), of returns (T, k); the last row is for T + 1."""
+        found = np.empty((len(returns) + 1, returns.shape[1]))
+        found[:, self.still] = np.mean(returns[:, self.still] ** 2, axis=0)
+        if not self.still.all():
+            found[:, ~self.still] = self.base.variances(returns[:, ~self.still])
+        return found
+
+    def step(self, variance: Array, returns: Array) -> Array:
+        """Return the variances (n, k) after `returns` (n, k), whose variances were `variance`."""
+        found = variance.copy()
+        if not self.still.all():
+            moving = ~self.still
+            found[:, moving] = self.base.step(variance[:, moving], returns[:, moving])
+        return found
+
+
 def default_filter(days: float) -> Filter:
     """Return the asymmetric EWMA whose weights halve in eleven days, whatever a step is."""
     return AsymmetricEwma(decay=DAILY_DECAY**days)
 
 
-def filtered(returns: Returns, filter_: Filter | None = None) -> Filtered:
+def filtered(
+    returns: Returns, filter_: Filter | None = None, *, pegs: Sequence[str] = ()
+) -> Filtered:
     """Return a history run through a filter.
 
     Args:
         returns: History.
         filter_: Tells variances; the asymmetric EWMA with a day's decay of 0.94 without.
+        pegs: Columns that are not filtered, which is noted: pegged prices.
 
     Raises:
         InvalidInput: There are fewer than a hundred changes, or a coin stands still.
@@ -72,11 +114,17 @@ def filtered(returns: Returns, filter_: Filter | None = None) -> Filtered:
             f"{ROWS_MIN}: give a longer history or a shorter period (--every)"
         )
         raise InvalidInput(msg)
-    still = [c for c, own in zip(returns.coins, returns.values.T, strict=True) if not own.any()]
-    if still:
-        msg = f"{returns.source}: {', '.join(still)} never moves: nothing tells how it could"
+    dead = [c for c, own in zip(returns.coins, returns.values.T, strict=True) if not own.any()]
+    if dead:
+        msg = f"{returns.source}: {', '.join(dead)} never moves: nothing tells how it could"
         raise InvalidInput(msg)
     used = default_filter(returns.days or 1.0) if filter_ is None else filter_
+    still = np.array([coin in pegs for coin in returns.coins])
+    if still.any():
+        used = Partly(base=used, still=still)
+        names = ", ".join(coin for coin in returns.coins if coin in pegs)
+        note = f"{names}: shocks of a peg are drawn as they were, not by how calm it is now"
+        returns = replace(returns, notes=(*returns.notes, note))
     logs = returns.logs - returns.logs.mean(axis=0)
     variances = used.variances(logs)
     return Filtered(

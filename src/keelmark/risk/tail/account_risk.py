@@ -1,7 +1,8 @@
 """How much one account can lose by a horizon: every method, what contributes, and the endings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,10 @@ from keelmark.core.numbers import exact
 from keelmark.risk.history.closes import when
 from keelmark.risk.returns import Array, Returns
 from keelmark.risk.scenarios.coin_table import CoinTable, coin_table
-from keelmark.risk.scenarios.filtered import Filtered, filtered, filtered_historical
+from keelmark.risk.scenarios.filtered import DAILY_DECAY, Filtered, filtered, filtered_historical
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.scenarios.parametric import copula_law, normal_law, student_law
-from keelmark.risk.statistics import Filter, Unknown
+from keelmark.risk.statistics import Ewma, Filter, Unknown, fit_filter
 from keelmark.risk.symbols import coin_of
 from keelmark.risk.tail.book import RiskBook
 from keelmark.risk.tail.contributions import Contributions, contributions
@@ -39,6 +40,15 @@ PATHS = 50_000
 LEVEL = 0.99
 
 
+class FilterKind(StrEnum):
+    """What tells variances."""
+
+    ASYMMETRIC = "asymmetric-ewma"
+    EWMA = "ewma"
+    GJR = "gjr-t"
+    """GJR-GARCH with t innovations, by maximum likelihood."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskOptions:
     """What is asked.
@@ -53,7 +63,7 @@ class RiskOptions:
         like: Coins that stand for coins without returns.
         liquidity: How coins trade.
         until_ms: Where the history ends; the account's own time where it is not given.
-        filter: Tells variances; the asymmetric EWMA without.
+        filter: Tells variances.
     """
 
     level: float = LEVEL
@@ -65,7 +75,7 @@ class RiskOptions:
     like: Mapping[str, str] = field(default_factory=dict)
     liquidity: Liquidity | None = None
     until_ms: int | None = None
-    filter: Filter | None = None
+    filter: FilterKind = FilterKind.ASYMMETRIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -278,7 +288,8 @@ def _of_history(book: RiskBook, returns: Returns, asked: RiskOptions) -> _Source
         raise MissingNumber(msg)
     pegs = [a for a in book.assets if a in known.coins and known.of([a]).values.any()]
     known = _ended(known.of([*book.coins, *pegs]), book.account, asked)
-    history = filtered(known, asked.filter)
+    history = filtered(known, _filter(known, pegs, asked.filter), pegs=pegs)
+    known = history.returns
     deviations = np.sqrt(history.variances[-1] / history.days)
     correlation = np.atleast_2d(np.corrcoef(history.residuals, rowvar=False))
     law = _law(history, asked.method)
@@ -294,6 +305,17 @@ def _of_history(book: RiskBook, returns: Returns, asked: RiskOptions) -> _Source
         ),
         notes=known.notes,
     )
+
+
+def _filter(returns: Returns, pegs: Sequence[str], asked: FilterKind) -> Filter | None:
+    """Return the filter asked for; `None` for the default."""
+    if asked is FilterKind.EWMA:
+        return Ewma(decay=DAILY_DECAY ** (returns.days or 1.0))
+    if asked is FilterKind.GJR:
+        coins = [coin for coin in returns.coins if coin not in pegs]
+        logs = returns.of(coins).logs
+        return fit_filter(logs - logs.mean(axis=0), names=coins)
+    return None
 
 
 def _law(history: Filtered, method: Method | None) -> ReturnModel:
@@ -389,9 +411,7 @@ def _notes(book: RiskBook, known: tuple[str, ...]) -> list[str]:
     still = [asset for asset in book.still_assets(known) if asset != book.currency]
     notes = []
     if still:
-        notes.append(
-            f"{', '.join(still)} is taken to stay at its price: no returns of it are given"
-        )
+        notes.append(f"no returns of {', '.join(still)} are given: taken to stay at their price")
     if any(
         book.account.model.instrument(p.instrument).option
         for v in book.valuers
