@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from keelmark.risk.revaluation.slopes import LOWEST, STEP, smooth_slope
-from keelmark.risk.reverse.boundary import END, Boundary, ray_ends
+from keelmark.risk.reverse.boundary import END, REACH, Boundary, ray_ends
 from keelmark.risk.scenarios import generator_of
 from keelmark.risk.scenarios.scenarios import Array
 
@@ -28,6 +28,9 @@ MANY = 32
 
 COARSE = 16
 """Places of a coarse look along a ray."""
+
+SCATTERED = 64
+"""Rays at random, twice."""
 
 AROUND = 128
 """Directions tried in each neighbourhood of the best one."""
@@ -48,23 +51,25 @@ class Found:
 
 
 def nearest_on_plane(covariance: Array, slopes: Array, height: float) -> Array | None:
-    """Return the point of `slopes @ x = height` with the least `x' S^-1 x`, no fall beyond all.
+    """Return the point of `slopes @ x = height` with the least `x' S^-1 x`, no move beyond its end.
 
-    What would fall further is held at its end, and the others are sought anew; `None` where the
-    plane is not reached so.
+    What would go further is held at its end, and the others are sought anew; `None` where the plane
+    is not reached so.
     """
-    ends: list[int] = []
+    held: dict[int, float] = {}
     for _ in range(len(slopes)):
-        rows = np.vstack([slopes, np.eye(len(slopes))[ends]])
-        targets = np.array([height, *([-END] * len(ends))])
+        rows = np.vstack([slopes, np.eye(len(slopes))[list(held)]])
+        targets = np.array([height, *held.values()])
         gram = rows @ covariance @ rows.T
         if np.linalg.matrix_rank(gram) < len(gram):
             return None
         found: Array = covariance @ rows.T @ np.linalg.solve(gram, targets)
-        fallen = [i for i, x in enumerate(found) if x < -END and i not in ends]
-        if not fallen:
+        beyond = np.maximum(-END - found, (found - REACH) / REACH)
+        beyond[list(held)] = 0.0
+        worst = int(np.argmax(beyond))
+        if beyond[worst] <= 0.0:
             return found
-        ends.append(min(fallen, key=lambda i: float(found[i])))  # one ended may lift the others
+        held[worst] = -END if found[worst] < 0.0 else REACH  # one held may bring others back
     return None
 
 
@@ -83,14 +88,25 @@ def foot_of(boundary: Boundary, point: Array) -> Array | None:
 
 
 def starts(boundary: Boundary) -> Array:
-    """Return rays: each shock alone, all alike, the main directions, pairs; both ways.
+    """Return rays: each shock alone, all alike, main directions; pairs; the worst; at random.
 
     A face of the boundary that no shock alone reaches has a nearest point of its own.
     """
     count = len(boundary.shocks)
     main = np.linalg.eigh(boundary.covariance)[1].T
     sides = np.vstack([np.eye(count), np.ones((1, count)), boundary.deviations[None, :], main])
-    return np.vstack([sides, -sides, pairs(boundary)])
+    slopes = boundary.slopes(np.zeros(count))
+    corner = np.where(slopes > 0.0, -END, REACH) * (slopes != 0.0)  # the worst there is
+    adverse = np.sign(-slopes) * boundary.deviations
+    known = [sides, -sides, pairs(boundary), at_random(boundary, generator_of(SEED))]
+    return np.vstack([*known, *(ray for ray in (corner, adverse) if ray.any())])
+
+
+def at_random(boundary: Boundary, draw: np.random.Generator) -> Array:
+    """Return rays as likely as the moves are, and as many with every shock by itself."""
+    noise = draw.standard_normal((2 * SCATTERED, len(boundary.shocks)))
+    together = noise[:SCATTERED] @ np.linalg.cholesky(boundary.covariance).T
+    return np.vstack([together, noise[SCATTERED:] * boundary.deviations])
 
 
 def pairs(boundary: Boundary) -> Array:
