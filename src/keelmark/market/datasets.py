@@ -81,7 +81,7 @@ _TABLE = (
     (
         "spot-hourly",
         "bars/binance_spot_1h_2017_2022.parquet",
-        "BTC and ETH spot, hourly, 2017 to 2022, with outages: long VaR backtests",
+        "BTC and ETH spot, hourly, 2017 to 2022, with outages; times run 8 hours ahead of UTC",
     ),
     (
         "depth-2025-10-10",
