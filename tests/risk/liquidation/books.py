@@ -120,11 +120,9 @@ def dues_of(book: Book) -> Dues:
 def tilt_of_book(book: Book, plan: Plan) -> Tilt:
     """The pull towards the nearest liquidating points."""
     ends = np.cumsum(plan.days)[plan.horizon >= 0]
-    exits = [
-        exits_of(look_of(book), dues_of(book), plan, unit, float(days))
-        for unit in range(len(book.constant))
-        for days in ends
-    ]
+    exits = exits_of(
+        look_of(book), dues_of(book), plan, len(book.constant), [float(d) for d in ends]
+    )
     return tilt_towards(exits, plan) or NO_TILT
 
 

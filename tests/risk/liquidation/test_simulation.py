@@ -14,7 +14,7 @@ from keelmark.risk.liquidation.draws import Points, Source, time_rotation
 from keelmark.risk.liquidation.one_barrier import Walk, met_by
 from keelmark.risk.liquidation.piecewise import Book
 from keelmark.risk.liquidation.plans import NO_TILT, Plan, plan_of, root_of
-from keelmark.risk.liquidation.simulation import kernel_walker, plain_walker
+from keelmark.risk.liquidation.simulation import is_sound, kernel_walker, plain_walker
 from keelmark.risk.liquidation.two_barriers import left_by
 from keelmark.risk.liquidation.walk_kernel import scratch_of, walk_kernel
 from keelmark.risk.liquidation.walks import Draws, Start
@@ -184,6 +184,19 @@ def test_sobol_points_agree_and_err_less() -> None:
 def test_the_control_variate_takes_most_of_the_variance_of_a_near_barrier() -> None:
     found = estimate(three_coins(0.2), plan_three(), Source(seed=9, pairs=20_000))
     assert found.gain[0, 0] > 5.0
+
+
+def test_a_control_that_was_not_seen_where_it_ends_is_not_leant_on() -> None:
+    known = np.array([0.1, 1e-30, 0.1, 0.1])
+    seen = np.array([0.101, 1e-60, 0.2, 0.1])
+    error = np.array([0.001, 1e-61, 0.001, 0.05])
+    assert is_sound(seen, error**2, known).tolist() == [True, False, False, False]
+    book, plan = three_coins(3.0), plan_three()
+    found = estimate(book, plan, Source(seed=12, pairs=4_000))
+    plainly = estimate(book, plan, Source(seed=13, pairs=4_000))
+    slack = 5 * (found.error[0, 0] + plainly.error[0, 0])
+    assert 0.0 < found.probability[0, 0] < 1e-20
+    assert found.probability[0, 0] == pytest.approx(plainly.probability[0, 0], abs=slack)
 
 
 def test_heavy_tails_are_worse_far_out_and_have_the_same_variance() -> None:

@@ -134,8 +134,8 @@ def numpy_walker(book: Book, plan: Plan) -> Walker:
 def pulled(book: Book, plan: Plan) -> Tilt:
     """Return the pull towards where the book most likely is liquidated."""
     dues = Dues(flat=book.flat, carry=book.carry)
-    exits = exits_of(lambda ratios: look_at(book, ratios), dues, plan, 0, WEEK)
-    return tilt_towards([exits], plan) or NO_TILT
+    exits = exits_of(lambda ratios: look_at(book, ratios), dues, plan, 1, [WEEK])
+    return tilt_towards(exits, plan) or NO_TILT
 
 
 def covariance() -> npt.NDArray[np.float64]:

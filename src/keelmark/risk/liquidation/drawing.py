@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.risk.liquidation.draws import Points, Source
-from keelmark.risk.liquidation.exit_points import Exit, exits_of, tilt_towards
+from keelmark.risk.liquidation.exit_points import Exits, exits_of, tilt_towards
 from keelmark.risk.liquidation.inputs import (
     PATHS,
     PATHS_OF_LAW,
@@ -127,17 +127,13 @@ class Drawing:
 
     def run(self) -> Drawn:
         """Return what paths find."""
-        exits = [
-            exits_of(self.look, self.dues, self.plan, unit, days)
-            for unit in range(len(self.cases))
-            for days in self.days
-        ]
+        exits = exits_of(self.look, self.dues, self.plan, len(self.cases), self.days)
         tilt, notes = self.tilt(exits)
         excess, slopes = self.look(np.ones((1, len(self.plan.drift))))
         start = Start.of(excess[0], slopes[0], self.plan.factor)
         found = simulated(self.walker(tilt), start, self.plan, self.source())
-        last = exits[len(self.days) - 1 :: len(self.days)]
-        distances = [points[0].length if points else None for points in last]
+        last = [exits.nearest[unit, self.days[-1]] for unit in range(len(self.cases))]
+        distances = [None if point is None else point.length for point in last]
         known = [far for far in distances if far is not None]
         distances.append(min(known, default=None))
         ends = [float(end) for end in np.cumsum(self.plan.days)]
@@ -176,7 +172,7 @@ class Drawing:
             notes=(*self.notes, *notes),
         )
 
-    def tilt(self, exits: list[list[Exit]]) -> tuple[Tilt, list[str]]:
+    def tilt(self, exits: Exits) -> tuple[Tilt, list[str]]:
         """Return how draws are pulled, and what is to be said of it."""
         found = tilt_towards(exits, self.plan)
         if found is None:

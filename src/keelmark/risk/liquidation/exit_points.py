@@ -5,6 +5,7 @@ boundary's nearest points to the origin are found by laying the plane anew at ea
 Lind 1974; Rackwitz, Fiessler 1978) from several starts; draws are pulled there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ _ALIKE = 0.98
 """Cosine from which two points are one."""
 _BEYOND = 1.0
 """Deviations by which another point may be farther than the nearest and still be pulled to."""
+_SERVED = 0.7
+"""Deviations by which a shorter horizon may be farther than one that draws are pulled to."""
 _FACES_MAX = 3
 _PULLS_MAX = 24
 
@@ -46,27 +49,43 @@ class Exit:
     unit: int
 
 
-def exits_of(look: Look, dues: Dues, plan: Plan, unit: int, days: float) -> list[Exit]:
-    """Return the nearest points of a unit's boundary, nearest first; none where none was met.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exits:
+    """Where units most likely leave on the way to some horizons.
 
-    Where the first is so near that draws need no pull, it alone.
+    Attributes:
+        nearest: By unit and horizon; `None` where no point of the boundary was met.
+        faces: What draws are pulled to: points of one unit and horizon, nearest first.
+        some_near: Whether some unit is near its boundary, or was not found to have one.
     """
-    count, root = len(plan.drift), np.sqrt(days)
-    search = _Search(look=look, dues=dues, plan=plan, unit=unit, days=days)
-    first = search.descent(np.zeros(count))
-    if first is not None and float(np.linalg.norm(first)) <= FAR * root:
-        return [Exit(point=first, length=float(np.linalg.norm(first) / root), days=days, unit=unit)]
-    reach = 3.0 * np.sqrt(days) if first is None else float(np.linalg.norm(first))
-    sides = reach * np.vstack([np.eye(count), -np.eye(count)])
-    found = [first, *(search.descent(side) for side in sides)]
-    points = sorted((p for p in found if p is not None), key=lambda p: float(p @ p))
-    kept: list[Array] = []
-    for point in points:
-        if all(point @ k < _ALIKE * np.sqrt((point @ point) * (k @ k)) for k in kept):
-            kept.append(point)
-    return [
-        Exit(point=p, length=float(np.linalg.norm(p) / root), days=days, unit=unit) for p in kept
-    ]
+
+    nearest: dict[tuple[int, float], Exit | None]
+    faces: list[list[Exit]]
+    some_near: bool
+
+
+def exits_of(look: Look, dues: Dues, plan: Plan, units: int, horizons: Sequence[float]) -> Exits:
+    """Return where draws are to be pulled for so many units and these rising horizons.
+
+    A pull to one horizon serves a shorter one too while the two are about as far, in deviations.
+    """
+    nearest: dict[tuple[int, float], Exit | None] = {}
+    faces: list[list[Exit]] = []
+    some_near = False
+    for unit in range(units):
+        served = FAR
+        for days in reversed(horizons):
+            search = _Search(look=look, dues=dues, plan=plan, unit=unit, days=days)
+            first = search.nearest()
+            if first is not None and first.length > FAR and first.length >= served:
+                found = search.faces(first)
+                first = found[0]
+                served = first.length + _SERVED
+                if first.length > FAR:
+                    faces.append(found)
+            nearest[unit, days] = first
+            some_near |= first is None or first.length <= FAR
+    return Exits(nearest=nearest, faces=faces, some_near=some_near)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +95,28 @@ class _Search:
     plan: Plan
     unit: int
     days: float
+
+    def nearest(self) -> Exit | None:
+        """Return the point that the way from now leads to; `None` where it leads nowhere."""
+        found = self.descent(np.zeros(len(self.plan.drift)))
+        return None if found is None else self.exit(found)
+
+    def faces(self, first: Exit) -> list[Exit]:
+        """Return the nearest points from several starts, nearest first, each once."""
+        reach = first.length * float(np.sqrt(self.days))
+        sides = reach * np.eye(len(self.plan.drift))
+        found = [first.point, *(self.descent(side) for side in np.vstack([sides, -sides]))]
+        points = sorted((p for p in found if p is not None), key=lambda p: float(p @ p))
+        kept: list[Array] = []
+        for point in points:
+            if all(point @ k < _ALIKE * np.sqrt((point @ point) * (k @ k)) for k in kept):
+                kept.append(point)
+        return [self.exit(point) for point in kept]
+
+    def exit(self, point: Array) -> Exit:
+        """Return a point as an exit."""
+        length = float(np.linalg.norm(point) / np.sqrt(self.days))
+        return Exit(point=point, length=length, days=self.days, unit=self.unit)
 
     def descent(self, start: Array) -> Array | None:
         """Return the point that the plane laid anew leads to; `None` where it leads nowhere."""
@@ -108,22 +149,15 @@ class _Search:
         return float(excess[0, self.unit] - paid), slopes[0, self.unit] @ self.plan.factor
 
 
-def tilt_towards(exits: list[list[Exit]], plan: Plan) -> Tilt | None:
-    """Return a mixture that pulls to these points; `None` where none is far enough to need it.
-
-    Args:
-        exits: Of every unit and horizon, nearest first.
-        plan: Times.
-    """
-    far = [[e for e in found if e.length > FAR] for found in exits]
-    pulled = [f for f, found in zip(far, exits, strict=True) if f and f[0] is found[0]]
-    if not pulled:
+def tilt_towards(exits: Exits, plan: Plan) -> Tilt | None:
+    """Return a mixture that pulls to these points; `None` where none is far enough to need it."""
+    if not exits.faces:
         return None
     faces = [
-        [e for e in found if e.length <= found[0].length + _BEYOND][:_FACES_MAX] for found in pulled
+        [e for e in found if e.length <= found[0].length + _BEYOND][:_FACES_MAX]
+        for found in exits.faces
     ]
     if sum(map(len, faces)) > _PULLS_MAX:
         faces = [found[:1] for found in faces][:_PULLS_MAX]
-    some_near = any(not found or found[0].length <= FAR for found in exits)
     pulls = [(e.point, e.days) for found in faces for e in found]
-    return tilt_of(plan, pulls, with_plain=some_near)
+    return tilt_of(plan, pulls, with_plain=exits.some_near)

@@ -19,6 +19,11 @@ Array = npt.NDArray[np.float64]
 
 Walker = Callable[[Draws], Walked]
 
+_AGREES = 5.0
+"""Standard errors by which the mean of a control may differ from what is known of it."""
+_CLOSELY = 0.1
+"""Largest standard error of a control, of what is known of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
@@ -150,7 +155,7 @@ def _of_sums(parts: list[_Sums], known: Array | None) -> Estimate:
         means = np.column_stack([known, known.sum(axis=1)])
         control_spread = control_square - control**2
         joint = product - hit * control
-        useful = control_spread > 0.0
+        useful = is_sound(control, control_spread / max(1, count - 1), means)
         beta = np.where(useful, joint / np.where(useful, control_spread, 1.0), 0.0)
         probability = hit - beta * (control - means)
         left = np.maximum(spread - beta * joint, 0.0)
@@ -170,6 +175,17 @@ def _of_sums(parts: list[_Sums], known: Array | None) -> Estimate:
         paths=2 * count,
         gain=gain,
     )
+
+
+def is_sound(control: Array, variance: Array, known: Array) -> Array:
+    """Return where a control variate was seen as it is known to be, closely enough to lean on.
+
+    Pulled draws may never see where straight walks end: their mean is then far from the known one,
+    and a correction by it would be made up.
+    """
+    error = np.sqrt(np.maximum(variance, 0.0))
+    seen = np.abs(control - known) <= _AGREES * error
+    return np.asarray((variance > 0.0) & seen & (error <= _CLOSELY * known))
 
 
 def _of_replications(parts: list[_Sums]) -> Estimate:
