@@ -33,6 +33,17 @@ METHODS = (
     "t",
     "table",
 )
+AUTO = "auto"
+PERIODS = {
+    "8h": timedelta(hours=8),
+    "4h": timedelta(hours=4),
+    "1h": timedelta(hours=1),
+    "15m": timedelta(minutes=15),
+    "5m": timedelta(minutes=5),
+    "1m": timedelta(minutes=1),
+}
+"""Of a change, where the horizon is shorter than a day."""
+
 FILTERS = ("asymmetric-ewma", "ewma", "gjr-t")
 END = "end"
 WEEK = 7.0
@@ -102,6 +113,13 @@ def written(page: str, path: str) -> str:
         msg = f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists"
         raise StorageFailed(msg) from error
     return f"{path}: {len(content) / 1000:,.0f} kB, one file; open it in a browser"
+
+
+def period_within(every: str, horizon: timedelta) -> str:
+    """Return the period asked for; where it is chosen, one of which the horizon is a multiple."""
+    if every != AUTO or horizon >= DAY:
+        return every
+    return next((text for text, size in PERIODS.items() if not horizon % size), every)
 
 
 @click.command()
@@ -179,7 +197,8 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
     sources, like = given["sources"], given["like"]
     returns = None
     if sources:
-        returns = history_for(held, sources, every=given["every"], like=like, until_ms=end)
+        every = period_within(given["every"], given["horizon"])
+        returns = history_for(held, sources, every=every, like=like, until_ms=end)
     spread = None if given["half_spread"] is None else float(given["half_spread"])
     trading = liquidity_for(
         held, sources, volumes=given["volumes"], half_spread=spread, until_ms=end

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from keelmark.risk.reverse import ReverseStress as ReverseStress
     from keelmark.risk.reverse import ShockCovariance as ShockCovariance
     from keelmark.risk.reverse import find_reverse_stress as find_reverse_stress
+    from keelmark.risk.scenarios import Scenarios as Scenarios
+    from keelmark.risk.scenarios import Shocks as Shocks
     from keelmark.risk.sizing.account_size import AccountSize as AccountSize
     from keelmark.risk.sizing.account_size import SizeWish as SizeWish
     from keelmark.risk.sizing.account_size import account_size as account_size
@@ -63,10 +65,17 @@ if TYPE_CHECKING:
     from keelmark.risk.stress import stress_library as stress_library
     from keelmark.risk.surfaces import Surface as Surface
     from keelmark.risk.surfaces import surface as surface
+    from keelmark.risk.tail import AccountRisk as AccountRisk
+    from keelmark.risk.tail import Liquidity as Liquidity
+    from keelmark.risk.tail import RiskOptions as RiskOptions
+    from keelmark.risk.tail import TailRisk as TailRisk
+    from keelmark.risk.tail import risk_of as risk_of
+    from keelmark.risk.tail import tail_risk as tail_risk
     from keelmark.risk.what_if import WhatIf as WhatIf
     from keelmark.risk.what_if import whatif as whatif
 
 _HOMES = {
+    "AccountRisk": "keelmark.risk.tail",
     "AccountSize": "keelmark.risk.sizing.account_size",
     "Action": "keelmark.risk.rescues",
     "Add": "keelmark.risk.edits",
@@ -80,6 +89,7 @@ _HOMES = {
     "Impact": "keelmark.risk.rescues",
     "Ladder": "keelmark.risk.ladders",
     "LiquidationProbability": "keelmark.risk.liquidation",
+    "Liquidity": "keelmark.risk.tail",
     "Money": "keelmark.risk.rescues",
     "MovePrice": "keelmark.risk.edits",
     "Portfolio": "keelmark.risk.portfolio",
@@ -88,14 +98,18 @@ _HOMES = {
     "RescueOptions": "keelmark.risk.rescues",
     "Resize": "keelmark.risk.edits",
     "ReverseStress": "keelmark.risk.reverse",
+    "RiskOptions": "keelmark.risk.tail",
+    "Scenarios": "keelmark.risk.scenarios",
     "SetLeverage": "keelmark.risk.edits",
     "SetMarginMode": "keelmark.risk.edits",
     "SetVenue": "keelmark.risk.edits",
     "ShockCovariance": "keelmark.risk.reverse",
+    "Shocks": "keelmark.risk.scenarios",
     "SizeWish": "keelmark.risk.sizing.account_size",
     "StressResult": "keelmark.risk.stress",
     "StressScenario": "keelmark.risk.stress",
     "Surface": "keelmark.risk.surfaces",
+    "TailRisk": "keelmark.risk.tail",
     "Target": "keelmark.risk.rescues",
     "Transfer": "keelmark.risk.edits",
     "UnitValuer": "keelmark.risk.revaluation",
@@ -103,9 +117,9 @@ _HOMES = {
     "WhatIf": "keelmark.risk.what_if",
     "Withdraw": "keelmark.risk.edits",
     "account_size": "keelmark.risk.sizing.account_size",
+    "backtest": "keelmark.risk.backtests",
     "book_concentration": "keelmark.risk.fleet",
     "book_stress": "keelmark.risk.fleet",
-    "backtest": "keelmark.risk.backtests",
     "compare_modes": "keelmark.risk.comparison",
     "compare_venues": "keelmark.risk.comparison",
     "find_beta_move": "keelmark.risk.beta_move",
@@ -119,9 +133,11 @@ _HOMES = {
     "read_returns": "keelmark.risk.returns",
     "read_scenarios": "keelmark.risk.stress",
     "rescue": "keelmark.risk.rescues",
+    "risk_of": "keelmark.risk.tail",
     "stress_account": "keelmark.risk.stress",
     "stress_library": "keelmark.risk.stress",
     "surface": "keelmark.risk.surfaces",
+    "tail_risk": "keelmark.risk.tail",
     "value_account": "keelmark.risk.revaluation",
     "whatif": "keelmark.risk.what_if",
 }

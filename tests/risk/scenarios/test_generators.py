@@ -17,20 +17,19 @@ from keelmark.risk.scenarios.draws import (
     Resampled,
     Student,
     StudentMarginals,
-    root_of,
 )
 from keelmark.risk.scenarios.filtered import filtered, filtered_historical, volatility_scaled
 from keelmark.risk.scenarios.historical import historical
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.scenarios.shards import SHARD_ROWS
-from keelmark.risk.statistics import Ewma
+from keelmark.risk.statistics import Ewma, root_of
 
 CORRELATION = np.array([[1.0, 0.7], [0.7, 1.0]])
 
 
 def history(rows: int = 600, seed: int = 3, *, stormy: bool = False) -> Returns:
     generator = np.random.default_rng(seed)
-    z = generator.standard_normal((rows, 2)) @ root_of(CORRELATION)
+    z = generator.standard_normal((rows, 2)) @ root_of(CORRELATION).T
     scale = np.where(np.arange(rows) > rows - 60, 3.0, 1.0)[:, None] if stormy else 1.0
     return Returns(
         coins=("BTC", "ETH"),

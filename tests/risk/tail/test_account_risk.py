@@ -220,6 +220,9 @@ def test_without_a_history_the_table_is_used_and_said() -> None:
     assert normal.var == pytest.approx(2.326348 * deviation, rel=1e-5)
     assert found.main.var == pytest.approx(normal.var, rel=0.2)
     assert isinstance(found.beside[Method.FHS], Unknown)
+    old = risk_of(account_of(as_of="2023-03-01T00:00:00Z", historical=True), None, FAST)
+    assert any("the account is of 2023-03-01, 1036 days from" in note for note in old.notes)
+    assert repr(found).startswith("table over 1 days: VaR 0.99 ")
     with pytest.raises(InvalidInput, match="pot: it takes a history"):
         risk_of(account_of(), None, replace(FAST, method=Method.POT))
 

@@ -29,6 +29,7 @@ class CoinTable:
         name: `coins@YYYY-MM`.
         source: Where the figures come from.
         limits: What they do not tell.
+        last: Day they end at, YYYY-MM-DD.
         coins: That it knows.
         deviations: Of a day's log change, by coin.
         freedoms: Degrees of freedom of each coin's own Student law.
@@ -39,6 +40,7 @@ class CoinTable:
     name: str
     source: str
     limits: tuple[str, ...]
+    last: str
     coins: tuple[str, ...]
     deviations: Array
     freedoms: Array
@@ -121,6 +123,7 @@ def coin_table(name: str | None = None) -> CoinTable:
         name=wanted,
         source=content["source"],
         limits=tuple(content["limits"]),
+        last=content["last"],
         coins=tuple(coins),
         deviations=np.array([row["deviation"] for row in coins.values()]),
         freedoms=np.array([row["freedom"] for row in coins.values()]),

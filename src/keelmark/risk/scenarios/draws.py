@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from keelmark.risk.returns import Array
+from keelmark.risk.statistics import root_of
 from keelmark.risk.statistics.library import scipy_module
 
 
@@ -57,7 +58,9 @@ class Gaussian:
 
     def shocks(self, generator: np.random.Generator, count: int) -> Array:
         """Return (count, coins) shocks."""
-        return generator.standard_normal((count, len(self.correlation))) @ root_of(self.correlation)
+        plain = generator.standard_normal((count, len(self.correlation)))
+        found: Array = plain @ root_of(self.correlation).T
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -172,10 +175,3 @@ class Copula:
         normal = Gaussian(correlation=self.correlation).shocks(generator, count)
         divisor = np.sqrt(generator.chisquare(self.freedom, count) / self.freedom)[:, None]
         return self.marginal.shocks_at(normal / divisor, self.freedom)
-
-
-def root_of(correlation: Array) -> Array:
-    """Return `U` with `U' U` the matrix, also where it is only just positive semidefinite."""
-    values, vectors = np.linalg.eigh(correlation)
-    root: Array = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    return root

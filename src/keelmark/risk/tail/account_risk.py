@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 import numpy as np
@@ -35,6 +36,9 @@ from keelmark.risk.tail.methods import (
     past_scenarios,
 )
 from keelmark.risk.tail.simulation import Simulation, simulated
+
+APART_MAX = 120
+"""Days between an account and the table beyond which that is said."""
 
 PATHS = 50_000
 LEVEL = 0.99
@@ -146,6 +150,13 @@ class AccountRisk:
     source: str
     table: CoinTable | None
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.method} over {self.options.days:g} days: VaR {self.options.level:.4g} "
+            f"{self.main.var:,.2f}, ES {self.main.es:,.2f} {self.currency}; liquidated on "
+            f"{100.0 * self.realised.probability:.2f} % of {self.options.paths:,} paths"
+        )
 
     @property
     def marginal(self) -> Array:
@@ -273,8 +284,18 @@ def _of_table(book: RiskBook, asked: RiskOptions) -> _Source:
         table=table,
         covariance=correlation * np.outer(deviations, deviations),
         words=f"the built-in table {table.name}: {table.source}",
-        notes=(*table.limits, *law.notes),
+        notes=(*table.limits, *law.notes, *_age(table, book.account)),
     )
+
+
+def _age(table: CoinTable, account: Account) -> list[str]:
+    """Say where an account is of another time than the table."""
+    if account.as_of is None:
+        return []
+    apart = abs((account.as_of.date() - date.fromisoformat(table.last)).days)
+    if apart <= APART_MAX:
+        return []
+    return [f"the account is of {account.as_of:%Y-%m-%d}, {apart} days from the table's last day"]
 
 
 def _of_history(book: RiskBook, returns: Returns, asked: RiskOptions) -> _Source:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.core.codes import UnitKind
 from keelmark.core.excess import price_of
 from keelmark.core.instrument import InstrumentKind
 from keelmark.core.margin import margin_report
@@ -155,11 +154,6 @@ class Fate:
             profit[falls] = np.maximum(self.floor, left[falls] - now)
             ended[falls] = step
         return values
-
-
-def is_isolated(valuer: UnitValuer) -> bool:
-    """Whether a unit is an isolated position."""
-    return valuer.unit.kind is UnitKind.ISOLATED
 
 
 def _power(kind: InstrumentKind, *, is_own: bool) -> int | None:

@@ -122,15 +122,6 @@ def closed_risk(
     return _figures(found, level, f"{words}, slopes of worth now, closed form")
 
 
-def closed_parts(slopes: Array, covariance: Array, whole: float) -> Array:
-    """Return Euler's parts of a closed form: `w_i (S w)_i / w' S w` of the whole."""
-    total = float(slopes @ covariance @ slopes)
-    if total == 0.0:
-        return np.zeros(len(slopes))
-    parts: Array = slopes * (covariance @ slopes) / total * whole
-    return parts
-
-
 def _figures(
     found: TailFigures, level: float, words: str, error: float | Unknown | None = None
 ) -> TailRisk | Unknown:
