@@ -41,7 +41,7 @@ def test_alone_its_json_is_text() -> None:
     assert float(found["leverage"]) == pytest.approx(0.5 * 0.6 / (0.04**2 * 365))
     assert [share["share"] for share in found["kelly"]] == ["1", "0.5", "0.25"]
     assert float(found["kelly"][1]["fall_probability"]) == pytest.approx(0.125)
-    assert found["rules"][2] == {"name": "venue cap", "leverage": "20", "reason": "as given"}
+    assert found["rules"][3] == {"name": "venue cap", "leverage": "20", "reason": "as given"}
 
 
 def test_rates_are_read_with_their_time() -> None:
@@ -133,10 +133,22 @@ def test_returns_tell_how_likely_each_size_is_liquidated(tmp_path: Path) -> None
     source = bars(tmp_path / "days.parquet")
     asked = ("--instrument", "BTCUSDT", "--returns", source, "--horizon", "1d")
     found = sized(*asked, "--liquidation-probability", "5%")
-    margin, chance, kelly = found["rules"]
+    margin, chance, kelly, falls = found["rules"]
     assert 0 < Decimal(chance["size"]) < Decimal(margin["size"])
     assert found["binding"] == "chance of liquidation"
-    assert kelly["size"] is None
+    assert kelly["size"] is falls["size"] is None
     bolder = sized(*asked, "--liquidation-probability", "20%")["rules"][1]
     assert Decimal(bolder["size"]) > Decimal(chance["size"])
     assert "within 1 day" in chance["reason"]
+
+
+def test_risk_constrained_kelly_is_the_share_that_falls_so_seldom() -> None:
+    asked = ("--mu", "60%", "--sigma", "80%", "--fall", "70%", "--fall-probability", "10%")
+    found = json.loads(run(*asked, "--json").output)
+    full = 0.6 / 0.64
+    share = 2.0 / (1.0 + 6.455696235812881)
+    assert found["binding"] == "risk-constrained Kelly"
+    assert float(found["leverage"]) == pytest.approx(share * full)
+    shown = sized("--instrument", "BTCUSDT", "--side", "short", "--mu", "-90%", *asked[2:])
+    assert [rule["name"] for rule in shown["rules"]][3] == "risk-constrained Kelly"
+    assert run("--sigma", "80%", "--mu", "1%", "--fall-probability", "0").exit_code == 64

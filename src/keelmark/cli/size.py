@@ -25,6 +25,7 @@ from keelmark.cli.rates import yearly, yearly_deviation
 from keelmark.cli.size_table import account_lines, wish_lines
 from keelmark.risk.sizing.account_size import Chance, SizeWish, account_size
 from keelmark.risk.sizing.document import account_size_document, recommendation_document
+from keelmark.risk.sizing.empirical import FallLimit
 from keelmark.risk.sizing.kelly import Drift
 from keelmark.risk.sizing.liquidation_leverage import Bound
 from keelmark.risk.sizing.recommend import Wish, recommend
@@ -105,7 +106,14 @@ def price(ctx: click.Context, param: click.Parameter, value: str | None) -> Deci
     default="50%",
     show_default=True,
     metavar="FRACTION",
-    help="Part of the equity whose chance of being fallen to is told, without FILE.",
+    help="Part of the equity whose chance of being fallen to counts.",
+)
+@click.option(
+    "--fall-probability",
+    "fall_probability",
+    callback=maybe_fraction,
+    metavar="FRACTION",
+    help="How likely a fall to it may ever be: risk-constrained Kelly.",
 )
 def size(**given: Any) -> None:  # noqa: ANN401 click's options
     """Say how large a position may be by every rule, and which rule binds.
@@ -139,11 +147,19 @@ class Asked:
     maintenance: Decimal
     cap: float | None
     fall: Decimal
+    fall_probability: Decimal | None
 
     @property
     def days(self) -> float:
         """The horizon."""
         return self.horizon.total_seconds() / DAY_S
+
+    @property
+    def limit(self) -> FallLimit | None:
+        """The limit of falls."""
+        if self.fall_probability is None:
+            return None
+        return FallLimit(part=float(self.fall), probability=float(self.fall_probability))
 
     @property
     def is_long(self) -> bool:
@@ -174,6 +190,7 @@ def _alone(asked: Asked) -> ExitCode:
         drift=drift,
         bound=bound,
         share=float(asked.share),
+        limit=asked.limit,
         venue_cap=asked.cap,
         is_long=asked.is_long,
     )
@@ -220,6 +237,7 @@ def _in_account(asked: Asked) -> ExitCode:
         mean=asked.mu,
         funding=asked.funding,
         share=float(asked.share),
+        limit=asked.limit,
         probability=None if asked.probability is None else float(asked.probability),
         days=asked.days,
     )

@@ -136,3 +136,11 @@ def test_an_account_without_anything_is_refused() -> None:
 def test_an_unknown_unit_is_refused(account: Account) -> None:
     with pytest.raises(InvalidInput, match="cros"):
         report_of(account, None, ReportOptions(unit_id="cros"))
+
+
+def test_an_account_that_is_liquidatable_says_so_instead_of_a_distance() -> None:
+    text = (EXAMPLES / "two_positions.json").read_text(encoding="utf-8")
+    due = read_account(text.replace('"1535443.01"', '"900000"'))
+    page = risk_report(due, history("BTC", "ETH"), ReportOptions(title="Due", risk=RISK))
+    assert "liquidatable now" in page
+    assert "there is no time to tell" in page

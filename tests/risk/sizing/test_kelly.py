@@ -15,6 +15,7 @@ from keelmark.risk.sizing.branch import (
     growth_on_paths,
     kelly_on_paths,
 )
+from keelmark.risk.sizing.empirical import FallLimit
 from keelmark.risk.sizing.kelly import (
     Drift,
     bet_fraction,
@@ -208,7 +209,7 @@ def test_the_smallest_of_the_rules_binds() -> None:
     assert found.without_drift == pytest.approx(4.125245, abs=1e-6)
     bold = recommend(Wish(volatility=DAILY, bound=wish.bound, venue_cap=3.0))
     assert bold.leverage == 3.0
-    assert [rule.leverage is None for rule in bold.rules] == [True, False, False]
+    assert [rule.leverage is None for rule in bold.rules] == [True, True, False, False]
 
 
 def test_a_side_that_is_expected_to_lose_gets_nothing() -> None:
@@ -216,3 +217,14 @@ def test_a_side_that_is_expected_to_lose_gets_nothing() -> None:
     assert recommend(Wish(volatility=0.8, drift=down)).leverage == 0.0
     short = recommend(Wish(volatility=0.8, drift=down, is_long=False)).leverage
     assert short == pytest.approx(0.5 * 0.5 / 0.64)
+
+
+def test_the_limit_of_falls_is_kept_where_the_price_walks() -> None:
+    drift = Drift(mean=0.6, volatility=0.8)
+    limit = FallLimit(part=0.7, probability=0.1)
+    found = recommend(Wish(volatility=0.8, drift=drift, limit=limit, share=1.0))
+    assert found.binding is not None
+    assert found.binding.name == "risk-constrained Kelly"
+    leverage = found.leverage or 0.0
+    wealth = Drift(mean=leverage * 0.6, volatility=leverage * 0.8)
+    assert hit_probability(math.log(0.7), wealth, 1e7) == pytest.approx(0.1, rel=1e-6)

@@ -17,7 +17,7 @@ BINS = 44
 CLIPPED = 0.001
 """Share of the scenarios at either end that the distribution gathers in its outermost bars."""
 
-_APART = 70
+_APART = 125
 """Width between figures on a curve."""
 
 _FOOT = 0.03

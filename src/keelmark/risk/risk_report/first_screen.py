@@ -91,10 +91,11 @@ def _pairs(*rows: tuple[Content, Content, Content]) -> Html:
 
 def _distance(report: Report, level: Level, joint: Reverse | str) -> Html:
     nearest = report.unit.nearest
+    if report.unit.is_liquidatable:
+        text = element("p", "liquidatable now", class_=f"big {level.value.lower()}")
+        return _card("Nearest liquidating move", text)
     if nearest is None:
         text = report.unit.reason or "no move found liquidates it"
-        if report.unit.is_liquidatable:
-            text = "it is liquidatable now"
         return _card("Nearest liquidating move", element("p", text, class_="big none"))
     size = percent(nearest.distance, signed=True).replace("-", MINUS)
     known = "" if nearest.sigmas is None else f", {sigmas(nearest.sigmas)}"

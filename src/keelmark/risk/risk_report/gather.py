@@ -194,7 +194,7 @@ class _Gathering:
                 leg=name, is_long=held.size > ZERO, probability=self.asked.bound, days=days
             )
             size = account_size(self.account, wish, volatilities=self.known, chance=chance)
-            rules = {rule.name: rule for rule in size.rules if rule.name != size.rules[-1].name}
+            rules = {rule.name: rule for rule in size.rules[:2]}  # no return is expected here
             shown = {name: name for name in rules}
             shown["chance of liquidation"] = f"{100 * self.asked.bound:g} % in {days:g} days"
             found.append(

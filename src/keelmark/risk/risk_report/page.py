@@ -31,7 +31,7 @@ def render(report: Report) -> str:
         (
             first_screen(report),
             sections.contributions(report.tails),
-            sections.pictures(report.tails, report.chances),
+            sections.pictures(report),
             sections.stresses(report.stresses),
             sections.reverse(report.reverse),
             sections.positions(report),

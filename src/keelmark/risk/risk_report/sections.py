@@ -76,9 +76,10 @@ def contributions(found: Tails | str) -> Html:
     return section(name, title, lead, table(heads, rows, kind="bars"))
 
 
-def pictures(tails: Tails | str, chances: Chances | str) -> Html:
+def pictures(report: Report) -> Html:
     """Return the distribution of profits beside the probability over time."""
-    return element("div", _distribution(tails), _over_time(chances), class_="pair")
+    over_time = _over_time(report.chances, is_due=bool(report.unit.is_liquidatable))
+    return element("div", _distribution(report.tails), over_time, class_="pair")
 
 
 def _distribution(found: Tails | str) -> Html:
@@ -96,7 +97,7 @@ def _distribution(found: Tails | str) -> Html:
     return section(name, title, lead, picture(drawing, caption, behind("Table", data)))
 
 
-def _over_time(found: Chances | str) -> Html:
+def _over_time(found: Chances | str, *, is_due: bool) -> Html:
     name, title = "over-time", "Liquidation over time"
     if isinstance(found, str):
         return section(name, title, None, unknown(found))
@@ -105,6 +106,8 @@ def _over_time(found: Chances | str) -> Html:
     rows = [(span(c.days), chance(c.probability), chance_span(c.low, c.high)) for c in found.curve]
     data = table(("within", "probability", "95 % interval"), rows)
     lead = _times_words(found)
+    if is_due:
+        return section(name, title, "It is liquidatable now: there is no time to tell.")
     if not curve or max(point.value for point in curve) < DRAWN_FROM:
         return section(name, title, lead, note("Too rare to draw."), behind("Table", data))
     drawing = charts.chances_curve(curve, shown)

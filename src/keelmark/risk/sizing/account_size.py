@@ -30,7 +30,10 @@ from keelmark.risk.apply import applied
 from keelmark.risk.draft import split_leg
 from keelmark.risk.edits import Add
 from keelmark.risk.portfolio.portfolio import currency_of, portfolio_of
+from keelmark.risk.sizing.empirical import FallLimit
+from keelmark.risk.sizing.kelly import share_for_fall
 from keelmark.risk.sizing.liquidation_leverage import YEAR_DAYS
+from keelmark.risk.sizing.recommend import fall_words
 from keelmark.risk.symbols import coin_of
 
 _LOTS_MAX = 2**64
@@ -54,6 +57,7 @@ class SizeWish:
         mean: Expected relative change of the coin by year; `None` where none is expected.
         funding: What longs pay by year, fraction of notional.
         share: Of Kelly, fraction.
+        limit: Of a fall of the equity; `None` for none.
         probability: How likely liquidation may be; `None` for no bound.
         days: Within this time.
     """
@@ -64,6 +68,7 @@ class SizeWish:
     mean: float | None = None
     funding: float = 0.0
     share: float = 0.5
+    limit: FallLimit | None = None
     probability: float | None = None
     days: float = 7.0
 
@@ -158,7 +163,12 @@ def account_size(
     """
     trial = _Trial.of(account, wish)
     margin = trial.by_margin()
-    rules = [margin, trial.by_chance(chance, margin.size), trial.by_kelly(volatilities)]
+    rules = [
+        margin,
+        trial.by_chance(chance, margin.size),
+        trial.by_kelly(volatilities),
+        trial.by_falls(volatilities),
+    ]
     return AccountSize(
         instrument=trial.instrument.symbol,
         is_long=wish.is_long,
@@ -275,25 +285,38 @@ class _Trial:
 
     def by_kelly(self, known: Volatilities | None) -> RuleSize:
         """Return the size that grows fastest beside what else is held."""
-        name = f"{self.wish.share:g} of Kelly"
+        reason = "grows fastest at that share, beside what else is held"
+        return self._at_share(f"{self.wish.share:g} of Kelly", self.wish.share, known, reason)
+
+    def by_falls(self, known: Volatilities | None) -> RuleSize:
+        """Return the size of the share of Kelly that falls seldom enough."""
+        name, limit = "risk-constrained Kelly", self.wish.limit
+        if limit is None:
+            return RuleSize(name=name, size=None, reason="give --mu and --fall-probability")
+        share = share_for_fall(limit.part, limit.probability)
+        return self._at_share(name, share, known, fall_words(limit, share))
+
+    def _at_share(
+        self, name: str, share: float, known: Volatilities | None, reason: str
+    ) -> RuleSize:
         if self.wish.mean is None:
             return RuleSize(name=name, size=None, reason="no return is expected: give --mu")
         coin, _ = coin_of(self.instrument.base)
         if known is None or not known.of_coin(coin):
             return RuleSize(name=name, size=None, reason=f"no volatility of {coin}: give --returns")
-        others, reason = self._others(coin, known)
+        others, why = self._others(coin, known)
         if others is None:
-            return RuleSize(name=name, size=None, reason=reason)
+            return RuleSize(name=name, size=None, reason=why)
         if self.equity <= 0.0:
             return self.rule(name, ZERO, "there is no equity")
         yearly = known.by_coin[coin] ** 2 * YEAR_DAYS
-        wanted = (self.wish.share * (self.wish.mean - self.wish.funding) - others) / yearly
+        wanted = (share * (self.wish.mean - self.wish.funding) - others) / yearly
         side = wanted if self.wish.is_long else -wanted
         if side <= 0.0:
             word = "long" if self.wish.is_long else "short"
             return self.rule(name, ZERO, f"a {word} does not grow beside what is held")
         size = self._in_lots(side * self.equity / self.value)
-        return self.rule(name, size, "grows fastest at that share, beside what else is held")
+        return self.rule(name, size, reason)
 
     def _others(self, coin: str, known: Volatilities) -> tuple[float | None, str]:
         """Return the yearly covariance of the coin with the rest of the unit, by its equity."""

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keelmark.risk.sizing.kelly import Drift, KellyShare, kelly_shares
+from keelmark.risk.sizing.empirical import FallLimit
+from keelmark.risk.sizing.kelly import (
+    Drift,
+    KellyShare,
+    kelly_leverage,
+    kelly_shares,
+    share_for_fall,
+)
 from keelmark.risk.sizing.liquidation_leverage import (
     Bound,
     largest_leverage,
@@ -35,6 +42,7 @@ class Wish:
         volatility: By year, fraction.
         bound: How likely liquidation may be; `None` for no bound.
         share: Of Kelly, fraction.
+        limit: Of a fall of the equity; `None` for none.
         venue_cap: Largest leverage the venue lets; `None` where it is not given.
         is_long: Which side.
     """
@@ -43,6 +51,7 @@ class Wish:
     drift: Drift | None = None
     bound: Bound | None = None
     share: float = 0.5
+    limit: FallLimit | None = None
     venue_cap: float | None = None
     is_long: bool = True
 
@@ -86,7 +95,7 @@ def recommend(wish: Wish, *, fall: float = 0.5) -> Recommendation:
         found = kelly_shares(
             wish.drift, tuple(dict.fromkeys((1.0, wish.share, 0.5, 0.25))), fall=fall
         )
-    rules = (_kelly(wish, found), _bounded(wish, drift), _capped(wish))
+    rules = (_kelly(wish, found), _limited(wish), _bounded(wish, drift), _capped(wish))
     closed = None
     if wish.bound is not None and wish.is_long:
         closed = largest_leverage_without_drift(wish.volatility, wish.bound)
@@ -103,6 +112,25 @@ def _kelly(wish: Wish, shares: Sequence[KellyShare]) -> Rule:
     if wanted <= 0.0:
         return Rule(name=name, leverage=0.0, reason=f"a {side} is expected to lose, funding paid")
     return Rule(name=name, leverage=wanted, reason="grows with the share of Kelly asked for")
+
+
+def _limited(wish: Wish) -> Rule:
+    """Return risk-constrained Kelly: the share of Kelly that falls seldom enough."""
+    name, limit = "risk-constrained Kelly", wish.limit
+    if limit is None or wish.drift is None:
+        return Rule(name=name, leverage=None, reason="give --mu and --fall-probability")
+    share = share_for_fall(limit.part, limit.probability)
+    full = kelly_leverage(wish.drift)
+    wanted = share * (full if wish.is_long else -full)
+    return Rule(name=name, leverage=max(0.0, wanted), reason=fall_words(limit, share))
+
+
+def fall_words(limit: FallLimit, share: float) -> str:
+    """Say what a limit of falls allows of Kelly."""
+    return (
+        f"ever at {100 * limit.part:g} % of the equity with {100 * limit.probability:g} % at most: "
+        f"{share:.3g} of Kelly"
+    )
 
 
 def _bounded(wish: Wish, drift: Drift) -> Rule:
