@@ -1,6 +1,5 @@
 """Where a unit becomes liquidatable, as floats see it: excess, slopes and crossings along rays."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,14 +54,12 @@ class Boundary:
 
     def excess(self, points: Array) -> Array:
         """Return the excess at points."""
-        kinds = {shock.kind for shock in self.shocks}
-        pegs = self._block(points, ShockKind.COLLATERAL, self.valuer.assets)
-        volatilities = self._block(points, ShockKind.VOLATILITY, self.valuer.coins)
-        return self.valuer.excess(
-            self._block(points, ShockKind.RETURN, self.valuer.coins),
-            pegs if ShockKind.COLLATERAL in kinds else None,
-            volatilities if ShockKind.VOLATILITY in kinds else None,
-        )
+        returns = self._block(points, ShockKind.RETURN)
+        pegs = self._block(points, ShockKind.COLLATERAL)
+        volatilities = self._block(points, ShockKind.VOLATILITY)
+        if returns is None:
+            returns = np.zeros((len(points), len(self.valuer.coins)))
+        return self.valuer.excess(returns, pegs, volatilities)
 
     def slopes(self, point: Array) -> Array:
         """Return the slopes of the excess at a point."""
@@ -107,11 +104,25 @@ class Boundary:
         high = np.where(met, places[rows, first], np.inf)
         return places[rows, np.maximum(first - 1, 0)], high
 
-    def _block(self, points: Array, kind: ShockKind, names: Sequence[str]) -> Array:
-        """Return the shocks of a kind by name."""
-        columns = [i for i, shock in enumerate(self.shocks) if shock.kind is kind]
-        block = np.zeros((len(points), len(names)))
-        block[:, [names.index(self.shocks[i].name) for i in columns]] = points[:, columns]
+    @cached_property
+    def _places(self) -> dict[ShockKind, tuple[list[int], list[int], int]]:
+        """Columns of the shocks of each kind, where they lie among its names, their number."""
+        found = {}
+        for kind in ShockKind:
+            names = self.valuer.assets if kind is ShockKind.COLLATERAL else self.valuer.coins
+            own = [i for i, shock in enumerate(self.shocks) if shock.kind is kind]
+            found[kind] = (own, [names.index(self.shocks[i].name) for i in own], len(names))
+        return found
+
+    def _block(self, points: Array, kind: ShockKind) -> Array | None:
+        """Return the shocks of a kind by name; `None` where none of them moves."""
+        own, places, count = self._places[kind]
+        if not own:
+            return None
+        if own == places == list(range(points.shape[1])) and count == len(own):
+            return points
+        block = np.zeros((len(points), count))
+        block[:, places] = points[:, own]
         return block
 
 

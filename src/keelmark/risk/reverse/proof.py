@@ -6,6 +6,7 @@ falls by at most the length times the largest `sqrt(s' S s)` of those slopes.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -49,17 +50,18 @@ def proved_distance(boundary: Boundary, distance: float, *, is_last: bool) -> fl
     tables = boundary.valuer.tables
     if tables is None or not is_separable(boundary, tables):
         return None
+    proof = _Proof.of(boundary, tables)
     farthest = float(ALMOST_ALL / boundary.deviations.max())
     length = min(distance, farthest * PROVED)
-    low = min(length, boundary.start / _steepest_within(boundary, tables, length))
+    low = min(length, boundary.start / proof.steepest_within(length))
     if low >= distance * PROVED:
         return distance
     if not is_last:
         return low
-    high = min(length, boundary.start / _steepest_within(boundary, tables, low))
+    high = min(length, boundary.start / proof.steepest_within(low))
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        clears = boundary.start > middle * _steepest_within(boundary, tables, middle)
+        clears = boundary.start > middle * proof.steepest_within(middle)
         low, high = (middle, high) if clears else (low, middle)
     return low
 
@@ -88,34 +90,46 @@ def is_separable(boundary: Boundary, tables: Tables) -> bool:
     return True
 
 
-def _steepest_within(boundary: Boundary, tables: Tables, length: float) -> float:
-    """Return the largest slope per standard deviation on the box around moves of a length."""
-    bounds = slope_bounds(boundary, tables, length * boundary.deviations)
-    return max(TINY, steepest(boundary.covariance, bounds))
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """A boundary with where its formulas change, and the error of its floats."""
 
+    boundary: Boundary
+    edges: tuple[Array, ...]
+    gross: float
 
-def slope_bounds(boundary: Boundary, tables: Tables, reach: Array) -> list[tuple[float, float]]:
-    """Return bounds of the mean slope from now to any move of one shock within its reach.
+    @classmethod
+    def of(cls, boundary: Boundary, tables: Tables) -> "_Proof":
+        """Find the edges of every shock, and what lies beside them."""
+        count = len(boundary.shocks)
+        edges = [np.array(list(_edges(boundary, tables, number))) for number in range(count)]
+        beside = [np.concatenate([e - BESIDE, e, e + BESIDE]) for e in edges]
+        return cls(boundary, tuple(beside), gross_of(tables))
 
-    Between edges a mean slope rises or falls all the way, so the ends and the edges hold them all.
-    """
-    places: list[tuple[int, float]] = []
-    for number in range(len(boundary.shocks)):
-        limit = float(reach[number])
-        found = {-limit, limit}
-        for edge in _edges(boundary, tables, number):
-            found |= {x for x in (edge - BESIDE, edge, edge + BESIDE) if BESIDE < abs(x) < limit}
-        places += [(number, x) for x in found]
-    points = np.zeros((len(places), len(boundary.shocks)))
-    moved = np.array([x for _, x in places])
-    of = np.array([number for number, _ in places])
-    points[np.arange(len(places)), of] = moved
-    slopes = (boundary.excess(points) - boundary.start) / moved
-    error = ROUNDING * gross_of(tables) / np.abs(moved)
-    return [
-        (float((slopes - error)[of == number].min()), float((slopes + error)[of == number].max()))
-        for number in range(len(boundary.shocks))
-    ]
+    def steepest_within(self, length: float) -> float:
+        """Return the largest slope per standard deviation on the box around moves of a length."""
+        bounds = self.slope_bounds(length * self.boundary.deviations)
+        return max(TINY, steepest(self.boundary.covariance, bounds))
+
+    def slope_bounds(self, reach: Array) -> list[tuple[float, float]]:
+        """Return bounds of the mean slope from now to any move of one shock within its reach.
+
+        Between edges a mean slope rises or falls all the way, so the ends and the edges hold them.
+        """
+        moves = []
+        for edges, limit in zip(self.edges, reach, strict=True):
+            inside = edges[(np.abs(edges) > BESIDE) & (np.abs(edges) < limit)]
+            moves.append(np.concatenate([[-limit, limit], inside]))
+        of = np.repeat(np.arange(len(moves)), [len(own) for own in moves])
+        moved = np.concatenate(moves)
+        points = np.zeros((len(moved), len(moves)))
+        points[np.arange(len(moved)), of] = moved
+        slopes = (self.boundary.excess(points) - self.boundary.start) / moved
+        error = ROUNDING * self.gross / np.abs(moved)
+        starts = np.searchsorted(of, np.arange(len(moves)))
+        low = np.minimum.reduceat(slopes - error, starts)
+        high = np.maximum.reduceat(slopes + error, starts)
+        return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def _edges(boundary: Boundary, tables: Tables, number: int) -> Iterator[float]:

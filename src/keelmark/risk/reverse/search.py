@@ -20,7 +20,7 @@ ROUNDS = 10
 STILL = 1e-12
 """How little a foot may move for a descent to be over."""
 
-KEPT = 16
+KEPT = 10
 """Descents that go on after their first crossing: the nearest of them."""
 
 MANY = 32
@@ -35,7 +35,7 @@ SCATTERED = 64
 AROUND = 128
 """Directions tried in each neighbourhood of the best one."""
 
-RADII = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4)
+RADII = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """Neighbourhoods, as shares of the length of a direction."""
 
 SEED = 0
@@ -61,7 +61,7 @@ def nearest_on_plane(covariance: Array, slopes: Array, height: float) -> Array |
         rows = np.vstack([slopes, np.eye(len(slopes))[list(held)]])
         targets = np.array([height, *held.values()])
         gram = rows @ covariance @ rows.T
-        if np.linalg.matrix_rank(gram) < len(gram):
+        if not gram[0, 0] > 0.0 or (held and np.linalg.matrix_rank(gram) < len(gram)):
             return None
         found: Array = covariance @ rows.T @ np.linalg.solve(gram, targets)
         beyond = np.maximum(-END - found, (found - REACH) / REACH)
