@@ -109,6 +109,9 @@ def test_options_change_what_they_say(bars: str) -> None:
     hours = json.loads(run(ACCOUNT, "--returns", bars, "--json", *FAST, "--horizon", "2h").output)
     assert "changes of 1 hour" in hours["source"]
     assert float(hours["risk"]["var"]) < 0.5 * float(day["risk"]["var"])
+    late = json.loads(run(*shared, "--clock", "3h").output)
+    assert "to 2025-10-10 18:00 UTC" in late["source"]
+    assert any("+3 hours of UTC: taken off" in note for note in late["notes"])
     cut = json.loads(run(*shared, "--until", "2025-10-01").output)
     assert "2025-09-30 23:00 to" not in cut["source"]
     assert "to 2025-10-01 00:00 UTC" in cut["source"]

@@ -143,6 +143,9 @@ def period_within(every: str, horizon: timedelta) -> str:
 @click.option(
     "--until", metavar="DATE", help="End of the history; without, the account's own time. Or: end."
 )
+@click.option(
+    "--clock", default="0", callback=span, help="How far the bars' clock is ahead of UTC: 8h."
+)
 @click.option("--horizon", default="1d", show_default=True, callback=span, help="8h, 1d, 10d.")
 @click.option("--level", default="0.99", show_default=True, callback=level_of, help="0.99 or 99%.")
 @click.option("--method", type=click.Choice(METHODS), help="The one that leads.")
@@ -198,7 +201,8 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
     returns = None
     if sources:
         every = period_within(given["every"], given["horizon"])
-        returns = history_for(held, sources, every=every, like=like, until_ms=end)
+        ahead = given["clock"] // timedelta(milliseconds=1)
+        returns = history_for(held, sources, every=every, like=like, until_ms=end, ahead_ms=ahead)
     spread = None if given["half_spread"] is None else float(given["half_spread"])
     trading = liquidity_for(
         held, sources, volumes=given["volumes"], half_spread=spread, until_ms=end

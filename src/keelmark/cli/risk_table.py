@@ -29,7 +29,7 @@ PARTS_SHOWN = 12
 NAMES = {
     Method.FHS: "filtered history",
     Method.HISTORICAL: "history as it was",
-    Method.SCALED: "history, today's sigma",
+    Method.SCALED: "scaled history",
     Method.CORNISH_FISHER: "Cornish-Fisher",
     Method.POT: "POT tail",
     Method.T_COPULA: "t copula",
@@ -38,7 +38,8 @@ NAMES = {
     Method.TABLE: "built-in table",
 }
 
-BAR = 16
+LIKELY = 0.01
+"""Chance of liquidation above which a rescue is the next question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,13 +256,12 @@ def _notes(found: AccountRisk) -> Iterator[str]:
 
 
 def _next(found: AccountRisk, file: str) -> Iterator[str]:
-    first = next((i for i in np.argsort(-found.parts.es) if found.part_notionals[i] > 0.0), None)
     if found.table is not None:
         text = f"next: `keelmark risk {file} --returns BARS`"
-    elif first is not None:
-        text = f"next: `keelmark rescue {file}` - `keelmark joint {file} --returns BARS`"
+    elif found.realised.probability > LIKELY:
+        text = f"next: `keelmark rescue {file}` - `keelmark stress {file}`"
     else:
-        text = f"next: `keelmark check {file}`"
+        text = f"next: `keelmark stress {file}` - `keelmark joint {file} --returns BARS`"
     yield text if len(text) <= WIDTH else text.replace(f" {file}", " FILE")
 
 

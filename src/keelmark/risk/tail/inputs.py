@@ -17,8 +17,17 @@ def history_for(
     every: str,
     like: Mapping[str, str] | None = None,
     until_ms: int | None = None,
+    ahead_ms: int = 0,
 ) -> Returns:
     """Return the history of what an account stands on: other coins drop no rows.
+
+    Args:
+        account: From `load_account`.
+        sources: Files of bars, or one table of returns.
+        every: Period of a change, or `auto`.
+        like: Coins that stand for coins without returns.
+        until_ms: Where it ends; the account's own time without.
+        ahead_ms: How far the clock of bars runs ahead of UTC.
 
     Raises:
         UnreadableData: A file holds no returns.
@@ -29,7 +38,9 @@ def history_for(
         wanted |= dict.fromkeys(scenario_coins(unit, account.model))
         wanted |= dict.fromkeys(priced_in(unit, account.model))
     end = end_of(account, until_ms)
-    return read_returns(list(sources), every=every, coins=tuple(wanted), until_ms=end)
+    return read_returns(
+        list(sources), every=every, coins=tuple(wanted), until_ms=end, ahead_ms=ahead_ms
+    )
 
 
 def liquidity_for(
