@@ -77,6 +77,7 @@ BENCHES = (
     _bench("tail", "tail:tail_rows", units=0),
     _bench("reverse", "reverse:reverse_rows", units=0),
     _bench("backtest", "backtest:backtest_rows", units=0),
+    _bench("sizing", "sizing:sizing_rows", units=0),
     _bench("startup", "startup:startup_rows", units=0),
     _bench("desk", "desk:desk_rows", units=0),
     _bench("crash_day", "crash_day:crash_day_rows", units=400_000, is_long=True),

@@ -92,8 +92,8 @@ def _pairs(*rows: tuple[Content, Content, Content]) -> Html:
 def _distance(report: Report, level: Level, joint: Reverse | str) -> Html:
     nearest = report.unit.nearest
     if report.unit.is_liquidatable:
-        text = element("p", "liquidatable now", class_=f"big {level.value.lower()}")
-        return _card("Nearest liquidating move", text)
+        word = element("p", "liquidatable now", class_=f"big {level.value.lower()}")
+        return _card("Nearest liquidating move", word)
     if nearest is None:
         text = report.unit.reason or "no move found liquidates it"
         return _card("Nearest liquidating move", element("p", text, class_="big none"))
