@@ -86,3 +86,27 @@ def test_a_peg_moves_where_its_deviation_is_given(source: str) -> None:
     wrong = invoke(source, "--peg", "USDE", content=pegged)
     assert wrong.exit_code == ExitCode.BAD_INPUT
     assert "give each name once with a fraction" in wrong.output
+
+
+def test_the_peg_of_bars_beside_bars_moves_with_the_coins(tmp_path: Path) -> None:
+    draws = np.random.default_rng(5).standard_normal((60, 3)) * [0.02, 0.03, 0.01]
+    paths = []
+    for name, columns in (("coins", ("BTCUSDT", "ETHUSDT")), ("peg", ("USDEUSDT",))):
+        start = 2 if name == "peg" else 0
+        rows = [
+            {"ts_ms": 1_700_000_000_000 + 300_000 * i, "symbol": symbol, "close": float(close)}
+            for number, symbol in enumerate(columns)
+            for i, close in enumerate(np.exp(np.cumsum(draws[:, start + number])))
+        ]
+        paths.append(str(tmp_path / f"{name}.parquet"))
+        pl.DataFrame(rows).write_parquet(paths[-1])
+    pegged = {
+        **BOOK,
+        "collateral": [{"asset": "USDE", "balance": "12000"}],
+        "prices": {"USDE": "1"},
+    }
+    done = invoke(paths[0], "--returns", paths[1], "--every", "5m", "--json", content=pegged)
+    assert done.exit_code == ExitCode.OK
+    found = json.loads(done.output)["nearest"]
+    assert set(found["deviations"]) == {"BTC", "ETH", "USDE"}
+    assert found["still"] == []

@@ -32,7 +32,8 @@ class _Options(TypedDict):
     as_json: bool
     rulebook: str | None
     unit_id: str | None
-    source: str
+    sources: tuple[str, ...]
+    every: str | None
     market: str
     pegs: tuple[str, ...]
     volatilities: tuple[str, ...]
@@ -45,11 +46,13 @@ class _Options(TypedDict):
 @unit_option
 @click.option(
     "--returns",
-    "source",
+    "sources",
     required=True,
+    multiple=True,
     metavar="PATH",
-    help="Bars (ts_ms, symbol, close) or returns by coin, Parquet or CSV.",
+    help="Bars (ts_ms, symbol, close) or returns by coin, Parquet or CSV; bars of several files.",
 )
+@click.option("--every", metavar="TIME", help="Period of a change, with bars: 5m, 1h, 1d, auto.")
 @click.option(
     "--peg",
     "pegs",
@@ -71,8 +74,9 @@ def joint(**options: Unpack[_Options]) -> None:
     The least unusual one, in standard deviations, with what would make it more unusual, and how far
     the market can move when every coin follows it by its beta. Both are checked by the exact core.
     """
-    account, source = account_of(options["file"], options["rulebook"]), options["source"]
-    returns, unit_id = read_returns(source), options["unit_id"]
+    account, unit_id = account_of(options["file"], options["rulebook"]), options["unit_id"]
+    returns = read_returns(options["sources"], every=options["every"])
+    source = returns.source
     least = find_reverse_stress(
         account,
         returns,

@@ -104,7 +104,10 @@ class ShockCovariance:
             matrix=matrix,
             horizon=returns.horizon,
             source=returns.source,
-            notes=tuple(f"{name} is taken to move apart from all else" for name in own),
+            notes=(
+                *returns.notes,
+                *(f"{name} is taken to move apart from all else" for name in own),
+            ),
         )
 
     def shocks_of(self, valuer: UnitValuer) -> tuple[tuple[Shock, ...], Array, tuple[str, ...]]:
