@@ -28,6 +28,7 @@ from keelmark.risk.liquidation import (
     Way,
     liquidation_probability,
 )
+from keelmark.risk.liquidation.inputs import default_paths
 from keelmark.risk.liquidation.one_barrier import Walk, met_by
 from keelmark.risk.liquidation.piecewise import book_of, look_at, why_not_lines
 from keelmark.risk.liquidation.result import chance_text, days_text, estimated
@@ -470,6 +471,14 @@ def test_no_path_that_liquidates_leaves_an_interval_above_zero() -> None:
     none = estimated(1.0, (0.0, 0.0, 0.0), 10_000, 0.95)
     assert none.low == 0.0
     assert 2e-4 < none.high < 6e-4
+
+
+def test_many_coins_or_units_get_fewer_paths() -> None:
+    assert default_paths(1, 1, are_lines=True) == default_paths(20, 1, are_lines=True) == 65_536
+    assert default_paths(40, 1, are_lines=True) == 16_384
+    assert default_paths(500, 1, are_lines=True) == 2_048
+    assert default_paths(12, 1, are_lines=False) == 4_096
+    assert default_paths(20, 4, are_lines=True) == 16_384
 
 
 def test_wrong_questions_are_refused() -> None:

@@ -58,7 +58,7 @@ def _implied(asked: ProbabilityOptions) -> str:
 
 def _steps(asked: ProbabilityOptions) -> str:
     if asked.degrees is None:
-        return "log prices move by normal steps of one covariance at all times"
+        return "log prices move by normal steps of one covariance: no jumps, no clusters of them"
     return f"log prices move by steps of Student's t with {asked.degrees:g} degrees of freedom"
 
 

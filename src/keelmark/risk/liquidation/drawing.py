@@ -9,11 +9,10 @@ import numpy.typing as npt
 from keelmark.risk.liquidation.draws import Points, Source
 from keelmark.risk.liquidation.exit_points import Exits, exits_of, tilt_towards
 from keelmark.risk.liquidation.inputs import (
-    PATHS,
     PATHS_OF_LAW,
-    PATHS_REVALUED,
     Moves,
     ProbabilityOptions,
+    default_paths,
 )
 from keelmark.risk.liquidation.laws import LawWalk
 from keelmark.risk.liquidation.piecewise import Book, book_of, look_at
@@ -191,7 +190,8 @@ class Drawing:
 
     def source(self) -> Source:
         """Return where draws come from."""
-        paths = self.asked.paths or (PATHS if self.book is not None else PATHS_REVALUED)
+        usual = default_paths(len(self.coins), len(self.cases), are_lines=self.book is not None)
+        paths = self.asked.paths or usual
         return Source(
             seed=self.asked.seed,
             pairs=(paths + 1) // 2,

@@ -30,6 +30,8 @@ _SERVED = 0.7
 """Deviations by which a shorter horizon may be farther than one that draws are pulled to."""
 _FACES_MAX = 3
 _PULLS_MAX = 24
+_STARTS_MAX = 12
+"""Main directions that a search starts in, each both ways."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ class _Search:
     def faces(self, first: Exit) -> list[Exit]:
         """Return the nearest points from several starts, nearest first, each once."""
         reach = first.length * float(np.sqrt(self.days))
-        sides = reach * np.eye(len(self.plan.drift))
+        sides = reach * np.eye(len(self.plan.drift))[:_STARTS_MAX]  # main directions come first
         found = [first.point, *(self.descent(side) for side in np.vstack([sides, -sides]))]
         points = sorted((p for p in found if p is not None), key=lambda p: float(p @ p))
         kept: list[Array] = []

@@ -27,6 +27,10 @@ PATHS_OF_LAW = 16_384
 PATHS_REVALUED = 8_192
 """Paths of units that are no lines: every step values them anew."""
 
+_PATHS_MIN = 2_048
+_COINS, _COINS_REVALUED = 20, 6
+"""Coins of one unit up to which all paths are drawn."""
+
 _ROUNDING = 1e-9
 
 
@@ -87,6 +91,17 @@ class ProbabilityOptions:
                 if not isfinite(rate):
                     msg = f"{name} of {what} is {rate}; give a number"
                     raise InvalidInput(msg)
+
+
+def default_paths(coins: int, units: int, *, are_lines: bool) -> int:
+    """Return how many paths take a few seconds: a unit's step costs as the square of the coins."""
+    if are_lines:
+        return _even(PATHS * min(1.0, _COINS**2 / (coins**2 * units)))
+    return _even(PATHS_REVALUED * min(1.0, _COINS_REVALUED / (coins * units)))
+
+
+def _even(paths: float) -> int:
+    return max(_PATHS_MIN, 2 * int(paths / 2.0))
 
 
 def checked_horizons(horizons: Sequence[float]) -> tuple[float, ...]:
