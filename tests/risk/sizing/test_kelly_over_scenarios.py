@@ -29,14 +29,14 @@ def test_risk_constrained_kelly_is_the_published_bet() -> None:
 
 def test_the_limited_bet_falls_less_often_than_the_limit_and_kelly_more() -> None:
     random = generator_of(11)
-    won = np.where(random.random((20_000, 1_500)) < 0.6, 1.0, -1.0)
+    won = np.where(random.random((8_000, 1_000)) < 0.6, 1.0, -1.0)
 
     def fallen(size: float) -> float:
         wealth = np.cumsum(np.log1p(size * won), axis=1)
         return float(np.mean(wealth.min(axis=1) < math.log(LIMIT.part)))
 
     limited = fallen(kelly_size(EVEN, limit=LIMIT).sizes[0])
-    assert limited == pytest.approx(0.0844, abs=0.006)
+    assert limited == pytest.approx(0.0844, abs=0.01)
     assert fallen(0.2) > LIMIT.probability
 
 
