@@ -157,7 +157,7 @@ class UnitValuer:
     def excess(
         self, returns: Floats, collateral: Floats | None = None, volatility: Floats | None = None
     ) -> Floats:
-        """Return the excess after shocks, and nothing else: the fast path.
+        """Return the excess after shocks, and nothing else: the fast path. NaN in, NaN out.
 
         Args:
             returns: Shape (n, coins), by `coins`.
