@@ -43,6 +43,12 @@ from keelmark.risk.tail.measures import NORMAL_95, TailRisk, require_level, tail
 OBSERVATIONS_MIN = 100
 """Stretches the moments of which are told."""
 
+STEPS_MAX = 300_000
+"""Steps of all paths together that a method beside the leading one draws."""
+
+PATHS_MIN = 10_000
+"""Paths it draws in any case."""
+
 
 class Method(StrEnum):
     """How VaR and ES are had."""
@@ -94,10 +100,15 @@ def measured(asked: Question, method: Method) -> TailRisk | Unknown:
 
 
 def drawn_risk(book: RiskBook, law: ReturnModel, asked: Question) -> TailRisk:
-    """Return VaR and ES of draws of a law, revalued in full."""
+    """Return VaR and ES of draws of a law, revalued in full.
+
+    Fewer paths are drawn where they are long, which the interval shows.
+    """
     steps = law.steps_of(asked.days)
-    drawn = law.scenarios(steps=steps, count=asked.paths, seed=asked.seed)
-    return tail_risk(book.pnl(book.placed(drawn)), asked.level, method=law.source)
+    count = min(asked.paths, max(PATHS_MIN, STEPS_MAX // steps))
+    drawn = law.scenarios(steps=steps, count=count, seed=asked.seed)
+    words = f"{count:,} paths of {law.source}"
+    return tail_risk(book.pnl(book.placed(drawn)), asked.level, method=words)
 
 
 def closed_risk(
