@@ -11,7 +11,7 @@ from keelmark.accounts import Account, read_account
 from keelmark.accounts.volatilities import Volatilities
 from keelmark.risk.liquidation.draws import Source
 from keelmark.risk.liquidation.exit_points import exits_of, tilt_towards
-from keelmark.risk.liquidation.piecewise import Book, look_at
+from keelmark.risk.liquidation.piecewise import Book, alone, look_at
 from keelmark.risk.liquidation.plans import NO_TILT, Plan, Tilt
 from keelmark.risk.liquidation.simulation import Estimate, kernel_walker, simulated
 from keelmark.risk.liquidation.walks import Dues, Look, Start
@@ -120,9 +120,8 @@ def dues_of(book: Book) -> Dues:
 def tilt_of_book(book: Book, plan: Plan) -> Tilt:
     """The pull towards the nearest liquidating points."""
     ends = np.cumsum(plan.days)[plan.horizon >= 0]
-    exits = exits_of(
-        look_of(book), dues_of(book), plan, len(book.constant), [float(d) for d in ends]
-    )
+    looks = [look_of(alone(book, unit)) for unit in range(len(book.constant))]
+    exits = exits_of(looks, dues_of(book), plan, [float(day) for day in ends])
     return tilt_towards(exits, plan) or NO_TILT
 
 

@@ -134,7 +134,7 @@ def numpy_walker(book: Book, plan: Plan) -> Walker:
 def pulled(book: Book, plan: Plan) -> Tilt:
     """Return the pull towards where the book most likely is liquidated."""
     dues = Dues(flat=book.flat, carry=book.carry)
-    exits = exits_of(lambda ratios: look_at(book, ratios), dues, plan, 1, [WEEK])
+    exits = exits_of([lambda ratios: look_at(book, ratios)], dues, plan, [WEEK])
     return tilt_towards(exits, plan) or NO_TILT
 
 

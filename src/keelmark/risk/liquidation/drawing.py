@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from keelmark.risk.liquidation.inputs import (
     default_paths,
 )
 from keelmark.risk.liquidation.laws import LawWalk
-from keelmark.risk.liquidation.piecewise import Book, book_of, look_at
+from keelmark.risk.liquidation.piecewise import Book, alone, book_of, look_at
 from keelmark.risk.liquidation.plans import NO_TILT, Plan, Tilt, plan_of
 from keelmark.risk.liquidation.result import (
     Standing,
@@ -126,7 +127,7 @@ class Drawing:
 
     def run(self) -> Drawn:
         """Return what paths find."""
-        exits = exits_of(self.look, self.dues, self.plan, len(self.cases), self.days)
+        exits = exits_of(self.looks(), self.dues, self.plan, self.days)
         tilt, notes = self.tilt(exits)
         excess, slopes = self.look(np.ones((1, len(self.plan.drift))))
         start = Start.of(excess[0], slopes[0], self.plan.factor)
@@ -143,6 +144,14 @@ class Drawing:
             units={name: replace(unit, distance=far) for (name, unit), far in units},
             whole=replace(drawn.whole, distance=distances[-1]),
         )
+
+    def looks(self) -> list[Look]:
+        """Return a look at each unit by itself."""
+        if self.book is None:
+            valuers = [case.valuer for case in self.cases if case.valuer is not None]
+            return [look_of([valuer], self.coins, self.asked.implied) for valuer in valuers]
+        units = [alone(self.book, unit) for unit in range(len(self.cases))]
+        return [partial(look_at, book) for book in units]
 
     def run_law(self, law: ReturnModel) -> Drawn:
         """Return what paths of a law find.

@@ -66,15 +66,15 @@ class Exits:
     some_near: bool
 
 
-def exits_of(look: Look, dues: Dues, plan: Plan, units: int, horizons: Sequence[float]) -> Exits:
-    """Return where draws are to be pulled for so many units and these rising horizons.
+def exits_of(looks: Sequence[Look], dues: Dues, plan: Plan, horizons: Sequence[float]) -> Exits:
+    """Return where draws are to be pulled for units, a look at each, and these rising horizons.
 
     A pull to one horizon serves a shorter one too while the two are about as far, in deviations.
     """
     nearest: dict[tuple[int, float], Exit | None] = {}
     faces: list[list[Exit]] = []
     some_near = False
-    for unit in range(units):
+    for unit, look in enumerate(looks):
         served = FAR
         for days in reversed(horizons):
             search = _Search(look=look, dues=dues, plan=plan, unit=unit, days=days)
@@ -148,7 +148,7 @@ class _Search:
         excess, slopes = self.look(ratios)
         still = np.ones_like(ratios)
         paid = 0.5 * self.days * (self.dues.at(ratios) + self.dues.at(still))[0, self.unit]
-        return float(excess[0, self.unit] - paid), slopes[0, self.unit] @ self.plan.factor
+        return float(excess[0, 0] - paid), slopes[0, 0] @ self.plan.factor
 
 
 def tilt_towards(exits: Exits, plan: Plan) -> Tilt | None:

@@ -100,6 +100,18 @@ def book_of(valuers: list[UnitValuer], coins: tuple[str, ...]) -> Book:
     )
 
 
+def alone(book: Book, unit: int) -> Book:
+    """Return one unit of a book."""
+    own = slice(unit, unit + 1)
+    return book._replace(
+        constant=book.constant[own],
+        first=book.first[own],
+        now=book.now[own],
+        flat=book.flat[own],
+        carry=book.carry[own],
+    )
+
+
 def lines_of(valuer: UnitValuer) -> tuple[float, dict[str, list[Line]]]:
     """Return the constant of a unit, and the stretches of each coin's part."""
     tables = valuer.tables

@@ -76,8 +76,9 @@ def kernel_walker(book: Book, plan: Plan, tilt: Tilt = NO_TILT) -> Walker:
     start = Start.of(excess[0], slopes[0], plan.factor)
     units, horizons = len(book.constant), int(plan.horizon.max()) + 1
     if len(tilt.weights):
-        pull = float(np.sqrt(2.0 * tilt.halves.max()))
-        plan = plan._replace(near=plan.near * (1.0 + pull / 4.0))  # a pulled step goes farther
+        pulls = np.sqrt(2.0 * tilt.halves.max(axis=0))
+        ahead = np.maximum(pulls, np.append(pulls[1:], 0.0))
+        plan = plan._replace(near=plan.near * (1.0 + ahead / 4.0))  # a pulled step goes farther
 
     def walk(draws: Draws) -> Walked:
         pairs = len(draws.normals)
