@@ -68,6 +68,7 @@ def test_probabilities_are_those_of_the_probability_of_liquidation(
         assert told is not None
         assert one.probability == pytest.approx(told.probability)
     assert days == sorted(days)
+    assert any("Probability: " in limit for limit in report.limits)
     assert [one.days for one in report.chances.shown] == [1.0, 7.0, 30.0]
 
 

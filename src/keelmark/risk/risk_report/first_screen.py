@@ -120,7 +120,11 @@ def _chances(found: Chances | str) -> Html:
         (f"within {span(one.days)}", chance(one.probability), chance_span(one.low, one.high))
         for one in found.shown
     )
-    return _card(title, _pairs(*rows), element("p", "95 % interval of the method", class_="note"))
+    return _card(
+        title,
+        _pairs(*rows),
+        element("p", "normal steps without jumps; 95 % interval", class_="note"),
+    )
 
 
 def _losses(found: Tails | str, worth: float | None) -> Html:

@@ -140,7 +140,7 @@ class _Gathering:
             headroom=_or_why(self._headroom),
             others=tuple(self._others()),
             facts=tuple(self._facts(chances)),
-            limits=tuple(self._limits()),
+            limits=tuple(self._limits(chances)),
         )
 
     def _others(self) -> list[str]:
@@ -227,10 +227,12 @@ class _Gathering:
             facts.append(("sigmas", f"{self.known.source}, over {self.known.horizon}"))
         return facts
 
-    def _limits(self) -> list[str]:
+    def _limits(self, chances: Chances | str) -> list[str]:
         limits = [*LIMITS]
         if isinstance(self.risk, AccountRisk):
-            limits += [f"{note[:1].upper()}{note[1:]}." for note in self.risk.notes]
+            limits += map(_sentence, self.risk.notes)
+        if isinstance(chances, Chances):
+            limits += [f"Probability: {_sentence(text)}" for text in chances.assumes]
         if isinstance(self.known, Volatilities):
             limits.append(
                 "Sigmas and the likeliest scenario take returns as elliptical: tails of single "
@@ -287,6 +289,11 @@ def _or_why(work: Callable[[], Found]) -> Found | str:
         return work()
     except KeelmarkError as error:
         return str(error)
+
+
+def _sentence(note: str) -> str:
+    """Return a clause as a sentence."""
+    return f"{note[:1].upper()}{note[1:].rstrip('.')}."
 
 
 def _moment(moment: datetime) -> str:

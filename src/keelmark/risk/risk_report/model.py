@@ -40,12 +40,14 @@ class Chances:
         times: Days by which it is liquidated with a probability; `None` where it is not within the
             time looked at.
         method: How it was worked out, in words.
+        assumes: What it stands on.
     """
 
     shown: Sequence[Chance]
     curve: Sequence[Chance]
     times: Sequence[tuple[float, float | None]] = ()
     method: str = ""
+    assumes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,7 @@ def chances(
         curve=tuple(_chance(unit, one) for one in sorted({*days.shown, *days.curve})),
         times=tuple((time.share, time.days) for time in unit.times),
         method=f"{unit.method or unit.reason or unit.standing.value}{drawn}",
+        assumes=(*found.assumes, *found.notes),
     )
 
 
