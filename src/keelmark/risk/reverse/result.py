@@ -13,6 +13,9 @@ from keelmark.risk.reverse.sensitivity import AssetSensitivity, LegSensitivity
 NAMED_MAX = 4
 """Moves that a sentence names: those with the most standard deviations of their own."""
 
+SMALL = 0.02
+"""Moves below this share of the largest, each in its own deviations, go unnamed in a sentence."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReverseStress:
@@ -92,7 +95,7 @@ class ReverseStress:
         return f"{', '.join(named)}{more}: {article} {self.distance:.1f} sigma {span}"
 
     def _told(self) -> list[tuple[float, str]]:
-        """Return each move in words with its size in its own deviations; those that stand left."""
+        """Return each move in words with its size in its own deviations; next to none left out."""
         told = [
             (self._own(coin, move), f"{coin} {percent(move, signed=True)}")
             for coin, move in (self.moves or {}).items()
@@ -108,7 +111,8 @@ class ReverseStress:
             )
             for coin, move in self.volatilities.items()
         ]
-        return [(far, text) for far, text in told if far > 0.0]
+        least = SMALL * max((far for far, _ in told), default=0.0)
+        return [(far, text) for far, text in told if far > least]
 
     def _own(self, name: str, move: Decimal) -> float:
         deviation = self.deviations.get(name)
