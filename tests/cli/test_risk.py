@@ -131,6 +131,42 @@ def test_a_coin_that_stands_for_another_is_said(tmp_path: Path, bars: str) -> No
     assert "note: SOL is taken to move as ETH" in done.output
 
 
+OWN = """
+source = "desk view"
+[[scenario]]
+label = "alts fall"
+weight = 0.25
+returns = { BTC = -0.1, ETH = -0.3 }
+[[scenario]]
+label = "calm"
+weight = 0.75
+returns = { BTC = 0.0, ETH = 0.01 }
+"""
+
+
+def test_scenarios_of_ones_own_are_valued_and_weighed(tmp_path: Path, bars: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(OWN)
+    done = run(SAFER, "--scenarios", str(path), "--level", "0.3")
+    assert done.exit_code == 0, done.output
+    assert all(len(line) <= 80 for line in done.output.splitlines())
+    words = " ".join(done.output.split())
+    assert "from desk view" in words
+    assert "liquidated at the end of 25.00 % of them" in words
+    assert "calm -399" in words
+    found = json.loads(run(SAFER, "--scenarios", str(path), "--level", "0.3", "--json").output)
+    rows = {row["label"]: float(row["profit"]) for row in found["scenarios"]}
+    assert rows["alts fall"] == pytest.approx(-5_410.0 + 11_970.0)
+    total = sum(float(es) for es in found["es_by_leg"].values())
+    assert total == pytest.approx(float(found["risk"]["es"]))
+    few = json.loads(run(SAFER, "--scenarios", str(path), "--json").output)
+    assert few["risk"]["status"] == "unknown"
+    assert few["es_by_leg"] == {}
+    path.write_text(OWN.replace("ETH", "SOL"))
+    assert run(SAFER, "--scenarios", str(path)).exit_code == 3
+    assert run(SAFER, "--scenarios", str(path), "--returns", bars).exit_code == 64
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

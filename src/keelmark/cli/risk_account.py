@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from keelmark.accounts import Account
 from keelmark.cli.options import (
     account_argument,
     account_of,
@@ -122,6 +123,25 @@ def period_within(every: str, horizon: timedelta) -> str:
     return next((text for text, size in PERIODS.items() if not horizon % size), every)
 
 
+def under_given(file: str, held: Account, given: dict[str, Any], *, as_json: bool) -> None:
+    """Show an account under scenarios of one's own."""
+    from keelmark.cli.risk_given import given_lines  # noqa: PLC0415 heavy
+    from keelmark.risk.scenarios.files import read_scenarios  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.given import risk_under  # noqa: PLC0415 heavy
+
+    if given["sources"]:
+        msg = "--scenarios stand instead of a history; leave --returns out"
+        raise InvalidInput(msg)
+    level = given["level"]
+    scenarios = read_scenarios(given["scenarios"])
+    found = risk_under(held, scenarios, level=level, unit_id=given["unit_id"])
+    if as_json:
+        click.echo(json.dumps(found.document(), indent=2))
+        return
+    for line in given_lines(found, file, level):
+        say(line)
+
+
 @click.command()
 @account_argument
 @json_option
@@ -133,6 +153,11 @@ def period_within(every: str, horizon: timedelta) -> str:
     multiple=True,
     metavar="PATH",
     help="Bars (ts_ms, symbol, close) or returns by coin, Parquet or CSV; several files of bars.",
+)
+@click.option(
+    "--scenarios",
+    metavar="PATH",
+    help="Joint returns of your own instead: TOML, JSON, CSV or Parquet, one row a scenario.",
 )
 @click.option(
     "--every",
@@ -196,6 +221,9 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
     from keelmark.risk.tail.methods import Method  # noqa: PLC0415 heavy
 
     held = account_of(file, given["rulebook"])
+    if given["scenarios"] is not None:
+        under_given(file, held, given, as_json=as_json)
+        return
     end = moment_ms(given["until"])
     sources, like = given["sources"], given["like"]
     returns = None
