@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,10 @@ from keelmark.cli.options import (
 from keelmark.cli.painting import say
 from keelmark.cli.spans import unit_option
 from keelmark.core.errors import InvalidInput, StorageFailed
+
+if TYPE_CHECKING:
+    from keelmark.risk.returns import Returns
+    from keelmark.risk.tail.account_risk import RiskOptions
 
 DAY = timedelta(days=1)
 METHODS = (
@@ -210,43 +214,12 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
     and what is lost where liquidation comes first. Without --returns a built-in table of major
     coins is used, and named.
     """
-    from keelmark.cli.risk_table import Beside, nearest_way_down, risk_lines  # noqa: PLC0415 heavy
-    from keelmark.risk.liquidation import (  # noqa: PLC0415 heavy
-        ProbabilityOptions,
-        liquidation_probability,
-    )
-    from keelmark.risk.tail.account_risk import FilterKind, RiskOptions, risk_of  # noqa: PLC0415 heavy
-    from keelmark.risk.tail.document import risk_document  # noqa: PLC0415 heavy
-    from keelmark.risk.tail.inputs import history_for, liquidity_for  # noqa: PLC0415 heavy
-    from keelmark.risk.tail.methods import Method  # noqa: PLC0415 heavy
-
     held = account_of(file, given["rulebook"])
     if given["scenarios"] is not None:
         under_given(file, held, given, as_json=as_json)
         return
-    end = moment_ms(given["until"])
-    sources, like = given["sources"], given["like"]
-    returns = None
-    if sources:
-        every = period_within(given["every"], given["horizon"])
-        ahead = given["clock"] // timedelta(milliseconds=1)
-        returns = history_for(held, sources, every=every, like=like, until_ms=end, ahead_ms=ahead)
-    spread = None if given["half_spread"] is None else float(given["half_spread"])
-    trading = liquidity_for(
-        held, sources, volumes=given["volumes"], half_spread=spread, until_ms=end
-    )
-    options = RiskOptions(
-        level=given["level"],
-        days=given["horizon"] / DAY,
-        method=None if given["method"] is None else Method(given["method"]),
-        paths=given["paths"],
-        seed=given["seed"],
-        unit_id=given["unit_id"],
-        like=like,
-        until_ms=end,
-        liquidity=trading,
-        filter=FilterKind(given["filter_"]),
-    )
+    returns = returns_of(held, given)
+    options = options_of(held, given)
     if given["report"] is not None:
         from keelmark.risk.risk_report import ReportOptions, risk_report  # noqa: PLC0415 heavy
 
@@ -254,6 +227,61 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
         asked = ReportOptions(title=f"Risk of {title}", unit_id=options.unit_id, risk=options)
         say(written(risk_report(held, returns, asked), given["report"]))
         return
+    show(file, held, returns, options, as_json=as_json)
+
+
+def returns_of(held: Account, given: dict[str, Any]) -> "Returns | None":
+    """Return the history that was asked for; nothing where the table is to do."""
+    from keelmark.risk.tail.inputs import history_for  # noqa: PLC0415 heavy
+
+    if not given["sources"]:
+        return None
+    return history_for(
+        held,
+        given["sources"],
+        every=period_within(given["every"], given["horizon"]),
+        like=given["like"],
+        until_ms=moment_ms(given["until"]),
+        ahead_ms=given["clock"] // timedelta(milliseconds=1),
+    )
+
+
+def options_of(held: Account, given: dict[str, Any]) -> "RiskOptions":
+    """Return what was asked."""
+    from keelmark.risk.tail.account_risk import FilterKind, RiskOptions  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.inputs import liquidity_for  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.methods import Method  # noqa: PLC0415 heavy
+
+    end = moment_ms(given["until"])
+    spread = None if given["half_spread"] is None else float(given["half_spread"])
+    return RiskOptions(
+        level=given["level"],
+        days=given["horizon"] / DAY,
+        method=None if given["method"] is None else Method(given["method"]),
+        paths=given["paths"],
+        seed=given["seed"],
+        unit_id=given["unit_id"],
+        like=given["like"],
+        until_ms=end,
+        liquidity=liquidity_for(
+            held, given["sources"], volumes=given["volumes"], half_spread=spread, until_ms=end
+        ),
+        filter=FilterKind(given["filter_"]),
+    )
+
+
+def show(
+    file: str, held: Account, returns: "Returns | None", options: "RiskOptions", *, as_json: bool
+) -> None:
+    """Work it all out, and print it."""
+    from keelmark.cli.risk_table import Beside, nearest_way_down, risk_lines  # noqa: PLC0415 heavy
+    from keelmark.risk.liquidation import (  # noqa: PLC0415 heavy
+        ProbabilityOptions,
+        liquidation_probability,
+    )
+    from keelmark.risk.tail.account_risk import risk_of  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.document import risk_document  # noqa: PLC0415 heavy
+
     found = risk_of(held, returns, options)
     reverse = nearest_way_down(held, found)
     watched = liquidation_probability(

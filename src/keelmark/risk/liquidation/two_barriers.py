@@ -7,8 +7,8 @@ With `x` the distance to the lower barrier, `L` the width, `m = n / v^2`: the ei
 
 is quick where the walk has had time to fill the corridor, the series of images where it has not.
 
-Source: Cox, Miller, "The theory of stochastic processes", 5.7; docs/model.md, "Probability of
-liquidation".
+Source: Cox, Miller, "The theory of stochastic processes", 5.7; docs/model.md,
+"Probability of liquidation".
 """
 
 from math import cos, exp, inf, log, pi, sin, sqrt
