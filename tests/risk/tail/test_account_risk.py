@@ -277,6 +277,12 @@ def test_history_ends_at_the_accounts_own_time() -> None:
         risk_of(account, replace(base, times=times + 900 * 86_400_000), FAST)
 
 
+def test_a_table_without_times_is_said_to_be_of_days() -> None:
+    found = risk_of(account_of(), replace(history(), days=None, period="a row"), FAST)
+    assert any("each is taken as a day" in note for note in found.notes)
+    assert found.main.var == pytest.approx(risk_of(account_of(), history(), FAST).main.var)
+
+
 def test_what_cannot_be_asked_is_refused() -> None:
     with pytest.raises(InvalidInput, match="changes of 1 day; a filter takes 100"):
         risk_of(account_of(), history(50), FAST)

@@ -37,6 +37,9 @@ from keelmark.risk.tail.methods import (
 )
 from keelmark.risk.tail.simulation import Simulation, simulated
 
+ROW_IS_A_DAY = "the file does not tell what a row spans: each is taken as a day"
+"""Said of a table of returns."""
+
 APART_MAX = 120
 """Days between an account and the table beyond which that is said."""
 
@@ -324,7 +327,7 @@ def _of_history(book: RiskBook, returns: Returns, asked: RiskOptions) -> _Source
             f"{known.source}: {len(known.values):,} changes of {known.period}{span}; "
             f"{history.filter.name}"
         ),
-        notes=known.notes,
+        notes=(*known.notes, *([ROW_IS_A_DAY] if known.days is None else [])),
     )
 
 
