@@ -129,6 +129,14 @@ def test_a_coin_that_stands_for_another_is_said(tmp_path: Path, bars: str) -> No
     done = run(str(path), "--returns", bars, "--every", "1h", "--like", "SOL=ETH", *FAST)
     assert done.exit_code == 0, done.output
     assert "note: SOL is taken to move as ETH" in done.output
+    content["positions"] = [
+        *content["positions"],
+        json.loads(Path(ACCOUNT).read_text())["positions"][1],
+    ]
+    content["collateral"][0]["balance"] = "30000"
+    path.write_text(json.dumps(content))
+    done = run(str(path), "--returns", bars, "--every", "1h", "--like", "SOL=ETH", *FAST)
+    assert "likeliest way down: unknown" not in " ".join(done.output.split())
 
 
 OWN = """

@@ -38,6 +38,9 @@ NAMES = {
     Method.TABLE: "built-in table",
 }
 
+OWN_SHARE = 1e-6
+"""Of its variance that a coin standing for another has of its own: moves as one have no inverse."""
+
 LIKELY = 0.01
 """Chance of liquidation above which a rescue is the next question."""
 
@@ -58,7 +61,9 @@ class Beside:
 def nearest_way_down(account: Account, found: AccountRisk) -> ReverseStress | str:
     """Return the likeliest way to liquidation of the weakest unit, or why it is unknown."""
     names = tuple(found.deviations)
-    covariance = ShockCovariance(names=names, matrix=found.covariance, source=found.source)
+    apart = np.array([OWN_SHARE if name in found.options.like else 0.0 for name in names])
+    matrix = found.covariance + np.diag(apart * np.diag(found.covariance))
+    covariance = ShockCovariance(names=names, matrix=matrix, source="these returns")
     unit = found.weakest_unit
     holds = {u.unit_id for u in account.units if u.positions}
     if unit not in holds:
