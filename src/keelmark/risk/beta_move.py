@@ -8,6 +8,7 @@ from keelmark.accounts.account import Account
 from keelmark.accounts.check_document import JsonTable, decimal_text, joint_move_document
 from keelmark.core.joint_move import JointMove, joint_move
 from keelmark.core.numbers import exact
+from keelmark.core.unit import MarginUnit
 from keelmark.risk.axes import coins_that_move, direction_of, unit_for
 from keelmark.risk.returns import Returns
 from keelmark.risk.symbols import coin_of
@@ -51,14 +52,27 @@ def find_beta_move(
         account: From `load_account`.
         returns: From `read_returns`; of the market and of every coin that is held or has contracts.
         market: The coin that leads.
-        unit_id: Margin unit; the first with positions where left out.
+        unit_id: Margin unit; where left out the one that goes first, falling or rising.
 
     Raises:
         InvalidInput: A coin has no returns.
 
     Source: docs/model.md, "Reverse stress".
     """
-    unit = unit_for(account, None, unit_id)
+    names = [unit.unit_id for unit in account.units if unit.positions]
+    if unit_id is not None or not names:
+        return _of_unit(account, returns, market, unit_for(account, None, unit_id))
+    units = [unit_for(account, None, name) for name in names]
+    return min((_of_unit(account, returns, market, unit) for unit in units), key=_nearest)
+
+
+def _nearest(move: BetaMove) -> Decimal:
+    """Sort key: how far the market goes before the unit does, falling or rising."""
+    sizes = (move.down.size, move.up.size)
+    return min((size for size in sizes if size is not None), default=Decimal("Infinity"))
+
+
+def _of_unit(account: Account, returns: Returns, market: str, unit: MarginUnit) -> BetaMove:
     coins = {name: coin_of(name)[0] for name in coins_that_move(unit, account.model)}
     known = returns.betas(market, tuple(dict.fromkeys(coins.values())))
     betas = {name: known[coin] for name, coin in coins.items()}  # `1000PEPE` moves as `PEPE`

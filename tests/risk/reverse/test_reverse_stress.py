@@ -10,11 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keelmark.accounts import Account, read_account
-from keelmark.core.errors import InvalidInput
+from keelmark.core.errors import InvalidInput, MissingNumber
 from keelmark.core.margin import margin_report
+from keelmark.risk.beta_move import find_beta_move
 from keelmark.risk.returns import Array
 from keelmark.risk.revaluation import UnitValuer, scenario_market
-from keelmark.risk.reverse import ReverseStress, ShockCovariance, find_reverse_stress
+from keelmark.risk.reverse import (
+    ReverseStress,
+    ShockCovariance,
+    find_by_unit,
+    find_reverse_stress,
+)
 from keelmark.risk.reverse.boundary import Boundary
 from keelmark.risk.scenarios import Scenarios, Shocks
 from tests.risk.reverse.test_nearest_joint_move import SIGMA, account_of, returns
@@ -243,3 +249,74 @@ def test_the_sentence_names_what_moves_most() -> None:
 def test_shocks_are_told_by_the_names_they_are_given_by() -> None:
     found = find_reverse_stress(account(OPTIONS), returns(), volatilities={"BTC": 0.08})
     assert set(found.deviations) == {"BTC", "BTC volatility"}
+
+
+TWO_UNITS: dict[str, Any] = {
+    "venue": "generic@2025-10",
+    "collateral": [{"asset": "USDT", "balance": "30000"}],
+    "positions": [
+        {**LEG, "size": "1"},
+        {
+            "instrument": "ETHUSDT",
+            "size": "5",
+            "entry_price": "3000",
+            "mark_price": "3000",
+            "margin_mode": "isolated",
+            "isolated_margin": "1000",
+        },
+    ],
+}
+"""A cross unit that stands well before an isolated one that does not."""
+
+
+def test_the_unit_that_goes_first_answers_for_the_account() -> None:
+    book = account(TWO_UNITS)
+    answers = find_by_unit(book, returns())
+    assert [one.unit_id for one in answers.found] == ["isolated:ETHUSDT", "cross"]
+    assert answers.unknown == {}
+    found = find_reverse_stress(book, returns())
+    assert found.unit_id == "isolated:ETHUSDT"
+    alone = [find_reverse_stress(book, returns(), unit_id=u.unit_id) for u in book.units]
+    assert found.distance == min(one.distance for one in alone if one.distance is not None)
+    for one in answers.found:
+        assert is_gone(book, one, 1 + 1e-9)
+        assert not is_gone(book, one, 1 - 1e-9)
+
+
+def test_betas_answer_for_the_unit_that_goes_first() -> None:
+    book = account(TWO_UNITS)
+    found = find_beta_move(book, returns())
+    cross = find_beta_move(book, returns(), unit_id="cross")
+    assert found.unit_id == "isolated:ETHUSDT"
+    assert found.down.size is not None
+    assert cross.down.size is not None
+    assert found.down.size < cross.down.size
+
+
+def test_a_unit_that_cannot_be_told_is_named_beside_the_others() -> None:
+    bitcoin = named(SIGMA[:1, :1], "BTC")
+    found = find_reverse_stress(account(TWO_UNITS), bitcoin)
+    assert found.unit_id == "cross"
+    assert "isolated:ETHUSDT may go sooner: unknown" in found.notes[-1]
+    with pytest.raises(MissingNumber, match=r"has no returns of ETH.*--like ETH=COIN"):
+        find_reverse_stress(account(TWO_UNITS), bitcoin, unit_id="isolated:ETHUSDT")
+    with pytest.raises(MissingNumber, match="has no returns of BTC"):
+        find_by_unit(account(TWO_UNITS), named(SIGMA[:1, :1], "SOL"))
+
+
+def test_what_is_liquidatable_needs_no_returns_to_be_told() -> None:
+    gone = find_reverse_stress(account_of("1", "10", "1"), named(SIGMA[:1, :1], "SOL"))
+    assert gone.is_liquidatable_now
+    assert gone.document()["is_liquidatable_now"] is True
+    assert gone.method is None
+
+
+def test_a_coin_that_stands_for_another_leaves_a_distance() -> None:
+    book = account_of("1", "10", "6000")
+    like = ShockCovariance.of_returns(returns().of(["BTC"]).like({"ETH": "BTC"}))
+    with pytest.raises(InvalidInput, match="determine no covariance"):
+        find_reverse_stress(book, like)
+    found = find_reverse_stress(book, like.parted(["ETH"]))
+    # both fall alike: slopes 60000 and 30000, each less its half a percent of maintenance
+    assert found.distance == pytest.approx(5550 / (90000 * 0.995) / 0.03, rel=1e-6)
+    assert any("ETH: a millionth" in note for note in found.notes)

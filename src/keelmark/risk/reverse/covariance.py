@@ -5,19 +5,22 @@ peg; `BTC volatility` is the relative change of the implied volatilities on a co
 the own shock of a coin that also moves as a coin. What a matrix does not name stands still.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 
-from keelmark.core.errors import InvalidInput, nearest
+from keelmark.core.errors import InvalidInput, MissingNumber
 from keelmark.risk.returns import Returns
 from keelmark.risk.revaluation import UnitValuer
 from keelmark.risk.scenarios.scenarios import Array
 
 VOLATILITY = " volatility"
 PEG = " peg"
+
+OWN_SHARE = 1e-6
+"""Of its variance that a coin standing for another has of its own."""
 
 LEAST_EIGENVALUE = -1e-10
 """Of a correlation matrix: below that it is none, above it the rest is rounding."""
@@ -110,13 +113,28 @@ class ShockCovariance:
             ),
         )
 
+    def parted(self, names: Iterable[str]) -> "ShockCovariance":
+        """Return it with a little variance of these names' own, which is noted.
+
+        A coin that stands for another moves as one with it, and that has no inverse.
+        """
+        own = np.array([OWN_SHARE if name in set(names) else 0.0 for name in self.names])
+        if not own.any():
+            return self
+        told = ", ".join(name for name, share in zip(self.names, own, strict=True) if share)
+        note = f"{told}: a millionth of its variance is its own, or no distance could be told"
+        matrix = self.matrix + np.diag(own * np.diag(self.matrix))
+        return replace(self, matrix=matrix, notes=(*self.notes, note))
+
     def shocks_of(self, valuer: UnitValuer) -> tuple[tuple[Shock, ...], Array, tuple[str, ...]]:
         """Return what moves of a unit, the covariance of it, and what stands still, in words.
 
         Raises:
-            InvalidInput: A coin has no row or stands still, or the rows determine no covariance.
+            MissingNumber: A coin has no row.
+            InvalidInput: A coin stands still, or the rows determine no covariance.
         """
-        named = {self._row(coin): Shock(ShockKind.RETURN, coin) for coin in valuer.coins}
+        self._require(valuer.coins)
+        named = {self.names.index(coin): Shock(ShockKind.RETURN, coin) for coin in valuer.coins}
         still: list[str] = []
         for asset in valuer.assets:
             row = next((n for n in (f"{asset}{PEG}", asset) if n in self.names), None)
@@ -132,11 +150,15 @@ class ShockCovariance:
         self._check([self.names[row] for row in rows], matrix)
         return tuple(named[row] for row in rows), matrix, tuple(still)
 
-    def _row(self, name: str) -> int:
-        if name not in self.names:
-            msg = f"{self.source} has no returns of {name}; {nearest(name, self.names)}"
-            raise InvalidInput(msg)
-        return self.names.index(name)
+    def _require(self, coins: Sequence[str]) -> None:
+        lacking = [coin for coin in coins if coin not in self.names]
+        if lacking:
+            msg = (
+                f"{self.source} has no returns of {', '.join(lacking)}; it has "
+                f"{', '.join(self.names)}: add files that do, or let another coin stand for it "
+                f"(--like {lacking[0]}=COIN)"
+            )
+            raise MissingNumber(msg)
 
     def _check(self, names: Sequence[str], matrix: Array) -> None:
         """Refuse what stands still, moves as one, or is no covariance."""

@@ -15,13 +15,19 @@ import numpy as np
 
 from keelmark.accounts.account import Account
 from keelmark.core.bound import options_of
+from keelmark.core.errors import InvalidInput
 from keelmark.core.liquidation_price import PriceStatus
-from keelmark.core.margin import maintenance_excess
+from keelmark.core.margin import maintenance_excess, margin_report
+from keelmark.core.market import Market
+from keelmark.core.model import MarginModel
 from keelmark.core.numbers import ZERO
+from keelmark.core.unit import MarginUnit
 from keelmark.risk.axes import unit_for
 from keelmark.risk.returns import Returns
 from keelmark.risk.revaluation import UnitValuer
+from keelmark.risk.revaluation.moved import priced_in, scenario_coins
 from keelmark.risk.reverse.boundary import Boundary
+from keelmark.risk.reverse.by_unit import ReverseStressByUnit, nearest_first
 from keelmark.risk.reverse.covariance import VOLATILITY, Shock, ShockCovariance, ShockKind
 from keelmark.risk.reverse.placing import Placed, moved_to, placed
 from keelmark.risk.reverse.proof import PROVED, proved_distance
@@ -56,27 +62,95 @@ def find_reverse_stress(
     Args:
         account: From `load_account`.
         covariance: Past returns of every coin the unit stands on, or a covariance by name.
-        unit_id: Margin unit; the first with positions where left out.
+        unit_id: Margin unit; where left out the one whose move is nearest, and units of which none
+            can be told are named in the notes.
         pegs: With returns: standard deviation of the own shock of collateral assets.
         volatilities: With returns: standard deviation of the volatilities on coins.
 
     Raises:
-        InvalidInput: A coin has no returns or stands still, or they determine no covariance.
-        MissingNumber: The margin of the unit now is unknown.
+        MissingNumber: The margin of the unit now is unknown, or a coin has no returns.
+        InvalidInput: A coin stands still, or the returns determine no covariance.
     """
+    known = _covariance(covariance, pegs, volatilities)
+    if unit_id is not None:
+        return _of_unit(account, known, unit_id)
+    answers = find_by_unit(account, known)
+    notes = (f"{name} may go sooner: unknown, {why}" for name, why in answers.unknown.items())
+    return replace(answers.nearest, notes=(*answers.nearest.notes, *notes))
+
+
+def find_by_unit(
+    account: Account,
+    covariance: Returns | ShockCovariance,
+    *,
+    pegs: Mapping[str, float] | None = None,
+    volatilities: Mapping[str, float] | None = None,
+) -> ReverseStressByUnit:
+    """Return what `find_reverse_stress` does of every unit that holds a position.
+
+    A unit of which nothing can be told is unknown, with the reason; where that is so of all, the
+    reason of the first is raised.
+
+    Raises:
+        InvalidInput: The account holds no position; else as `find_reverse_stress`.
+    """
+    known = _covariance(covariance, pegs, volatilities)
+    names = [unit.unit_id for unit in account.units if unit.positions]
+    if not names:
+        unit_for(account, None, None)  # says so
+    found: list[ReverseStress] = []
+    why: dict[str, InvalidInput] = {}
+    for name in names:
+        try:
+            found.append(_of_unit(account, known, name))
+        except InvalidInput as error:
+            why[name] = error
+    if not found:
+        raise next(iter(why.values()))
+    return ReverseStressByUnit(
+        found=nearest_first(found), unknown={name: str(error) for name, error in why.items()}
+    )
+
+
+def _covariance(
+    known: Returns | ShockCovariance,
+    pegs: Mapping[str, float] | None,
+    volatilities: Mapping[str, float] | None,
+) -> ShockCovariance:
+    if isinstance(known, ShockCovariance):
+        return known
+    return ShockCovariance.of_returns(known, pegs=pegs, volatilities=volatilities)
+
+
+def _of_unit(account: Account, known: ShockCovariance, unit_id: str) -> ReverseStress:
+    """Return the answer of one unit; what is liquidatable already takes no returns."""
     unit = unit_for(account, None, unit_id)
+    if margin_report(unit, account.market, account.model).is_liquidatable:
+        found = as_things_stand(unit, account.market, account.model)
+        return replace(found, horizon=known.horizon, source=known.source, notes=known.notes)
     valuer = UnitValuer.of(account, unit)
-    if isinstance(covariance, Returns):
-        covariance = ShockCovariance.of_returns(covariance, pegs=pegs, volatilities=volatilities)
-    shocks, matrix, still = covariance.shocks_of(valuer)
-    boundary = Boundary(valuer=valuer, shocks=shocks, covariance=matrix)
-    found = _Answer(boundary).found()
+    shocks, matrix, still = known.shocks_of(valuer)
+    found = _Answer(Boundary(valuer=valuer, shocks=shocks, covariance=matrix)).found()
     return replace(
         found,
         still=still,
-        horizon=covariance.horizon,
-        source=covariance.source,
-        notes=(*covariance.notes, *_notes(valuer, shocks, still)),
+        horizon=known.horizon,
+        source=known.source,
+        notes=(*known.notes, *_notes(valuer, shocks, still)),
+    )
+
+
+def as_things_stand(unit: MarginUnit, market: Market, model: MarginModel) -> ReverseStress:
+    """Return the answer of a unit that is liquidatable already: nothing needs to move."""
+    return ReverseStress(
+        status=PriceStatus.PRICE,
+        unit_id=unit.unit_id,
+        horizon="",
+        distance=0.0,
+        at_least=0.0,
+        moves=dict.fromkeys(scenario_coins(unit, model), ZERO),
+        prices={p.instrument: market.marks[p.instrument] for p in unit.positions},
+        asset_prices={a: market.asset_prices[a] for a in priced_in(unit, model)},
     )
 
 
@@ -104,7 +178,8 @@ class _Answer:
         """Return the answer, without where the covariance comes from."""
         boundary = self.boundary
         if boundary.start <= 0.0:
-            return self._as_things_stand()
+            valuer = boundary.valuer
+            return as_things_stand(valuer.unit, valuer.market, valuer.model)
         foot = first_foot(boundary)
         first = [] if foot is None else descents(boundary, foot[None, :])
         best, at_least = self._proved(first, is_last=False)
@@ -161,23 +236,6 @@ class _Answer:
             legs=() if pull is None else pull.legs(),
             assets=() if pull is None else pull.assets(),
             method="closed form" if self._is_plane(best, at_least, foot) else "numeric",
-        )
-
-    def _as_things_stand(self) -> ReverseStress:
-        market = self.boundary.valuer.market
-        still = dict.fromkeys(self.boundary.shocks, ZERO)
-        return ReverseStress(
-            status=PriceStatus.PRICE,
-            unit_id=self.unit_id,
-            horizon="",
-            distance=0.0,
-            at_least=0.0,
-            moves=self._by(still, ShockKind.RETURN),
-            pegs=self._by(still, ShockKind.COLLATERAL),
-            volatilities=self._by(still, ShockKind.VOLATILITY),
-            prices=dict(market.marks),
-            asset_prices=dict(market.asset_prices),
-            method="closed form",
         )
 
     def _now(self, found: ReverseStress) -> ReverseStress:

@@ -43,7 +43,8 @@ class ReverseStress:
         assets: What each collateral asset does.
         deviations: Standard deviation of each shock over `horizon`.
         still: Assets whose price is read and that stand still: nothing says how they move.
-        method: `closed form` where the excess is one plane all the way, else `numeric`.
+        method: `closed form` where the excess is one plane all the way, else `numeric`;
+            `None` where nothing was looked for.
         source: Of the covariance.
         notes: What was assumed.
         reason: For `none`.
@@ -80,11 +81,16 @@ class ReverseStress:
         return self.at_least >= self.distance * PROVED
 
     @property
+    def is_liquidatable_now(self) -> bool:
+        """Whether nothing needs to move."""
+        return self.distance == 0.0
+
+    @property
     def sentence(self) -> str:
         """The move in one line: `BTC -8.1 %, SOL -14 %, USDE 0.97: a 2.9 sigma day`."""
         if self.distance is None:
             return self.reason or self.status.value
-        if self.distance == 0.0:
+        if self.is_liquidatable_now:
             return "liquidatable as things stand"
         told = self._told()
         named = [text for _, text in sorted(told, key=lambda one: -one[0])[:NAMED_MAX]]
@@ -123,6 +129,7 @@ class ReverseStress:
         return {
             "status": self.status.value,
             "unit": self.unit_id,
+            "is_liquidatable_now": self.is_liquidatable_now,
             "distance": statistic_text(self.distance),
             "at_least": statistic_text(self.at_least),
             "is_proved": self.is_proved,
