@@ -44,21 +44,24 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_an_account_without_bars_is_told_which_table_was_used() -> None:
     done = run(ACCOUNT, *FAST)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 2, done.output
     assert all(len(line) <= 80 for line in done.output.splitlines())
     words = " ".join(done.output.split())
     assert "from the built-in table coins@2025-12" in words
     assert "Bars of your coins are better: --returns BARS" in words
     assert "LIQUIDATABLE now: cross" in words
-    words = " ".join(run(SAFER, *FAST).output.split())
-    assert "liquidated by then on" in words
-    assert "by unit: isolated:BTCUSDT" in words
+    safer = run(SAFER, *FAST)
+    assert safer.exit_code == 1, safer.output
+    words = " ".join(safer.output.split())
+    assert "liquidated within 1 day 7 days built-in table" in words
+    assert "of 2,000 paths, looked at every day; the account then still gains" in words
+    assert "liquidated on these paths by unit: isolated:BTCUSDT" in words
     assert done.output.splitlines()[-1].startswith("next: `keelmark risk ")
 
 
 def test_with_bars_every_method_stands_beside_filtered_history(bars: str) -> None:
     done = run(ACCOUNT, "--returns", bars, "--every", "1h", *FAST)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 2, done.output
     assert all(len(line) <= 80 for line in done.output.splitlines())
     for name in ("> filtered history", "history as it was", "POT tail", "t copula", "normal"):
         assert name in done.output
@@ -69,8 +72,8 @@ def test_with_bars_every_method_stands_beside_filtered_history(bars: str) -> Non
     done = run(SAFER, "--returns", bars, "--every", "1h", *FAST)
     words = " ".join(done.output.split())
     assert "looked at every hour" in words
-    assert "watched all the time, with normal steps:" in words
-    assert "within 7 days" in words
+    assert "liquidated within 1 day 7 days filtered history" in words
+    assert "log prices move by steps of 1 hour: Student t shocks" in words
     assert "likeliest way down of isolated:BTCUSDT: BTC -" in words
 
 
@@ -84,10 +87,9 @@ def test_the_document_holds_the_same_figures(bars: str) -> None:
     assert 0.0 < float(found["with_liquidations"]["probability"]) <= 1.0
     assert found["liquidity_adjusted"]["status"] == "known"
     assert found["nearest_way_down"]["unit"] == "cross"
-    assert [one["days"] for one in found["watched_all_the_time"]["account"]["horizons"]] == [
-        "1",
-        "7",
-    ]
+    assert set(found["liquidation"]) == {"filtered history", "Student t"}
+    for chances in found["liquidation"].values():
+        assert [one["days"] for one in chances["account"]["horizons"]] == ["1", "7"]
     again = json.loads(run(ACCOUNT, "--returns", bars, "--every", "1h", "--json", *FAST).output)
     assert again == found
 
@@ -127,7 +129,7 @@ def test_a_coin_that_stands_for_another_is_said(tmp_path: Path, bars: str) -> No
     assert "has no returns of SOL" in done.output
     assert "--like SOL=COIN" in done.output
     done = run(str(path), "--returns", bars, "--every", "1h", "--like", "SOL=ETH", *FAST)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 2, done.output
     assert "note: SOL is taken to move as ETH" in done.output
     content["positions"] = [
         *content["positions"],
@@ -156,7 +158,7 @@ def test_scenarios_of_ones_own_are_valued_and_weighed(tmp_path: Path, bars: str)
     path = tmp_path / "own.toml"
     path.write_text(OWN)
     done = run(SAFER, "--scenarios", str(path), "--level", "0.3")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert all(len(line) <= 80 for line in done.output.splitlines())
     words = " ".join(done.output.split())
     assert "from desk view" in words
@@ -204,3 +206,30 @@ def test_the_group_lists_its_uses() -> None:
     done = run("--help")
     assert "risk FILE [OPTIONS]" in done.output
     assert "FILE [OPTIONS]" in run().output
+
+
+def test_what_cancels_is_nothing_and_a_peg_that_is_held_is_told_first() -> None:
+    """Two sides of one coin leave rounding, which is no risk; the peg of what backs them is one."""
+    done = run(str(EXAMPLES / "usde_delta_neutral.json"), *FAST)
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[2].split()[:2] == ["VaR", "0"]
+    assert "e-" not in done.output.replace("built-in table", "")
+    assert "0.0000" not in done.output
+    words = " ".join(done.output.split())
+    assert "these chances hold the peg of USDE, 221.5 % of worth" in words
+    assert "nothing of it: BTC, ETH, SOL, USDE, USDT, hedged or at par" in words
+    assert "its days run beyond the account's own time, 2025-10-10" in words
+
+
+def test_a_chance_below_what_was_drawn_is_a_bound(bars: str, tmp_path: Path) -> None:
+    content = json.loads((EXAMPLES / "account.json").read_text())
+    content["collateral"][0]["balance"] = "60000"
+    path = tmp_path / "account.json"
+    path.write_text(json.dumps(content))
+    done = run(str(path), "--returns", bars, "--every", "4h", "--horizon", "4h", *FAST)
+    assert done.exit_code == 0, done.output
+    row = next(line for line in done.output.splitlines() if line.startswith("    filtered"))
+    past = int(done.output.split(" past shocks")[0].rsplit(maxsplit=1)[-1])
+    bound = float(row.split("below ")[1].split(" %")[0])
+    assert bound == pytest.approx(300 / past, rel=1e-2)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keelmark.accounts import Account
+from keelmark.accounts.check import check
+from keelmark.cli.check import CODES
 from keelmark.cli.options import (
     account_argument,
     account_of,
@@ -51,8 +53,6 @@ PERIODS = {
 
 FILTERS = ("asymmetric-ewma", "ewma", "gjr-t")
 END = "end"
-WEEK = 7.0
-"""Days of the second horizon at which liquidation is looked for."""
 
 
 def level_of(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -212,12 +212,15 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
 
     VaR and ES by one method with the others beside it, what contributes, what it costs to get out,
     and what is lost where liquidation comes first. Without --returns a built-in table of major
-    coins is used, and named.
+    coins is used, and named. The exit code is of the account as it stands: 0 healthy, 1 inside the
+    warning distance, 2 liquidatable, 3 unknown.
     """
     held = account_of(file, given["rulebook"])
+    ctx = click.get_current_context()
+    code = CODES[check(held, reasons=False).verdict]
     if given["scenarios"] is not None:
         under_given(file, held, given, as_json=as_json)
-        return
+        ctx.exit(code)
     returns = returns_of(held, given)
     options = options_of(held, given)
     if given["report"] is not None:
@@ -226,8 +229,9 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
         title = "standard input" if file == "-" else Path(file).stem
         asked = ReportOptions(title=f"Risk of {title}", unit_id=options.unit_id, risk=options)
         say(written(risk_report(held, returns, asked), given["report"]))
-        return
-    show(file, held, returns, options, as_json=as_json)
+    else:
+        show(file, held, returns, options, as_json=as_json)
+    ctx.exit(code)
 
 
 def returns_of(held: Account, given: dict[str, Any]) -> "Returns | None":
@@ -274,31 +278,22 @@ def show(
     file: str, held: Account, returns: "Returns | None", options: "RiskOptions", *, as_json: bool
 ) -> None:
     """Work it all out, and print it."""
-    from keelmark.cli.risk_table import Beside, nearest_way_down, risk_lines  # noqa: PLC0415 heavy
-    from keelmark.risk.liquidation import (  # noqa: PLC0415 heavy
-        ProbabilityOptions,
-        liquidation_probability,
-    )
+    from keelmark.cli.risk_table import Beside, chances_of, nearest_way_down, risk_lines  # noqa: PLC0415 heavy
     from keelmark.risk.tail.account_risk import risk_of  # noqa: PLC0415 heavy
     from keelmark.risk.tail.document import risk_document  # noqa: PLC0415 heavy
 
     found = risk_of(held, returns, options)
-    reverse = nearest_way_down(held, found)
-    watched = liquidation_probability(
-        held,
-        found.volatilities,
-        horizons=sorted({found.options.days, WEEK}),
-        options=ProbabilityOptions(seed=found.options.seed),
-    )
+    beside = Beside(chances=chances_of(held, found), reverse=nearest_way_down(held, found))
     if as_json:
+        reverse = beside.reverse
         document = {
             **risk_document(found),
-            "watched_all_the_time": watched.document(),
+            "liquidation": {name: c.document() for name, c in beside.chances.items()},
             "nearest_way_down": {"status": "unknown", "reason": reverse}
             if isinstance(reverse, str)
             else reverse.document(),
         }
         click.echo(json.dumps(document, indent=2))
         return
-    for line in risk_lines(found, file, Beside(watched=watched, reverse=reverse)):
+    for line in risk_lines(found, file, beside):
         say(line)

@@ -1,6 +1,6 @@
 """The view of `keelmark risk`: one screen, eighty columns, whole without colours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,7 +10,11 @@ from keelmark.accounts import Account
 from keelmark.accounts.figures import figure, percent, terse
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, wrapped
 from keelmark.core.errors import InvalidInput
-from keelmark.risk.liquidation import LiquidationProbability
+from keelmark.risk.liquidation import (
+    LiquidationProbability,
+    ProbabilityOptions,
+    liquidation_probability,
+)
 from keelmark.risk.liquidation.result import (
     HorizonProbability,
     Standing,
@@ -18,8 +22,12 @@ from keelmark.risk.liquidation.result import (
     days_text,
 )
 from keelmark.risk.reverse import ReverseStress, ShockCovariance, find_reverse_stress
+from keelmark.risk.scenarios.draws import Resampled
+from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.statistics import Unknown
+from keelmark.risk.symbols import DOLLARS
 from keelmark.risk.tail.account_risk import AccountRisk
+from keelmark.risk.tail.contributions import Contributions
 from keelmark.risk.tail.measures import TailRisk
 from keelmark.risk.tail.methods import Method
 
@@ -41,6 +49,18 @@ NAMES = {
 OWN_SHARE = 1e-6
 """Of its variance that a coin standing for another has of its own: moves as one have no inverse."""
 
+WEEK = 7.0
+"""Days of the second horizon that a chance of liquidation is told for."""
+
+DUST = 1e-12
+"""Of gross notional and worth: what is smaller is rounding of sums that cancel."""
+
+THREE = 3.0
+"""An outcome not seen in n has a chance below three in n, at 95 %."""
+
+PEG_SHARE = 0.05
+"""Share of worth from which the peg of a dollar is told of."""
+
 LIKELY = 0.01
 """Chance of liquidation above which a rescue is the next question."""
 
@@ -50,11 +70,12 @@ class Beside:
     """What others tell of the same account.
 
     Attributes:
-        watched: The chance of liquidation with prices watched all the time.
+        chances: The chance of liquidation by the name of the law it is had under, prices watched
+            between its steps.
         reverse: The likeliest way to liquidation; why there is none to tell.
     """
 
-    watched: LiquidationProbability
+    chances: Mapping[str, LiquidationProbability]
     reverse: ReverseStress | str
 
 
@@ -89,74 +110,130 @@ def risk_lines(found: AccountRisk, file: str, beside: Beside | None = None) -> I
     yield from _parts(found)
     yield ""
     yield from _adjusted(found)
-    yield from _notes(found)
+    yield ""
+    yield from _notes(found, beside)
+    yield ""
     yield from _next(found, file)
 
 
 def _head(found: AccountRisk, beside: Beside | None) -> Iterator[str]:
-    asked, main = found.options, found.main
+    asked = found.options
     title = f"{found.account.rulebook.name}{GAP}worth {_money(found.worth)} {found.currency}"
     yield f"{title}{GAP}horizon {_days(asked.days)}{GAP}level {_level(asked.level)}"
-    yield from _chance(found)
+    if found.realised.now:
+        yield from _liquidatable(found)
+    yield ""
+    yield from _figures(found)
     if beside is not None and len(found.realised.now) < len(found.realised.units):
-        yield from _watched(beside.watched, found.options.unit_id)
+        yield from _chances(found, beside)
         yield from _way_down(beside.reverse, found)
-    figures = (
-        f"VaR {_money(main.var)}{_between(main.var_interval)}{_of_worth(main.var, found.worth)}; "
-        f"ES {_money(main.es)}{_between(main.es_interval)}"
-    )
-    if found.realised.probability:
-        yield from _realised(found)
-        figures = f"if nothing were liquidated: {figures}"
-    yield from wrapped(figures, WIDTH)
-    yield from wrapped(
-        f"one horizon in {1.0 / (1.0 - asked.level):,.4g} loses more than the VaR, then the ES on "
-        "average; [ ] is 95 % of the draws and not of the history",
-        WIDTH,
-    )
-    words = f"from {found.source}"
-    if found.table is not None:
-        limits = "; ".join(found.table.limits)
-        words = f"{words}; {limits}. Bars of your coins are better: --returns BARS"
-    yield from wrapped(words, WIDTH)
 
 
-def _chance(found: AccountRisk) -> Iterator[str]:
-    realised, paths = found.realised, f"{found.options.paths:,} paths"
-    looked = f"looked at every {_days(realised.step_days).removeprefix('1 ')}"
-    chance = percent(Decimal(realised.probability), digits=2)
-    if realised.now:
-        names = ", ".join(realised.now)
-        text = f"LIQUIDATABLE now: {names}; what its rulebook leaves of it is all there is to lose"
-        yield from (painted(line, "LIQUIDATABLE") for line in wrapped(text, WIDTH))
-        if len(realised.now) == len(realised.units):
-            return
-    if not realised.probability:
-        yield from wrapped(f"not liquidated by then on any of {paths}, {looked}", WIDTH)
+def _liquidatable(found: AccountRisk) -> Iterator[str]:
+    names = ", ".join(found.realised.now)
+    text = f"LIQUIDATABLE now: {names}; what its rulebook leaves of it is all there is to lose"
+    yield from (painted(line, "LIQUIDATABLE") for line in wrapped(text, WIDTH))
+
+
+def _figures(found: AccountRisk) -> Iterator[str]:
+    main, risk = found.main, found.realised.risk
+    yield _figure("VaR", main.var, main.var_interval, found)
+    yield _figure("ES", main.es, main.es_interval, found)
+    if not found.realised.probability:
         return
-    half = percent(Decimal(1.96 * realised.error), digits=2)
-    text = f"liquidated by then on {chance} (+- {half}) of {paths}, {looked}"
-    if realised.loss is not None:
-        moved = "loses" if realised.loss >= 0.0 else "still gains"
-        text += f"; the account then {moved} {_money(abs(realised.loss))} on average"
-    yield from wrapped(text, WIDTH)
-    if len(realised.units) > 1:
-        many = {unit: p for unit, p in realised.units.items() if p > 0.0}
-        shares = ", ".join(f"{u} {percent(Decimal(p), digits=2)}" for u, p in many.items())
-        yield from wrapped(f"by unit: {shares}", WIDTH, depth=2)
-
-
-def _watched(watched: LiquidationProbability, unit_id: str | None) -> Iterator[str]:
-    """Say what steps cannot: how likely it is with every price between them."""
-    unit = next((u for u in watched.units if u.unit_id == unit_id), watched.account)
-    if unit.standing is Standing.UNKNOWN:
-        yield from wrapped(f"watched all the time: unknown, {unit.reason}", WIDTH)
+    if isinstance(risk, Unknown):
+        yield from wrapped(f"with liquidations: unknown, {risk.why}", WIDTH)
         return
-    told = ", ".join(
-        f"{chance_text(one.probability)}{_chance_between(one)} within {days_text(one.days)}"
-        for one in unit.horizons
-    )
-    yield from wrapped(f"watched all the time, with normal steps: {told}", WIDTH)
+    yield _figure("VaR with liquidations", risk.var, risk.var_interval, found)
+    yield _figure("ES with liquidations", risk.es, risk.es_interval, found)
+
+
+def _figure(
+    name: str, loss: float, interval: tuple[float, float] | None, found: AccountRisk
+) -> str:
+    line = f"{INDENT}{name:<23}{_loss(loss, found):>11}"
+    share = percent(Decimal(loss / found.worth)) if found.worth > 0.0 else ""
+    line += f"{share:>9} of worth" if share else ""
+    if interval is None:
+        return line
+    low, high = (_loss(end, found) for end in interval)
+    return f"{line}   {low} to {high}"
+
+
+def chances_of(held: Account, found: AccountRisk) -> dict[str, LiquidationProbability]:
+    """Return how likely liquidation is by the name of the law: that of the losses, and Student's.
+
+    Past shocks alone hold nothing worse than what came; Student's law goes on beyond it.
+    """
+    laws = {NAMES[found.walked]: found.law}
+    if found.student is not None:
+        laws.setdefault(NAMES[Method.STUDENT], found.student)
+    options = ProbabilityOptions(seed=found.options.seed)
+    days = found.options.days
+    horizons = sorted({days, WEEK} if _is_whole(WEEK / found.law.days) else {days})
+    return {
+        name: liquidation_probability(held, law, horizons=horizons, options=options)
+        for name, law in laws.items()
+    }
+
+
+def _is_whole(steps: float) -> bool:
+    return abs(steps - round(steps)) < 1e-6  # noqa: PLR2004 rounding
+
+
+def _chances(found: AccountRisk, beside: Beside) -> Iterator[str]:
+    """Say how likely liquidation is, by law and horizon."""
+    unit_id = found.options.unit_id
+    horizons = next(iter(beside.chances.values())).horizons
+    head = "".join(f"{days_text(days):>25}" for days in horizons)
+    yield f"{INDENT}{'liquidated within':<19}{head}"
+    for name, chances in beside.chances.items():
+        unit = next((u for u in chances.units if u.unit_id == unit_id), chances.account)
+        if unit.standing is Standing.UNKNOWN:
+            yield from wrapped(f"{name}: unknown, {unit.reason}", WIDTH)
+            continue
+        law = found.law if name == NAMES[found.walked] else None
+        told = [_chance(unit.by(days), _unseen(law, days, chances.paths)) for days in horizons]
+        cells = "".join(f"{chance:>25}" for chance in told)
+        yield f"{INDENT}  {name:<17}{cells}".rstrip()
+    yield from _held_pegs(found)
+
+
+def _unseen(law: ReturnModel | None, days: float, paths: int | None) -> float:
+    """Return the chance below which what was drawn tells nothing; 0 where nothing was drawn.
+
+    Past shocks of one step are as many outcomes as there are; over several steps they combine.
+    """
+    outcomes = [] if paths is None else [paths]
+    if law is not None and isinstance(law.draw, Resampled) and law.steps_of(days) == 1:
+        outcomes.append(len(law.draw.residuals))
+    return THREE / min(outcomes) if outcomes else 0.0
+
+
+def _held_pegs(found: AccountRisk) -> Iterator[str]:
+    """Name the dollars whose peg the account hangs on, where the chances hold it."""
+    worth: dict[str, float] = {}
+    for unit in found.account.units:
+        for asset, held in unit.balances.items():
+            price = found.account.market.asset_prices.get(asset)
+            if asset in DOLLARS and asset != found.currency and price is not None:
+                worth[asset] = worth.get(asset, 0.0) + float(held * price)
+    for asset, value in worth.items():
+        if abs(value) >= PEG_SHARE * abs(found.worth) > 0.0:
+            share = percent(Decimal(value / found.worth))
+            text = f"these chances hold the peg of {asset}, {share} of worth"
+            yield from wrapped(f"{text}: for a broken one, `keelmark stress`", WIDTH)
+
+
+def _chance(one: HorizonProbability | None, unseen: float) -> str:
+    """Return a chance with its interval; a bound where nothing that was drawn liquidates."""
+    if one is None:
+        return "unknown"
+    if one.probability < unseen / THREE:
+        return f"below {chance_text(max(one.high, unseen))}"
+    low, high = chance_text(one.low), chance_text(one.high)
+    found = chance_text(one.probability)
+    return found if low == high else f"{found} ({low} - {high})".replace(" % - ", " - ")
 
 
 def _way_down(reverse: ReverseStress | str, found: AccountRisk) -> Iterator[str]:
@@ -165,35 +242,13 @@ def _way_down(reverse: ReverseStress | str, found: AccountRisk) -> Iterator[str]
     yield from wrapped(f"likeliest way down{of}: {told}", WIDTH)
 
 
-def _chance_between(one: HorizonProbability) -> str:
-    low, high = chance_text(one.low), chance_text(one.high)
-    return "" if low == high else f" [{low}, {high}]"
-
-
-def _realised(found: AccountRisk) -> Iterator[str]:
-    risk = found.realised.risk
-    if isinstance(risk, Unknown):
-        yield from wrapped(f"with liquidations: unknown, {risk.why}", WIDTH)
-        return
-    text = (
-        f"with liquidations: VaR {_money(risk.var)}{_of_worth(risk.var, found.worth)}; ES "
-        f"{_money(risk.es)} ({'; '.join(found.realised.endings)}; no unit loses more than it is "
-        "worth)"
-    )
-    yield from wrapped(text, WIDTH)
-
-
-def _of_worth(loss: float, worth: float) -> str:
-    return f", {percent(Decimal(loss / worth))} of worth" if worth > 0.0 else ""
-
-
 def _methods(found: AccountRisk) -> Iterator[str]:
     yield f"{INDENT}{'method':<23}{'VaR':>11}{'ES':>11}   {'VaR within, 95 %'}"
-    yield _method(f"> {NAMES[found.method]}", found.main)
+    yield _method(f"> {NAMES[found.method]}", found.main, found)
     for method, risk in found.beside.items():
         if isinstance(risk, Unknown):
             continue
-        yield _method(f"  {NAMES[method]}", risk)
+        yield _method(f"  {NAMES[method]}", risk, found)
     reasons: dict[str, list[str]] = {}
     for method, risk in found.beside.items():
         if isinstance(risk, Unknown):
@@ -202,42 +257,53 @@ def _methods(found: AccountRisk) -> Iterator[str]:
         yield from wrapped(f"unknown: {', '.join(names)}: {why}", WIDTH)
 
 
-def _method(name: str, risk: TailRisk) -> str:
-    line = f"{INDENT}{name:<23}{_short(risk.var):>11}{_short(risk.es):>11}"
+def _method(name: str, risk: TailRisk, found: AccountRisk) -> str:
+    line = f"{INDENT}{name:<23}{_loss(risk.var, found):>11}{_loss(risk.es, found):>11}"
     if risk.var_interval is None:
         return f"{line}   {'closed form' if 'closed' in risk.method else ''}".rstrip()
     low, high = risk.var_interval
-    return f"{line}   {_short(low)} to {_short(high)}"
+    return f"{line}   {_loss(low, found)} to {_loss(high, found)}"
 
 
 def _parts(found: AccountRisk) -> Iterator[str]:
-    parts = found.parts
-    rows = [i for i in range(len(parts.names)) if parts.es[i] or found.part_notionals[i]]
-    rows.sort(key=lambda i: -parts.es[i])
-    width = max(12, *(len(parts.names[i]) for i in rows)) if rows else 12
-    width = min(width, 26)
-    yield f"{INDENT}{'what contributes':<{width + 5}}{'VaR':>10}{'ES':>11}{'+-':>8}{'of ES':>9}"
-    total = float(np.abs(parts.es).max()) or 1.0
-    for i in rows[:PARTS_SHOWN]:
-        yield _part(found, i, width, total)
-    rest = rows[PARTS_SHOWN:]
+    """Say what adds to the loss by coin; below a coin of several legs, its legs."""
+    parts, whole = found.parts, found.parts.by(found.part_coins)
+    coins = [i for i in range(len(whole.names)) if not _is_dust(float(whole.es[i]), found)]
+    coins.sort(key=lambda i: -whole.es[i])
+    yield f"{INDENT}{'what contributes':<28}{'VaR':>10}{'ES':>11}{'+-':>8}{'of ES':>9}"
+    total = float(np.abs(whole.es).max()) or 1.0
+    for i in coins[:PARTS_SHOWN]:
+        legs = [j for j, coin in enumerate(found.part_coins) if coin == whole.names[i]]
+        is_alone = len(legs) == 1
+        name = parts.names[legs[0]] if is_alone else whole.names[i]
+        yield _part(found, whole, i, name, total)
+        if not is_alone:
+            yield from (f"{INDENT}  {_leg(parts, j, found)}" for j in legs)
+    rest = coins[PARTS_SHOWN:]
     if rest:
-        var, es = (float(values[rest].sum()) for values in (parts.var, parts.es))
+        var, es = (float(values[rest].sum()) for values in (whole.var, whole.es))
         yield (
-            f"{INDENT}{f'{len(rest)} more':<{width + 5}}{_short(var):>10}{_short(es):>11}"
+            f"{INDENT}{f'{len(rest)} more':<28}{_short(var):>10}{_short(es):>11}"
             f"{'':>8}{_share(es, found.main.es):>9}"
         )
+    still = [whole.names[i] for i in range(len(whole.names)) if i not in coins]
+    if still:
+        yield from wrapped(f"nothing of it: {', '.join(still)}, hedged or at par", WIDTH)
 
 
-def _part(found: AccountRisk, i: int, width: int, total: float) -> str:
-    parts = found.parts
+def _part(found: AccountRisk, parts: Contributions, i: int, name: str, total: float) -> str:
     es = float(parts.es[i])
     bar = "#" * round(8 * abs(es) / total)
     return (
-        f"{INDENT}{parts.names[i][:width]:<{width + 5}}{_short(float(parts.var[i])):>10}"
+        f"{INDENT}{name[:26]:<28}{_short(float(parts.var[i])):>10}"
         f"{_short(es):>11}{_short(1.96 * float(parts.es_errors[i])):>8}"
         f"{_share(es, found.main.es):>9}  {'-' if es < 0.0 else ''}{bar}"
     ).rstrip()
+
+
+def _leg(parts: Contributions, i: int, found: AccountRisk) -> str:
+    var, es = (_loss(float(values[i]), found) for values in (parts.var, parts.es))
+    return f"{parts.names[i][:24]:<26}{var:>10}{es:>11}"
 
 
 def _adjusted(found: AccountRisk) -> Iterator[str]:
@@ -254,10 +320,55 @@ def _adjusted(found: AccountRisk) -> Iterator[str]:
     yield from wrapped(f"{text}; {'; '.join(adjusted.notes)})", WIDTH)
 
 
-def _notes(found: AccountRisk) -> Iterator[str]:
+def _notes(found: AccountRisk, beside: Beside | None) -> Iterator[str]:
+    yield from wrapped(f"from {_source(found)}", WIDTH)
+    asked, realised = found.options, found.realised
+    yield from wrapped(
+        f"one horizon in {round(1.0 / (1.0 - asked.level), 6):,g} loses more than the VaR, then "
+        "the ES on average; intervals are 95 % of the draws, not of the history",
+        WIDTH,
+    )
+    if realised.probability:
+        yield from wrapped(_ending(found), WIDTH)
+    if len(realised.units) > 1 and realised.probability:
+        many = {unit: p for unit, p in realised.units.items() if p > 0.0}
+        shares = ", ".join(f"{u} {percent(Decimal(p), digits=2)}" for u, p in many.items())
+        yield from wrapped(f"liquidated on these paths by unit: {shares}", WIDTH)
     told = () if found.table is None else found.table.limits
     for note in (note for note in found.notes if note not in told):
         yield from wrapped(f"note: {note}", WIDTH)
+    assumed = [] if beside is None else _chance_notes(beside, found.notes)
+    if assumed:
+        yield from wrapped(f"chances of liquidation: {'; '.join(assumed)}", WIDTH)
+
+
+def _chance_notes(beside: Beside, told: Sequence[str]) -> list[str]:
+    """Return what the chances of liquidation rest on, and nobody has said yet."""
+    every = (note for c in beside.chances.values() for note in (*c.notes, *c.assumes))
+    return [note for note in dict.fromkeys(every) if note not in told]
+
+
+def _source(found: AccountRisk) -> str:
+    if found.table is None:
+        return found.source
+    limits = "; ".join(found.table.limits)
+    as_of = found.account.as_of
+    if as_of is not None and as_of.date().isoformat() <= found.table.last:
+        limits += f"; its days run beyond the account's own time, {as_of.date()}"
+    return f"{found.source}; {limits}. Bars of your coins are better: --returns BARS"
+
+
+def _ending(found: AccountRisk) -> str:
+    """Return how liquidation ends a path of the losses."""
+    realised = found.realised
+    looked = f"looked at every {_days(realised.step_days).removeprefix('1 ')}"
+    count = round(realised.probability * found.options.paths)
+    text = f"with liquidations: {count:,} of {found.options.paths:,} paths, {looked}"
+    if realised.loss is not None:
+        moved = "loses" if realised.loss >= 0.0 else "still gains"
+        text += f"; the account then {moved} {_money(abs(realised.loss))} on average"
+    endings = "; ".join(realised.endings)
+    return f"{text}; {endings}; no unit loses more than it is worth"
 
 
 def _next(found: AccountRisk, file: str) -> Iterator[str]:
@@ -270,19 +381,22 @@ def _next(found: AccountRisk, file: str) -> Iterator[str]:
     yield text if len(text) <= WIDTH else text.replace(f" {file}", " FILE")
 
 
+def _is_dust(loss: float, found: AccountRisk) -> bool:
+    """Whether a loss is what rounding leaves of amounts that cancel."""
+    gross = float(found.part_notionals.sum()) + abs(found.worth)
+    return abs(loss) <= DUST * gross
+
+
+def _loss(loss: float, found: AccountRisk) -> str:
+    return "0" if _is_dust(loss, found) else _short(loss)
+
+
 def _money(value: float) -> str:
     return figure(Decimal(repr(float(value))))
 
 
 def _short(value: float) -> str:
     return terse(Decimal(repr(float(value))))
-
-
-def _between(interval: tuple[float, float] | None) -> str:
-    if interval is None:
-        return ""
-    low, high = interval
-    return f" [{_short(low)}, {_short(high)}]"
 
 
 def _share(part: float, whole: float) -> str:
@@ -299,4 +413,5 @@ def _days(days: float) -> str:
     hours = days * 24.0
     if hours >= 1.0:
         return f"{hours:.3g} hour{'' if hours == 1.0 else 's'}"
-    return f"{hours * 60.0:.3g} minutes"
+    minutes = hours * 60.0
+    return f"{minutes:.3g} minute{'' if minutes == 1.0 else 's'}"

@@ -408,7 +408,7 @@ def test_paths_of_a_normal_law_are_normal_walks() -> None:
         exact = met_by(Walk(0.03), log(1 - float(move.size)), chance.days)
         assert chance.probability == pytest.approx(exact, abs=4 * chance.error)
     assert found.source == "a made up law"
-    assert "a made up law: normal shocks" in found.assumes[0]
+    assert "steps of 6 hours: normal shocks" in found.assumes[0]
 
 
 def test_history_resampled_is_drawn_in_its_own_steps() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from keelmark.risk.liquidation.inputs import ProbabilityOptions
+from keelmark.risk.liquidation.result import days_text
 from keelmark.risk.liquidation.units import UnitCase
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.symbols import coin_of
@@ -22,7 +23,7 @@ def assumptions(
         return ()
     walk = [_steps(asked), _growth(asked)]
     if law is not None:
-        walk = [f"log prices move by {law.days:g} days as {law.source}: {law.draw.name}"]
+        walk = [f"log prices move by steps of {days_text(law.days)}: {law.draw.name}"]
     found = [*walk, "positions, cash and orders stay as they are", *_standing(cases)]
     found += _paid("funding", asked.funding) + _paid("interest on debts", asked.borrow)
     if any(_has_options(case) for case in cases):

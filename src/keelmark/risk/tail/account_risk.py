@@ -124,12 +124,15 @@ class AccountRisk:
         beside: By every other method.
         parts: What each leg adds to the leading VaR and ES.
         part_notionals: Gross notional of each leg, nothing for collateral.
+        part_coins: The coin or the asset each leg stands on; a bundle on its coin.
         realised: With liquidations.
         profits: (paths,) at the end of each path drawn, as if nothing were liquidated.
         is_liquidated: (paths,) whether a unit was liquidated on the way.
         adjusted: With the cost of getting out.
         deviations: Of a day, by coin and asset.
         covariance: Of a day's returns, in the order of `deviations`.
+        law: Whose paths were walked.
+        student: The Student law of the same history; `None` where there is no history.
         source: What the figures were made from, in words.
         table: Whether that is the built-in table.
         notes: What was done or assumed.
@@ -144,12 +147,15 @@ class AccountRisk:
     beside: Mapping[Method, TailRisk | Unknown]
     parts: Contributions
     part_notionals: Array
+    part_coins: tuple[str, ...]
     realised: Realised
     profits: Array
     is_liquidated: npt.NDArray[np.bool_]
     adjusted: LiquidityAdjusted | Unknown
     deviations: Mapping[str, float]
     covariance: Array
+    law: ReturnModel
+    student: ReturnModel | None
     source: str
     table: CoinTable | None
     notes: tuple[str, ...]
@@ -160,6 +166,14 @@ class AccountRisk:
             f"{self.main.var:,.2f}, ES {self.main.es:,.2f} {self.currency}; liquidated on "
             f"{100.0 * self.realised.probability:.2f} % of {self.options.paths:,} paths"
         )
+
+    @property
+    def walked(self) -> Method:
+        """The method whose law `law` is: methods of past stretches have no law to walk."""
+        if self.table is not None:
+            return Method.TABLE
+        has_law = {Method.T_COPULA, Method.NORMAL, Method.STUDENT}
+        return self.method if self.method in has_law else Method.FHS
 
     @property
     def marginal(self) -> Array:
@@ -228,12 +242,15 @@ def risk_of(
         beside={m: r for m, r in source.others(book, asked).items() if m is not lead},
         parts=contributions(legs, book.legs, asked.level).scaled_to(main.var, main.es),
         part_notionals=notionals,
+        part_coins=tuple(coin_of(coin)[0] for coin in book.leg_coins),
         realised=_realised(book, drawn, asked.level),
         profits=drawn.pnl,
         is_liquidated=np.asarray(drawn.hits.any(axis=1)),
         adjusted=liquidity_adjusted(main, by_coin, deviations, asked.liquidity, days=asked.days),
         deviations={name: float(value) for name, value in deviations.items()},
         covariance=source.covariance,
+        law=source.law,
+        student=None if source.history is None else student_law(source.history),
         source=source.words,
         table=source.table,
         notes=(*source.notes, *_notes(book, source.law.coins)),
