@@ -1,7 +1,7 @@
 """How much one account can lose by a horizon: every method, what contributes, and the endings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -11,17 +11,14 @@ import numpy.typing as npt
 from keelmark.accounts import Account
 from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import InvalidInput, MissingNumber
-from keelmark.core.excess import price_of
-from keelmark.core.margin import margin_report
-from keelmark.core.numbers import exact
 from keelmark.risk.history.closes import when
 from keelmark.risk.returns import Array, Returns
 from keelmark.risk.scenarios.coin_table import CoinTable, coin_table
 from keelmark.risk.scenarios.filtered import DAILY_DECAY, Filtered, filtered, filtered_historical
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.scenarios.parametric import copula_law, normal_law, student_law
+from keelmark.risk.scenarios.pegged import covariance_with, with_pegs
 from keelmark.risk.statistics import Ewma, Filter, Unknown, fit_filter
-from keelmark.risk.symbols import coin_of
 from keelmark.risk.tail.book import RiskBook
 from keelmark.risk.tail.contributions import Contributions, contributions
 from keelmark.risk.tail.inputs import end_of
@@ -36,6 +33,7 @@ from keelmark.risk.tail.methods import (
     past_scenarios,
 )
 from keelmark.risk.tail.simulation import Simulation, simulated
+from keelmark.risk.tail.sizes import Sizes, sizes_of
 
 ROW_IS_A_DAY = "the file does not tell what a row spans: each is taken as a day"
 """Said of a table of returns."""
@@ -71,6 +69,7 @@ class RiskOptions:
         liquidity: How coins trade.
         until_ms: Where the history ends; the account's own time where it is not given.
         filter: Tells variances.
+        pegs: Standard deviation of a day of assets' own prices, which no returns tell of.
     """
 
     level: float = LEVEL
@@ -83,6 +82,7 @@ class RiskOptions:
     liquidity: Liquidity | None = None
     until_ms: int | None = None
     filter: FilterKind = FilterKind.ASYMMETRIC
+    pegs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,6 +135,7 @@ class AccountRisk:
         student: The Student law of the same history; `None` where there is no history.
         source: What the figures were made from, in words.
         table: Whether that is the built-in table.
+        still: Assets whose price stands still, nothing telling how it moves: share of worth.
         notes: What was done or assumed.
     """
 
@@ -158,6 +159,7 @@ class AccountRisk:
     student: ReturnModel | None
     source: str
     table: CoinTable | None
+    still: Mapping[str, float]
     notes: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -224,14 +226,14 @@ def risk_of(
     if not book.coins:
         msg = "the account stands on no coin: no return changes it"
         raise InvalidInput(msg)
+    _require_assets(book, asked.pegs)
     source = _of_table(book, asked) if returns is None else _of_history(book, returns, asked)
+    source = source.with_pegs(asked.pegs)
     drawn = simulated(book, source.law, days=asked.days, count=asked.paths, seed=asked.seed)
     lead, main, legs = _lead(book, source, asked, drawn)
-    notionals = _notionals(book)
+    sizes = sizes_of(book)
+    still = _still(book, source.law.coins)
     deviations = dict(zip(source.law.coins, np.sqrt(np.diag(source.covariance)), strict=True))
-    by_coin: dict[str, float] = {}
-    for coin, size in zip(book.leg_coins, notionals, strict=True):
-        by_coin[coin_of(coin)[0]] = by_coin.get(coin_of(coin)[0], 0.0) + float(size)
     return AccountRisk(
         account=account,
         options=asked,
@@ -241,19 +243,20 @@ def risk_of(
         main=main,
         beside={m: r for m, r in source.others(book, asked).items() if m is not lead},
         parts=contributions(legs, book.legs, asked.level).scaled_to(main.var, main.es),
-        part_notionals=notionals,
-        part_coins=tuple(coin_of(coin)[0] for coin in book.leg_coins),
+        part_notionals=sizes.own,
+        part_coins=sizes.coins,
         realised=_realised(book, drawn, asked.level),
         profits=drawn.pnl,
         is_liquidated=np.asarray(drawn.hits.any(axis=1)),
-        adjusted=liquidity_adjusted(main, by_coin, deviations, asked.liquidity, days=asked.days),
+        adjusted=_adjusted(main, sizes, deviations, asked),
         deviations={name: float(value) for name, value in deviations.items()},
         covariance=source.covariance,
         law=source.law,
-        student=None if source.history is None else student_law(source.history),
+        student=source.student(asked.pegs),
         source=source.words,
         table=source.table,
-        notes=(*source.notes, *_notes(book, source.law.coins)),
+        still=still,
+        notes=(*source.notes, *_notes(book, tuple(still))),
     )
 
 
@@ -267,6 +270,22 @@ class _Source:
     covariance: Array
     words: str
     notes: tuple[str, ...]
+
+    def with_pegs(self, pegs: Mapping[str, float]) -> "_Source":
+        """Return this with the prices of assets that somebody told of; raises as `with_pegs`."""
+        if not pegs:
+            return self
+        law = with_pegs(self.law, pegs)
+        return replace(
+            self,
+            law=law,
+            covariance=covariance_with(self.covariance, pegs),
+            notes=(*self.notes, law.notes[-1]),
+        )
+
+    def student(self, pegs: Mapping[str, float]) -> ReturnModel | None:
+        """Return the Student law of the history; `None` without one."""
+        return None if self.history is None else with_pegs(student_law(self.history), pegs)
 
     def others(self, book: RiskBook, asked: RiskOptions) -> dict[Method, TailRisk | Unknown]:
         """Return every method that is no simulation step by step."""
@@ -287,6 +306,7 @@ def _question(book: RiskBook, history: Filtered, asked: RiskOptions) -> Question
         days=asked.days,
         paths=asked.paths,
         seed=asked.seed,
+        pegs=asked.pegs,
     )
 
 
@@ -361,7 +381,10 @@ def _filter(returns: Returns, pegs: Sequence[str], asked: FilterKind) -> Filter 
 
 def _law(history: Filtered, method: Method | None) -> ReturnModel:
     """Return the law whose paths are walked: that of the leading method where it has one."""
-    if method is Method.T_COPULA and len(history.returns.coins) > 1:
+    if method is Method.T_COPULA:
+        if len(history.returns.coins) == 1:
+            msg = "t-copula: one coin has no dependence to draw; leave --method out"
+            raise InvalidInput(msg)
         return copula_law(history)
     if method is Method.NORMAL:
         return normal_law(history)
@@ -434,22 +457,45 @@ def _realised(book: RiskBook, drawn: Simulation, level: float) -> Realised:
     )
 
 
-def _notionals(book: RiskBook) -> Array:
-    """Return the gross notional of each leg, valuation currency; nothing for collateral."""
-    found: list[float] = []
-    with exact():
-        for valuer in book.valuers:
-            held = margin_report(valuer.unit, valuer.market, valuer.model).positions
-            sizes = [
-                float(p.notional * price_of(p.terms.instrument.settle, valuer.market, valuer.model))
-                for p in held
-            ]
-            found += [*sizes, *([0.0] * (len(valuer.legs) - len(sizes)))]
-    return np.array(found)
+def _adjusted(
+    risk: TailRisk, sizes: Sizes, deviations: Mapping[str, float], asked: RiskOptions
+) -> LiquidityAdjusted | Unknown:
+    """Return the cost of getting out: coins trade in dollars, whatever the account counts in."""
+    found = sizes.by_coin()
+    if isinstance(found, Unknown):
+        return found
+    own, dollars = found
+    return liquidity_adjusted(
+        risk, own, deviations, asked.liquidity, days=asked.days, dollars=dollars
+    )
 
 
-def _notes(book: RiskBook, known: tuple[str, ...]) -> list[str]:
+def _require_assets(book: RiskBook, pegs: Mapping[str, float]) -> None:
+    """Refuse pegs of what the account does not stand on, or of coins."""
+    for asset in pegs:
+        if asset in book.coins:
+            msg = f"{asset} moves by its returns as a coin: a peg is of another asset"
+            raise InvalidInput(msg)
+        if asset not in book.assets:
+            there = ", ".join(book.assets) or "none"
+            msg = f"no margin of the account reads a price of {asset} of its own; it reads {there}"
+            raise InvalidInput(msg)
+
+
+def _still(book: RiskBook, known: tuple[str, ...]) -> dict[str, float]:
+    """Return the assets that stand still, with their share of worth."""
     still = [asset for asset in book.still_assets(known) if asset != book.currency]
+    if not still:
+        return {}
+    held = book.slopes((*book.coins, *still))[len(book.coins) :]
+    worth = book.worth
+    return {
+        asset: float(size) / worth if worth > 0.0 else float("nan")
+        for asset, size in zip(still, held, strict=True)
+    }
+
+
+def _notes(book: RiskBook, still: tuple[str, ...]) -> list[str]:
     notes = []
     if still:
         notes.append(f"no returns of {', '.join(still)} are given: taken to stay at their price")

@@ -1,10 +1,11 @@
 """VaR with the cost of getting out: half the spread, impact, and the days it takes.
 
-    cost of a coin of notional N = half_spread * N + mean displacement * N
+    cost of a coin of notional N = half_spread * N + mean displacement * N    N in dollars
     displacement at the end      = Y sigma sqrt(N / V),  its mean on the way two thirds of that
 
 with `sigma` a day's deviation and `V` a day's traded notional: the linear density of
-`market.impact`. Getting out takes `T = N / (participation V)` days; where that is longer than the
+`market.impact`. Both are in dollars, whatever the account counts in: the cost is a fraction of the
+notional. Getting out takes `T = N / (participation V)` days; where that is longer than the
 horizon, VaR and ES grow by `sqrt(T / horizon)`, T of the slowest coin.
 
 Source: docs/model.md, "Market"; Bangia, Diebold, Schuermann, Stroughair, Risk 12
@@ -33,7 +34,7 @@ class Liquidity:
     """What is known of how coins trade.
 
     Attributes:
-        volumes: Notional traded in a day by coin, valuation currency.
+        volumes: Notional traded in a day by coin, dollars.
         half_spreads: Fraction, by coin.
         half_spread: Of the others; `None` where nobody says.
         participation: Share of the volume one trades.
@@ -65,7 +66,7 @@ class CoinCost:
     """What it costs to get out of a coin.
 
     Attributes:
-        notional: Gross.
+        notional: Gross, valuation currency.
         spread: Half of it paid, valuation currency; `None` where nobody says what it is.
         impact: Paid to one's own impact.
         days: It takes.
@@ -115,15 +116,17 @@ def liquidity_adjusted(
     liquidity: Liquidity | None,
     *,
     days: float,
+    dollars: Mapping[str, float] | None = None,
 ) -> LiquidityAdjusted | Unknown:
     """Return VaR and ES with the cost of getting out of these coins.
 
     Args:
         risk: As if out at once and for nothing.
-        notionals: Gross, by coin.
+        notionals: Gross, by coin, valuation currency.
         deviations: Of a day, by coin.
         liquidity: How coins trade; without, the answer is unknown.
         days: Horizon of the risk.
+        dollars: The notionals in dollars; as they are where the currency is a dollar.
     """
     held = {coin: size for coin, size in notionals.items() if size > 0.0}
     if not held:
@@ -138,12 +141,13 @@ def liquidity_adjusted(
     costs = {}
     for coin, size in held.items():
         volume, half = liquidity.volumes[coin], liquidity.spread_of(coin)
-        share = impact_fraction(size, volume=volume, deviation=deviations[coin])
+        traded = size if dollars is None else dollars[coin]
+        share = impact_fraction(traded, volume=volume, deviation=deviations[coin])
         costs[coin] = CoinCost(
             notional=size,
             spread=None if half is None else half * size,
             impact=share * size,
-            days=size / (liquidity.participation * volume),
+            days=traded / (liquidity.participation * volume),
         )
     slowest = max(costs, key=lambda coin: costs[coin].days)
     cost = sum(one.impact + (one.spread or 0.0) for one in costs.values())

@@ -15,7 +15,7 @@ A method that cannot be had is unknown with the reason.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -26,6 +26,7 @@ from keelmark.risk.scenarios.filtered import Filtered, volatility_scaled
 from keelmark.risk.scenarios.historical import historical
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.scenarios.parametric import copula_law, covariance_ahead, shared_freedom
+from keelmark.risk.scenarios.pegged import covariance_with, with_pegs
 from keelmark.risk.scenarios.scenarios import Scenarios
 from keelmark.risk.statistics import CornishFisher as Expansion
 from keelmark.risk.statistics import (
@@ -75,6 +76,7 @@ class Question:
         days: Horizon.
         paths: Drawn by the methods that draw.
         seed: Of the draws.
+        pegs: Standard deviation of a day of assets whose price the history does not hold.
     """
 
     book: RiskBook
@@ -83,6 +85,7 @@ class Question:
     days: float
     paths: int
     seed: int
+    pegs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -93,6 +96,8 @@ class Question:
 def measured(asked: Question, method: Method) -> TailRisk | Unknown:
     """Return VaR and ES by a method, unknown with the reason where it cannot be had."""
     require_level(asked.level)
+    if asked.pegs and method in PAST:
+        return Unknown(f"the past does not hold the peg that is given of {', '.join(asked.pegs)}")
     try:
         return _METHODS[method](asked)
     except InvalidInput as error:
@@ -206,12 +211,13 @@ def _pot(asked: Question) -> TailRisk | Unknown:
 def _t_copula(asked: Question) -> TailRisk | Unknown:
     if len(asked.history.returns.coins) == 1:
         return Unknown("one coin has no dependence to draw")
-    return drawn_risk(asked.book, copula_law(asked.history), asked)
+    return drawn_risk(asked.book, with_pegs(copula_law(asked.history), asked.pegs), asked)
 
 
 def _closed(asked: Question, freedom: float | None) -> TailRisk | Unknown:
-    slopes = asked.book.slopes(asked.history.returns.coins)
-    covariance = covariance_ahead(asked.history) * asked.rows
+    slopes = asked.book.slopes((*asked.history.returns.coins, *asked.pegs))
+    day = covariance_ahead(asked.history) / asked.history.days
+    covariance = covariance_with(day, asked.pegs) * asked.days
     return closed_risk(slopes, covariance, asked.level, freedom=freedom)
 
 
@@ -233,5 +239,8 @@ _METHODS: Mapping[Method, Callable[[Question], TailRisk | Unknown]] = {
     Method.STUDENT: _student,
 }
 """Those that need no paths; filtered history and the table are simulated step by step."""
+
+PAST = frozenset({Method.HISTORICAL, Method.SCALED, Method.CORNISH_FISHER, Method.POT})
+"""Those that take past stretches, and so what moved in them."""
 
 BESIDE = tuple(_METHODS)
