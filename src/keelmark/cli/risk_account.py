@@ -201,7 +201,7 @@ def under_given(file: str, held: Account, given: dict[str, Any], *, as_json: boo
     multiple=True,
     callback=named_volumes,
     metavar="COIN=NOTIONAL",
-    help="Traded in a day; the bars' own without.",
+    help="Dollars traded in a day; the bars' own without.",
 )
 @click.option("--half-spread", callback=maybe_fraction, help="Half the spread, 0.0002 or 0.02%.")
 @click.option(

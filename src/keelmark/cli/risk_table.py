@@ -25,7 +25,6 @@ from keelmark.risk.reverse import ReverseStress, ShockCovariance, find_reverse_s
 from keelmark.risk.scenarios.draws import Resampled
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.statistics import Unknown
-from keelmark.risk.symbols import DOLLARS
 from keelmark.risk.tail.account_risk import AccountRisk
 from keelmark.risk.tail.contributions import Contributions
 from keelmark.risk.tail.measures import TailRisk
@@ -216,7 +215,7 @@ def _held_pegs(found: AccountRisk) -> Iterator[str]:
     for unit in found.account.units:
         for asset, held in unit.balances.items():
             price = found.account.market.asset_prices.get(asset)
-            if asset in DOLLARS and asset != found.currency and price is not None:
+            if asset in found.still and price is not None:
                 worth[asset] = worth.get(asset, 0.0) + float(held * price)
     for asset, value in worth.items():
         if abs(value) >= PEG_SHARE * abs(found.worth) > 0.0:
