@@ -42,7 +42,7 @@ def invoke(*args: str, content: object = LONG) -> Result:
 def test_the_table_says_who_is_liquidated_and_what_loses_most() -> None:
     done = invoke(NEUTRAL)
     assert done.exit_code == ExitCode.OK
-    assert "liquidated in 2 of 30" in done.output
+    assert "liquidated in 2 of 36" in done.output
     october = next(line for line in done.output.splitlines() if "october-2025 " in line)
     assert "-2.100 M" in october
     assert "gone" in october

@@ -37,7 +37,8 @@ def list_lines(rows: Sequence[StressScenario]) -> Iterator[str]:
 
 def _full(row: StressScenario) -> Iterator[str]:
     """Return one scenario with its figures and sources."""
-    yield f"{row.name}{GAP}{row.kind.value}, {row.days:g} days"
+    days = "1 day" if row.days == 1.0 else f"{row.days:g} days"
+    yield f"{row.name}{GAP}{row.kind.value}, {days}"
     yield from wrapped(row.title, WIDTH)
     yield from wrapped(SHAPES[row.shape], WIDTH)
     if row.note:
@@ -54,7 +55,8 @@ def _full(row: StressScenario) -> Iterator[str]:
 
 def _block(name: str, block: Block) -> Iterator[str]:
     yield ""
-    yield f"{INDENT}{name} (source {block.source})"
+    whole = ", of the whole price" if block.is_whole else ""
+    yield f"{INDENT}{name} (source {block.source}){whole}"
     cells = [
         f"{coin} {_shown(figure.value, name)}"
         + ("" if figure.source == block.source else f" ({figure.source})")

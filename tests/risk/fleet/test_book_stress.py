@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keelmark.book.kernels.jit import plain
@@ -45,7 +45,8 @@ def fall(book: VenueBook, *moves: float, **more: Any) -> Scenarios:  # noqa: ANN
     return Scenarios(returns=Shocks(names=book.coins, values=values), **more)
 
 
-@given(data=st.data(), drawn=st.lists(accounts(), min_size=1, max_size=4))
+@settings(max_examples=25)
+@given(data=st.data(), drawn=st.lists(accounts(), min_size=2, max_size=6))
 def test_screen_verdicts_and_sums_are_those_of_core_on_rebuilt_units(
     data: st.DataObject, drawn: list[dict[str, Any]]
 ) -> None:

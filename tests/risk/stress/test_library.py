@@ -36,6 +36,12 @@ WANTED = {
     "oracle-jump",
     "stablecoin-depeg",
     "basis-up",
+    "october-2019-rise",
+    "may-2021-rebound",
+    "october-2025-rebound",
+    "squeeze",
+    "volatility-x2-up",
+    "volatility-x3-up",
 }
 OWN = """
 [sources.mine]
@@ -94,9 +100,24 @@ def test_the_depeg_of_october_2025_is_there_as_it_was_told() -> None:
     (row,) = named(["october-2025"], stress_library())
     fallen = row.blocks["collateral"].names
     assert fallen["USDE"].value == -0.35
-    assert fallen["WBETH"].value == pytest.approx(430 / 3800 - 1, abs=1e-4)
-    assert fallen["BNSOL"].value == pytest.approx(34.90 / 194.33 - 1, abs=1e-4)
+    assert fallen["WBETH"].value == pytest.approx(430 / 4009.99 - 1, abs=1e-4)
+    assert fallen["BNSOL"].value == pytest.approx(34.90 / 207.06 - 1, abs=1e-4)
+    assert row.blocks["collateral"].is_whole
     assert row.blocks["returns"].names["SUI"].value < -0.8
+
+
+def test_coins_that_rise_are_met_as_often_as_a_short_needs() -> None:
+    rises = [
+        row.name
+        for row in stress_library()
+        if (returns := row.blocks.get("returns")) is not None
+        and (returns.other.value if returns.other else returns.sigmas or 0.0) > 0.0
+        and not row.is_own
+    ]
+    assert len(rises) >= 7
+    for name in ("may-2021", "october-2025"):
+        (fall, rebound) = named([f"{name}-joint", f"{name}-rebound"], stress_library())
+        assert rebound.begins == fall.ends
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
@@ -127,6 +148,7 @@ def test_a_file_of_ones_own_is_read_in_the_same_form(tmp_path: Path) -> None:
         ("other = -0.2", "other = -0.2\ndollars = -0.1", "dollars: means collateral alone"),
         ("other = -0.2", "other = -0.2\nsigmas = -2", "beside named figures"),
         ("[scenarios.returns]", "[scenarios.collateral]", "write `dollars` or `coins`"),
+        ("other = -0.2", 'other = -0.2\nof = "price"', "of: found 'price'; `asset`, or for coll"),
         ("[sources.mine]", "[sources.mine", "not TOML"),
         ("[[scenarios]]", "[scenarios]", "scenarios"),
     ],

@@ -9,9 +9,29 @@ from hypothesis import strategies as st
 
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.stress.calm import calm
-from keelmark.risk.stress.library import named, stress_library
+from keelmark.risk.stress.library import named, scenarios_of, stress_library
 from keelmark.risk.stress.shocks import Made, Needs, against, made_for, scaled
 
+OWN_STALE = """
+[sources.mine]
+text = "my own view"
+read = "2026-11-21"
+
+[[scenarios]]
+name = "mine"
+title = "contracts fall, collateral is stale"
+shape = "set"
+
+[scenarios.returns]
+source = "mine"
+other = -0.2
+other_is = "every coin"
+
+[scenarios.collateral]
+of = "price"
+source = "mine"
+coins = 0.0
+"""
 NEEDS = Needs(
     coins=("BTC", "DYDX", "WBETH", "PAXG"),
     dollars=("USDE", "FDUSD"),
@@ -62,6 +82,36 @@ def test_stale_collateral_keeps_its_price_at_every_scale() -> None:
         assert price == pytest.approx(1.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_gold_as_collateral_keeps_its_price_where_coins_are_stale(scale: float) -> None:
+    needs = Needs(coins=("BTC", "PAXG"), others=("BTC", "PAXG"))
+    found = made("oracle-stale", scale=scale, needs=needs)
+    assert shock(found, "returns", "PAXG") == 0.0
+    assert shock(found, "collateral", "PAXG") == 0.0
+
+
+@given(scale=st.floats(0.1, 3.0), name=st.sampled_from(["october-2025", "october-2025-depeg"]))
+def test_the_price_of_a_wrapped_coin_falls_to_the_trade_that_is_cited(
+    scale: float, name: str
+) -> None:
+    needs = Needs(coins=("BNSOL", "SOL", "WBETH"), others=("BNSOL", "WBETH"))
+    found = made(name, scale=scale, needs=needs)
+    for asset, low, before in (("BNSOL", 34.90, 207.06), ("WBETH", 430.0, 4009.99)):
+        kept = (1.0 + shock(found, "returns", asset)) * (1.0 + shock(found, "collateral", asset))
+        assert kept == pytest.approx((low / before) ** scale, rel=1e-3)
+    assert not found.stand_ins
+
+
+def test_the_whole_price_of_collateral_holds_beside_moves_made_against_a_book() -> None:
+    text = OWN_STALE.replace("other = -0.2", "sigmas = 3.0").replace('"set"', '"against"')
+    (row,) = scenarios_of(text.replace('other_is = "every coin"', ""), "own")
+    found = made_for([row], NEEDS)
+    for asset in ("BTC", "WBETH"):
+        kept = (1.0 + shock(found, "returns", asset)) * (1.0 + shock(found, "collateral", asset))
+        assert kept == pytest.approx(1.0, abs=1e-12)
+    assert shock(found, "returns", "BTC") < 0.0
+
+
 def test_moves_in_sigmas_are_log_returns_of_each_coins_own_day() -> None:
     found = made("correlation-one")
     assert shock(found, "returns", "BTC") == math.expm1(-3.0 * calm().of("BTC").sigma)
@@ -79,13 +129,18 @@ def test_independent_coins_move_one_sigma_in_all_and_lose_one_sigma(
     names = [f"C{i}" for i in range(len(slopes))]
     sigmas = sigma * np.arange(1.0, len(slopes) + 1.0)
     toward = against(dict(zip(names, slopes, strict=True)), names, sigmas)
-    size = float(np.linalg.norm(np.array(slopes) * sigmas))
+    size = math.hypot(*(np.array(slopes) * sigmas))
     if size > 0.0:
         assert float(np.linalg.norm(toward)) == pytest.approx(1.0)
         loss = float((np.array(slopes) * sigmas * toward).sum())
         assert loss == pytest.approx(-size, rel=1e-9, abs=1e-300)
     else:
         assert not toward.any()
+
+
+def test_slopes_whose_squares_are_nothing_still_say_what_moves_against() -> None:
+    toward = against({"A": 5e-157, "B": -5e-157}, ("A", "B"), np.array([0.01, 0.01]))
+    assert toward.tolist() == pytest.approx([-(0.5**0.5), 0.5**0.5])
 
 
 def test_a_book_of_many_leaves_out_what_is_made_for_one_account_and_says_so() -> None:

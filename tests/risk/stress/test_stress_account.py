@@ -24,6 +24,18 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
 NEUTRAL = EXAMPLES / "usde_delta_neutral.json"
 
 
+AGAINST_CORE = {
+    "march-2020",
+    "october-2025",
+    "october-2025-rebound",
+    "correlation-zero",
+    "volatility-x3-up",
+    "funding-shorts-pay",
+    "oracle-stale",
+    "basis-up",
+}
+
+
 def stressed(document: object, *names: str, scale: float = 1.0) -> StressResult:
     account = read_account(json.dumps(document), title="account")
     return stress_account(account, named(names, stress_library()), scale=scale)
@@ -50,8 +62,9 @@ def test_every_unit_in_every_scenario_is_what_core_says(document: dict[str, Any]
     found = stress_account(account)
     for unit in found.units:
         assert len(unit.rows) == len(stress_library())
-        for at in (0, 11, 16, 20, 24, 27):
-            row = unit.rows[at]
+        for at, row in enumerate(unit.rows):
+            if row.scenario.name not in AGAINST_CORE:
+                continue
             market, after = scenario_market(account, unit.valuer.unit, unit.made.scenarios, at)
             report = margin_report(after, market, account.model)
             size = 1e-9 * (1e6 + abs(row.worth) + abs(row.pnl))
@@ -167,7 +180,8 @@ def test_the_documents_are_plain_json() -> None:
     again = json.loads(json.dumps(found))
     rows = again["units"][0]["scenarios"]
     assert len(rows) == len(stress_library())
-    assert rows[0]["is_liquidatable"] is True
+    assert rows[1]["name"] == "march-2020"
+    assert rows[1]["is_liquidatable"] is True
     assert rows[0]["sources"][0]["read"]
     assert len(json.loads(json.dumps(list_document(stress_library())))) == len(rows)
 

@@ -45,6 +45,8 @@ class BlockTable(_Table, frozen=True):
         sigmas: Instead, returns alone: daily standard deviations of each coin.
         dollars: Collateral alone: assets that stand for the dollar and are not named.
         coins: Collateral alone: every other asset that is not named.
+        of: Collateral alone: `price` for shocks of the whole price of a coin held, whatever its
+            return; `asset` for shocks on top of its return.
     """
 
     source: str
@@ -54,6 +56,7 @@ class BlockTable(_Table, frozen=True):
     sigmas: float | None = None
     dollars: float | None = None
     coins: float | None = None
+    of: str = "asset"
 
 
 class ScenarioTable(_Table, frozen=True):

@@ -25,6 +25,7 @@ TABLES = frozenset({"calm.toml", "kin.toml"})
 
 BLOCKS = ("returns", "volatility", "basis", "funding", "collateral", "depth")
 FILES = (
+    "october_2019",
     "march_2020",
     "may_2021",
     "terra_2022",
@@ -35,6 +36,9 @@ FILES = (
     "hypothetical",
 )
 """Files in the order of the list: events by date, then what no one day shows."""
+
+WHOLE = "price"
+"""What a shock of collateral is of where its coin's return is in it already."""
 
 _AT_LEAST = {"returns": -1.0, "volatility": -1.0, "basis": -1.0, "collateral": -1.0, "depth": 0.0}
 
@@ -81,7 +85,18 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """The shocks of one kind; see `BlockTable`."""
+    """The shocks of one kind; see `BlockTable`.
+
+    Attributes:
+        names: Figures by coin or asset.
+        source: Of every figure that names none of its own.
+        other: What is not named.
+        other_is: Where that figure comes from.
+        sigmas: Instead, daily standard deviations of each coin.
+        dollars: Assets that stand for the dollar and are not named.
+        coins: Every other asset that is not named.
+        is_whole: Whether the shock of a coin held is of its whole price, whatever its return.
+    """
 
     names: Mapping[str, Figure]
     source: str
@@ -90,6 +105,7 @@ class Block:
     sigmas: float | None = None
     dollars: float | None = None
     coins: float | None = None
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +230,7 @@ def _block(table: BlockTable) -> Block:
         sigmas=table.sigmas,
         dollars=table.dollars,
         coins=table.coins,
+        is_whole=table.of == WHOLE,
     )
 
 
@@ -270,6 +287,8 @@ def _misplaced(path: str, name: str, table: BlockTable) -> Iterator[str]:
     for key in ("dollars", "coins"):
         if getattr(table, key) is not None and name != "collateral":
             yield f"{path}.{key}: means collateral alone"
+    if table.of not in {"asset", WHOLE} or (table.of == WHOLE and name != "collateral"):
+        yield f"{path}.of: found {table.of!r}; `asset`, or for collateral `{WHOLE}`"
     if name == "collateral" and table.other is not None:
         yield f"{path}.other: write `dollars` or `coins`"
     if table.sigmas is None:

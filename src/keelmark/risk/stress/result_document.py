@@ -6,7 +6,7 @@ from datetime import datetime
 from keelmark.accounts.check_document import JsonTable, JsonValue, statistic_text
 from keelmark.risk.scenarios import Scenarios
 from keelmark.risk.stress.account_stress import StressResult, StressRow, UnitStress
-from keelmark.risk.stress.library import StressScenario
+from keelmark.risk.stress.library import WHOLE, StressScenario
 
 TINY = 1e-9
 """Shares below this are what adding floats leaves over."""
@@ -60,6 +60,8 @@ def _shocks(scenario: StressScenario) -> JsonTable:
             "coins": block.coins,
         }
         rest: JsonTable = {k: statistic_text(v) for k, v in whole.items() if v is not None}
+        if block.is_whole:
+            rest["of"] = WHOLE
         found[name] = {"source": block.source, "names": table, **rest}
     return found
 

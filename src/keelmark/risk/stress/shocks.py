@@ -2,8 +2,9 @@
 
 A coin takes, in this order: its own figure; that of the coin in its wrapper; nothing where it is
 gold; what the scenario says of other coins. Which coins took a figure that is not their own is part
-of the result. A scale `s` takes a shock `x` to `(1 + x)^s - 1`, so that no price passes zero, and
-funding to `s x`.
+of the result. A figure of the whole price of a coin held as collateral is made a shock on top of
+what that coin's return does. A scale `s` takes a shock `x` to `(1 + x)^s - 1`, so that no price
+passes zero, and funding to `s x`.
 
 Source: docs/model.md, "Stress".
 """
@@ -18,6 +19,7 @@ from keelmark.core.errors import InvalidInput
 from keelmark.risk.scenarios import Scenarios, Shocks
 from keelmark.risk.stress.calm import calm, kin, stands_still
 from keelmark.risk.stress.library import Block, Shape, StressScenario
+from keelmark.risk.symbols import coin_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,7 +129,20 @@ class _Maker:
         if block.sigmas is not None:
             return self._by_sigmas(block.sigmas, columns)
         found = [self._figure(name, block, column) for column in columns]
-        return [still if value is None else scaled(name, value, self.scale) for value in found]
+        shocks = [still if v is None else scaled(name, v, self.scale) for v in found]
+        if not block.is_whole:
+            return shocks
+        rows = zip(columns, found, shocks, strict=True)
+        return [0.0 if v is None else self._beyond(column, shock) for column, v, shock in rows]
+
+    def _beyond(self, asset: str, whole: float) -> float:
+        """Return what a fall of the whole price is on top of the return of the coin."""
+        coin = coin_of(asset)[0]
+        if asset in self.needs.dollars or coin not in self.needs.coins:
+            return whole
+        returns = self.shocks("returns", self.needs.coins)
+        kept = 1.0 + returns[self.needs.coins.index(coin)]
+        return (1.0 + whole) / kept - 1.0 if kept > 0.0 else whole
 
     def _figure(self, name: str, block: Block, column: str) -> float | None:
         """Return the figure of a coin or an asset as it is given."""
@@ -152,7 +167,9 @@ class _Maker:
 
     def _note(self, name: str, column: str, told: str) -> None:
         """Remember where a coin's return is not its own; other blocks say so in their text."""
-        if name == "returns":
+        held = self.row.blocks.get("collateral")
+        is_own = held is not None and held.is_whole and column.upper() in held.names
+        if name == "returns" and not is_own:
             self.stand_ins[column] = told
 
     def _by_sigmas(self, sigmas: float, columns: Sequence[str]) -> list[float]:
@@ -177,8 +194,11 @@ def against(slopes: Mapping[str, float], columns: Sequence[str], sigma: Floats) 
     `sum d r` is `r = -k sigma (d sigma) / |d sigma|`.
     """
     risk = np.array([slopes.get(coin, 0.0) for coin in columns], dtype=np.float64) * sigma
-    size = float(np.linalg.norm(risk))
-    return -risk / size if size > 0.0 else np.zeros(len(columns))
+    largest = float(np.abs(risk).max(initial=0.0))
+    if largest == 0.0:
+        return np.zeros(len(columns))
+    shares = risk / largest  # squares of tiny slopes would be nothing
+    return -shares / float(np.linalg.norm(shares))
 
 
 def scaled(block: str, value: float, scale: float) -> float:
