@@ -1,28 +1,54 @@
 """`keelmark joint`: the least unusual joint move that liquidates, from historical returns."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypedDict, Unpack
 
 import click
 
+from keelmark.accounts import Account
+from keelmark.accounts.check import check as check_account
+from keelmark.accounts.check_document import JsonTable
 from keelmark.accounts.decode import decimal_of
-from keelmark.accounts.figures import percent
-from keelmark.cli.options import account_argument, account_of, json_option, rulebook_option
-from keelmark.cli.painting import GAP, INDENT, say, wrapped
+from keelmark.cli.check import CODES
+from keelmark.cli.exit_codes import ExitCode
+from keelmark.cli.joint_table import Answer, joint_lines
+from keelmark.cli.options import (
+    account_argument,
+    account_of,
+    json_option,
+    rulebook_option,
+    span,
+    warn_option,
+)
+from keelmark.cli.painting import say, wrapped
+from keelmark.cli.risk_account import END, moment_ms, standing
 from keelmark.cli.spans import unit_option
-from keelmark.core.errors import InvalidInput
-from keelmark.core.joint_move import JointMove
-from keelmark.core.liquidation_price import PriceStatus
-from keelmark.risk.beta_move import BetaMove, find_beta_move
-from keelmark.risk.returns import read_returns
-from keelmark.risk.reverse import ReverseStress, find_reverse_stress
-from keelmark.risk.symbols import coin_of
+from keelmark.core.errors import InvalidInput, nearest
+from keelmark.risk.beta_move import find_beta_move
+from keelmark.risk.history.closes import when
+from keelmark.risk.history.periods import DAY_MS
+from keelmark.risk.returns import Returns, read_returns
+from keelmark.risk.reverse import (
+    ReverseStressByUnit,
+    ShockCovariance,
+    find_by_unit,
+    find_reverse_stress,
+)
+from keelmark.risk.tail.inputs import end_of, names_read
 
 WIDTH = 80
-LEGS_SHOWN = 5
-"""Positions whose closing is told: those that would help most."""
+OLD_DAYS = 30
+"""Days before the account's own time at which a history that ends is said to be old."""
+
+NOTHING_HELD = "no unit holds a position, and only those are looked at"
+OF_NOBODY = "the account tells no time (as_of): the history is taken to its own end"
+NO_TIMES = (
+    "the file does not tell when its changes were: what came after the account's own time cannot "
+    "be left out"
+)
 
 
 class _Options(TypedDict):
@@ -34,9 +60,13 @@ class _Options(TypedDict):
     unit_id: str | None
     sources: tuple[str, ...]
     every: str | None
+    until: str | None
+    clock: timedelta
+    like: dict[str, str]
     market: str
     pegs: tuple[str, ...]
     volatilities: tuple[str, ...]
+    warn: Decimal
 
 
 @click.command()
@@ -54,6 +84,19 @@ class _Options(TypedDict):
 )
 @click.option("--every", metavar="TIME", help="Period of a change, with bars: 5m, 1h, 1d, auto.")
 @click.option(
+    "--until", metavar="DATE", help="End of the history; without, the account's own time. Or: end."
+)
+@click.option(
+    "--clock", default="0", callback=span, help="How far the bars' clock is ahead of UTC: 8h."
+)
+@click.option(
+    "--like",
+    multiple=True,
+    callback=standing,
+    metavar="COIN=OTHER",
+    help="A coin without returns moves as another.",
+)
+@click.option(
     "--peg",
     "pegs",
     multiple=True,
@@ -68,29 +111,191 @@ class _Options(TypedDict):
     help="The same of the implied volatilities on a coin, relative: BTC=0.06.",
 )
 @click.option("--market", default="BTC", show_default=True, help="The coin that leads the betas.")
+@warn_option("Exit code 1 below this distance: 0.15 or 15%.")
 def joint(**options: Unpack[_Options]) -> None:
     """Show the joint moves that liquidate the account in FILE, from historical returns.
 
     The least unusual one, in standard deviations, with what would make it more unusual, and how far
     the market can move when every coin follows it by its beta. Both are checked by the exact core.
+    Of several units the one that goes first is shown, with a line for each other. The exit code is
+    of the account now, and 3 where a unit cannot be told.
     """
-    account, unit_id = account_of(options["file"], options["rulebook"]), options["unit_id"]
-    returns = read_returns(options["sources"], every=options["every"])
-    source = returns.source
-    least = find_reverse_stress(
-        account,
-        returns,
-        unit_id=unit_id,
-        pegs=deviations(options["pegs"], "--peg"),
-        volatilities=deviations(options["volatilities"], "--volatility"),
-    )
-    along = find_beta_move(account, returns, market=options["market"], unit_id=unit_id)
+    ctx = click.get_current_context()
+    account = account_of(options["file"], options["rulebook"])
+    health = check_account(account, warn_distance=options["warn"], reasons=False).verdict
+    if not any(unit.positions for unit in account.units):
+        _nothing_held(account, health.value, as_json=options["as_json"])
+        ctx.exit(CODES[health])
+    answer = _answer(account, health.value, options)
     if options["as_json"]:
-        document = {"nearest": least.document(), "betas": along.document(), "returns": source}
+        click.echo(json.dumps(_document(answer), indent=2))
+    else:
+        for line in joint_lines(answer):
+            say(line)
+    code = CODES[health]
+    is_open = bool(answer.units.unknown) and code is not ExitCode.LIQUIDATABLE
+    ctx.exit(ExitCode.UNKNOWN if is_open else code)
+
+
+def _nothing_held(account: Account, health: str, *, as_json: bool) -> None:
+    """Say that there is nothing to look for."""
+    if as_json:
+        document: JsonTable = {
+            "verdict": health,
+            "nearest": None,
+            "reason": NOTHING_HELD,
+            "units": [],
+        }
         click.echo(json.dumps(document, indent=2))
         return
-    for line in joint_lines(account.rulebook.name, least, along, source):
+    for line in wrapped(f"{account.rulebook.name}: {NOTHING_HELD}", WIDTH, depth=0):
         say(line)
+
+
+def _answer(account: Account, verdict: str, options: _Options) -> Answer:
+    """Work it all out."""
+    own, market = _history(account, options), options["market"]
+    standing_in = {c: o for c, o in options["like"].items() if c not in own.coins}
+    returns = own.like(standing_in)
+    units = _by_unit(account, returns, standing_in, options)
+    betas = {
+        one.unit_id: find_beta_move(account, returns, market=market, unit_id=one.unit_id)
+        for one in units.found
+        if not one.is_liquidatable_now
+    }
+    return Answer(
+        rulebook=account.rulebook.name,
+        verdict=verdict,
+        units=units,
+        betas=betas,
+        history=returns,
+        notes=(*_needless(own, options["like"]), *_in_time(account, returns, options["until"])),
+        file=options["file"],
+    )
+
+
+def _history(account: Account, options: _Options) -> Returns:
+    """Return the returns of what is held and of the market, up to the account's own time.
+
+    Raises:
+        InvalidInput: The market has no returns, or the file cannot be cut where it is to end.
+    """
+    market, end = options["market"], moment_ms(options["until"])
+    like = options["like"]
+    returns = read_returns(
+        options["sources"],
+        every=options["every"],
+        coins=(*names_read(account), *like.values(), market),
+        until_ms=end_of(account, end),
+        ahead_ms=options["clock"] // timedelta(milliseconds=1),
+    )
+    if end is not None and options["until"] != END and returns.times is None:
+        returns = returns.until(end)  # says that it cannot
+    if market not in returns.coins and market not in like:
+        msg = (
+            f"{returns.source} has no returns of {market}, which is to lead the betas; name "
+            f"another with --market: {', '.join(returns.coins)}"
+        )
+        raise InvalidInput(msg)
+    return returns
+
+
+def _by_unit(
+    account: Account, returns: Returns, standing_in: Mapping[str, str], options: _Options
+) -> ReverseStressByUnit:
+    """Return the likeliest way down of every unit, or of the one that is asked for."""
+    covariance = ShockCovariance.of_returns(
+        returns,
+        pegs=_known(deviations(options["pegs"], "--peg"), account, "--peg"),
+        volatilities=_known(
+            deviations(options["volatilities"], "--volatility"), account, "--volatility"
+        ),
+    ).parted(standing_in)
+    if options["unit_id"] is None:
+        return find_by_unit(account, covariance)
+    found = find_reverse_stress(account, covariance, unit_id=options["unit_id"])
+    return ReverseStressByUnit(found=(found,), unknown={})
+
+
+def _known(shocks: dict[str, float], account: Account, option: str) -> dict[str, float]:
+    """Return deviations whose names the account reads.
+
+    Raises:
+        InvalidInput: One is of something that moves nothing here.
+    """
+    known = names_read(account)
+    for name in shocks:
+        if name not in known:
+            msg = f"{option} {name}: no margin of this account reads it; {nearest(name, known)}"
+            raise InvalidInput(msg)
+    return shocks
+
+
+def _needless(own: Returns, like: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the coins that need no other to stand for them."""
+    return tuple(
+        f"{coin} has returns of its own: --like {coin}={other} is not needed"
+        for coin, other in like.items()
+        if coin in own.coins
+    )
+
+
+def _in_time(account: Account, returns: Returns, until: str | None) -> Iterator[str]:
+    """Say how the history lies to the account's own time."""
+    if account.as_of is None:
+        if until is None and returns.times is not None:
+            yield OF_NOBODY
+        return
+    if returns.times is None:
+        yield NO_TIMES
+        return
+    now, last = int(account.as_of.timestamp() * 1_000), int(returns.times[-1])
+    if last > now:
+        yield (
+            f"the history goes on to {when(last)} UTC, after the account's own time, "
+            f"{when(now)} UTC: nobody knew it then"
+        )
+    elif now - last > OLD_DAYS * DAY_MS:
+        yield f"the history ends {(now - last) // DAY_MS:,} days before the account's own time"
+
+
+def _document(answer: Answer) -> dict[str, object]:
+    """Return the answer as JSON: the unit that goes first, then every unit, nearest first."""
+    least, returns = answer.units.nearest, answer.history
+    rows = [{**one.document(), "betas": _betas(answer, one.unit_id)} for one in answer.units.found]
+    unknown = [
+        {"unit": unit, "status": "unknown", "reason": why}
+        for unit, why in answer.units.unknown.items()
+    ]
+    ends = (None, None) if returns.times is None else (returns.times[0], returns.times[-1])
+    return {
+        "verdict": answer.verdict,
+        "unit": least.unit_id,
+        "nearest": least.document(),
+        "betas": _betas(answer, least.unit_id),
+        "units": [*rows, *unknown],
+        "returns": returns.source,
+        "history": {
+            "period": returns.period,
+            "changes": len(returns.values),
+            "first": _instant(ends[0]),
+            "last": _instant(ends[1]),
+        },
+        "notes": list(answer.notes),
+    }
+
+
+def _betas(answer: Answer, unit_id: str) -> JsonTable | None:
+    """Return the moves along betas of a unit; none where it is liquidatable already."""
+    along = answer.betas.get(unit_id)
+    return None if along is None else along.document()
+
+
+def _instant(time_ms: int | None) -> str | None:
+    if time_ms is None:
+        return None
+    moment = datetime.fromtimestamp(int(time_ms) / 1_000, tz=UTC)
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def deviations(texts: tuple[str, ...], option: str) -> dict[str, float]:
@@ -108,82 +313,3 @@ def deviations(texts: tuple[str, ...], option: str) -> dict[str, float]:
             raise InvalidInput(msg)
         found[name] = float(share) / (100 if number.endswith("%") else 1)
     return found
-
-
-def joint_lines(rulebook: str, least: ReverseStress, along: BetaMove, source: str) -> Iterator[str]:
-    """Return the view line by line, within eighty columns."""
-    yield f"{rulebook}{GAP}{least.unit_id}"
-    for text in _nearest_words(least):
-        yield from wrapped(text, WIDTH)
-    yield ""
-    rows = [("coin", "beta", "nearest move", "alone, own sigma"), *_rows(least, along)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(size) for cell, size in zip(row[1:], widths[1:], strict=True)]
-        yield INDENT + GAP.join(cells)
-    yield ""
-    yield from _helps(least)
-    for name, move in (("falls", along.down), ("rises", along.up)):
-        yield from wrapped(f"{along.market} {name}, betas followed: {_size(move)}", WIDTH)
-    yield from wrapped(f"returns: {source}; a sigma spans {least.horizon}", WIDTH)
-    yield from wrapped(
-        "alone: its own move over its own sigma, while the others stand still; how unusual it is "
-        "that they do is counted in the joint move only",
-        WIDTH,
-    )
-    for note in least.notes:
-        yield from wrapped(note, WIDTH)
-
-
-def _nearest_words(least: ReverseStress) -> Iterator[str]:
-    if least.distance is None:
-        yield f"nearest joint move: {least.status.value}, {least.reason}"
-        return
-    yield f"nearest joint move that liquidates: {least.distance:.2f} sigma ({least.method})"
-    yield least.sentence
-    if least.is_proved:
-        yield "no nearer move does: proved"
-    elif least.at_least is not None:
-        yield f"nothing nearer than {least.at_least:.2f} sigma does: proved"
-    else:
-        yield "nearer ones were searched for, not excluded: the book has no bound here"
-
-
-def _rows(least: ReverseStress, along: BetaMove) -> Iterator[tuple[str, ...]]:
-    for name, beta in along.betas.items():
-        coin = coin_of(name)[0]
-        yield (name, f"{beta:.2f}", _move((least.moves or {}).get(coin)), _alone(least, coin))
-    for asset, move in least.pegs.items():
-        yield (asset, "", _move(move), _alone(least, asset))
-    for coin, move in least.volatilities.items():
-        yield (f"{coin} volatility", "", _move(move), _alone(least, f"{coin} volatility"))
-
-
-def _move(move: Decimal | None) -> str:
-    return "" if move is None else percent(move, signed=True)
-
-
-def _alone(least: ReverseStress, name: str) -> str:
-    far = (least.alone or {}).get(name)
-    return "none" if far is None else f"{far:.2f}"
-
-
-def _helps(least: ReverseStress) -> Iterator[str]:
-    """Yield what closing a tenth of a position adds to the distance, the largest first."""
-    legs = sorted(least.legs, key=lambda leg: -leg.closing_a_tenth)[:LEGS_SHOWN]
-    if not legs:
-        return
-    yield f"{INDENT}closing a tenth of it changes the distance by, to first order"
-    width = max(len(leg.name) for leg in legs)
-    for leg in legs:
-        yield f"{INDENT}{INDENT}{leg.name.ljust(width)}{GAP}{leg.closing_a_tenth:+.2f} sigma"
-    yield ""
-
-
-def _size(move: JointMove) -> str:
-    if move.size is None:
-        if move.status is PriceStatus.NONE:
-            return "nothing liquidates before a price is nothing or eleven times itself"
-        return f"{move.status.value} ({move.reason})"
-    return f"liquidated at {percent(move.size)}"

@@ -33,14 +33,18 @@ def history_for(
         UnreadableData: A file holds no returns.
         InvalidInput: The period is not a whole number of bars.
     """
-    wanted = dict.fromkeys((like or {}).values())
-    for unit in account.units:
-        wanted |= dict.fromkeys(scenario_coins(unit, account.model))
-        wanted |= dict.fromkeys(priced_in(unit, account.model))
+    wanted = (*(like or {}).values(), *names_read(account))
     end = end_of(account, until_ms)
-    return read_returns(
-        list(sources), every=every, coins=tuple(wanted), until_ms=end, ahead_ms=ahead_ms
-    )
+    return read_returns(list(sources), every=every, coins=wanted, until_ms=end, ahead_ms=ahead_ms)
+
+
+def names_read(account: Account) -> tuple[str, ...]:
+    """Return the coins an account stands on and the assets whose prices its margin reads."""
+    found: dict[str, None] = {}
+    for unit in account.units:
+        found |= dict.fromkeys(scenario_coins(unit, account.model))
+        found |= dict.fromkeys(priced_in(unit, account.model))
+    return tuple(found)
 
 
 def liquidity_for(
