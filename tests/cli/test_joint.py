@@ -66,6 +66,7 @@ def test_the_json_holds_both_moves(source: str) -> None:
         (("--until", "2025-10-10"), "does not tell when its changes were"),
         (("--like", "ETH"), "names no two coins"),
         (("--peg", "USDX=1%"), "no margin of this account reads it"),
+        (("--like", "FOO=BTC"), "no margin of this account reads it"),
     ],
 )
 def test_bad_usage_is_named(source: str, options: tuple[str, ...], message: str) -> None:
@@ -114,7 +115,13 @@ def test_the_peg_of_bars_beside_bars_moves_with_the_coins(tmp_path: Path) -> Non
     }
     done = invoke(paths[0], "--returns", paths[1], "--every", "5m", "--json", content=pegged)
     assert done.exit_code == ExitCode.WARNING
-    found = json.loads(done.output)["nearest"]
+    document = json.loads(done.output)
+    assert any("how it would break is not in it" in note for note in document["notes"])
+    given = ("--every", "5m", "--json", "--peg", "USDE=0.05")
+    other = json.loads(invoke(paths[0], "--returns", paths[1], *given, content=pegged).output)
+    assert not any("how it would break" in note for note in other["notes"])
+    assert float(other["nearest"]["deviations"]["USDE"]) == 0.05
+    found = document["nearest"]
     assert set(found["deviations"]) == {"BTC", "ETH", "USDE"}
     assert found["still"] == []
 
@@ -248,6 +255,13 @@ def test_a_coin_without_returns_is_unknown_until_another_stands_for_it(source: s
     nobody = invoke(source, "--like", "ATOM=NOBODY", content=held)
     assert nobody.exit_code == ExitCode.BAD_INPUT
     assert "has no returns of NOBODY" in nobody.output
+
+
+def test_the_view_names_what_measures_a_sigma(source: str) -> None:
+    told = words(invoke(source))
+    assert "by the sample covariance of all these changes alike" in told
+    assert "it is a distance, no chance" in told
+    assert "sample" in json.loads(invoke(source, "--json").output)["history"]["sigma"]
 
 
 def test_a_unit_that_cannot_be_told_is_named_and_the_answer_is_open(source: str) -> None:

@@ -1,7 +1,7 @@
 """`keelmark joint`: the least unusual joint move that liquidates, from historical returns."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypedDict, Unpack
@@ -12,9 +12,10 @@ from keelmark.accounts import Account
 from keelmark.accounts.check import check as check_account
 from keelmark.accounts.check_document import JsonTable
 from keelmark.accounts.decode import decimal_of
+from keelmark.accounts.figures import percent
 from keelmark.cli.check import CODES
 from keelmark.cli.exit_codes import ExitCode
-from keelmark.cli.joint_table import Answer, joint_lines
+from keelmark.cli.joint_table import ESTIMATOR, Answer, joint_lines
 from keelmark.cli.options import (
     account_argument,
     account_of,
@@ -32,11 +33,13 @@ from keelmark.risk.history.closes import when
 from keelmark.risk.history.periods import DAY_MS
 from keelmark.risk.returns import Returns, read_returns
 from keelmark.risk.reverse import (
+    ReverseStress,
     ReverseStressByUnit,
     ShockCovariance,
     find_by_unit,
     find_reverse_stress,
 )
+from keelmark.risk.reverse.covariance import PEG
 from keelmark.risk.tail.inputs import end_of, names_read
 
 WIDTH = 80
@@ -154,7 +157,9 @@ def _nothing_held(account: Account, health: str, *, as_json: bool) -> None:
 
 def _answer(account: Account, verdict: str, options: _Options) -> Answer:
     """Work it all out."""
-    own, market = _history(account, options), options["market"]
+    market, read = options["market"], names_read(account)
+    _require(options["like"], (*read, market), "--like")
+    own = _history(account, options)
     standing_in = {c: o for c, o in options["like"].items() if c not in own.coins}
     returns = own.like(standing_in)
     units = _by_unit(account, returns, standing_in, options)
@@ -169,7 +174,11 @@ def _answer(account: Account, verdict: str, options: _Options) -> Answer:
         units=units,
         betas=betas,
         history=returns,
-        notes=(*_needless(own, options["like"]), *_in_time(account, returns, options["until"])),
+        notes=(
+            *_needless(own, options["like"]),
+            *_in_time(account, returns, options["until"]),
+            *_held_pegs(units.nearest, own),
+        ),
         file=options["file"],
     )
 
@@ -206,10 +215,8 @@ def _by_unit(
     """Return the likeliest way down of every unit, or of the one that is asked for."""
     covariance = ShockCovariance.of_returns(
         returns,
-        pegs=_known(deviations(options["pegs"], "--peg"), account, "--peg"),
-        volatilities=_known(
-            deviations(options["volatilities"], "--volatility"), account, "--volatility"
-        ),
+        pegs=_own_deviations(account, options["pegs"], "--peg"),
+        volatilities=_own_deviations(account, options["volatilities"], "--volatility"),
     ).parted(standing_in)
     if options["unit_id"] is None:
         return find_by_unit(account, covariance)
@@ -217,18 +224,22 @@ def _by_unit(
     return ReverseStressByUnit(found=(found,), unknown={})
 
 
-def _known(shocks: dict[str, float], account: Account, option: str) -> dict[str, float]:
-    """Return deviations whose names the account reads.
+def _own_deviations(account: Account, texts: tuple[str, ...], option: str) -> dict[str, float]:
+    found = deviations(texts, option)
+    _require(found, names_read(account), option)
+    return found
+
+
+def _require(names: Iterable[str], known: Sequence[str], option: str) -> None:
+    """Refuse a name that moves nothing here.
 
     Raises:
-        InvalidInput: One is of something that moves nothing here.
+        InvalidInput: It is none of those that are read.
     """
-    known = names_read(account)
-    for name in shocks:
+    for name in names:
         if name not in known:
             msg = f"{option} {name}: no margin of this account reads it; {nearest(name, known)}"
             raise InvalidInput(msg)
-    return shocks
 
 
 def _needless(own: Returns, like: Mapping[str, str]) -> tuple[str, ...]:
@@ -238,6 +249,19 @@ def _needless(own: Returns, like: Mapping[str, str]) -> tuple[str, ...]:
         for coin, other in like.items()
         if coin in own.coins
     )
+
+
+def _held_pegs(least: ReverseStress, own: Returns) -> Iterator[str]:
+    """Say what a peg's history cannot tell; a deviation given stands in the notes already."""
+    for asset in least.pegs:
+        if asset in own.coins and not any(
+            note.startswith(f"{asset}{PEG} ") for note in least.notes
+        ):
+            day = percent(Decimal(repr(least.deviations.get(asset, 0.0))), digits=3)
+            yield (
+                f"{asset}: a sigma of its peg is {day}, as it held in this history; how it would "
+                f"break is not in it: --peg {asset}=0.05 says another"
+            )
 
 
 def _in_time(account: Account, returns: Returns, until: str | None) -> Iterator[str]:
@@ -280,6 +304,7 @@ def _document(answer: Answer) -> dict[str, object]:
             "changes": len(returns.values),
             "first": _instant(ends[0]),
             "last": _instant(ends[1]),
+            "sigma": ESTIMATOR,
         },
         "notes": list(answer.notes),
     }

@@ -21,6 +21,18 @@ WIDTH = 80
 LEGS_SHOWN = 5
 """Positions whose closing is told: those that would help most."""
 
+ESTIMATOR = (
+    "by the sample covariance of all these changes alike, not by how wild the market is now, as "
+    "that of `keelmark risk` is"
+)
+"""What measures a sigma: two commands that say sigma need not mean the same."""
+
+NO_CHANCE = (
+    "it is a distance, no chance: on 10 October 2025 half of 60 coins fell by 13 such sigmas and "
+    "more within two hours"
+)
+"""Measured by `tests/risk/reverse/test_october_2025.py` on recorded bars."""
+
 UNITS_SHOWN = 8
 """Other units that have a line of their own: those that go next."""
 
@@ -69,6 +81,7 @@ def joint_lines(answer: Answer) -> Iterator[str]:
     yield from _along_betas(answer)
     yield from wrapped(history_words(answer.history), WIDTH)
     if along is not None:
+        yield from wrapped(f"a sigma is {ESTIMATOR}; {NO_CHANCE}", WIDTH)
         yield from wrapped(
             "alone: its own move over its own sigma, while the others stand still; how unusual it "
             "is that they do is counted in the joint move only",

@@ -1,7 +1,10 @@
 """The hedged book on USDe of 10 October 2025: what the bars of that month call its end."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from keelmark.accounts import load_account
@@ -37,3 +40,19 @@ def test_the_peg_of_usde_ends_it_and_prices_alone_do_not() -> None:
     assert found.distance < 4
     assert found.is_proved
     assert found.sentence.startswith("USDE 0.69")
+
+
+def test_half_of_the_coins_fell_by_thirteen_of_their_sigmas() -> None:
+    """The day's deviation by the sample of 5-minute changes until 20:50, the lowest close after."""
+    bars = pl.read_parquet(DATA / "bars" / "binance_usdm_5m_2025-10_crash.parquet")
+    end = int(datetime(2025, 10, 10, 20, 50, tzinfo=UTC).timestamp() * 1_000)
+    ends = pl.col("ts_ms") + 300_000
+    falls = []
+    for (_,), own in bars.sort("ts_ms").group_by("symbol"):
+        before = own.filter(ends <= end)["close"].to_numpy()
+        after = own.filter((ends > end) & (ends <= end + 7_200_000))["close"].to_numpy()
+        if len(before) > 500 and len(after):
+            day = np.std(np.diff(before) / before[:-1]) * np.sqrt(288)
+            falls.append((1.0 - after.min() / before[-1]) / day)
+    assert len(falls) == 60
+    assert np.median(falls) > 13.0
