@@ -115,6 +115,7 @@ def test_moves_of_one_coin_are_a_ladder() -> None:
     out = invoke("-", "--moves", "BTC").output
     assert "BTC -50 %" in out
     assert "BTC +50 %" in out
+    assert out.rstrip().endswith("next: `keelmark stress -`")
     assert invoke("-", "march-2020", "--moves", "all").exit_code == ExitCode.BAD_INPUT
 
 
@@ -125,6 +126,7 @@ def test_moves_of_one_coin_are_a_ladder() -> None:
         (("-", "march-2021"), "did you mean 'march-2020'"),
         (("-", "--scale", "0"), "give a number above 0"),
         (("-", "--file", "none.toml"), "cannot be read"),
+        (("-", "--moves", "BTTC"), "did you mean 'BTC'"),
     ],
 )
 def test_bad_usage_is_told_and_is_no_verdict(args: tuple[str, ...], told: str) -> None:
@@ -139,7 +141,7 @@ def test_a_book_is_added_up_by_scenario(tmp_path: Path) -> None:
     book = tmp_path / "book.jsonl"
     book.write_text("\n".join(lines), encoding="utf-8")
     done = invoke(str(book), "march-2020", "depth-withdrawal")
-    assert done.exit_code == ExitCode.OK
+    assert done.exit_code == ExitCode.BAD_INPUT
     assert "2 accounts, 1 unreadable" in done.output
     assert "line 1: " in done.output
     found = json.loads(invoke(str(book), "march-2020", "--json").output)
@@ -147,8 +149,44 @@ def test_a_book_is_added_up_by_scenario(tmp_path: Path) -> None:
     assert row["accounts_liquidated"] == "1"
     assert float(row["lost"]) == pytest.approx(2 * 0.5138 * 60000)
     assert row["deficit_max_account"] == "line 1"
+    assert float(row["equity_lost_by_liquidated"]) == pytest.approx(10_000)
     for number, text in enumerate(lines):
         (tmp_path / "folder").mkdir(exist_ok=True)
         (tmp_path / "folder" / f"{number}.json").write_text(text, encoding="utf-8")
     assert "2 accounts" in invoke(str(tmp_path / "folder"), "march-2020").output
     assert invoke(str(book), "--rulebook", "generic").exit_code == ExitCode.BAD_INPUT
+
+
+def test_the_exit_code_of_a_book_is_of_its_accounts_now(tmp_path: Path) -> None:
+    book = tmp_path / "book.jsonl"
+    dead = {**LONG, "collateral": [{"asset": "USDT", "balance": "200"}]}
+    for documents, code in (
+        ([LONG], ExitCode.OK),
+        ([LONG, {}], ExitCode.BAD_INPUT),
+        ([LONG, {}, dead], ExitCode.LIQUIDATABLE),
+    ):
+        book.write_text("\n".join(json.dumps(row) for row in documents), encoding="utf-8")
+        done = invoke(str(book), "squeeze")
+        assert done.exit_code == code
+        (now,) = (line for line in done.output.splitlines() if line.startswith("  now"))
+        assert now.split() == ["now", str(int(dead in documents))]
+    assert invoke(str(book), "--moves", "BTTC").exit_code == ExitCode.BAD_INPUT
+
+
+def test_what_adding_floats_leaves_over_is_no_difference() -> None:
+    inverse = {
+        "venue": "generic@2025-10",
+        "collateral": [{"asset": "BTC", "balance": "1", "weight": "0.95"}],
+        "prices": {"BTC": "116830.3"},
+        "positions": [
+            {
+                "instrument": "BTCUSD",
+                "size": "150000",
+                "entry_price": "116830.3",
+                "mark_price": "116830.3",
+            }
+        ],
+    }
+    out = invoke("-", "march-2020", "--scale", "3", content=inverse).output
+    assert "maintenance" in out
+    assert "e-1" not in out

@@ -1,18 +1,21 @@
 """`keelmark stress` on a book of documents: per scenario who falls, what is lost and missing."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 
 from keelmark.accounts.bulk import sources
 from keelmark.accounts.check_document import JsonTable, statistic_text
 from keelmark.accounts.figures import brief
+from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.painting import GAP, INDENT, WIDTH, say, wrapped
 from keelmark.cli.progress import progress_bar
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.stress.library import StressScenario
 from keelmark.risk.stress.many import FIGURES, BookStress, BookTotals, stress_many
+from keelmark.risk.stress.moves import require_known
 from keelmark.risk.stress.words import DEFICIT, decimal
 
 HEADS = ("scenario", "accounts", "notional", "lost", "deficit", "largest deficit")
@@ -21,13 +24,19 @@ UNREAD = 10
 COINS = 8
 
 
-def print_book(path: str, wanted: Sequence[StressScenario], *, scale: float, as_json: bool) -> None:
-    """Print a book under stress.
+def print_book(path: str, wanted: Sequence[StressScenario], given: Mapping[str, Any]) -> ExitCode:
+    """Print a book under stress; return what `check --bulk` would: of the accounts now.
+
+    Args:
+        path: A folder, or a file with one document a line.
+        wanted: Scenarios.
+        given: `scale`, `as_json`, and `moves`: the coin that they move, if it is they.
 
     Raises:
-        InvalidInput: Nothing there can be read.
+        InvalidInput: Nothing there can be read, or nobody holds the coin that is to move.
     """
-    with progress_bar(hidden=as_json) as part:
+    scale = given["scale"]
+    with progress_bar(hidden=given["as_json"]) as part:
         bar = part("")
         found = stress_many(
             sources(path), wanted, scale=scale, tell=lambda done, all_: bar("accounts", done, all_)
@@ -37,20 +46,32 @@ def print_book(path: str, wanted: Sequence[StressScenario], *, scale: float, as_
         why = "it holds no document" if first is None else f"{first[0]}: {first[1]}"
         msg = f"{path}: no account can be stressed; {why}"
         raise InvalidInput(msg)
-    if as_json:
+    if given["moves"] is not None:
+        require_known(given["moves"], found.coins)
+    if given["as_json"]:
         click.echo(json.dumps(book_document(found, scale), indent=2))
-        return
-    for line in book_lines(found, path, scale):
-        say(line)
+    else:
+        for line in book_lines(found, path, scale):
+            say(line)
+    return _code(found)
+
+
+def _code(found: BookStress) -> ExitCode:
+    if any(totals.liquidatable_now for totals in found.totals.values()):
+        return ExitCode.LIQUIDATABLE
+    if found.unread:
+        return ExitCode.BAD_INPUT
+    return ExitCode.UNKNOWN if found.unknown else ExitCode.OK
 
 
 def book_lines(found: BookStress, path: str, scale: float) -> Iterator[str]:
     """Return the view line by line, within eighty columns."""
     times = "" if scale == 1.0 else f"{GAP}every shock times {scale:g}"
-    for totals in found.totals.values():
-        unread = f", {len(found.unread):,} unreadable" if found.unread else ""
+    for at, totals in enumerate(found.totals.values()):
+        unread = f", {len(found.unread):,} unreadable" if found.unread and not at else ""
         equity = f"equity {brief(decimal(totals.equity))} {totals.currency}"
-        yield f"{totals.accounts:,} accounts{unread}{GAP}{equity}{times}"
+        count = "1 account" if totals.accounts == 1 else f"{totals.accounts:,} accounts"
+        yield f"{count}{unread}{GAP}{equity}{times}"
         yield from _table(found, totals)
         yield ""
     for name, why in list(found.unread.items())[:UNREAD]:
@@ -63,7 +84,10 @@ def book_lines(found: BookStress, path: str, scale: float) -> Iterator[str]:
 
 
 def _table(found: BookStress, totals: BookTotals) -> Iterator[str]:
-    cells = [_cells(row.name, at, totals) for at, row in enumerate(found.wanted)]
+    cells = [
+        ("now", f"{totals.liquidatable_now:,}", "", "", "", ""),
+        *(_cells(row.name, at, totals) for at, row in enumerate(found.wanted)),
+    ]
     table = [HEADS, *cells]
     widths = [max(len(row[i]) for row in table) for i in range(len(HEADS))]
     for name, *rest in table:
@@ -94,8 +118,8 @@ def _amount(value: float) -> str:
 
 def _notes(found: BookStress) -> Iterator[str]:
     yield (
-        "accounts: with a unit that is liquidated; notional: of such units, at the marks after; "
-        "lost: by the accounts that lose"
+        "accounts: with a unit that is liquidated; notional: of such units, at the marks after, of "
+        "options their underlying; lost: by the accounts that lose"
     )
     if found.stand_ins:
         common = [f"{coin} ({count:,})" for coin, count in found.stand_ins.most_common(COINS)]
@@ -123,6 +147,7 @@ def book_document(found: BookStress, scale: float) -> JsonTable:
                     "liquidated_notional": statistic_text(figures["notional"]),
                     "lost": statistic_text(figures["lost"]),
                     "gained": statistic_text(figures["gained"]),
+                    "equity_lost_by_liquidated": statistic_text(figures["equity_lost"]),
                     "deficit": statistic_text(figures["deficit"]),
                     "deficit_max": statistic_text(float(totals.worst[at])),
                     "deficit_max_account": totals.worst_name[at] or None,
@@ -133,6 +158,7 @@ def book_document(found: BookStress, scale: float) -> JsonTable:
                 "currency": totals.currency,
                 "accounts": str(totals.accounts),
                 "equity": statistic_text(totals.equity),
+                "accounts_liquidatable_now": str(totals.liquidatable_now),
                 "scenarios": [*rows],
             }
         )

@@ -7,9 +7,9 @@ import click
 
 from keelmark.accounts.figures import brief, figure, percent, terse
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, wrapped
-from keelmark.risk.stress.account_stress import StressResult, StressRow, UnitStress
+from keelmark.risk.stress.account_stress import ROUNDING, StressResult, StressRow, UnitStress
 from keelmark.risk.stress.closing import FILL, Y
-from keelmark.risk.stress.library import Shape
+from keelmark.risk.stress.library import Shape, stress_library
 from keelmark.risk.stress.words import DEFICIT, SHAPES, decimal
 
 HEADS = ("scenario", "P&L", "equity", "ratio", "deficit", "loses most")
@@ -41,10 +41,18 @@ def stress_lines(found: StressResult, file: str) -> Iterator[str]:
     for note in _notes(found):
         yield from wrapped(f"note: {note}", WIDTH)
     worst = _worst(found)
-    named = worst.scenario.name if worst is not None else "--list"
-    is_one = worst is not None and all(len(unit.rows) == 1 for unit in found.units)
-    again = f"--list {named}" if is_one else f"{quote(file)} {named}"
-    yield click.style(f"{INDENT}next: `keelmark stress {again}`", dim=True)
+    yield click.style(f"{INDENT}next: `keelmark stress {_next(found, worst, file)}`", dim=True)
+
+
+def _next(found: StressResult, worst: StressRow | None, file: str) -> str:
+    """Return what to ask next; only what the library holds can be asked for by its name alone."""
+    if worst is None:
+        return "--list"
+    name = worst.scenario.name
+    if all(row.name != name for row in stress_library()):
+        return quote(file)
+    is_one = all(len(unit.rows) == 1 for unit in found.units)
+    return f"--list {name}" if is_one else f"{quote(file)} {name}"
 
 
 def _worst(found: StressResult) -> StressRow | None:
@@ -157,7 +165,10 @@ def _compared(rows: Sequence[tuple[str, float, float]]) -> Iterator[str]:
     shown: list[tuple[str, ...]] = [("", "now", "after", "difference")]
     for name, now, after in rows:
         cells = (figure(decimal(now)), figure(decimal(after)))
-        shown.append((name, *cells, figure(decimal(after - now), signed=True)))
+        change = after - now
+        if abs(change) <= ROUNDING * max(abs(now), abs(after)):
+            change = 0.0
+        shown.append((name, *cells, figure(decimal(change), signed=True)))
     widths = [max(len(row[i]) for row in shown) for i in range(len(shown[0]))]
     for name, *rest in shown:
         padded = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
@@ -216,6 +227,12 @@ def _notes(found: StressResult) -> Iterator[str]:
             "at one moment; losses between hedged coins are larger in the first"
         )
     yield from _unpriced(found)
+    if any(unit.closing.not_counted for unit in found.units):
+        yield (
+            "P&L is of the worth, options at their value; equity is what the venue sets against "
+            "maintenance, which may leave the value of options out; events leave implied "
+            "volatilities where they are, volatility-x2, -x3 and their -up move them"
+        )
     yield f"{DEFICIT}; {_cost_words(found)}"
     single = rows[0].scenario if len(rows) == 1 else None
     if single is not None:

@@ -16,7 +16,7 @@ from keelmark.risk.stress.account_stress import StressResult, StressRow, stress_
 from keelmark.risk.stress.closing import fill_cost
 from keelmark.risk.stress.library import named, stress_library
 from keelmark.risk.stress.many import BookStress, stress_many
-from keelmark.risk.stress.moves import move_scenarios
+from keelmark.risk.stress.moves import move_scenarios, require_known
 from keelmark.risk.stress.result_document import list_document, result_document
 from tests.risk.strategies import documents
 
@@ -167,6 +167,58 @@ def test_a_unit_of_unknown_margin_is_unknown_with_its_reason() -> None:
         stressed(document, "march-2020")
 
 
+def strangle(venue: str, settle: str) -> dict[str, Any]:
+    rows = [("100000-C", "-5", "0.0155", "0.44"), ("80000-P", "-3", "0.0085", "0.555")]
+    return {
+        "venue": venue,
+        "as_of": "2025-12-05T01:00:00Z",
+        "historical": True,
+        "collateral": [{"asset": settle, "balance": "1.2"}],
+        "prices": {"BTC": "92529.81", "BTC-26DEC25": "92726.41"},
+        "positions": [
+            {
+                "instrument": f"BTC-26DEC25-{strike}",
+                "size": size,
+                "entry_price": price,
+                "mark_price": price,
+                "implied_volatility": volatility,
+            }
+            for strike, size, price, volatility in rows
+        ],
+    }
+
+
+def test_the_notional_of_options_is_what_they_are_on() -> None:
+    row = only(stressed(strangle("deribit-sm@2023-08", "BTC"), "march-2020"))
+    assert row.is_liquidatable
+    assert row.notional == 8.0
+    found = stress_many(
+        [("one", json.dumps(strangle("deribit-sm@2023-08", "BTC")))],
+        named(["march-2020"], stress_library()),
+    )
+    assert found.totals["BTC"].values[0, 1] == 8.0
+
+
+def test_a_unit_of_nothing_is_no_unit() -> None:
+    document = long_btc("0", margin_mode="isolated", isolated_margin="9000", leverage="10")
+    (unit,) = stressed(document, "march-2020").units
+    assert unit.unit_id == "isolated:BTCUSDT"
+
+
+def test_an_account_dead_already_is_counted_now() -> None:
+    work = [("dead", json.dumps(long_btc("100"))), ("well", json.dumps(long_btc("90000")))]
+    totals = stress_many(work, named(["squeeze"], stress_library())).totals["dollars"]
+    assert totals.liquidatable_now == 1
+
+
+def test_a_coin_that_nobody_holds_is_refused_and_one_in_a_wrapper_is_not() -> None:
+    require_known("btc", {"BTC"})
+    require_known("ETH", {"WBETH"})
+    require_known("all", set())
+    with pytest.raises(InvalidInput, match="did you mean 'BTC'"):
+        require_known("BTTC", {"BTC"})
+
+
 def test_moves_of_one_coin_leave_the_others() -> None:
     account = read_account(NEUTRAL.read_text(encoding="utf-8"), title="neutral")
     (unit,) = stress_account(account, move_scenarios("BTC", (-0.1, 0.1))).units
@@ -213,8 +265,11 @@ def test_a_book_adds_up_its_accounts_and_names_what_cannot_be_read() -> None:
             -sum(row.pnl for row in rows),
             0.0,
             sum(row.deficit for row in rows),
+            sum(3000 + 100 * i for i in range(30)),
         ]
     )
+    assert totals.liquidatable_now == 0
+    assert found.coins == {"BTC"}
     assert totals.worst_name[0] == "line 1"
     assert list(found.unread) == ["line 31"]
 

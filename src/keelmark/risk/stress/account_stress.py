@@ -60,7 +60,7 @@ class StressRow:
         maintenance: After.
         worth: Without haircuts, after.
         is_liquidatable: Whether its trigger holds after.
-        notional: Of its positions at the marks after.
+        notional: Of its positions at the marks after, of options their underlying.
         closing_cost: Of closing every position there.
         deficit: What is then missing.
         losers: Coins that lose, worst first.
@@ -119,6 +119,12 @@ class UnitStress:
     def now(self) -> tuple[float, float, float]:
         """Equity, maintenance and worth now."""
         return self.valuer.now
+
+    @cached_property
+    def is_liquidatable_now(self) -> bool:
+        """Whether its trigger holds before any scenario."""
+        still = Shocks(names=self.valuer.coins, values=np.zeros((1, len(self.valuer.coins))))
+        return bool(self.valuer.values(Scenarios(returns=still)).is_liquidatable[0])
 
     @property
     def deficit(self) -> Floats:
@@ -211,7 +217,7 @@ def stress_account(
         MissingNumber: No unit's margin is known; the message says what to add.
     """
     wanted = stress_library() if scenarios is None else tuple(scenarios)
-    held = [unit for unit in account.units if unit.positions or unit.balances or unit.loans]
+    held = [unit for unit in account.units if _holds(unit)]
     if not held:
         msg = "the account holds nothing: no scenario changes it"
         raise InvalidInput(msg)
@@ -222,6 +228,12 @@ def stress_account(
         units=tuple(_unit(account, valuer, wanted, scale) for valuer in valuers),
         unknown=unknown,
     )
+
+
+def _holds(unit: MarginUnit) -> bool:
+    """Whether there is anything in a unit; a balance of zero is nothing."""
+    amounts = (unit.balances, unit.loans, unit.accrued_interest)
+    return bool(unit.positions) or any(v for rows in amounts for v in rows.values())
 
 
 def _valuers(

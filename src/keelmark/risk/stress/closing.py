@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from keelmark.accounts.account import Account
 from keelmark.core.excess import price_of, value_and_notional
+from keelmark.core.instrument import InstrumentKind
 from keelmark.core.numbers import exact
 from keelmark.core.unit import MarginUnit, Position
 from keelmark.risk.scenarios import Scenarios, Shocks
@@ -36,7 +37,8 @@ class Closing:
 
     Attributes:
         cost: In the unit's currency, fee included, shape (n,).
-        notional: Of its positions at their marks after, in the unit's currency, shape (n,).
+        notional: Of its positions at their marks after, of options their underlying, in the unit's
+            currency, shape (n,).
         not_counted: Positions whose cost is not known: options.
         stand_ins: Coins whose volume and sigma are not their own.
     """
@@ -69,10 +71,11 @@ def closing_cost(account: Account, unit: MarginUnit, scenarios: Scenarios) -> Cl
     fee = float(account.rulebook.liquidation.taker_fee)
     for position in unit.positions:
         instrument = account.model.instrument(position.instrument).instrument
+        coin = coin_of(instrument.base)[0]
         if instrument.is_option:
             options.append(position.instrument)
+            notional += _underlying(account, position, scenarios, coin)
             continue
-        coin = coin_of(instrument.base)[0]
         day = calm().of(coin)
         if not day.is_measured:
             strangers[coin] = None
@@ -110,6 +113,21 @@ def _notionals(
     dollar = float(price) * (1.0 + column(scenarios.collateral, settle, count))
     worth: Floats = float(notional) * moved * dollar
     return worth, worth
+
+
+def _underlying(account: Account, position: Position, scenarios: Scenarios, coin: str) -> Floats:
+    """Return what an option is on, after each scenario, in the unit's currency."""
+    instrument = account.model.instrument(position.instrument).instrument
+    count = len(scenarios)
+    amount = float(abs(position.size) * instrument.contract_size)
+    if instrument.kind is InstrumentKind.INVERSE_OPTION and account.model.single_asset:
+        return np.full(count, amount)
+    forward = float(account.market.forward(instrument.symbol))
+    dollars: Floats = amount * forward * (1.0 + column(scenarios.returns, coin, count))
+    if instrument.kind is InstrumentKind.INVERSE_OPTION:
+        return dollars
+    price = float(price_of(instrument.settle, account.market, account.model))
+    return dollars * price * (1.0 + column(scenarios.collateral, instrument.settle, count))
 
 
 def column(block: Shocks | None, name: str, count: int, *, still: float = 0.0) -> Floats:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from keelmark.accounts.account import load_account, read_account
 from keelmark.accounts.bulk import BATCH, POOL_FROM
 from keelmark.core.errors import KeelmarkError
-from keelmark.risk.stress.account_stress import StressResult, UnitStress, stress_account
+from keelmark.risk.stress.account_stress import StressResult, StressRow, UnitStress, stress_account
 from keelmark.risk.stress.library import StressScenario
 from keelmark.risk.symbols import DOLLARS
 
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 DOLLAR = "dollars"
 """Currency of amounts in any asset that counts as one."""
 
-FIGURES = ("liquidated", "notional", "lost", "gained", "deficit")
+FIGURES = ("liquidated", "notional", "lost", "gained", "deficit", "equity_lost")
 """What is added up, in the order of `BookTotals.values`."""
 
 
@@ -42,8 +42,10 @@ class BookTotals:
         currency: Of the amounts.
         accounts: How many accounts.
         equity: Sum of equity now.
+        liquidatable_now: Accounts with a unit that is liquidatable before any scenario.
         values: Shape (scenarios, figures): accounts with a unit liquidated, notional of such
-            units after, what losing accounts lose, what winning ones gain, deficit.
+            units after, what losing accounts lose, what winning ones gain, deficit, and what
+            liquidated units lose of what they were worth, as far as they had it.
         worst: Shape (scenarios,): the largest deficit of one account.
         worst_name: Whose that is.
     """
@@ -51,6 +53,7 @@ class BookTotals:
     currency: str
     accounts: int = 0
     equity: float = 0.0
+    liquidatable_now: int = 0
     values: Floats
     worst: Floats
     worst_name: list[str]
@@ -65,10 +68,11 @@ class BookTotals:
             worst_name=[""] * count,
         )
 
-    def add(self, name: str, equity: float, values: Floats) -> None:
-        """Add an account."""
+    def add(self, name: str, units: Sequence[UnitStress], values: Floats) -> None:
+        """Add the units of an account and what their figures come to."""
         self.accounts += 1
-        self.equity += equity
+        self.equity += sum(unit.now[0] for unit in units)
+        self.liquidatable_now += any(unit.is_liquidatable_now for unit in units)
         self.values += values
         deficit = values[:, FIGURES.index("deficit")]
         for at in np.flatnonzero(deficit > self.worst).tolist():
@@ -78,6 +82,7 @@ class BookTotals:
         """Add other totals; of equal deficits the first account's stays."""
         self.accounts += other.accounts
         self.equity += other.equity
+        self.liquidatable_now += other.liquidatable_now
         self.values += other.values
         for at in np.flatnonzero(other.worst > self.worst).tolist():
             self.worst[at], self.worst_name[at] = other.worst[at], other.worst_name[at]
@@ -93,6 +98,7 @@ class BookStress:
         stand_ins: Accounts by coin that took a figure not its own in some scenario.
         unread: Documents that cannot be read, and why.
         unknown: Units whose margin is unknown, and why.
+        coins: Every coin that accounts stand on.
     """
 
     wanted: tuple[StressScenario, ...]
@@ -100,6 +106,7 @@ class BookStress:
     stand_ins: Counter[str] = field(default_factory=Counter)
     unread: dict[str, str] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
+    coins: set[str] = field(default_factory=set)
 
     def join(self, other: "BookStress") -> None:
         """Add what was found of further documents."""
@@ -108,6 +115,7 @@ class BookStress:
         self.stand_ins.update(other.stand_ins)
         self.unread |= other.unread
         self.unknown |= other.unknown
+        self.coins |= other.coins
 
     def of(self, currency: str) -> BookTotals:
         """Return the sums of a currency, begun where there are none."""
@@ -182,9 +190,15 @@ def _add(found: BookStress, name: str, result: StressResult) -> None:
         for unit in units:
             values += _values(unit, found.wanted)
         values[:, 0] = values[:, 0] > 0.0
-        found.of(currency).add(name, sum(unit.now[0] for unit in units), values)
+        found.of(currency).add(name, units, values)
     rows = (row for unit in result.units for row in unit.made.stand_ins.values())
     found.stand_ins.update({coin for row in rows for coin in row})
+    found.coins |= {coin for unit in result.units for coin in unit.valuer.coins}
+
+
+def _own_loss(unit: UnitStress, row: StressRow) -> float:
+    """Return what a unit loses of what it was worth; a loss beyond that is deficit."""
+    return max(0.0, max(0.0, unit.now[2]) - max(0.0, row.worth))
 
 
 def _currency(unit: UnitStress) -> str:
@@ -204,5 +218,6 @@ def _values(unit: UnitStress, wanted: Sequence[StressScenario]) -> Floats:
                 max(0.0, -row.pnl),
                 max(0.0, row.pnl),
                 row.deficit,
+                _own_loss(unit, row) if row.is_liquidatable else 0.0,
             )
     return values
