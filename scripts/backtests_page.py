@@ -194,10 +194,18 @@ def _short(done: Sequence[tuple[Case, Backtest]]) -> Iterator[str]:
     levels = [level for _, one in done for level in one.levels]
     for kind, is_kind in (("hourly", True), ("daily and eight hours", False)):
         own = [lv for case, one in done if (case.every == "1h") == is_kind for lv in one.levels]
-        firsts = [level.ranked[0] for level in own if level.ranked]
+        enough = [level for level in own if level.ranked and level.needed is None]
+        firsts = [level.ranked[0] for level in enough]
         wins = sorted(set(firsts), key=lambda name: (-firsts.count(name), name))
         told = ", ".join(f"{name} {firsts.count(name)}" for name in wins)
-        yield f"- Lowest mean score, {kind}, of {len(own)} cases and levels: {told}."
+        apart = sum(level.best is not None for level in enough)
+        alone = sum(level.best is not None and not level.alike for level in enough)
+        few = f"; {len(own) - len(enough)} have too few forecasts" if len(own) > len(enough) else ""
+        yield (
+            f"- Lowest mean score, {kind}, of {len(own)} cases and levels: {told}{few}. In "
+            f"{apart} it is told from some model by the model confidence set at 10 %, "
+            f"in {alone} from all."
+        )
     seen = {name: _models(levels, name) for name in MODELS}
     sound = {name: sum(not one.rejected for one in ones) for name, ones in seen.items()}
     order = sorted(sound, key=lambda name: -sound[name] / max(len(seen[name]), 1))
@@ -258,29 +266,36 @@ def _worst(done: Sequence[tuple[Case, Backtest]], most: int = 8) -> list[str]:
 
 
 def _by_case(done: Sequence[tuple[Case, Backtest]]) -> Iterator[str]:
-    head = ["case", "level", "forecasts", "best", "viol.", "expected", "FZ0", "rejected by"]
+    head = ["case", "level", "forecasts", "lowest score", "viol.", "expected", "FZ0", "rejected by"]
     head += ["not told from it", "all fail"]
     rows = []
     for case, one in done:
         for level in one.levels:
-            best = level.best
-            if best is None or level.chosen is None:
+            lowest = level.lowest
+            if lowest is None:
                 continue
             rows.append(
                 (
                     case.title,
                     level_text(level.tail),
                     f"{len(one.run.profit):,}",
-                    best.name,
-                    str(best.count),
-                    f"{level.tail * best.periods:.1f}",
-                    f"{best.score:.3f}",
-                    ", ".join(best.rejected) or "none",
-                    f"{len(level.chosen.kept) - 1} of {len(level.judged) - 1}",
+                    lowest.name,
+                    str(lowest.count),
+                    f"{level.tail * lowest.periods:.1f}",
+                    f"{lowest.score:.3f}",
+                    ", ".join(lowest.rejected) or "none",
+                    _told_apart(level),
                     str(len(level.all_hit)),
                 )
             )
     return markdown_table(head, rows)
+
+
+def _told_apart(level: Level) -> str:
+    """Return how many others the model confidence set keeps, or that there are too few to tell."""
+    if level.needed is not None:
+        return f"too few: {level.needed:,} needed"
+    return f"{len(level.alike)} of {len(level.ranked) - 1}"
 
 
 def _by_model(done: Sequence[tuple[Case, Backtest]]) -> Iterator[str]:
@@ -297,7 +312,7 @@ def _by_model(done: Sequence[tuple[Case, Backtest]]) -> Iterator[str]:
             expected = sum(j.periods for j in own) * done[0][1].levels[column].tail
             ratios.append(f"{sum(j.count for j in own) / expected:.2f}")
         tests = ("Kupiec", "coverage", "DQ", "Z2")
-        ranked = [level for level in levels if name in level.ranked]
+        ranked = [lv for lv in levels if name in lv.ranked and lv.needed is None]
         kept = sum(level.chosen is not None and name in level.chosen.kept for level in ranked)
         rank = sum(level.ranked.index(name) + 1 for level in ranked) / len(ranked)
         rows.append(
@@ -307,7 +322,7 @@ def _by_model(done: Sequence[tuple[Case, Backtest]]) -> Iterator[str]:
                 *ratios,
                 *(str(sum(test in j.rejected for j in ones)) for test in tests),
                 str(sum(not j.rejected for j in ones)),
-                str(kept),
+                f"{kept} of {len(ranked)}",
                 f"{rank:.1f}",
             )
         )

@@ -13,6 +13,7 @@ from keelmark.cli import main
 from keelmark.cli.exit_codes import ExitCode
 
 HOUR = 3_600_000
+DAY = 24 * HOUR
 MODELS = "historical,ewma-normal,ewma-fhs,gjr-t,ewma-pot"
 ACCOUNT: dict[str, Any] = {
     "venue": "generic@2025-10",
@@ -53,7 +54,11 @@ def test_the_table_ranks_models_and_says_where_all_fail(bars: str) -> None:
     assert "BTC: 200 forecasts of 8 hours" in done.output
     assert "value at risk 99 %, 2.0 violations expected" in done.output
     assert "value at risk 97.5 %, 5.0 violations expected" in done.output
-    assert "best: " in done.output
+    assert "too few to tell models apart: 200 forecasts, 2.0 violations" in " ".join(
+        done.output.split()
+    )
+    assert "lowest score: " in done.output
+    assert "model confidence set at 10 %" in " ".join(done.output.split())
     assert "all fail together" in done.output
     assert done.output.splitlines()[-1].startswith("next: ")
 
@@ -71,9 +76,13 @@ def test_the_json_tells_the_same_in_full(bars: str) -> None:
     (level,) = found["levels"]
     assert level["tail"] == "0.05"
     assert set(level["models"]) == set(MODELS.split(","))
-    one = level["models"][level["best"]]
+    one = level["models"][level["lowest_score"]]
     assert one["violations"] == len(one["violated"])
-    assert one["against_best"] is None
+    assert one["against_lowest"] is None
+    assert one["confidence_set_p_value"] == "1"
+    assert level["forecasts_needed"] is None
+    kept = level["confidence_set"]["kept"]
+    assert (level["best"] is None) == (len(kept) == len(level["ranked"]))
     assert float(one["tests"]["Kupiec"]["p_value"]) > 0.0
 
 
@@ -114,6 +123,36 @@ def test_a_clock_ahead_of_utc_is_set_back_and_noted(bars: str) -> None:
     found = json.loads(invoke(bars, "--coins", "BTC", "--json", *span).output)
     assert found["first"] == "2021-01-01 00:00"
     assert "+8 hours of UTC" in " ".join(found["notes"])
+
+
+def test_where_nothing_can_be_told_it_ends_unknown(bars: str) -> None:
+    done = invoke(bars, "--coins", "BTC", "--levels", "99%")
+    assert done.exit_code == ExitCode.UNKNOWN
+    assert "at least 500 are needed" in " ".join(done.output.split())
+    found = json.loads(invoke(bars, "--coins", "BTC", "--levels", "99%", "--json").output)
+    assert found["levels"][0]["best"] is None
+    assert found["levels"][0]["forecasts_needed"] == 500
+
+
+def test_a_price_that_stands_still_ends_unknown(tmp_path: Path) -> None:
+    times = DAY * np.arange(400)
+    path = tmp_path / "still.parquet"
+    pl.DataFrame({"ts_ms": times, "symbol": "BTCUSDT", "close": 100.0}).write_parquet(path)
+    done = CliRunner().invoke(main, ["risk", "backtest", str(path), "--models", "historical"])
+    assert done.exit_code == ExitCode.UNKNOWN, done.output
+    assert "unknown: no model has a forecast" in done.output
+
+
+def test_without_a_window_one_is_chosen_that_the_history_has(bars: str) -> None:
+    asked = ["risk", "backtest", bars, "--coins", "BTC", "--models", "historical", "--json"]
+    for options, window in (
+        (["--every", "8h"], 250),
+        (["--every", "1d", "--levels", "95%"], 100),
+        (["--every", "8h", "--from", "2021-01-10"], 355),
+    ):
+        found = json.loads(CliRunner().invoke(main, [*asked, *options]).output)
+        assert found["window"] == window
+        assert f"a window of {window} periods was chosen" in " ".join(found["notes"])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from keelmark.accounts.decode import decimal_of
+from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.options import account_of, json_option, rulebook_option
 from keelmark.cli.painting import INDENT, WIDTH, say, wrapped
 from keelmark.cli.progress import progress_bar
@@ -19,7 +20,7 @@ from keelmark.risk.backtests.holding import Holding, of_account, of_weights
 from keelmark.risk.backtests.judged import Backtest, Level
 from keelmark.risk.backtests.models import MODELS
 from keelmark.risk.backtests.pages import markdown, page
-from keelmark.risk.backtests.rolling import REFIT, WINDOW, Schedule
+from keelmark.risk.backtests.rolling import REFIT, WINDOW, WINDOW_MIN, Schedule, window_for
 from keelmark.risk.backtests.run import backtest as run_backtest
 from keelmark.risk.backtests.wording import (
     COLUMNS,
@@ -35,6 +36,8 @@ from keelmark.risk.returns import AUTO, Returns, read_returns
 
 OUT = (".html", ".md")
 NO_SPAN = "0h"
+_RESIDUALS = 200
+"""Periods in a tenth of which a Pareto law can be fitted."""
 
 
 def levels(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
@@ -111,7 +114,9 @@ def report_path(ctx: click.Context, param: click.Parameter, value: str | None) -
 @click.option(
     "--every", default="1d", show_default=True, help=f"Period of a forecast: 1d, 8h, 1h or {AUTO}."
 )
-@click.option("--window", default=WINDOW, show_default=True, help="Periods to fit on.")
+@click.option(
+    "--window", type=int, help=f"Periods to fit on; {WINDOW}, or half of those there are."
+)
 @click.option("--refit", default=REFIT, show_default=True, help="Periods between fits.")
 @click.option(
     "--levels",
@@ -139,6 +144,8 @@ def backtest(**asked: Any) -> None:  # noqa: ANN401 the options below
 
     BARS are Parquet or CSV with ts_ms, symbol, close; several files are joined. Without --coins,
     --weights or --account every coin of the file is held in equal parts.
+
+    Exit code 3: no model has forecasts, or they are too few to tell models apart.
     """
     request = Request(**asked)
     done = _run(request)
@@ -146,11 +153,10 @@ def backtest(**asked: Any) -> None:  # noqa: ANN401 the options below
         _write(request.out, done)
     if request.as_json:
         click.echo(json.dumps(document(done), indent=2))
-        return
-    for line in lines(done):
-        say(line)
-    for line in _after(request):
-        say(line)
+    else:
+        for line in (*lines(done), *_after(request)):
+            say(line)
+    click.get_current_context().exit(ExitCode.UNKNOWN if done.is_unknown else ExitCode.OK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +169,7 @@ class Request:
     file: str | None
     rulebook: str | None
     every: str
-    window: int
+    window: int | None
     refit: int
     tails: tuple[float, ...]
     chosen: list[str] | None
@@ -178,15 +184,24 @@ class Request:
 
 
 def _run(request: Request) -> Backtest:
+    holding = _holding(request)
+    rows = _rows(holding.returns, request.start, request.end)
+    window = request.window
+    if window is None:
+        window = _window(holding, rows, request.tails)
+        if window != WINDOW:
+            text = (
+                f"a window of {window:,} periods was chosen, for the history has "
+                f"{len(holding.profit):,}: --window sets another"
+            )
+            holding = replace(holding, notes=(*holding.notes, text))
     schedule = Schedule(
         tails=request.tails,
-        window=request.window,
+        window=window,
         refit=request.refit,
         decay=request.decay,
         seed=request.seed,
     )
-    holding = _holding(request)
-    rows = _rows(holding.returns, request.start, request.end)
     with progress_bar(hidden=request.quiet or request.as_json) as part:
         return run_backtest(holding, request.chosen, schedule, rows=rows, tell=part(""))
 
@@ -210,6 +225,15 @@ def _holding(request: Request) -> Holding:
     returns = read_returns(paths, every=request.every, coins=wanted, ahead_ms=request.clock)
     coins = wanted or returns.coins
     return of_weights(returns, request.weights or dict.fromkeys(coins, 1.0 / len(coins)))
+
+
+def _window(holding: Holding, rows: slice, tails: tuple[float, ...]) -> int:
+    """Return the window where none is asked for: all before the first forecast, or half.
+
+    A little more than half where a Pareto tail of residuals takes it.
+    """
+    first, last, _ = rows.indices(len(holding.profit))
+    return window_for(first or max(last // 2, min(_RESIDUALS, last - WINDOW_MIN)), tails)
 
 
 def _rows(returns: Returns, start: int | None, end: int | None) -> slice:

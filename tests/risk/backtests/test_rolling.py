@@ -1,5 +1,6 @@
 """Rolling forecasts: nothing looks ahead, every model says what it is said to say."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -7,14 +8,23 @@ import pytest
 
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.backtests.holding import Holding, of_weights
-from keelmark.risk.backtests.judged import clustered, judge
+from keelmark.risk.backtests.judged import Level, clustered, forecasts_needed, judge
 from keelmark.risk.backtests.models import MODELS, Model, models_named
 from keelmark.risk.backtests.pages import markdown, page
 from keelmark.risk.backtests.predictive import Empirical, Normal, Predictive, StudentT
 from keelmark.risk.backtests.rolling import Run, Schedule, roll
 from keelmark.risk.backtests.run import backtest
+from keelmark.risk.backtests.scores import SET_LEVEL, ConfidenceSet
+from keelmark.risk.backtests.statistic import Statistic
 from keelmark.risk.backtests.t_copula import joint_draws
-from keelmark.risk.backtests.wording import fail_words, instant, level_text, verdict
+from keelmark.risk.backtests.wording import (
+    fail_words,
+    instant,
+    level_text,
+    row_of,
+    verdict,
+    words_of,
+)
 from keelmark.risk.returns import Returns
 from keelmark.risk.statistics import TCopula, ewma_variance, kendall_correlation
 
@@ -117,7 +127,8 @@ def test_a_run_of_part_of_a_history_starts_where_it_is_told() -> None:
 
 
 def judged_run() -> Run:
-    return roll(held(history(460)), models_named(None, 2), SCHEDULE)
+    schedule = replace(SCHEDULE, tails=(0.025, 0.05))
+    return roll(held(history(460)), models_named(None, 2), schedule)
 
 
 def test_the_verdict_counts_ranks_and_names_what_is_missing() -> None:
@@ -145,6 +156,85 @@ def test_the_verdict_counts_ranks_and_names_what_is_missing() -> None:
         assert level.chosen is not None
         assert level.ranked[0] in level.chosen.kept
         assert any(level.ranked[0] in words for words in verdict(level))
+        for name in level.ranked:
+            assert level.judged[name].set_p_value == level.chosen.p_values[name]
+
+
+def test_the_verdict_is_that_of_the_confidence_set_shown_beside_it() -> None:
+    for level in judge(judged_run(), draws=100).levels:
+        cells = {name: row_of(one)[-1] for name, one in level.judged.items()}
+        kept = {name for name in level.ranked if not cells[name].endswith("*")}
+        assert kept == {level.ranked[0], *level.alike}
+        told = " ".join(verdict(level))
+        assert "model confidence set at 10 %" in told
+        assert all(name in told for name in level.alike) or level.best is None
+
+
+def drawn_level(p_values: Mapping[str, float], against: Mapping[str, float]) -> Level:
+    """Return a level of 1,000 forecasts with these p-values of the set and of pairs."""
+    done = judge(judged_run(), draws=100).levels[1]
+    kept = tuple(name for name, p in p_values.items() if p > SET_LEVEL)
+    judged = {}
+    for name, p_value in p_values.items():
+        pair = against.get(name)
+        found = None if pair is None else Statistic(name="DM", value=1.0, p_value=pair)
+        judged[name] = replace(done.judged[name], set_p_value=p_value, against=found)
+    chosen = ConfidenceSet(kept=kept, p_values=p_values, note="given")
+    return replace(done, judged=judged, ranked=tuple(p_values), chosen=chosen)
+
+
+def test_where_pairs_tell_more_than_the_set_both_are_said() -> None:
+    against = {"historical": 0.02, "gjr-t": 0.4, "ewma-fhs": 0.001}
+    level = drawn_level(
+        {"gjr-t-fhs": 1.0, "historical": 0.3, "gjr-t": 0.2, "ewma-fhs": 0.05}, against
+    )
+    told = list(verdict(level))
+    assert told[0].startswith("lowest score: gjr-t-fhs, ")
+    assert told[1].endswith("set at 10 % too: historical, gjr-t")
+    assert "would tell from it at 5 %: historical 0.02; " in told[2]
+    assert level.best is level.judged["gjr-t-fhs"]
+
+
+def test_no_model_is_best_where_the_set_keeps_all() -> None:
+    level = drawn_level({"gjr-t": 1.0, "historical": 0.3}, {"historical": 0.3})
+    assert level.best is None
+    assert "none is told to be best: all 2 are in" in " ".join(verdict(level))
+
+
+@pytest.mark.parametrize(("tail", "needed"), [(0.01, 500), (0.025, 200), (0.05, 100), (0.2, 100)])
+def test_few_forecasts_name_no_model_and_say_how_many_it_takes(tail: float, needed: int) -> None:
+    assert forecasts_needed(tail) == needed
+    schedule = replace(SCHEDULE, tails=(tail,))
+    holding = held(history(250 + needed, coins=1))
+    models = models_named(["historical", "ewma-fhs"], 1)
+    (level,) = judge(roll(holding, models, schedule), draws=50).levels
+    assert level.needed is None
+    rows = slice(250, 250 + needed - 1)
+    few = judge(roll(holding, models, schedule, rows=rows), draws=50)
+    (level,) = few.levels
+    assert few.is_unknown
+    assert level.best is None
+    assert level.chosen is None
+    assert {row_of(one)[-1] for one in level.judged.values()} == {"?"}
+    told = " ".join(verdict(level))
+    assert f"too few to tell models apart: {needed - 1} forecasts" in told
+    assert f"at least {needed} are needed" in told
+    assert not any(name in told for name in level.ranked)
+    against = level.judged[level.ranked[1]].against
+    assert against is not None
+    assert f"at least {needed} are needed" in (against.reason or "")
+    assert "Too few forecasts" in page(few)
+
+
+def test_a_price_that_never_moves_is_unknown() -> None:
+    returns = history(coins=1)
+    returns.values[:] = 0.0
+    done = backtest(held(returns), ["historical", "ewma-fhs"], SCHEDULE)
+    assert done.is_unknown
+    told = words_of(done.levels[0], done.run)
+    assert told[0] == "unknown: no model has a forecast"
+    assert not any("all fail together" in words for words in told)
+    assert "no losses" in " ".join(told)
 
 
 def test_a_model_that_refuses_is_unknown_with_its_reason() -> None:
@@ -194,8 +284,11 @@ def test_wrong_schedules_and_too_little_history_are_refused() -> None:
         Schedule(tails=(0.001,), window=500)
     with pytest.raises(InvalidInput, match="at least 100 and 1"):
         Schedule(tails=(0.05,), window=60)
-    with pytest.raises(InvalidInput, match="0 periods can be forecast"):
-        roll(held(history(200)), [MODELS["historical"]], SCHEDULE)
+    with pytest.raises(InvalidInput, match="0 periods can be forecast") as refused:
+        roll(held(history(225)), [MODELS["historical"]], SCHEDULE)
+    assert "(--window 102)" in str(refused.value)
+    with pytest.raises(InvalidInput, match="take shorter periods"):
+        roll(held(history(115)), [MODELS["historical"]], SCHEDULE)
     with pytest.raises(InvalidInput, match="no model 'historic'"):
         models_named(["historic"], 1)
     with pytest.raises(InvalidInput, match="joins several coins"):

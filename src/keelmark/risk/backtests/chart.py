@@ -1,4 +1,4 @@
-"""The picture of a backtest: profits, the best model's value at risk, and who was violated when."""
+"""The picture of a backtest: profits, the lowest score's value at risk, who was violated when."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,11 +21,11 @@ def chart(run: Run, level: Level) -> Html:
     """Return the picture as SVG; its colours are variables of the page it stands in."""
     count = len(run.profit)
     across = LEFT + (np.arange(count) + 0.5) * (WIDTH - LEFT - RIGHT) / count
-    best = level.best
+    lowest = level.lowest
     told = np.full(count, np.nan)
-    if best is not None:
+    if lowest is not None:
         column = run.schedule.tails.index(level.tail)
-        told = -run.forecasts[best.name].value_at_risk[:, column]
+        told = -run.forecasts[lowest.name].value_at_risk[:, column]
     low = float(np.nanmin([run.profit.min(), np.nanmin(told, initial=0.0)])) * 1.05
     high = max(float(run.profit.max()) * 1.05, -low * 0.2)
     up = _Scale(low, high)
@@ -36,7 +36,7 @@ def chart(run: Run, level: Level) -> Html:
         *_grid(up),
         _bars(across, run.profit, up),
         _line(across, told, up),
-        *([] if best is None else _circles(run, across, best.hits, up)),
+        *([] if lowest is None else _circles(run, across, lowest.hits, up)),
         *_lanes(run, level, order, across),
         *_dates(run, across, height),
         viewBox=f"0 0 {WIDTH:g} {height:g}",

@@ -5,7 +5,7 @@ from typing import Any
 from keelmark.accounts.check_document import statistic_text
 from keelmark.risk.backtests.judged import ALARM, Backtest, Judged, Level
 from keelmark.risk.backtests.rolling import Run
-from keelmark.risk.backtests.wording import instant
+from keelmark.risk.backtests.wording import instant, verdict
 
 
 def document(done: Backtest) -> dict[str, Any]:
@@ -34,6 +34,9 @@ def _level(run: Run, level: Level) -> dict[str, Any]:
     return {
         "tail": statistic_text(level.tail),
         "best": None if level.best is None else level.best.name,
+        "lowest_score": None if level.lowest is None else level.lowest.name,
+        "verdict": list(verdict(level)),
+        "forecasts_needed": level.needed,
         "ranked": list(level.ranked),
         "confidence_set": None
         if chosen is None
@@ -61,7 +64,8 @@ def _model(run: Run, one: Judged) -> dict[str, Any]:
         "tests": {name: test.document() for name, test in one.tests.items()},
         "rejected_by": list(one.rejected),
         "fz0": statistic_text(one.score),
-        "against_best": None if one.against is None else one.against.document(),
+        "confidence_set_p_value": statistic_text(one.set_p_value),
+        "against_lowest": None if one.against is None else one.against.document(),
         "monitor": {
             "highest": statistic_text(one.evidence),
             "level": statistic_text(ALARM),

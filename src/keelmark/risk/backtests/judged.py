@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
@@ -32,6 +33,11 @@ DRAWS = 2_000
 NEAR = 5
 """Violations no farther apart than this many periods are one cluster."""
 SIGNIFICANCE = 0.05
+EXPECTED_MIN = 5.0
+"""Violations expected, of right forecasts, below which models are not compared: Kupiec's test could
+not even reject a model that is never violated with less than two."""
+FORECASTS_MIN = 100
+"""Forecasts below which they are not: the bootstrap would draw a handful of blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,7 +53,9 @@ class Judged:
         tests: By name; some unknown with a reason.
         score: Mean FZ0; `None` where a model has no forecast at all.
         scores: Of each period that has a forecast.
-        against: Diebold-Mariano against the best; `None` for the best and for unranked models.
+        against: Diebold-Mariano against the lowest score; `None` for that and for unranked models.
+        set_p_value: Smallest level at which it leaves the model confidence set; `None` where none
+            is had.
         evidence: The most wealth of the monitor.
         alarm: First period at which it reached twenty.
     """
@@ -61,6 +69,7 @@ class Judged:
     score: float | None
     scores: Array
     against: Statistic | None = None
+    set_p_value: float | None = None
     evidence: float = 1.0
     alarm: int | None = None
 
@@ -87,8 +96,10 @@ class Level:
         tail: Probability of a violation.
         judged: By model, in the order asked.
         ranked: Names of models with a forecast of every period, the lowest score first.
-        chosen: Those that cannot be told from the best; `None` with fewer than two ranked.
+        chosen: Those that cannot be told from the lowest score; `None` with fewer than two ranked
+            and with too few forecasts.
         all_hit: Periods in which every model with a forecast was violated.
+        needed: Forecasts that it takes to compare models; `None` where there are as many.
     """
 
     tail: float
@@ -96,11 +107,30 @@ class Level:
     ranked: tuple[str, ...]
     chosen: ConfidenceSet | None
     all_hit: tuple[int, ...]
+    needed: int | None = None
+
+    @property
+    def lowest(self) -> Judged | None:
+        """The ranked model with the lowest score, whether it can be told from others or not."""
+        return self.judged[self.ranked[0]] if self.ranked else None
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Others of the model confidence set: they cannot be told from the lowest score."""
+        if self.chosen is None:
+            return ()
+        return tuple(name for name in self.chosen.kept if name != self.ranked[0])
 
     @property
     def best(self) -> Judged | None:
-        """The ranked model with the lowest score."""
-        return self.judged[self.ranked[0]] if self.ranked else None
+        """The lowest score, where it can be told from some model; `None` where from none."""
+        is_told = self.chosen is not None and len(self.chosen.kept) < len(self.ranked)
+        return self.lowest if is_told else None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether no model is ranked, or too few forecasts compare those that are."""
+        return not self.ranked or self.needed is not None
 
     @property
     def clusters(self) -> tuple[tuple[int, int, int], ...]:
@@ -114,6 +144,16 @@ class Backtest:
 
     run: Run
     levels: tuple[Level, ...]
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it tells at no level how models stand."""
+        return all(level.is_unknown for level in self.levels)
+
+
+def forecasts_needed(tail: float) -> int:
+    """Return how many forecasts it takes to compare models at a tail."""
+    return max(FORECASTS_MIN, ceil(round(EXPECTED_MIN / tail, 6)))
 
 
 def judge(run: Run, *, draws: int = DRAWS, tell: Tell = silent) -> Backtest:
@@ -200,16 +240,21 @@ TESTS = ("Kupiec", "independence", "coverage", "DQ", "Z1", "Z2", "ZMB")
 
 
 def _level(run: Run, tail: float, found: dict[str, Judged]) -> Level:
-    """Rank the models that forecast every period, and compare each with the best."""
+    """Rank the models that forecast every period, and compare each with the lowest score."""
     whole = {name: one for name, one in found.items() if not one.missing and one.score is not None}
     ranked = sorted(whole, key=lambda name: whole[name].score or 0.0)
-    for name in ranked[1:]:
-        against = diebold_mariano(whole[name].scores, whole[ranked[0]].scores)
-        found[name] = _with(found[name], against)
+    needed = forecasts_needed(tail)
+    is_few = len(run.profit) < needed
     chosen = None
-    if len(ranked) > 1:
+    if len(ranked) > 1 and not is_few:
         scores = {name: whole[name].scores for name in ranked}
         chosen = confidence_set(scores, seed=run.schedule.seed)
+    for name in ranked:
+        against = None
+        if name != ranked[0]:
+            against = _against(whole[name], whole[ranked[0]], needed)
+        p_value = None if chosen is None else chosen.p_values[name]
+        found[name] = replace(found[name], against=against, set_p_value=p_value)
     every = np.ones(len(run.profit), dtype=np.bool_)
     for name, forecasts in run.forecasts.items():
         missing = ~np.isfinite(forecasts.value_at_risk[:, 0])
@@ -221,8 +266,13 @@ def _level(run: Run, tail: float, found: dict[str, Judged]) -> Level:
         ranked=tuple(ranked),
         chosen=chosen,
         all_hit=tuple(int(row) for row in np.flatnonzero(every)) if told else (),
+        needed=needed if is_few else None,
     )
 
 
-def _with(one: Judged, against: Statistic) -> Judged:
-    return replace(one, against=against)
+def _against(one: Judged, lowest: Judged, needed: int) -> Statistic:
+    """Return how a model's scores stand to the lowest, unknown with too few."""
+    if one.periods < needed:
+        reason = f"{one.periods:,} forecasts; at least {needed:,} are needed"
+        return Statistic.unknown("Diebold-Mariano", reason)
+    return diebold_mariano(one.scores, lowest.scores)

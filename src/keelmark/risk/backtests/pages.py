@@ -97,27 +97,41 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterat
 
 def _title(done: Backtest) -> str:
     level = done.levels[0]
-    best = level.best
-    where = f"{level_text(level.tail)} value at risk"
     failed = len(level.all_hit)
     periods = "period" if failed == 1 else "periods"
     together = f"all models failed together in {failed} {periods}" if failed else "never all failed"
-    if best is None:
-        return f"No model forecast every period at {where}; {together}"
-    return f"{best.name} forecast the {where} best; {together}"
+    return f"{_told(level)}; {together}"
+
+
+def _told(level: Level) -> str:
+    """Return in a line what is told of the models."""
+    where = f"{level_text(level.tail)} value at risk"
+    lowest = level.lowest
+    if lowest is None:
+        return f"No model forecast every period at {where}"
+    if level.needed is not None:
+        return f"Too few forecasts to tell models of {where} apart"
+    if level.chosen is None:
+        return f"{lowest.name} alone forecast every period at {where}"
+    if level.best is None:
+        return f"No model of {where} can be told from the others"
+    others = len(level.alike)
+    alike = f", {others} of {len(level.ranked) - 1} others alike" if others else ""
+    return f"{lowest.name} forecast the {where} best{alike}"
 
 
 def _figures(done: Backtest) -> Html:
     """Return four figures."""
     run, level = done.run, done.levels[0]
-    best = level.best
+    lowest = level.lowest
     worst = int(np.argmin(run.profit))
     expected = f"{level.tail * len(run.profit):.1f} expected at {level_text(level.tail)}"
-    kept = 0 if level.chosen is None else len(level.chosen.kept)
+    alike = "?" if level.chosen is None else str(len(level.alike))
+    others = f"of {max(len(level.ranked) - 1, 0)} others, model confidence set at 10 %"
     shown = (
-        ("best model", "none" if best is None else best.name, "lowest mean FZ0 score"),
-        ("its violations", "?" if best is None else str(best.count), expected),
-        ("not told from it", str(max(kept - 1, 0)), f"of {len(level.judged) - 1} others, at 10 %"),
+        ("lowest score", "none" if lowest is None else lowest.name, "of mean FZ0 scores"),
+        ("its violations", "?" if lowest is None else str(lowest.count), expected),
+        ("not told from it", alike, others),
         ("worst period", loss_text(float(run.profit[worst])), instant(run, worst)),
     )
     cells = (
@@ -133,14 +147,14 @@ def _figures(done: Backtest) -> Html:
 
 
 def _caption(level: Level) -> str:
-    best = level.best
+    lowest = level.lowest
     below = "Below: the periods each model was violated in"
-    if best is None:
+    if lowest is None:
         return f"Grey: profit and loss of each period. {below}."
     return (
-        f"Grey: profit and loss of each period. Blue: the value at risk {best.name} told at "
-        f"{level_text(level.tail)}. Circles: losses beyond it. {below}, the best first; the last "
-        "row is where all were."
+        f"Grey: profit and loss of each period. Blue: the value at risk {lowest.name} told at "
+        f"{level_text(level.tail)}. Circles: losses beyond it. {below}, the lowest score first; "
+        "the last row is where all were."
     )
 
 

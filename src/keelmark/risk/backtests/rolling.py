@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +129,7 @@ def roll(
         msg = (
             f"{holding.returns.source}: {max(last - first, 0)} periods can be forecast after a "
             f"window of {schedule.window} of {len(holding.profit)}; at least {ROWS_MIN} are "
-            "needed: take a shorter window or shorter periods"
+            f"needed: {_way_out(last, schedule)}"
         )
         raise InvalidInput(msg)
     predicted: dict[str, list[Forecast]] = {model.name: [] for model in models}
@@ -147,6 +148,20 @@ def roll(
         times=None if times is None else times[first:last],
         forecasts={m.name: _measured(m, predicted[m.name], schedule.tails) for m in models},
     )
+
+
+def window_for(before: int, tails: Sequence[float]) -> int:
+    """Return how many periods to fit on of so many: as usual, or as few as the tails let."""
+    least = max(WINDOW_MIN, *(ceil(round(1.0 / tail, 6)) for tail in tails))
+    return min(max(before, least), WINDOW)
+
+
+def _way_out(last: int, schedule: Schedule) -> str:
+    """Say what to ask for instead."""
+    window = window_for((last - ROWS_MIN) // 2, schedule.tails)
+    if window + ROWS_MIN <= last and window < schedule.window:
+        return f"take a shorter window (--window {window}) or shorter periods (--every)"
+    return "take shorter periods (--every) or a longer history"
 
 
 def _block(

@@ -5,18 +5,28 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from keelmark.accounts.figures import percent
-from keelmark.risk.backtests.judged import ALARM, Backtest, Judged, Level
+from keelmark.risk.backtests.judged import (
+    ALARM,
+    EXPECTED_MIN,
+    SIGNIFICANCE,
+    Backtest,
+    Judged,
+    Level,
+)
 from keelmark.risk.backtests.rolling import Run
+from keelmark.risk.backtests.scores import SET_LEVEL
 from keelmark.risk.backtests.statistic import Statistic
 from keelmark.risk.history.periods import DAY_MS
 
-COLUMNS = ("model", "viol.", "light", "Kupiec", "cond.", "DQ", "Z2", "FZ0", "vs best")
+COLUMNS = ("model", "viol.", "light", "Kupiec", "cond.", "DQ", "Z2", "FZ0", "MCS")
 """Heads of the table; `row_of` fills it."""
 HEADS = (
     "violations and their traffic light; p-values of Kupiec, of conditional coverage "
     "(Christoffersen) and of the dynamic quantile test, * below 5 %; Z2 of Acerbi and Szekely "
     "(below 0: losses larger than told, * where p < 5 % under the model's own distribution); mean "
-    "FZ0 score (lower is better); p-value of Diebold and Mariano against the best"
+    "FZ0 score (lower is better); p-value of the model confidence set of those scores (Hansen, "
+    "Lunde and Nason), * where it leaves the set at 10 %: "
+    "the others cannot be told from the lowest score"
 )
 UNKNOWN = "?"
 SHOWN = 8
@@ -36,7 +46,7 @@ def row_of(one: Judged) -> tuple[str, ...]:
         p_text(one.tests["DQ"]),
         UNKNOWN if z2.value is None else f"{z2.value:+.2f}{mark}",
         UNKNOWN if one.score is None else f"{one.score:.3f}",
-        against_text(one),
+        set_text(one),
     )
 
 
@@ -49,11 +59,15 @@ def p_text(test: Statistic) -> str:
     return f"{test.p_value:.2f}{'*' if test.p_value < 0.05 else ''}"  # noqa: PLR2004 five per cent
 
 
-def against_text(one: Judged) -> str:
-    """Return how the model stands to the best."""
+def set_text(one: Judged) -> str:
+    """Return the p-value of the model in the confidence set, marked where it leaves."""
     if one.missing:
         return "unranked"
-    return "best" if one.against is None else p_text(one.against)
+    if one.set_p_value is None:
+        return UNKNOWN
+    mark = "" if one.set_p_value > SET_LEVEL else "*"
+    small = 0.01
+    return f"<0.01{mark}" if one.set_p_value < small else f"{one.set_p_value:.2f}{mark}"
 
 
 def level_text(tail: float) -> str:
@@ -79,26 +93,59 @@ def schedule_text(run: Run) -> str:
     """Return when models were fitted and on what."""
     plan = run.schedule
     return (
-        f"each fitted on the {plan.window:,} periods before, again every {plan.refit}; filters move "
-        f"every period, EWMA decay {plan.decay:g}, seed {plan.seed}"
+        f"each fitted on the {plan.window:,} periods before, again every {plan.refit}; filters "
+        f"move every period, EWMA decay {plan.decay:g}, seed {plan.seed}"
     )
 
 
 def verdict(level: Level) -> Iterator[str]:
-    """Yield which model is best, what cannot be told from it, and what rejects it."""
-    best = level.best
-    if best is None:
-        yield "no model forecast every period: none is ranked"
+    """Yield which model has the lowest score, what cannot be told from it, and what rejects it."""
+    lowest = level.lowest
+    if lowest is None:
+        is_none = not any(one.periods for one in level.judged.values())
+        told = "unknown: no model has a forecast" if is_none else "no model forecast every period"
+        yield told if is_none else f"{told}: none is ranked"
         return
-    expected = level.tail * best.periods
-    told = f"best: {best.name}, {best.count} violations where {expected:.1f} were expected"
-    yield f"{told}; {rejected_text(best)}"
-    if level.chosen is not None:
-        others = [name for name in level.chosen.kept if name != best.name]
-        yield f"cannot be told from it at 10 %: {', '.join(others) or 'none'}"
+    expected = level.tail * lowest.periods
+    if level.needed is not None:
+        yield (
+            f"too few to tell models apart: {lowest.periods:,} forecasts, {expected:.1f} "
+            f"violations expected; at least {level.needed:,} are needed, {EXPECTED_MIN:g} "
+            "violations expected or more: take a longer history or shorter periods (--every)"
+        )
+    else:
+        told = f"{lowest.count} violations where {expected:.1f} were expected"
+        yield f"lowest score: {lowest.name}, {told}; {rejected_text(lowest)}"
+        yield from _standing(level)
     unsound = [name for name in level.ranked if level.judged[name].rejected]
     if unsound and len(unsound) == len(level.ranked):
         yield "every model is rejected by some test at 5 %"
+
+
+def _standing(level: Level) -> Iterator[str]:
+    """Yield what the model confidence set keeps, and where pairs would tell more."""
+    if level.chosen is None:
+        return
+    rule = f"in the model confidence set at {100 * SET_LEVEL:g} %"
+    if len(level.chosen.kept) == len(level.ranked):
+        yield f"none is told to be best: all {len(level.ranked)} are {rule}"
+    elif level.alike:
+        yield f"cannot be told from it, for they are {rule} too: {', '.join(level.alike)}"
+    else:
+        yield f"it is told from all others: alone {rule}"
+    told = [_against_words(level.judged[name]) for name in level.alike]
+    pairs = [words for words in told if words]
+    if pairs:
+        yield (
+            "Diebold and Mariano, each beside it alone, would tell from it at 5 %: "
+            f"{', '.join(pairs)}; the set counts that many are compared"
+        )
+
+
+def _against_words(one: Judged) -> str:
+    """Return a model with its p-value against the lowest score where that is below 5 %."""
+    p_value = None if one.against is None else one.against.p_value
+    return "" if p_value is None or p_value >= SIGNIFICANCE else f"{one.name} {p_value:.2g}"
 
 
 def rejected_text(one: Judged) -> str:
@@ -131,7 +178,7 @@ def words_of(level: Level, run: Run) -> tuple[str, ...]:
     """Return all that is said of a level below its table."""
     return (
         *verdict(level),
-        fail_words(level, run),
+        *([fail_words(level, run)] if any(one.periods for one in level.judged.values()) else ()),
         *alarm_words(level, run),
         *missing_words(level, run),
     )
