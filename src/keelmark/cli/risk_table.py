@@ -143,6 +143,11 @@ def _figures(found: AccountRisk) -> Iterator[str]:
     if isinstance(risk, Unknown):
         yield from wrapped(f"with liquidations: unknown, {risk.why}", WIDTH)
         return
+    without = found.realised.unliquidated
+    if not found.realised.is_leading and not isinstance(without, Unknown):
+        yield f"{INDENT}on paths of {NAMES[found.walked]}, whichever leads:"
+        yield _figure("VaR if none liquidated", without.var, without.var_interval, found)
+        yield _figure("ES if none liquidated", without.es, without.es_interval, found)
     yield _figure("VaR with liquidations", risk.var, risk.var_interval, found)
     yield _figure("ES with liquidations", risk.es, risk.es_interval, found)
 
@@ -324,7 +329,7 @@ def _notes(found: AccountRisk, beside: Beside | None) -> Iterator[str]:
     asked, realised = found.options, found.realised
     yield from wrapped(
         f"one horizon in {round(1.0 / (1.0 - asked.level), 6):,g} loses more than the VaR, then "
-        "the ES on average; intervals are 95 % of the draws, not of the history",
+        f"the ES on average; {_of_what(found)}",
         WIDTH,
     )
     if realised.probability:
@@ -339,6 +344,14 @@ def _notes(found: AccountRisk, beside: Beside | None) -> Iterator[str]:
     assumed = [] if beside is None else _chance_notes(beside, found.notes)
     if assumed:
         yield from wrapped(f"chances of liquidation: {'; '.join(assumed)}", WIDTH)
+
+
+def _of_what(found: AccountRisk) -> str:
+    """Return what intervals are of: draws, or past shocks where each was taken once."""
+    paths = found.realised.paths
+    if paths < found.options.paths:
+        return f"each of {paths:,} past shocks is taken once, and intervals are 95 % of so many"
+    return "intervals are 95 % of the draws, not of the history"
 
 
 def _chance_notes(beside: Beside, told: Sequence[str]) -> list[str]:
@@ -361,8 +374,8 @@ def _ending(found: AccountRisk) -> str:
     """Return how liquidation ends a path of the losses."""
     realised = found.realised
     looked = f"looked at every {_days(realised.step_days).removeprefix('1 ')}"
-    count = round(realised.probability * found.options.paths)
-    text = f"with liquidations: {count:,} of {found.options.paths:,} paths, {looked}"
+    count = round(realised.probability * realised.paths)
+    text = f"with liquidations: {count:,} of {realised.paths:,} paths, {looked}"
     if realised.loss is not None:
         moved = "loses" if realised.loss >= 0.0 else "still gains"
         text += f"; the account then {moved} {_money(abs(realised.loss))} on average"

@@ -217,7 +217,7 @@ class _Gathering:
             facts.append(("account as of", _moment(self.account.as_of)))
         if isinstance(self.risk, AccountRisk):
             risk = self.risk
-            drawn = f"{risk.options.paths:,} paths, seed {risk.options.seed}"
+            drawn = f"{risk.realised.paths:,} paths, seed {risk.options.seed}"
             level = f"level {100 * risk.options.level:g} %"
             facts.append(("data", risk.source))
             facts.append(("losses", f"{risk.method.value}, {level}, {drawn}"))

@@ -9,6 +9,11 @@ from keelmark.risk.returns import Array
 from keelmark.risk.statistics import root_of
 from keelmark.risk.statistics.library import scipy_module
 
+PEG_FREEDOM = 3.0
+"""Degrees of freedom of a peg's own law."""
+
+PEG_WORDS = "a Student t of 3 degrees of freedom, by itself: independent of coins"
+
 
 class Draw(Protocol):
     """A law of standardised shocks of all coins at one step, independent of other steps."""
@@ -175,3 +180,27 @@ class Copula:
         normal = Gaussian(correlation=self.correlation).shocks(generator, count)
         divisor = np.sqrt(generator.chisquare(self.freedom, count) / self.freedom)[:, None]
         return self.marginal.shocks_at(normal / divisor, self.freedom)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pegged:
+    """Shocks of coins as they are drawn, then of pegs by themselves.
+
+    Attributes:
+        base: Of the coins.
+        pegs: How many columns come after theirs.
+    """
+
+    base: Draw
+    pegs: int
+
+    @property
+    def name(self) -> str:
+        """The law in a phrase."""
+        return f"{self.base.name}; pegs by {PEG_WORDS}"
+
+    def shocks(self, generator: np.random.Generator, count: int) -> Array:
+        """Return (count, coins and pegs) shocks."""
+        coins = self.base.shocks(generator, count)
+        own = generator.standard_t(PEG_FREEDOM, (count, self.pegs))
+        return np.hstack([coins, own * np.sqrt((PEG_FREEDOM - 2.0) / PEG_FREEDOM)])

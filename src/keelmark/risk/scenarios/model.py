@@ -8,7 +8,7 @@ import numpy as np
 
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.returns import Array
-from keelmark.risk.scenarios.draws import Draw
+from keelmark.risk.scenarios.draws import Copula, Draw, Empirical, Pegged, Resampled
 from keelmark.risk.scenarios.scenarios import Scenarios, Shocks
 from keelmark.risk.scenarios.shards import shards_of
 
@@ -87,6 +87,32 @@ class ReturnModel:
                 np.cumsum(path, axis=0, out=path)
             np.clip(path, -LOG_MAX, LOG_MAX, out=path)
             yield rows, np.expm1(path, out=path)
+
+    def outcomes(self, steps: int) -> Array | None:
+        """Return every return there can be, (outcomes, coins), each as likely as another.
+
+        One step of past shocks alone has as many as there were shocks: draws of them tell no more
+        than each taken once. `None` of any other law or length.
+        """
+        if steps != 1 or not isinstance(self.draw, Resampled):
+            return None
+        change = np.sqrt(self.variance) * self.draw.residuals
+        found: Array = np.expm1(np.clip(change, -LOG_MAX, LOG_MAX))
+        return found
+
+    def outcomes_behind(self, steps: int) -> int | None:
+        """Return how many past shocks of one step stand behind its draws; `None` where no limit is.
+
+        Of pegs beside coins, the coins' own; of a copula, each coin's own.
+        """
+        if steps != 1:
+            return None
+        draw = self.draw.base if isinstance(self.draw, Pegged) else self.draw
+        if isinstance(draw, Resampled):
+            return len(draw.residuals)
+        if isinstance(draw, Copula) and isinstance(draw.marginal, Empirical):
+            return len(draw.marginal.sorted_shocks)
+        return None
 
     def scenarios(self, *, steps: int, count: int, seed: int) -> Scenarios:
         """Return the returns at the end of so many steps."""

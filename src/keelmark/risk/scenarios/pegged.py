@@ -14,37 +14,8 @@ import numpy as np
 
 from keelmark.core.errors import InvalidInput
 from keelmark.risk.returns import Array
-from keelmark.risk.scenarios.draws import Draw
+from keelmark.risk.scenarios.draws import PEG_WORDS, Pegged
 from keelmark.risk.scenarios.model import Recursion, ReturnModel
-
-FREEDOM = 3.0
-"""Degrees of freedom of a peg's own law."""
-
-WORDS = "a Student t of 3 degrees of freedom, by itself: independent of coins"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pegged:
-    """Shocks of coins as they are drawn, then of pegs by themselves.
-
-    Attributes:
-        base: Of the coins.
-        pegs: How many columns come after theirs.
-    """
-
-    base: Draw
-    pegs: int
-
-    @property
-    def name(self) -> str:
-        """The law in a phrase."""
-        return f"{self.base.name}; pegs by {WORDS}"
-
-    def shocks(self, generator: np.random.Generator, count: int) -> Array:
-        """Return (count, coins and pegs) shocks."""
-        coins = self.base.shocks(generator, count)
-        own = generator.standard_t(FREEDOM, (count, self.pegs))
-        return np.hstack([coins, own * np.sqrt((FREEDOM - 2.0) / FREEDOM)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,7 +75,7 @@ def with_pegs(law: ReturnModel, pegs: Mapping[str, float]) -> ReturnModel:
 def peg_note(pegs: Mapping[str, float]) -> str:
     """Return what is assumed of pegs, in a sentence."""
     told = ", ".join(f"{asset} by {100.0 * size:g} % a day" for asset, size in pegs.items())
-    return f"pegs move as given: {told}, {WORDS}"
+    return f"pegs move as given: {told}, {PEG_WORDS}"
 
 
 def covariance_with(covariance: Array, pegs: Mapping[str, float]) -> Array:

@@ -108,6 +108,10 @@ class Realised:
     now: tuple[str, ...]
     endings: tuple[str, ...]
     step_days: float
+    paths: int
+    outcomes: int
+    unliquidated: TailRisk | Unknown
+    is_leading: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -166,7 +170,7 @@ class AccountRisk:
         return (
             f"{self.method} over {self.options.days:g} days: VaR {self.options.level:.4g} "
             f"{self.main.var:,.2f}, ES {self.main.es:,.2f} {self.currency}; liquidated on "
-            f"{100.0 * self.realised.probability:.2f} % of {self.options.paths:,} paths"
+            f"{100.0 * self.realised.probability:.2f} % of {self.realised.paths:,} paths"
         )
 
     @property
@@ -242,10 +246,10 @@ def risk_of(
         method=lead,
         main=main,
         beside={m: r for m, r in source.others(book, asked).items() if m is not lead},
-        parts=contributions(legs, book.legs, asked.level).scaled_to(main.var, main.es),
+        parts=_parts(book, legs, drawn, asked.level).scaled_to(main.var, main.es),
         part_notionals=sizes.own,
         part_coins=sizes.coins,
-        realised=_realised(book, drawn, asked.level),
+        realised=_realised(book, drawn, asked.level, is_leading=_is_walked(lead, source)),
         profits=drawn.pnl,
         is_liquidated=np.asarray(drawn.hits.any(axis=1)),
         adjusted=_adjusted(main, sizes, deviations, asked),
@@ -414,15 +418,18 @@ def _lead(
     """Return the leading method, its figures, and profits by leg that its parts are taken of."""
     walked = Method.FHS if source.table is None else Method.TABLE
     lead = asked.method or walked
-    if lead is walked or (lead is Method.T_COPULA and source.history is not None):
-        return lead, tail_risk(drawn.pnl, asked.level, method=source.law.source), drawn.legs
+    if _is_walked(lead, source):
+        words, behind = source.law.source, drawn.independent
+        main = tail_risk(drawn.pnl, asked.level, method=words, independent=behind)
+        return lead, main, drawn.legs
     if lead is Method.TABLE:
         msg = "the table is for accounts without --returns; leave one of the two out"
         raise InvalidInput(msg)
-    main = source.others(book, asked).get(lead)
-    if main is None or isinstance(main, Unknown):
-        msg = f"{lead}: {'it takes a history: give --returns BARS' if main is None else main.why}"
+    told = source.others(book, asked).get(lead)
+    if told is None or isinstance(told, Unknown):
+        msg = f"{lead}: {'it takes a history: give --returns BARS' if told is None else told.why}"
         raise InvalidInput(msg)
+    main = told
     if source.history is None or lead in {Method.NORMAL, Method.STUDENT}:
         return lead, main, drawn.legs
     question = _question(book, source.history, asked)
@@ -433,18 +440,29 @@ def _lead(
     )
 
 
-def _realised(book: RiskBook, drawn: Simulation, level: float) -> Realised:
+def _parts(book: RiskBook, legs: Array, drawn: Simulation, level: float) -> Contributions:
+    """Return what each leg adds; errors are of the rows that tell anything of their own."""
+    found = contributions(legs, book.legs, level)
+    if legs is not drawn.legs or drawn.independent == len(legs):
+        return found
+    return replace(found, es_errors=found.es_errors * np.sqrt(len(legs) / drawn.independent))
+
+
+def _is_walked(lead: Method, source: _Source) -> bool:
+    """Whether the leading figures are those of the paths that are walked."""
+    if source.table is not None:
+        return lead is Method.TABLE
+    return lead in {Method.FHS, Method.T_COPULA}
+
+
+def _realised(book: RiskBook, drawn: Simulation, level: float, *, is_leading: bool) -> Realised:
     is_hit = np.asarray(drawn.hits.any(axis=1))
     chance = float(is_hit.mean())
-    try:
-        risk: TailRisk | Unknown = tail_risk(drawn.realised, level, method="with liquidations")
-    except InvalidInput as error:
-        risk = Unknown(str(error))
     hits = drawn.hits.mean(axis=0)
     return Realised(
-        risk=risk,
+        risk=_sampled(drawn, drawn.realised, level, f"with liquidations, {drawn.law.source}"),
         probability=chance,
-        error=float(np.sqrt(chance * (1.0 - chance) / len(drawn.ended))),
+        error=float(np.sqrt(chance * (1.0 - chance) / drawn.independent)),
         loss=-float(drawn.realised[is_hit].mean()) if is_hit.any() else None,
         units={v.unit.unit_id: float(p) for v, p in zip(book.valuers, hits, strict=True)},
         now=tuple(
@@ -454,7 +472,19 @@ def _realised(book: RiskBook, drawn: Simulation, level: float) -> Realised:
         ),
         endings=drawn.endings,
         step_days=drawn.law.days,
+        paths=len(drawn.pnl),
+        outcomes=drawn.independent,
+        unliquidated=_sampled(drawn, drawn.pnl, level, drawn.law.source),
+        is_leading=is_leading,
     )
+
+
+def _sampled(drawn: Simulation, pnl: Array, level: float, words: str) -> TailRisk | Unknown:
+    """Return VaR and ES of profits on the paths; unknown where they hold no such level."""
+    try:
+        return tail_risk(pnl, level, method=words, independent=drawn.independent)
+    except InvalidInput as error:
+        return Unknown(str(error))
 
 
 def _adjusted(

@@ -17,7 +17,7 @@ def risk_document(found: AccountRisk) -> JsonTable:
         "worth": statistic_text(found.worth),
         "horizon_days": statistic_text(asked.days),
         "level": statistic_text(asked.level),
-        "paths": str(asked.paths),
+        "paths": str(realised.paths),
         "seed": str(asked.seed),
         "source": found.source,
         "table": None if found.table is None else found.table.name,
@@ -40,6 +40,9 @@ def risk_document(found: AccountRisk) -> JsonTable:
         "liquidity_adjusted": _adjusted(found.adjusted),
         "with_liquidations": {
             "risk": measure_document(realised.risk),
+            "risk_if_none_liquidated": measure_document(realised.unliquidated),
+            "on_paths_of": found.walked.value,
+            "outcomes": str(realised.outcomes),
             "probability": statistic_text(realised.probability),
             "probability_error": statistic_text(realised.error),
             "mean_loss_if_liquidated": statistic_text(realised.loss),

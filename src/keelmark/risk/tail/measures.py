@@ -79,7 +79,12 @@ class Tail:
 
 
 def tail_risk(
-    pnl: Array, level: float, *, weights: Array | None = None, method: str = ""
+    pnl: Array,
+    level: float,
+    *,
+    weights: Array | None = None,
+    method: str = "",
+    independent: int | None = None,
 ) -> TailRisk:
     """Return the VaR and ES of profits.
 
@@ -88,14 +93,18 @@ def tail_risk(
         level: Between 0 and 1.
         weights: (n,) probabilities; equal ones without.
         method: How the sample was made.
+        independent: Rows that tell anything of their own, where those are fewer than the rows.
 
     Raises:
         InvalidInput: The level is none, or fewer than one observation lies beyond it.
     """
+    if independent is not None:
+        _require_beyond(float(independent), level)
     tail = tail_of(pnl, level, weights=weights)
     var = float(tail.losses[tail.quantile])
     es = float(np.dot(tail.shares, -pnl))
     count = float(len(pnl)) if weights is None else 1.0 / float(np.dot(weights, weights))
+    count = count if independent is None else min(count, float(independent))
     spread = float(np.dot(tail.shares, (-pnl - es) ** 2))
     error = float(np.sqrt((spread + level * (es - var) ** 2) / (count * (1.0 - level))))
     return TailRisk(
@@ -114,12 +123,7 @@ def tail_of(pnl: Array, level: float, *, weights: Array | None = None) -> Tail:
     require_level(level)
     rows = len(pnl)
     effective = float(rows) if weights is None else 1.0 / float(np.dot(weights, weights))
-    if not rows or effective * (1.0 - level) < TAIL_MIN:
-        msg = (
-            f"{effective:,.0f} observations hold no {level:.4g} quantile: less than one lies "
-            "beyond; give a longer history or a lower --level"
-        )
-        raise InvalidInput(msg)
+    _require_beyond(effective if rows else 0.0, level)
     if not bool(np.isfinite(pnl).all()):
         msg = f"{int((~np.isfinite(pnl)).sum())} of {rows} profits are no numbers"
         raise InvalidInput(msg)
@@ -146,6 +150,16 @@ def require_level(level: float) -> None:
     """Refuse a level that leaves no tail."""
     if not 0.0 < level < 1.0:
         msg = f"a level of {level}; give one between 0 and 1, as 0.99"
+        raise InvalidInput(msg)
+
+
+def _require_beyond(count: float, level: float) -> None:
+    """Refuse a level beyond which less than one observation lies."""
+    if count * (1.0 - level) < TAIL_MIN * (1.0 - 1e-9):
+        msg = (
+            f"{count:,.0f} observations hold no {level:.6g} quantile: less than one lies beyond; "
+            "give a longer history or a lower --level"
+        )
         raise InvalidInput(msg)
 
 

@@ -113,7 +113,9 @@ def drawn_risk(book: RiskBook, law: ReturnModel, asked: Question) -> TailRisk:
     count = min(asked.paths, max(PATHS_MIN, STEPS_MAX // steps))
     drawn = law.scenarios(steps=steps, count=count, seed=asked.seed)
     words = f"{count:,} paths of {law.source}"
-    return tail_risk(book.pnl(book.placed(drawn)), asked.level, method=words)
+    pnl = book.pnl(book.placed(drawn))
+    behind = law.outcomes_behind(steps)
+    return tail_risk(pnl, asked.level, method=words, independent=behind)
 
 
 def closed_risk(

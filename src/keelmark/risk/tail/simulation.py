@@ -1,5 +1,6 @@
 """An account along drawn paths: profit at the end, profit with liquidations, and when they come."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ class Simulation:
         realised: (paths,) profit where units that are liquidated stop there.
         ended: (paths, units) step at which each was liquidated; 0 is now, -1 never.
         endings: How liquidation leaves each unit, in words.
+        independent: Paths that tell anything of their own: no more than past shocks of one step.
     """
 
     law: ReturnModel
@@ -34,6 +36,7 @@ class Simulation:
     realised: Array
     ended: npt.NDArray[np.int32]
     endings: tuple[str, ...]
+    independent: int
 
     @property
     def hits(self) -> npt.NDArray[np.bool_]:
@@ -51,15 +54,19 @@ def simulated(
 ) -> Simulation:
     """Return an account along `count` paths of a law.
 
+    A step of past shocks has no more outcomes than there were: where those are fewer, each is a
+    path once, and nothing is drawn.
+
     Raises:
         InvalidInput: The horizon is no whole number of the law's steps, or a coin has no column.
     """
     steps = law.steps_of(days)
+    count, paths = _paths(law, steps, count, seed)
     rules = book.account.rulebook.liquidation
     fates = [Fate.of(valuer, rules, count) for valuer in book.valuers]
     legs = np.empty((count, len(book.legs)))
     pnl = np.zeros(count)
-    for rows, path in law.paths(steps=steps, count=count, seed=seed):
+    for rows, path in paths:
         for step in range(steps):
             scenarios = book.scenarios(law.coins, path[step], (step + 1) * law.days)
             values = [fate.after(step + 1, scenarios, rows) for fate in fates]
@@ -76,4 +83,15 @@ def simulated(
         realised=np.sum([fate.profit for fate in fates], axis=0),
         ended=np.column_stack([fate.step for fate in fates]),
         endings=tuple(dict.fromkeys(fate.ending.words() for fate in fates)),
+        independent=min(count, law.outcomes_behind(steps) or count),
     )
+
+
+def _paths(
+    law: ReturnModel, steps: int, count: int, seed: int
+) -> tuple[int, Iterator[tuple[slice, Array]]]:
+    """Return how many paths there are, and these by shard."""
+    every = law.outcomes(steps)
+    if every is not None and len(every) <= count:
+        return len(every), iter([(slice(0, len(every)), every[None])])
+    return count, law.paths(steps=steps, count=count, seed=seed)
