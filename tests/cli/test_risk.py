@@ -217,7 +217,7 @@ def test_what_cancels_is_nothing_and_a_peg_that_is_held_is_told_first() -> None:
     assert "e-" not in done.output.replace("built-in table", "")
     assert "0.0000" not in done.output
     words = " ".join(done.output.split())
-    assert "these chances hold the peg of USDE, 221.5 % of worth" in words
+    assert "in all of this the peg of USDE, 221.5 % of worth, is held: at 0.6" in words
     assert "nothing of it: BTC, ETH, SOL, USDE, USDT, hedged or at par" in words
     assert "its days run beyond the account's own time, 2025-10-10" in words
 

@@ -217,7 +217,8 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
     """
     held = account_of(file, given["rulebook"])
     ctx = click.get_current_context()
-    code = CODES[check(held, reasons=False).verdict]
+    now = check(held, reasons=False)
+    code = CODES[now.verdict]
     if given["scenarios"] is not None:
         under_given(file, held, given, as_json=as_json)
         ctx.exit(code)
@@ -229,6 +230,8 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
         title = "standard input" if file == "-" else Path(file).stem
         asked = ReportOptions(title=f"Risk of {title}", unit_id=options.unit_id, risk=options)
         say(written(risk_report(held, returns, asked), given["report"]))
+        say(f"{'UNKNOWN' if now.level is None else now.level.value}  {now.headline}")
+        say("next: `keelmark risk FILE` for the same in the terminal")
     else:
         show(file, held, returns, options, as_json=as_json)
     ctx.exit(code)
@@ -278,17 +281,19 @@ def show(
     file: str, held: Account, returns: "Returns | None", options: "RiskOptions", *, as_json: bool
 ) -> None:
     """Work it all out, and print it."""
-    from keelmark.cli.risk_table import Beside, chances_of, nearest_way_down, risk_lines  # noqa: PLC0415 heavy
+    from keelmark.cli.risk_table import NAMES, WEEK, Beside, nearest_way_down, risk_lines  # noqa: PLC0415 heavy
     from keelmark.risk.tail.account_risk import risk_of  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.chances import chances_of  # noqa: PLC0415 heavy
     from keelmark.risk.tail.document import risk_document  # noqa: PLC0415 heavy
 
     found = risk_of(held, returns, options)
-    beside = Beside(chances=chances_of(held, found), reverse=nearest_way_down(held, found))
+    chances = chances_of(held, found, (WEEK,))
+    beside = Beside(chances=chances, reverse=nearest_way_down(held, found))
     if as_json:
         reverse = beside.reverse
         document = {
             **risk_document(found),
-            "liquidation": {name: c.document() for name, c in beside.chances.items()},
+            "liquidation": {NAMES[m]: c.document() for m, c in chances.items()},
             "nearest_way_down": {"status": "unknown", "reason": reverse}
             if isinstance(reverse, str)
             else reverse.document(),

@@ -10,11 +10,7 @@ from keelmark.accounts import Account
 from keelmark.accounts.figures import figure, percent, terse
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, wrapped
 from keelmark.core.errors import InvalidInput
-from keelmark.risk.liquidation import (
-    LiquidationProbability,
-    ProbabilityOptions,
-    liquidation_probability,
-)
+from keelmark.risk.liquidation import LiquidationProbability
 from keelmark.risk.liquidation.result import (
     HorizonProbability,
     Standing,
@@ -22,13 +18,13 @@ from keelmark.risk.liquidation.result import (
     days_text,
 )
 from keelmark.risk.reverse import ReverseStress, ShockCovariance, find_reverse_stress
-from keelmark.risk.scenarios.draws import Resampled
-from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.statistics import Unknown
 from keelmark.risk.tail.account_risk import AccountRisk
+from keelmark.risk.tail.chances import THREE, unseen
 from keelmark.risk.tail.contributions import Contributions
 from keelmark.risk.tail.measures import TailRisk
 from keelmark.risk.tail.methods import Method
+from keelmark.risk.tail.pegs import held_pegs
 
 PARTS_SHOWN = 12
 """Legs that are named one by one; the rest are one line."""
@@ -51,14 +47,8 @@ OWN_SHARE = 1e-6
 WEEK = 7.0
 """Days of the second horizon that a chance of liquidation is told for."""
 
-DUST = 1e-12
-"""Of gross notional and worth: what is smaller is rounding of sums that cancel."""
-
-THREE = 3.0
-"""An outcome not seen in n has a chance below three in n, at 95 %."""
-
-PEG_SHARE = 0.05
-"""Share of worth from which the peg of a dollar is told of."""
+IMPLAUSIBLE = 10.0
+"""Sigmas from which a move is told as none that happens."""
 
 LIKELY = 0.01
 """Chance of liquidation above which a rescue is the next question."""
@@ -69,12 +59,12 @@ class Beside:
     """What others tell of the same account.
 
     Attributes:
-        chances: The chance of liquidation by the name of the law it is had under, prices watched
+        chances: Of liquidation, by the method whose law they are had under, prices watched
             between its steps.
         reverse: The likeliest way to liquidation; why there is none to tell.
     """
 
-    chances: Mapping[str, LiquidationProbability]
+    chances: Mapping[Method, LiquidationProbability]
     reverse: ReverseStress | str
 
 
@@ -164,77 +154,33 @@ def _figure(
     return f"{line}   {low} to {high}"
 
 
-def chances_of(held: Account, found: AccountRisk) -> dict[str, LiquidationProbability]:
-    """Return how likely liquidation is by the name of the law: that of the losses, and Student's.
-
-    Past shocks alone hold nothing worse than what came; Student's law goes on beyond it.
-    """
-    laws = {NAMES[found.walked]: found.law}
-    if found.student is not None:
-        laws.setdefault(NAMES[Method.STUDENT], found.student)
-    options = ProbabilityOptions(seed=found.options.seed)
-    days = found.options.days
-    horizons = sorted({days, WEEK} if _is_whole(WEEK / found.law.days) else {days})
-    return {
-        name: liquidation_probability(held, law, horizons=horizons, options=options)
-        for name, law in laws.items()
-    }
-
-
-def _is_whole(steps: float) -> bool:
-    return abs(steps - round(steps)) < 1e-6  # noqa: PLR2004 rounding
-
-
 def _chances(found: AccountRisk, beside: Beside) -> Iterator[str]:
     """Say how likely liquidation is, by law and horizon."""
     unit_id = found.options.unit_id
     horizons = next(iter(beside.chances.values())).horizons
     head = "".join(f"{days_text(days):>25}" for days in horizons)
     yield f"{INDENT}{'liquidated within':<19}{head}"
-    for name, chances in beside.chances.items():
+    for method, chances in beside.chances.items():
+        name = NAMES[method]
         unit = next((u for u in chances.units if u.unit_id == unit_id), chances.account)
         if unit.standing is Standing.UNKNOWN:
             yield from wrapped(f"{name}: unknown, {unit.reason}", WIDTH)
             continue
-        law = found.law if name == NAMES[found.walked] else None
-        told = [_chance(unit.by(days), _unseen(law, days, chances.paths)) for days in horizons]
+        law = found.law if method is found.walked or found.student is None else found.student
+        told = [_chance(unit.by(days), unseen(law, days, chances.paths)) for days in horizons]
         cells = "".join(f"{chance:>25}" for chance in told)
         yield f"{INDENT}  {name:<17}{cells}".rstrip()
-    yield from _held_pegs(found)
+    for peg in held_pegs(found.account, found.worth, found.currency):
+        where = "in all of this" if peg.asset in found.still else "in these chances"
+        yield from wrapped(f"{where} {peg.words}", WIDTH)
 
 
-def _unseen(law: ReturnModel | None, days: float, paths: int | None) -> float:
-    """Return the chance below which what was drawn tells nothing; 0 where nothing was drawn.
-
-    Past shocks of one step are as many outcomes as there are; over several steps they combine.
-    """
-    outcomes = [] if paths is None else [paths]
-    if law is not None and isinstance(law.draw, Resampled) and law.steps_of(days) == 1:
-        outcomes.append(len(law.draw.residuals))
-    return THREE / min(outcomes) if outcomes else 0.0
-
-
-def _held_pegs(found: AccountRisk) -> Iterator[str]:
-    """Name the dollars whose peg the account hangs on, where the chances hold it."""
-    worth: dict[str, float] = {}
-    for unit in found.account.units:
-        for asset, held in unit.balances.items():
-            price = found.account.market.asset_prices.get(asset)
-            if asset in found.still and price is not None:
-                worth[asset] = worth.get(asset, 0.0) + float(held * price)
-    for asset, value in worth.items():
-        if abs(value) >= PEG_SHARE * abs(found.worth) > 0.0:
-            share = percent(Decimal(value / found.worth))
-            text = f"these chances hold the peg of {asset}, {share} of worth"
-            yield from wrapped(f"{text}: for a broken one, `keelmark stress`", WIDTH)
-
-
-def _chance(one: HorizonProbability | None, unseen: float) -> str:
+def _chance(one: HorizonProbability | None, floor: float) -> str:
     """Return a chance with its interval; a bound where nothing that was drawn liquidates."""
     if one is None:
         return "unknown"
-    if one.probability < unseen / THREE:
-        return f"below {chance_text(max(one.high, unseen))}"
+    if one.probability < floor / THREE:
+        return f"below {chance_text(max(one.high, floor))}"
     low, high = chance_text(one.low), chance_text(one.high)
     found = chance_text(one.probability)
     return found if low == high else f"{found} ({low} - {high})".replace(" % - ", " - ")
@@ -242,6 +188,8 @@ def _chance(one: HorizonProbability | None, unseen: float) -> str:
 
 def _way_down(reverse: ReverseStress | str, found: AccountRisk) -> Iterator[str]:
     told = f"unknown, {reverse}" if isinstance(reverse, str) else reverse.sentence
+    if not isinstance(reverse, str) and (reverse.distance or 0.0) > IMPLAUSIBLE:
+        told = f"no plausible move; the least implausible found is {told}"
     of = f" of {found.weakest_unit}" if len(found.realised.units) > 1 else ""
     yield from wrapped(f"likeliest way down{of}: {told}", WIDTH)
 
@@ -395,8 +343,7 @@ def _next(found: AccountRisk, file: str) -> Iterator[str]:
 
 def _is_dust(loss: float, found: AccountRisk) -> bool:
     """Whether a loss is what rounding leaves of amounts that cancel."""
-    gross = float(found.part_notionals.sum()) + abs(found.worth)
-    return abs(loss) <= DUST * gross
+    return abs(loss) <= found.rounding
 
 
 def _loss(loss: float, found: AccountRisk) -> str:

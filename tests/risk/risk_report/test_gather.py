@@ -7,14 +7,14 @@ import pytest
 
 from keelmark.accounts import Account, load_account, read_account
 from keelmark.core.errors import InvalidInput
-from keelmark.risk.liquidation import ProbabilityOptions, liquidation_probability
 from keelmark.risk.returns import Returns
 from keelmark.risk.risk_report import ReportOptions, report_of, risk_report
 from keelmark.risk.risk_report.model import Chances, Report, Reverse, Tails
-from keelmark.risk.risk_report.parts_of_others import STEPS
 from keelmark.risk.scenarios import generator_of
 from keelmark.risk.stress import stress_account
 from keelmark.risk.tail.account_risk import RiskOptions, risk_of
+from keelmark.risk.tail.chances import chances_of
+from keelmark.risk.tail.methods import Method
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 RISK = RiskOptions(paths=2_000, seed=3)
@@ -56,17 +56,14 @@ def test_probabilities_are_those_of_the_probability_of_liquidation(
     risk = risk_of(account, history("BTC", "ETH"), RiskOptions(paths=2_000, seed=3))
     assert isinstance(report.chances, Chances)
     days = [one.days for one in report.chances.curve]
-    found = liquidation_probability(
-        account,
-        risk.volatilities,
-        horizons=days,
-        options=ProbabilityOptions(seed=3, steps=STEPS),
-    )
-    unit = found.units[0]
-    for one in report.chances.shown:
-        told = unit.by(one.days)
+    by_law = chances_of(account, risk, days)
+    for one, beside in zip(report.chances.shown, report.chances.beside, strict=True):
+        told = by_law[Method.FHS].units[0].by(one.days)
+        student = by_law[Method.STUDENT].units[0].by(one.days)
         assert told is not None
-        assert one.probability == pytest.approx(told.probability)
+        assert student is not None
+        assert one.probability == told.probability
+        assert beside.probability == student.probability
     assert days == sorted(days)
     assert any("Probability: " in limit for limit in report.limits)
     assert [one.days for one in report.chances.shown] == [1.0, 7.0, 30.0]
@@ -145,3 +142,21 @@ def test_an_account_that_is_liquidatable_says_so_instead_of_a_distance() -> None
     page = risk_report(due, history("BTC", "ETH"), ReportOptions(title="Due", risk=RISK))
     assert "liquidatable now" in page
     assert "there is no time to tell" in page
+
+
+def test_what_cancels_is_nothing_on_the_page() -> None:
+    """A long beside the coin it is short of: rounding is no loss, and no share of one."""
+    hedged = load_account(EXAMPLES / "usde_delta_neutral.json")
+    report = report_of(hedged, None, ReportOptions(risk=RISK))
+    assert isinstance(report.tails, Tails)
+    assert {measure.loss for measure in report.tails.measures} == {0.0}
+    assert report.tails.parts == ()
+    assert set(report.tails.profits) == {0.0}
+    assert isinstance(report.chances, Chances)
+    assert all(one.is_bound for one in report.chances.shown)
+    assert isinstance(report.reverse, Reverse)
+    assert report.reverse.words.startswith("No plausible move")
+    page = risk_report(hedged, None, ReportOptions(risk=RISK))
+    assert "0.000000" not in page
+    assert "below 0.02" in page
+    assert "the peg of USDE, 221.5 % of worth, is held: at 0.6" in page

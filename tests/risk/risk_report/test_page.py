@@ -89,7 +89,7 @@ def test_equal_reports_give_equal_pages(report: Report) -> None:
         "within 7 days 12.0 %",
         "VaR 99 % 490.0 k 47.5 % of worth",
         "worth 1.031 M USDT",
-        "gross 8.17x",
+        "leverage 8.17x notional over equity",
         "BTC -8.1 %, USDE 0.97: a 2.9 sigma day",
         "ES 99 % within 1 day is 495.0 k; the legs sum to it. ETHUSDT is 102 %",
         "of it; BTCUSDT takes from it.",

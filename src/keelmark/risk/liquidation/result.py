@@ -210,7 +210,11 @@ def chance_text(probability: float) -> str:
 
 def days_text(days: float) -> str:
     """Return a horizon in words."""
-    count, unit = (days, "day") if days >= 1.0 - _SLACK else (days / _HOUR, "hour")
+    count, unit = days, "day"
+    if days < _HOUR * (1.0 - _SLACK):
+        count, unit = days * 1_440.0, "minute"
+    elif days < 1.0 - _SLACK:
+        count, unit = days / _HOUR, "hour"
     count = round(count, 6)
     return f"{count:g} {unit}" if count == 1 else f"{count:g} {unit}s"
 

@@ -1,6 +1,7 @@
 """The first screen: how far, how likely, how much, and what would do it."""
 
 from collections.abc import Callable
+from itertools import zip_longest
 
 from keelmark.accounts.figures import percent
 from keelmark.accounts.gauge import gauge_of
@@ -8,11 +9,11 @@ from keelmark.accounts.levels import Level
 from keelmark.accounts.markup import Content, Html, element
 from keelmark.accounts.notebook import gauge_drawing
 from keelmark.risk.portfolio.portfolio import Known, Portfolio
-from keelmark.risk.risk_report.model import Chances, Report, Reverse, Tails
+from keelmark.risk.risk_report.model import Chance, Chances, Report, Reverse, Tails
 from keelmark.risk.risk_report.parts import unknown
 from keelmark.risk.risk_report.texts import (
     MINUS,
-    chance,
+    chance_of,
     chance_span,
     money,
     share,
@@ -116,15 +117,23 @@ def _chances(found: Chances | str) -> Html:
     title = "Probability of liquidation"
     if isinstance(found, str):
         return _card(title, unknown(found))
-    rows = (
-        (f"within {span(one.days)}", chance(one.probability), chance_span(one.low, one.high))
-        for one in found.shown
-    )
+    rows = [
+        (f"within {span(one.days)}", chance_of(one), chance_small(one, other))
+        for one, other in zip_longest(found.shown, found.beside)
+    ]
     return _card(
         title,
         _pairs(*rows),
-        element("p", "normal steps without jumps; 95 % interval", class_="note"),
+        element("p", f"{found.law}; 95 % interval", class_="note"),
+        *(element("p", words, class_="sub apart") for words in found.pegs),
     )
+
+
+def chance_small(one: Chance, other: Chance | None) -> str:
+    """Return what stands beside a chance: its interval, and what Student's law tells."""
+    interval = "" if one.is_bound else chance_span(one.low, one.high)
+    student = "" if other is None else f"Student t: {chance_of(other)}"
+    return "; ".join(filter(None, (interval, student)))
 
 
 def _losses(found: Tails | str, worth: float | None) -> Html:
@@ -144,12 +153,21 @@ def _size(report: Report) -> Html:
     rows: list[tuple[Content, Content, Content]] = [("worth", money(report.worth), report.currency)]
     if isinstance(found, Portfolio):
         rows += [
-            ("gross", _known(found.gross_leverage, times), "of equity"),
-            ("net", _known(found.net_leverage, times), "of equity"),
+            ("leverage", _leverage(report), "notional over equity"),
+            ("exposure", _known(found.gross_leverage, times), "coins netted, over equity"),
             ("volatility", _known(found.relative_volatility, share), found.horizon and "a day"),
         ]
         return _card("Size", _pairs(*rows))
     return _card("Size", _pairs(*rows), unknown(found))
+
+
+def _leverage(report: Report) -> Content:
+    margin = report.unit.report
+    ratio = None if margin is None else margin.effective_leverage
+    if ratio is None or ratio.value is None:
+        why = report.unit.reason if ratio is None else ratio.reason
+        return element("span", "unknown", title=why or "", class_="none")
+    return times(float(ratio.value))
 
 
 def _known(known: Known, text: Callable[[float], str]) -> Content:

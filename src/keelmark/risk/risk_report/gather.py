@@ -158,18 +158,16 @@ class _Gathering:
         )
 
     def _chances(self) -> Chances:
+        last = max(self.asked.horizons)
+        curve = [last * (i + 1) / CURVE for i in range(CURVE)]
+        days = adapted.Horizons(shown=tuple(self.asked.horizons), curve=tuple(curve))
+        if isinstance(self.risk, AccountRisk):
+            return adapted.chances_by_law(self.account, self.unit_id, self.risk, days)
         if self.known is None:
             msg = "how its coins move is not given: give --returns"
             raise InvalidInput(msg)
-        last = max(self.asked.horizons)
-        curve = [last * (i + 1) / CURVE for i in range(CURVE)]
-        return adapted.chances(
-            self.account,
-            self.unit_id,
-            self.known,
-            adapted.Horizons(shown=tuple(self.asked.horizons), curve=tuple(curve)),
-            seed=self.asked.risk.seed,
-        )
+        seed = self.asked.risk.seed
+        return adapted.chances(self.account, self.unit_id, self.known, days, seed=seed)
 
     def _reverse(self) -> Reverse:
         if self.known is None:

@@ -22,12 +22,14 @@ class Chance:
         probability: Estimate.
         low: End of its 95 % interval.
         high: Other end.
+        is_bound: Whether what was drawn tells only that it is below `high`.
     """
 
     days: float
     probability: float
     low: float
     high: float
+    is_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +41,19 @@ class Chances:
         curve: At every time drawn, the earliest first.
         times: Days by which it is liquidated with a probability; `None` where it is not within the
             time looked at.
+        beside: The same by Student's law at the horizons shown; empty where it was not asked.
+        pegs: Dollars it hangs on that are held, in words.
         method: How it was worked out, in words.
+        law: Of the steps, in words.
         assumes: What it stands on.
     """
 
     shown: Sequence[Chance]
     curve: Sequence[Chance]
     times: Sequence[tuple[float, float | None]] = ()
+    beside: Sequence[Chance] = ()
+    pegs: Sequence[str] = ()
+    law: str = ""
     method: str = ""
     assumes: Sequence[str] = ()
 

@@ -1,15 +1,19 @@
 """Answers of the other parts of risk, in the report's own plain values."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from keelmark.accounts.account import Account
 from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import MissingNumber
-from keelmark.risk.liquidation import ProbabilityOptions, liquidation_probability
-from keelmark.risk.liquidation.result import HorizonProbability, Standing, UnitProbability
+from keelmark.risk.liquidation import (
+    LiquidationProbability,
+    ProbabilityOptions,
+    liquidation_probability,
+)
+from keelmark.risk.liquidation.result import Standing, UnitProbability
 from keelmark.risk.reverse import ReverseStress, ShockCovariance, find_reverse_stress
 from keelmark.risk.risk_report.model import (
     Chance,
@@ -26,14 +30,32 @@ from keelmark.risk.risk_report.texts import MINUS, money
 from keelmark.risk.statistics import Unknown
 from keelmark.risk.stress import stress_account
 from keelmark.risk.stress.account_stress import StressRow as FoundStress
-from keelmark.risk.tail.account_risk import AccountRisk
+from keelmark.risk.tail.account_risk import DUST, AccountRisk
+from keelmark.risk.tail.chances import STEPS_MAX, THREE, chances_of, unseen
 from keelmark.risk.tail.measures import NORMAL_95, TailRisk
+from keelmark.risk.tail.methods import Method
+from keelmark.risk.tail.pegs import held_pegs
 
 ONE_COIN = 1e-8
 """Least eigenvalue of a correlation below which some coins move as one."""
 
 PARTED = 0.01
 """Share of their correlation that such coins lose."""
+
+LAWS = {
+    Method.FHS: "filtered history",
+    Method.TABLE: "the built-in table",
+    Method.T_COPULA: "a t copula",
+    Method.NORMAL: "normal steps",
+    Method.STUDENT: "Student t steps",
+}
+"""Laws in words."""
+
+EVEN = 1e-6
+"""Days within which two horizons are one."""
+
+IMPLAUSIBLE = 10.0
+"""Sigmas from which a move is told as none that happens."""
 
 STEPS = 48
 SHOWN_MAX = 20_000
@@ -56,31 +78,49 @@ class Horizons:
 def tails(risk: AccountRisk) -> Tails:
     """Return losses with their intervals, what contributes, and every scenario."""
     level = f"{100 * risk.options.level:g} %"
-    main = risk.main
+    main = _cleared(risk.main, risk.rounding)
     measures = [_var(f"VaR {level}", main), _es(f"ES {level}", main)]
     realised = risk.realised.risk
     name = "ES, liquidations counted"
+    if not isinstance(realised, Unknown):
+        realised = _cleared(realised, risk.rounding)
     measures.append(_known(name, realised))
     adjusted = risk.adjusted
     if not isinstance(adjusted, Unknown):
         measures.append(Measure(name="ES, closing paid", loss=adjusted.es))
     step = max(1, len(risk.profits) // SHOWN_MAX)
+    profits = risk.profits[::step]
+    profits = np.where(np.abs(profits) <= risk.rounding, 0.0, profits)
+    whole = risk.parts.by(risk.part_coins)
     return Tails(
         days=risk.options.days,
         measures=tuple(measures),
         marked=(f"VaR {level}", f"ES {level}"),
         parts=tuple(
-            Part(name=leg, amount=float(es), error=float(error))
-            for leg, es, error in zip(
-                risk.parts.names, risk.parts.es, risk.parts.es_errors, strict=True
-            )
-            if es
+            Part(name=name, amount=float(es), error=float(error))
+            for name, es, error in zip(_part_names(risk), whole.es, whole.es_errors, strict=True)
+            if abs(es) > risk.rounding
         ),
         parts_of=f"ES {level}",
-        profits=tuple(risk.profits[::step].tolist()),
+        profits=tuple(profits.tolist()),
         liquidated=tuple(risk.is_liquidated[::step].tolist()),
         method=main.method,
     )
+
+
+def _part_names(risk: AccountRisk) -> list[str]:
+    """Return what parts are called: a coin of one leg by the leg, of several by the coin."""
+    legs: dict[str, list[str]] = {}
+    for leg, coin in zip(risk.parts.names, risk.part_coins, strict=True):
+        legs.setdefault(coin, []).append(leg)
+    return [names[0] if len(names) == 1 else coin for coin, names in legs.items()]
+
+
+def _cleared(found: TailRisk, rounding: float) -> TailRisk:
+    """Return a measure without what rounding leaves of sums that cancel."""
+    if abs(found.var) > rounding or abs(found.es) > rounding:
+        return found
+    return replace(found, var=0.0, es=0.0, es_error=0.0, var_interval=None)
 
 
 def _var(name: str, found: TailRisk) -> Measure:
@@ -104,7 +144,7 @@ def _known(name: str, found: TailRisk | Unknown) -> Measure:
 def chances(
     account: Account, unit_id: str, known: Volatilities, days: Horizons, *, seed: int
 ) -> Chances:
-    """Return how likely a unit is liquidated over time.
+    """Return how likely a unit is liquidated over time, by normal steps.
 
     Raises:
         MissingNumber: It cannot be told; says why.
@@ -115,25 +155,69 @@ def chances(
         horizons=sorted({*days.shown, *days.curve}),
         options=ProbabilityOptions(seed=seed, steps=STEPS),
     )
-    unit = next((unit for unit in found.units if unit.unit_id == unit_id), None)
-    if unit is None or unit.standing is Standing.UNKNOWN:
-        msg = "how likely it is liquidated is unknown" if unit is None else unit.reason or "unknown"
-        raise MissingNumber(msg)
-    drawn = "" if found.paths is None else f", {found.paths:,} paths, seed {found.seed}"
+    unit = _known_unit(found, unit_id)
     return Chances(
-        shown=tuple(_chance(unit, one) for one in days.shown),
-        curve=tuple(_chance(unit, one) for one in sorted({*days.shown, *days.curve})),
+        shown=tuple(_chance(unit, one, 0.0) for one in days.shown),
+        curve=tuple(_chance(unit, one, 0.0) for one in sorted({*days.shown, *days.curve})),
         times=tuple((time.share, time.days) for time in unit.times),
-        method=f"{unit.method or unit.reason or unit.standing.value}{drawn}",
+        method=_method("normal steps", unit, found),
+        law="normal steps without jumps",
         assumes=(*found.assumes, *found.notes),
     )
 
 
-def _chance(unit: UnitProbability, days: float) -> Chance:
-    found = unit.by(days) or HorizonProbability(
-        days=days, probability=0.0, error=0.0, low=0.0, high=0.0
+def chances_by_law(account: Account, unit_id: str, risk: AccountRisk, days: Horizons) -> Chances:
+    """Return how likely a unit is liquidated over time, by the law of its losses; raises likewise.
+
+    Times are whole steps of the law. Beside each horizon stands what Student's law tells.
+    """
+    law = risk.law
+    last = max((h for h in days.shown if h / law.days <= STEPS_MAX), default=risk.options.days)
+    curve = {law.days * max(1, round(h / law.days)) for h in (*days.curve, last) if h <= last}
+    by_law = chances_of(account, risk, (*days.shown, *sorted(curve)))
+    found = by_law[risk.walked]
+    unit = _known_unit(found, unit_id)
+    told = [h.days for h in unit.horizons]
+    shown = [h for h in told if any(abs(h - wanted) < EVEN for wanted in days.shown)]
+    other = by_law.get(Method.STUDENT) if risk.walked is not Method.STUDENT else None
+    student = None if other is None or risk.student is None else _known_unit(other, unit_id)
+    return Chances(
+        shown=tuple(_chance(unit, h, unseen(law, h, found.paths)) for h in shown),
+        curve=tuple(_chance(unit, h, unseen(law, h, found.paths)) for h in told),
+        times=tuple((time.share, time.days) for time in unit.times),
+        beside=()
+        if student is None
+        else tuple(_chance(student, h, unseen(risk.student or law, h, found.paths)) for h in shown),
+        pegs=tuple(peg.words for peg in held_pegs(account, risk.worth, risk.currency)),
+        method=_method(risk.walked.value, unit, found),
+        law=f"{LAWS.get(risk.walked, risk.walked.value)}, watched between its steps",
+        assumes=(*found.assumes, *found.notes),
     )
-    return Chance(days=days, probability=found.probability, low=found.low, high=found.high)
+
+
+def _known_unit(found: LiquidationProbability, unit_id: str) -> UnitProbability:
+    unit = next((unit for unit in found.units if unit.unit_id == unit_id), None)
+    if unit is None or unit.standing is Standing.UNKNOWN:
+        msg = "how likely it is liquidated is unknown" if unit is None else unit.reason or "unknown"
+        raise MissingNumber(msg)
+    return unit
+
+
+def _method(law: str, unit: UnitProbability, found: LiquidationProbability) -> str:
+    drawn = "" if found.paths is None else f", {found.paths:,} paths, seed {found.seed}"
+    return f"{law}: {unit.method or unit.reason or unit.standing.value}{drawn}"
+
+
+def _chance(unit: UnitProbability, days: float, floor: float) -> Chance:
+    """Return the chance by a horizon; a bound where what was drawn cannot tell it."""
+    found = unit.by(days)
+    if found is None:
+        return Chance(days=days, probability=0.0, low=0.0, high=0.0)
+    is_bound = found.probability < floor / THREE
+    high = max(found.high, floor) if is_bound else found.high
+    return Chance(
+        days=days, probability=found.probability, low=found.low, high=high, is_bound=is_bound
+    )
 
 
 def reverse(account: Account, unit_id: str, known: Volatilities) -> Reverse:
@@ -150,9 +234,15 @@ def reverse(account: Account, unit_id: str, known: Volatilities) -> Reverse:
         sigmas=found.distance,
         moves=tuple(ordered),
         sensitivities=tuple(_sensitivities(found, account, unit_id)),
-        words=found.sentence.replace("-", MINUS),
+        words=_words(found).replace("-", MINUS),
         method=_proof_words(found),
     )
+
+
+def _words(found: ReverseStress) -> str:
+    if found.distance is not None and found.distance > IMPLAUSIBLE:
+        return f"No plausible move; the least implausible found: {found.sentence}"
+    return found.sentence
 
 
 def _covariance(known: Volatilities) -> ShockCovariance:
@@ -224,15 +314,20 @@ def stresses(account: Account, unit_id: str) -> tuple[StressRow, ...]:
     if unit is None:
         raise MissingNumber(found.unknown.get(unit_id, f"{unit_id} is not stressed"))
     level = unit.valuer.level
-    return tuple(_stress(row, level) for row in unit.rows)
+    gross = float(np.abs(unit.leg_pnl).sum(axis=1).max(initial=0.0)) + abs(unit.valuer.now[0])
+    return tuple(_stress(row, level, DUST * gross) for row in unit.rows)
 
 
-def _stress(row: FoundStress, level: float) -> StressRow:
-    losers = ", ".join(f"{loser.name} {money(loser.pnl, signed=True)}" for loser in row.losers[:3])
+def _stress(row: FoundStress, level: float, rounding: float) -> StressRow:
+    losers = ", ".join(
+        f"{loser.name} {money(loser.pnl, signed=True)}"
+        for loser in row.losers[:3]
+        if abs(loser.pnl) > rounding
+    )
     sources = "; ".join(source.text for source in row.scenario.sources.values())
     return StressRow(
         name=row.scenario.title,
-        profit=row.pnl,
+        profit=row.pnl if abs(row.pnl) > rounding else 0.0,
         excess=row.equity - level * row.maintenance,
         is_liquidated=row.is_liquidatable,
         note=losers or row.scenario.note,

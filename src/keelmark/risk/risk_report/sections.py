@@ -23,6 +23,7 @@ from keelmark.risk.risk_report.parts import figure as picture
 from keelmark.risk.risk_report.texts import (
     MINUS,
     chance,
+    chance_of,
     chance_span,
     coins,
     money,
@@ -103,7 +104,7 @@ def _over_time(found: Chances | str, *, is_due: bool) -> Html:
         return section(name, title, None, unknown(found))
     curve = [charts.Point(c.days, c.probability, c.low, c.high) for c in found.curve]
     shown = [charts.Point(c.days, c.probability, c.low, c.high) for c in found.shown]
-    rows = [(span(c.days), chance(c.probability), chance_span(c.low, c.high)) for c in found.curve]
+    rows = [(span(c.days), chance_of(c), chance_span(c.low, c.high)) for c in found.curve]
     data = table(("within", "probability", "95 % interval"), rows)
     lead = _times_words(found)
     if is_due:
@@ -111,7 +112,7 @@ def _over_time(found: Chances | str, *, is_due: bool) -> Html:
     if not curve or max(point.value for point in curve) < DRAWN_FROM:
         return section(name, title, lead, note("Too rare to draw."), behind("Table", data))
     drawing = charts.chances_curve(curve, shown)
-    caption = "Probability that it was liquidated by then; the band is its 95 % interval."
+    caption = f"Probability by then: {found.law}; the band is its 95 % interval."
     return section(name, title, lead, picture(drawing, caption, behind("Table", data)))
 
 
@@ -127,7 +128,7 @@ def _times_words(found: Chances) -> str:
     last = found.curve[-1] if found.curve else None
     if last is None:
         return "No time was looked at."
-    text = chance(last.probability)
+    text = chance_of(last)
     return f"{text[:1].upper()}{text[1:]} within {span(last.days)}."
 
 

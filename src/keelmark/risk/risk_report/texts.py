@@ -4,6 +4,7 @@ import math
 from decimal import Decimal
 
 from keelmark.accounts.figures import brief, percent
+from keelmark.risk.risk_report.model import Chance
 
 MINUS = "\N{MINUS SIGN}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -38,6 +39,11 @@ def chance(probability: float) -> str:
         return f"1 in {_rounded(1.0 / probability):,.0f}"
     digits = 1 if probability >= _FEW else _TWO if probability >= _TENTH else _TWO + 1
     return share(probability, digits=digits)
+
+
+def chance_of(found: Chance) -> str:
+    """Return a chance, or the bound that it lies below."""
+    return f"below {chance(found.high)}" if found.is_bound else chance(found.probability)
 
 
 def chance_span(low: float, high: float) -> str:

@@ -43,6 +43,8 @@ APART_MAX = 120
 
 PATHS = 50_000
 LEVEL = 0.99
+DUST = 1e-12
+"""Of gross notional and worth: the rounding of sums that cancel."""
 
 
 class FilterKind(StrEnum):
@@ -172,6 +174,11 @@ class AccountRisk:
             f"{self.main.var:,.2f}, ES {self.main.es:,.2f} {self.currency}; liquidated on "
             f"{100.0 * self.realised.probability:.2f} % of {self.realised.paths:,} paths"
         )
+
+    @property
+    def rounding(self) -> float:
+        """What sums that cancel may leave: smaller losses and profits are nothing."""
+        return DUST * (float(self.part_notionals.sum()) + abs(self.worth))
 
     @property
     def walked(self) -> Method:
