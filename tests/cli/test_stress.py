@@ -143,6 +143,8 @@ def test_a_book_is_added_up_by_scenario(tmp_path: Path) -> None:
     done = invoke(str(book), "march-2020", "depth-withdrawal")
     assert done.exit_code == ExitCode.BAD_INPUT
     assert "2 accounts, 1 unreadable" in done.output
+    told = " ".join(done.output.split())
+    assert "lose of what they were worth at most 10.0 k (march-2020); a fund that" in told
     assert "line 1: " in done.output
     found = json.loads(invoke(str(book), "march-2020", "--json").output)
     (row,) = found["groups"][0]["scenarios"]

@@ -73,6 +73,7 @@ def book_lines(found: BookStress, path: str, scale: float) -> Iterator[str]:
         count = "1 account" if totals.accounts == 1 else f"{totals.accounts:,} accounts"
         yield f"{count}{unread}{GAP}{equity}{times}"
         yield from _table(found, totals)
+        yield from wrapped(_most(found, totals), WIDTH)
         yield ""
     for name, why in list(found.unread.items())[:UNREAD]:
         yield from wrapped(f"{name}: {why}", WIDTH)
@@ -97,6 +98,20 @@ def _table(found: BookStress, totals: BookTotals) -> Iterator[str]:
         if len(line) + len(most) > WIDTH:
             most = most.partition(":")[0]
         yield (line + most)[:WIDTH].rstrip()
+
+
+def _most(found: BookStress, totals: BookTotals) -> str:
+    """Return the most that liquidated units lose of their own, and the most that is missing."""
+    told: list[str] = []
+    for figure, words in (
+        ("equity_lost", "liquidated units lose of what they were worth at most"),
+        ("deficit", "a fund that pays deficits would pay at most"),
+    ):
+        amounts = totals.values[:, FIGURES.index(figure)]
+        worst = int(amounts.argmax())
+        where = f" ({found.wanted[worst].name})" if amounts[worst] else ""
+        told.append(f"{words} {_amount(float(amounts[worst]))}{where}")
+    return "; ".join(told)
 
 
 def _cells(name: str, at: int, totals: BookTotals) -> tuple[str, ...]:
@@ -130,6 +145,7 @@ def _notes(found: BookStress) -> Iterator[str]:
             f"them: {', '.join(common)}{rest}"
         )
     yield f"{DEFICIT}, closing costs included"
+    yield "no mean over scenarios is told: the library gives them no probabilities"
 
 
 def book_document(found: BookStress, scale: float) -> JsonTable:
