@@ -257,6 +257,20 @@ def test_a_coin_without_returns_is_unknown_until_another_stands_for_it(source: s
     assert "has no returns of NOBODY" in nobody.output
 
 
+def test_without_returns_of_a_leader_the_move_is_told_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "eth.csv"
+    ether = np.random.default_rng(3).standard_normal(300) * 0.02
+    pl.DataFrame({"ETH": ether}).write_csv(path)
+    done = invoke(str(path), content={**BOOK, "positions": [ETHER]})
+    assert done.exit_code == ExitCode.WARNING
+    assert "no returns of BTC: no betas are followed" in words(done)
+    assert "\n  ETH " in done.output
+    assert json.loads(invoke(str(path), "--json", content=TWO_UNITS).output)["betas"] is None
+    lacking = invoke(str(path))
+    assert lacking.exit_code == ExitCode.UNKNOWN
+    assert "has no returns of BTC" in lacking.output
+
+
 def test_the_view_names_what_measures_a_sigma(source: str) -> None:
     told = words(invoke(source))
     assert "by the sample covariance of all these changes alike" in told

@@ -46,8 +46,12 @@ WIDTH = 80
 OLD_DAYS = 30
 """Days before the account's own time at which a history that ends is said to be old."""
 
+LEADER = "BTC"
+"""What leads the betas where nothing else is asked for and there are returns of it."""
+
 NOTHING_HELD = "no unit holds a position, and only those are looked at"
 OF_NOBODY = "the account tells no time (as_of): the history is taken to its own end"
+NO_LEADER = f"no returns of {LEADER}: no betas are followed; --market COIN names another leader"
 NO_TIMES = (
     "the file does not tell when its changes were: what came after the account's own time cannot "
     "be left out"
@@ -66,7 +70,7 @@ class _Options(TypedDict):
     until: str | None
     clock: timedelta
     like: dict[str, str]
-    market: str
+    market: str | None
     pegs: tuple[str, ...]
     volatilities: tuple[str, ...]
     warn: Decimal
@@ -113,7 +117,7 @@ class _Options(TypedDict):
     metavar="COIN=SIGMA",
     help="The same of the implied volatilities on a coin, relative: BTC=0.06.",
 )
-@click.option("--market", default="BTC", show_default=True, help="The coin that leads the betas.")
+@click.option("--market", show_default=LEADER, help="The coin that leads the betas.")
 @warn_option("Exit code 1 below this distance: 0.15 or 15%.")
 def joint(**options: Unpack[_Options]) -> None:
     """Show the joint moves that liquidate the account in FILE, from historical returns.
@@ -157,7 +161,7 @@ def _nothing_held(account: Account, health: str, *, as_json: bool) -> None:
 
 def _answer(account: Account, verdict: str, options: _Options) -> Answer:
     """Work it all out."""
-    market, read = options["market"], names_read(account)
+    market, read = options["market"] or LEADER, names_read(account)
     _require(options["like"], (*read, market), "--like")
     own = _history(account, options)
     standing_in = {c: o for c, o in options["like"].items() if c not in own.coins}
@@ -166,7 +170,7 @@ def _answer(account: Account, verdict: str, options: _Options) -> Answer:
     betas = {
         one.unit_id: find_beta_move(account, returns, market=market, unit_id=one.unit_id)
         for one in units.found
-        if not one.is_liquidatable_now
+        if not one.is_liquidatable_now and market in returns.coins
     }
     return Answer(
         rulebook=account.rulebook.name,
@@ -176,6 +180,7 @@ def _answer(account: Account, verdict: str, options: _Options) -> Answer:
         history=returns,
         notes=(
             *_needless(own, options["like"]),
+            *([] if market in returns.coins else [NO_LEADER]),
             *_in_time(account, returns, options["until"]),
             *_held_pegs(units.nearest, own),
         ),
@@ -189,8 +194,8 @@ def _history(account: Account, options: _Options) -> Returns:
     Raises:
         InvalidInput: The market has no returns, or the file cannot be cut where it is to end.
     """
-    market, end = options["market"], moment_ms(options["until"])
-    like = options["like"]
+    end, like = moment_ms(options["until"]), options["like"]
+    market = options["market"] or LEADER
     returns = read_returns(
         options["sources"],
         every=options["every"],
@@ -200,7 +205,7 @@ def _history(account: Account, options: _Options) -> Returns:
     )
     if end is not None and options["until"] != END and returns.times is None:
         returns = returns.until(end)  # says that it cannot
-    if market not in returns.coins and market not in like:
+    if options["market"] is not None and market not in {*returns.coins, *like}:
         msg = (
             f"{returns.source} has no returns of {market}, which is to lead the betas; name "
             f"another with --market: {', '.join(returns.coins)}"

@@ -72,15 +72,14 @@ def joint_lines(answer: Answer) -> Iterator[str]:
     for text in _nearest_words(least):
         yield from wrapped(text, WIDTH)
     yield from _other_units(answer.units)
-    along = answer.betas.get(least.unit_id)
-    if along is not None:
+    if not least.is_liquidatable_now:
         yield ""
-        yield from _table(least, along)
+        yield from _table(least, answer.betas.get(least.unit_id))
         yield ""
         yield from _helps(least)
     yield from _along_betas(answer)
     yield from wrapped(history_words(answer.history), WIDTH)
-    if along is not None:
+    if not least.is_liquidatable_now:
         yield from wrapped(f"a sigma is {ESTIMATOR}; {NO_CHANCE}", WIDTH)
         yield from wrapped(
             "alone: its own move over its own sigma, while the others stand still; how unusual it "
@@ -141,7 +140,7 @@ def _in_short(one: ReverseStress) -> str:
     return f"{one.sentence.rpartition(':')[0]}: {one.distance:.2f} sigma{proof}"
 
 
-def _table(least: ReverseStress, along: BetaMove) -> Iterator[str]:
+def _table(least: ReverseStress, along: BetaMove | None) -> Iterator[str]:
     rows = [("coin", "beta", "nearest move", "alone, own sigma"), *_rows(least, along)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
@@ -150,10 +149,13 @@ def _table(least: ReverseStress, along: BetaMove) -> Iterator[str]:
         yield INDENT + GAP.join(cells)
 
 
-def _rows(least: ReverseStress, along: BetaMove) -> Iterator[tuple[str, ...]]:
-    for name, beta in along.betas.items():
+def _rows(least: ReverseStress, along: BetaMove | None) -> Iterator[tuple[str, ...]]:
+    moves = least.moves or {}
+    betas = {} if along is None else {name: f"{beta:.2f}" for name, beta in along.betas.items()}
+    for name in betas or least.alone or {}:
         coin = coin_of(name)[0]
-        yield (name, f"{beta:.2f}", _move((least.moves or {}).get(coin)), _alone(least, coin))
+        if coin in moves or betas:
+            yield (name, betas.get(name, ""), _move(moves.get(coin)), _alone(least, coin))
     for asset, move in least.pegs.items():
         yield (asset, "", _move(move), _alone(least, asset))
     for coin, move in least.volatilities.items():
