@@ -12,7 +12,8 @@ from keelmark.risk.scenarios.draws import Gaussian
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.scenarios.pegged import with_pegs
 from keelmark.risk.statistics import Ewma, Unknown
-from keelmark.risk.tail import Liquidity, Method, RiskOptions, risk_of
+from keelmark.risk.tail import Liquidity, Method, RiskBook, RiskOptions, risk_of
+from keelmark.risk.tail.liquidated import Ending
 from keelmark.risk.tail.liquidity import LiquidityAdjusted
 from keelmark.risk.tail.measures import TailRisk
 from tests.risk.tail.test_account_risk import account_of, history
@@ -131,7 +132,7 @@ def test_getting_out_costs_a_coin_account_the_same_dollars_as_another() -> None:
     assert in_dollars.days == pytest.approx(0.24)
 
 
-def test_what_getting_out_of_an_option_costs_is_unknown() -> None:
+def options_book() -> Account:
     content = {
         "venue": "deribit-sm@2023-08",
         "as_of": "2025-12-05T23:00:00Z",
@@ -143,8 +144,12 @@ def test_what_getting_out_of_an_option_costs_is_unknown() -> None:
             | {"mark_price": "0.017", "implied_volatility": "0.45"}
         ],
     }
+    return read_account(json.dumps(content))
+
+
+def test_what_getting_out_of_an_option_costs_is_unknown() -> None:
     asked = replace(FAST, liquidity=Liquidity(volumes={"BTC": 1e9}))
-    found = risk_of(read_account(json.dumps(content)), history(), asked).adjusted
+    found = risk_of(options_book(), history(), asked).adjusted
     assert isinstance(found, Unknown)
     assert "BTC-26DEC25-95000-C: an option trades in a book of its own" in found.why
 
@@ -152,3 +157,17 @@ def test_what_getting_out_of_an_option_costs_is_unknown() -> None:
 def test_a_t_copula_of_one_coin_is_refused_by_name() -> None:
     with pytest.raises(InvalidInput, match="t-copula: one coin has no dependence"):
         risk_of(account_of("1", "0"), history(), replace(FAST, method=Method.T_COPULA))
+
+
+@pytest.mark.parametrize("half", [5.0, -0.001, float("nan")])
+def test_half_a_spread_is_a_small_fraction(half: float) -> None:
+    with pytest.raises(InvalidInput, match="half a spread of"):
+        Liquidity(half_spread=half)
+    with pytest.raises(InvalidInput, match="in ETH; give a fraction"):
+        Liquidity(half_spreads={"ETH": half})
+
+
+def test_a_venue_that_takes_what_has_no_equity_is_said_so_without_figures() -> None:
+    account = options_book()
+    fate = Ending.of(RiskBook.of(account).valuers[0], account.rulebook.liquidation)
+    assert fate.words().endswith("taken whole where no equity is left")

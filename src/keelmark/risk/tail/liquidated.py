@@ -31,6 +31,9 @@ from keelmark.risk.symbols import coin_of
 NEVER = -1
 """Step of a unit that is not liquidated."""
 
+NEVER_ABOVE = 1e6
+"""Usage at which a venue takes a unit over that no equity above nothing has."""
+
 LINEAR = frozenset({InstrumentKind.LINEAR_PERPETUAL, InstrumentKind.LINEAR_FUTURE})
 INVERSE = frozenset({InstrumentKind.INVERSE_PERPETUAL, InstrumentKind.INVERSE_FUTURE})
 
@@ -87,7 +90,9 @@ class Ending:
             return "the venue takes the unit, and nothing of it is left"
         text = f"the whole unit is closed for {self.fee * 100:g} % of its notional"
         if self.usage is not None:
-            text += f", and taken whole where maintenance is above {self.usage:g} times equity"
+            line = f"maintenance is above {self.usage:g} times equity"
+            line = line if self.usage < NEVER_ABOVE else "no equity is left"
+            text += f", and taken whole where {line}"
         return text
 
     def left(self, values: UnitValues, scenarios: Scenarios) -> Array:

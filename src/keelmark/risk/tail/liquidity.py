@@ -28,6 +28,9 @@ IMPACT = 0.9
 PARTICIPATION = 0.1
 """Share of what trades that one seller can be."""
 
+HALF_MAX = 0.5
+"""Half a spread of half the price: whoever writes more means a percentage."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Liquidity:
@@ -51,6 +54,11 @@ class Liquidity:
         if not 0.0 < self.participation <= 1.0:
             msg = f"a participation of {self.participation}; give a share above 0, up to 1"
             raise InvalidInput(msg)
+        for coin, half in {"": self.half_spread, **self.half_spreads}.items():
+            if half is not None and not 0.0 <= half < HALF_MAX:
+                of = f" in {coin}" if coin else ""
+                msg = f"half a spread of {half:g}{of}; give a fraction from 0 to {HALF_MAX}: 0.0002"
+                raise InvalidInput(msg)
         for coin, volume in self.volumes.items():
             if not (np.isfinite(volume) and volume > 0.0):
                 msg = f"a daily volume of {volume} in {coin}; give a notional above 0"
