@@ -192,3 +192,15 @@ def test_what_adding_floats_leaves_over_is_no_difference() -> None:
     out = invoke("-", "march-2020", "--scale", "3", content=inverse).output
     assert "maintenance" in out
     assert "e-1" not in out
+
+
+def test_a_shock_of_the_whole_price_is_shown_as_what_the_price_does() -> None:
+    wrapped = {
+        **LONG,
+        "collateral": [{"asset": "WBETH", "balance": "10", "weight": "0.9"}],
+        "prices": {"WBETH": "4320"},
+    }
+    out = invoke("-", "oracle-stale", "--scale", "3", content=wrapped).output
+    assert "collateral, whole price: WBETH +0.0 %" in out
+    out = invoke("-", "october-2025", content=wrapped).output
+    assert "collateral, whole price: WBETH -89.3 %" in out

@@ -7,10 +7,12 @@ import click
 
 from keelmark.accounts.figures import brief, figure, percent, terse
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, wrapped
+from keelmark.core.coins import stands_for_the_dollar
 from keelmark.risk.stress.account_stress import ROUNDING, StressResult, StressRow, UnitStress
 from keelmark.risk.stress.closing import FILL, Y
 from keelmark.risk.stress.library import Shape, stress_library
 from keelmark.risk.stress.words import DEFICIT, SHAPES, decimal
+from keelmark.risk.symbols import coin_of
 
 HEADS = ("scenario", "P&L", "equity", "ratio", "deficit", "loses most")
 BAR = 30
@@ -183,12 +185,27 @@ def _shocks(unit: UnitStress) -> Iterator[str]:
         moved = [(n, v) for n, v in zip(block.names, values, strict=True) if v != still]
         if not moved:
             continue
+        shown = moved
         if name == "depth":
             cells = [f"{coin} times {value:.3g}" for coin, value in moved]
         else:
             digits = 2 if name == "funding" else 1
-            cells = [f"{n} {percent(decimal(v), signed=True, digits=digits)}" for n, v in moved]
-        yield from wrapped(f"{name}: {', '.join(cells)}", WIDTH)
+            shown = [(n, _whole(unit, name, n, v)) for n, v in moved]
+            cells = [f"{n} {percent(decimal(v), signed=True, digits=digits)}" for n, v in shown]
+        told = f"{name}, whole price" if name == "collateral" and shown != moved else name
+        yield from wrapped(f"{told}: {', '.join(cells)}", WIDTH)
+
+
+def _whole(unit: UnitStress, block: str, asset: str, shock: float) -> float:
+    """Return a shock as it is given: where that is of the whole price, with its coin's return."""
+    given = unit.rows[0].scenario.blocks.get(block)
+    returns = unit.made.scenarios.returns.column(coin_of(asset)[0])
+    if given is None or not given.is_whole:
+        return shock
+    if returns is None or stands_for_the_dollar(asset, unit.valuer.model):
+        return shock
+    whole = (1.0 + float(returns[0])) * (1.0 + shock) - 1.0
+    return 0.0 if abs(whole) <= ROUNDING else whole
 
 
 def _parts(unit: UnitStress) -> Iterator[str]:
