@@ -1,6 +1,7 @@
 """`keelmark size`: what it shows alone and in an account, its JSON, its exit codes."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,85 @@ def test_returns_tell_how_likely_each_size_is_liquidated(tmp_path: Path) -> None
     bolder = sized(*asked, "--liquidation-probability", "20%")["rules"][1]
     assert Decimal(bolder["size"]) > Decimal(chance["size"])
     assert "within 1 day" in chance["reason"]
+
+
+def dated(tmp_path: Path, day: int | None) -> str:
+    """Write the book at the end of a day of `bars`; without its time for none."""
+    document = json.loads(BOOK.read_text())
+    document.pop("as_of", None)
+    if day is not None:
+        document["as_of"] = datetime.fromtimestamp(86_400 * day, tz=UTC).isoformat()
+    file = tmp_path / f"book{day}.json"
+    file.write_text(json.dumps(document))
+    return str(file)
+
+
+def notes_of(file: str, *arguments: str) -> tuple[Decimal, str]:
+    """Return the size that the chance of liquidation allows, and all notes."""
+    asked = ("--instrument", "BTCUSDT", "--horizon", "1d", "--liquidation-probability", "5%")
+    found = json.loads(run(file, *asked, *arguments, "--json").output)
+    return Decimal(found["rules"][1]["size"]), " ".join(found["notes"])
+
+
+def test_what_came_after_the_account_counts_only_where_it_is_asked(tmp_path: Path) -> None:
+    source = ("--returns", bars(tmp_path / "days.parquet"))
+    rows = pl.read_parquet(source[1])
+    cut = tmp_path / "cut.parquet"
+    rows.filter(pl.col("ts_ms") < 86_400_000 * 60).write_parquet(cut)
+    early = dated(tmp_path, 60)
+    size, notes = notes_of(early, *source)
+    assert size == notes_of(early, "--returns", str(cut))[0]
+    assert "after the account's own time 1970-03-02 00:00 UTC are left out" in notes
+    whole, told = notes_of(early, *source, "--until", "end")
+    assert whole != size
+    assert "count: --until asked it" in told
+    assert notes_of(dated(tmp_path, None), *source) == (
+        whole,
+        told.replace(
+            "changes after the account's own time 1970-03-02 00:00 UTC count: --until asked it",
+            "the account tells no time (as_of): the history is taken to its own end",
+        ),
+    )
+    assert notes_of(early, *source, "--until", "1970-03-02")[0] == size
+    refused = run(early, "--instrument", "BTCUSDT", *source, "--until", "soon")
+    assert refused.exit_code == ExitCode.BAD_INPUT
+
+
+def test_sigmas_are_told_with_what_measures_them(tmp_path: Path) -> None:
+    source = bars(tmp_path / "days.parquet")
+    asked = ("--returns", source, "--liquidation-probability", "5%", "--horizon", "1d")
+    shown = run(str(BOOK), "--instrument", "BTCUSDT", *asked)
+    text = " ".join(shown.output.split())
+    assert "sigmas of a day: BTC 3." in text
+    assert "299 changes of 1 day, 1970-01-03" in text
+    assert "covariance of all these changes alike" in text
+    assert "`keelmark risk` and `keelmark report` filter them to now" in text
+    assert "at the size held now it is " in text
+    assert max(map(len, shown.output.splitlines())) <= 80
+    given = run(str(BOOK), "--instrument", "BTCUSDT", "--mu", "10%", "--sigma", "4%/day")
+    assert "sigmas of a day: BTC 4.00 %, as given: --sigma" in " ".join(given.output.split())
+
+
+def test_rows_of_unknown_span_size_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    draws = generator_of(7).normal(0.0, 0.03, (60, 2))
+    pl.DataFrame({"BTC": draws[:, 0], "ETH": draws[:, 1]}).write_csv(path)
+    asked = ("--returns", str(path), "--mu", "40%", "--liquidation-probability", "5%")
+    _, chance, kelly, _ = sized("--instrument", "BTCUSDT", *asked)["rules"]
+    assert chance["size"] is kelly["size"] is None
+    assert "are of a row, not of a day" in chance["reason"]
+    assert "are of a row, not of a day" in kelly["reason"]
+
+
+def test_the_chance_of_what_is_held_is_told_where_it_is_of_that_side(tmp_path: Path) -> None:
+    source = bars(tmp_path / "days.parquet")
+    asked = ("--returns", source, "--liquidation-probability", "5%", "--horizon", "1d")
+    held = sized("--instrument", "ETHUSDT", *asked)
+    now = float(held["rules"][1]["reason"].partition("held now it is ")[2].split()[0]) / 100
+    is_more = Decimal(held["held"]) > Decimal(held["rules"][1]["size"])
+    assert (now > 0.05) == is_more
+    other = sized("--instrument", "ETHUSDT", "--side", "short", *asked)
+    assert "held now" not in other["rules"][1]["reason"]
 
 
 def test_risk_constrained_kelly_is_the_share_that_falls_so_seldom() -> None:

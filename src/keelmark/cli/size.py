@@ -1,16 +1,15 @@
 """`keelmark size`: how large a position may be, by every rule, and which binds."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import click
 
-from keelmark.accounts import Account
 from keelmark.accounts.decode import decimal_of
-from keelmark.accounts.volatilities import Volatilities, coins_held, volatilities_of
+from keelmark.accounts.volatilities import Volatilities
 from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.options import (
     account_of,
@@ -22,6 +21,7 @@ from keelmark.cli.options import (
 )
 from keelmark.cli.painting import say
 from keelmark.cli.rates import yearly, yearly_deviation
+from keelmark.cli.size_sigmas import Source, sigmas_of
 from keelmark.cli.size_table import account_lines, wish_lines
 from keelmark.risk.sizing.account_size import Chance, SizeWish, account_size
 from keelmark.risk.sizing.document import account_size_document, recommendation_document
@@ -71,6 +71,9 @@ def price(ctx: click.Context, param: click.Parameter, value: str | None) -> Deci
     "source",
     metavar="PATH",
     help="Bars (ts_ms, symbol, close) or returns by coin: how coins move, alone and together.",
+)
+@click.option(
+    "--until", metavar="DATE", help="End of the history; without, the account's own time. Or: end."
 )
 @click.option(
     "--liquidation-probability",
@@ -141,6 +144,7 @@ class Asked:
     sigma: float | None
     funding: float
     source: str | None
+    until: str | None
     probability: Decimal | None
     horizon: timedelta
     share: Decimal
@@ -203,18 +207,6 @@ def _alone(asked: Asked) -> ExitCode:
     return ExitCode.OK if found.binding is not None else ExitCode.UNKNOWN
 
 
-def _from_returns(source: str, account: Account, coin: str) -> Volatilities:
-    """Return how the coins of an account and one more moved up to its own time."""
-    from keelmark.risk.returns import AUTO, read_returns  # noqa: PLC0415 heavy, and rarely needed
-    from keelmark.risk.symbols import coin_of  # noqa: PLC0415 as above
-    from keelmark.risk.tail.inputs import end_of  # noqa: PLC0415 as above
-
-    coins = (coin, *coins_held(account))
-    single = tuple(dict.fromkeys(coin_of(name)[0] for name in coins))
-    until = end_of(account, None)
-    return read_returns(source, every=AUTO, coins=single, until_ms=until).volatilities(coins)
-
-
 def _chance(asked: Asked, known: Volatilities | None) -> Chance | None:
     """Return what tells how likely a unit is liquidated, where that is asked for and can be."""
     if asked.probability is None or known is None:
@@ -243,14 +235,16 @@ def _in_account(asked: Asked) -> ExitCode:
     )
     symbol = asked.leg.partition("/")[0]
     coin = account.rulebook.terms_for(symbol).instrument.base
-    known = volatilities_of(account)
-    if asked.source is not None:
-        known = _from_returns(asked.source, account, coin)
-    elif asked.sigma is not None:
-        daily = asked.sigma / 365.0**0.5
-        own = {} if known is None else dict(known.by_coin)
-        known = Volatilities(by_coin={**own, coin: daily}, source="--sigma")
-    found = account_size(account, wish, volatilities=known, chance=_chance(asked, known))
+    source = Source(
+        path=asked.source,
+        until=asked.until,
+        yearly=asked.sigma,
+        is_bounded=asked.probability is not None,
+    )
+    sigmas = sigmas_of(account, coin, source)
+    chance = _chance(asked, sigmas.known)
+    found = account_size(account, wish, volatilities=sigmas.known, chance=chance)
+    found = replace(found, notes=(*found.notes, *sigmas.notes))
     if asked.as_json:
         click.echo(json.dumps(account_size_document(found), indent=2))
     else:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from keelmark.accounts.account import Account
-from keelmark.accounts.volatilities import Volatilities
+from keelmark.accounts.volatilities import A_DAY, Volatilities
 from keelmark.core.errors import InvalidInput, MissingNumber
 from keelmark.core.instrument import Instrument
 from keelmark.core.margin import MarginReport, PositionMargin, margin_report
@@ -272,16 +272,25 @@ class _Trial:
         days = self.wish.days
         reason = f"at most {100 * bound:g} % within {days:g} day{'' if days == 1.0 else 's'}"
         try:
+            now = self._chance_now(chance)
             if not is_safe(ZERO):
-                return self.rule(name, ZERO, f"above {100 * bound:g} % even without it")
+                return self.rule(name, ZERO, f"above {100 * bound:g} % even without it{now}")
             if margin and is_safe(margin):
-                return self.rule(name, margin, f"{reason}, and larger is not allowed")
+                return self.rule(name, margin, f"{reason}, and larger is not allowed{now}")
             size = self._largest(is_safe, parts=_PARTS, end=margin)
         except MissingNumber as error:
             return RuleSize(name=name, size=None, reason=str(error))
         if size is None:
             return RuleSize(name=name, size=None, reason="no size found that is liquidated more")
-        return self.rule(name, size, reason)
+        return self.rule(name, size, f"{reason}{now}")
+
+    def _chance_now(self, chance: Chance) -> str:
+        """Say what the same law tells of the size held now, where that is of the side asked for."""
+        side = self.held if self.wish.is_long else -self.held
+        if side <= ZERO:
+            return ""
+        now = chance(self.account, self.unit_id)
+        return f"; at the size held now it is {100 * now:.2g} %"
 
     def by_kelly(self, known: Volatilities | None) -> RuleSize:
         """Return the size that grows fastest beside what else is held."""
@@ -299,11 +308,10 @@ class _Trial:
     def _at_share(
         self, name: str, share: float, known: Volatilities | None, reason: str
     ) -> RuleSize:
-        if self.wish.mean is None:
-            return RuleSize(name=name, size=None, reason="no return is expected: give --mu")
         coin, _ = coin_of(self.instrument.base)
-        if known is None or not known.of_coin(coin):
-            return RuleSize(name=name, size=None, reason=f"no volatility of {coin}: give --returns")
+        missing = _unsized(coin, self.wish.mean, known)
+        if missing or known is None or self.wish.mean is None:
+            return RuleSize(name=name, size=None, reason=missing)
         others, why = self._others(coin, known)
         if others is None:
             return RuleSize(name=name, size=None, reason=why)
@@ -378,6 +386,17 @@ class _Trial:
         """Return a size rounded down to whole lots."""
         with exact():
             return (Decimal(repr(size)) // self.instrument.lot) * self.instrument.lot
+
+
+def _unsized(coin: str, mean: float | None, known: Volatilities | None) -> str:
+    """Return what Kelly lacks to size a coin by; nothing where it lacks nothing."""
+    if mean is None:
+        return "no return is expected: give --mu"
+    if known is None or not known.of_coin(coin):
+        return f"no volatility of {coin}: give --returns"
+    if not known.horizon.startswith(A_DAY):
+        return f"{known.source}: deviations are of {known.horizon}, not of a day"
+    return ""
 
 
 def _held(account: Account, wish: SizeWish) -> Decimal:
