@@ -107,8 +107,10 @@ def _volatilities(
     if source is None:
         return Volatilities(by_coin=deviations, source="--vol") if deviations else None
     from keelmark.risk.returns import read_returns  # noqa: PLC0415 heavy, and rarely needed
+    from keelmark.risk.tail.inputs import end_of  # noqa: PLC0415 as above
 
-    return read_returns(source).volatilities(coins_held(account))
+    known = read_returns(source, until_ms=end_of(account, None))  # what came later nobody knew
+    return known.volatilities(coins_held(account))
 
 
 def _bulk(path: str, given: Mapping[str, Any], *, as_json: bool) -> ExitCode:
