@@ -18,6 +18,7 @@ from keelmark.risk.liquidation.result import (
     days_text,
 )
 from keelmark.risk.reverse import ReverseStress, ShockCovariance, find_reverse_stress
+from keelmark.risk.reverse.result import FAR, FAR_WORDS
 from keelmark.risk.statistics import Unknown
 from keelmark.risk.tail.account_risk import AccountRisk
 from keelmark.risk.tail.chances import THREE, unseen
@@ -46,9 +47,6 @@ OWN_SHARE = 1e-6
 
 WEEK = 7.0
 """Days of the second horizon that a chance of liquidation is told for."""
-
-IMPLAUSIBLE = 10.0
-"""Sigmas from which a move is told as none that happens."""
 
 LIKELY = 0.01
 """Chance of liquidation above which a rescue is the next question."""
@@ -188,8 +186,8 @@ def _chance(one: HorizonProbability | None, floor: float) -> str:
 
 def _way_down(reverse: ReverseStress | str, found: AccountRisk) -> Iterator[str]:
     told = f"unknown, {reverse}" if isinstance(reverse, str) else reverse.sentence
-    if not isinstance(reverse, str) and (reverse.distance or 0.0) > IMPLAUSIBLE:
-        told = f"no plausible move; the least implausible found is {told}"
+    if not isinstance(reverse, str) and (reverse.distance or 0.0) > FAR:
+        told = f"{told} ({FAR_WORDS})"
     of = f" of {found.weakest_unit}" if len(found.realised.units) > 1 else ""
     yield from wrapped(f"likeliest way down{of}: {told}", WIDTH)
 

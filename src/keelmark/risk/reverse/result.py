@@ -17,6 +17,13 @@ SMALL = 0.02
 """Moves below this share of the largest, each in its own deviations, go unnamed in a sentence."""
 
 
+FAR = 10.0
+"""Sigmas from which a reader is told what a crash was in them."""
+
+FAR_WORDS = "on 10 October 2025 half of 60 coins fell by 13 of their sigmas and more"
+"""Measured over two hours, in deviations of the days before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReverseStress:
     """The least unusual move that liquidates a unit.

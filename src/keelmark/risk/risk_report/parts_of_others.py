@@ -15,6 +15,7 @@ from keelmark.risk.liquidation import (
 )
 from keelmark.risk.liquidation.result import Standing, UnitProbability
 from keelmark.risk.reverse import ReverseStress, ShockCovariance, find_reverse_stress
+from keelmark.risk.reverse.result import FAR, FAR_WORDS
 from keelmark.risk.risk_report.model import (
     Chance,
     Chances,
@@ -53,9 +54,6 @@ LAWS = {
 
 EVEN = 1e-6
 """Days within which two horizons are one."""
-
-IMPLAUSIBLE = 10.0
-"""Sigmas from which a move is told as none that happens."""
 
 STEPS = 48
 SHOWN_MAX = 20_000
@@ -240,9 +238,8 @@ def reverse(account: Account, unit_id: str, known: Volatilities) -> Reverse:
 
 
 def _words(found: ReverseStress) -> str:
-    if found.distance is not None and found.distance > IMPLAUSIBLE:
-        return f"No plausible move; the least implausible found: {found.sentence}"
-    return found.sentence
+    far = found.distance is not None and found.distance > FAR
+    return f"{found.sentence} ({FAR_WORDS})" if far else found.sentence
 
 
 def _covariance(known: Volatilities) -> ShockCovariance:
