@@ -222,6 +222,16 @@ def test_what_cancels_is_nothing_and_a_peg_that_is_held_is_told_first() -> None:
     assert "its days run beyond the account's own time, 2025-10-10" in words
 
 
+def test_a_peg_that_is_given_is_in_the_losses() -> None:
+    book = str(EXAMPLES / "usde_delta_neutral.json")
+    done = run(book, *FAST, "--peg", "USDE=0.5%", "--json")
+    assert done.exit_code == 0, done.output
+    # six millions, a Student t of three degrees and 0.5 % a day: its 99 % quantile is 2.622 sigmas
+    assert float(json.loads(done.stdout)["risk"]["var"]) == pytest.approx(78_600, rel=0.2)
+    assert run(book, *FAST, "--peg", "FOO=0.5%").exit_code == 64
+    assert run(book, *FAST, "--peg", "USDE").exit_code == 64
+
+
 def test_a_chance_below_what_was_drawn_is_a_bound(bars: str, tmp_path: Path) -> None:
     content = json.loads((EXAMPLES / "account.json").read_text())
     content["collateral"][0]["balance"] = "60000"

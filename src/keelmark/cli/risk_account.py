@@ -13,6 +13,7 @@ from keelmark.cli.check import CODES
 from keelmark.cli.options import (
     account_argument,
     account_of,
+    coin_fractions,
     fraction,
     json_option,
     maybe_fraction,
@@ -133,8 +134,9 @@ def under_given(file: str, held: Account, given: dict[str, Any], *, as_json: boo
     from keelmark.risk.scenarios.files import read_scenarios  # noqa: PLC0415 heavy
     from keelmark.risk.tail.given import risk_under  # noqa: PLC0415 heavy
 
-    if given["sources"]:
-        msg = "--scenarios stand instead of a history; leave --returns out"
+    named = {"--returns": given["sources"], "--peg": given["pegs"]}
+    for option in (name for name, value in named.items() if value):
+        msg = f"--scenarios stand instead of a history and of pegs; leave {option} out"
         raise InvalidInput(msg)
     level = given["level"]
     scenarios = read_scenarios(given["scenarios"])
@@ -194,6 +196,14 @@ def under_given(file: str, held: Account, given: dict[str, Any], *, as_json: boo
     callback=standing,
     metavar="COIN=OTHER",
     help="A coin without returns moves as another.",
+)
+@click.option(
+    "--peg",
+    "pegs",
+    multiple=True,
+    callback=coin_fractions,
+    metavar="ASSET=SIGMA",
+    help="Standard deviation of a day of a collateral asset's own price: USDE=0.004 or 0.4%.",
 )
 @click.option(
     "--volume",
@@ -269,6 +279,7 @@ def options_of(held: Account, given: dict[str, Any]) -> "RiskOptions":
         seed=given["seed"],
         unit_id=given["unit_id"],
         like=given["like"],
+        pegs=given["pegs"],
         until_ms=end,
         liquidity=liquidity_for(
             held, given["sources"], volumes=given["volumes"], half_spread=spread, until_ms=end
