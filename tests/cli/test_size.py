@@ -169,7 +169,8 @@ def test_what_came_after_the_account_counts_only_where_it_is_asked(tmp_path: Pat
     early = dated(tmp_path, 60)
     size, notes = notes_of(early, *source)
     assert size == notes_of(early, "--returns", str(cut))[0]
-    assert "after the account's own time 1970-03-02 00:00 UTC are left out" in notes
+    assert "bars after 1970-03-02 00:00 UTC are left out: nobody knew them then" in notes
+    assert "left out" not in notes_of(dated(tmp_path, 400), *source)[1]
     whole, told = notes_of(early, *source, "--until", "end")
     assert whole != size
     assert "count: --until asked it" in told
@@ -195,6 +196,7 @@ def test_sigmas_are_told_with_what_measures_them(tmp_path: Path) -> None:
     assert "covariance of all these changes alike" in text
     assert "`keelmark risk` and `keelmark report` filter them to now" in text
     assert "at the size held now it is " in text
+    assert "crashes come more often than normal steps" in text
     assert max(map(len, shown.output.splitlines())) <= 80
     given = run(str(BOOK), "--instrument", "BTCUSDT", "--mu", "10%", "--sigma", "4%/day")
     assert "sigmas of a day: BTC 4.00 %, as given: --sigma" in " ".join(given.output.split())

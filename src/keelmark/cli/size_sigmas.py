@@ -20,7 +20,10 @@ ALIKE = (
     "now: `keelmark risk` and `keelmark report` filter them to now, so their chances and sigmas of "
     "the same account are others"
 )
-LAW = "chance of liquidation: log prices walk by normal steps of these sigmas, mean prices stand"
+LAW = (
+    "chance of liquidation: log prices walk by normal steps of these sigmas, mean prices stand; "
+    "crashes come more often than normal steps make them"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,5 +135,3 @@ def _in_time(account: Account, returns: "Returns", until: str | None) -> Iterato
         now, last = int(account.as_of.timestamp() * 1_000), int(returns.times[-1])
         if last > now:
             yield f"changes after the account's own time {when(now)} UTC count: --until asked it"
-        elif until is None:
-            yield f"changes after the account's own time {when(now)} UTC are left out"

@@ -191,7 +191,7 @@ def test_where_pairs_tell_more_than_the_set_both_are_said() -> None:
     told = list(verdict(level))
     assert told[0].startswith("lowest score: gjr-t-fhs, ")
     assert told[1].endswith("set at 10 % too: historical, gjr-t")
-    assert "would tell from it at 5 %: historical 0.02; " in told[2]
+    assert "would tell at 5 %: historical 0.02; " in told[2]
     assert level.best is level.judged["gjr-t-fhs"]
 
 

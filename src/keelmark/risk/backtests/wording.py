@@ -137,7 +137,7 @@ def _standing(level: Level) -> Iterator[str]:
     pairs = [words for words in told if words]
     if pairs:
         yield (
-            "Diebold and Mariano, each beside it alone, would tell from it at 5 %: "
+            "Diebold and Mariano, each beside the lowest score alone, would tell at 5 %: "
             f"{', '.join(pairs)}; the set counts that many are compared"
         )
 
