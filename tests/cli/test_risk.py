@@ -56,7 +56,7 @@ def test_an_account_without_bars_is_told_which_table_was_used() -> None:
     assert "liquidated within 1 day 7 days built-in table" in words
     assert "of 2,000 paths, looked at every day; the account then still gains" in words
     assert "liquidated on these paths by unit: isolated:BTCUSDT" in words
-    assert done.output.splitlines()[-1].startswith("next: `keelmark risk ")
+    assert done.output.splitlines()[-2].startswith("next: `keelmark risk ")
 
 
 def test_with_bars_every_method_stands_beside_filtered_history(bars: str) -> None:

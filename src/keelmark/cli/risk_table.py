@@ -220,7 +220,7 @@ def _parts(found: AccountRisk) -> Iterator[str]:
     parts, whole = found.parts, found.parts.by(found.part_coins)
     coins = [i for i in range(len(whole.names)) if not _is_dust(float(whole.es[i]), found)]
     coins.sort(key=lambda i: -whole.es[i])
-    yield f"{INDENT}{'what contributes':<28}{'VaR':>10}{'ES':>11}{'+-':>8}{'of ES':>9}"
+    yield f"{INDENT}{'what contributes':<28}{'VaR':>10}{'ES':>11}{'+- 95 %':>8}{'of ES':>9}"
     total = float(np.abs(whole.es).max()) or 1.0
     for i in coins[:PARTS_SHOWN]:
         legs = [j for j, coin in enumerate(found.part_coins) if coin == whole.names[i]]
@@ -331,12 +331,13 @@ def _ending(found: AccountRisk) -> str:
 
 def _next(found: AccountRisk, file: str) -> Iterator[str]:
     if found.table is not None:
-        text = f"next: `keelmark risk {file} --returns BARS`"
+        commands = [f"risk {file} --returns BARS", f"stress {file}"]
     elif found.realised.probability > LIKELY:
-        text = f"next: `keelmark rescue {file}` - `keelmark stress {file}`"
+        commands = [f"rescue {file}", f"stress {file}"]
     else:
-        text = f"next: `keelmark stress {file}` - `keelmark joint {file} --returns BARS`"
-    yield text if len(text) <= WIDTH else text.replace(f" {file}", " FILE")
+        commands = [f"stress {file}", f"joint {file} --returns BARS"]
+    yield f"next: `keelmark {commands[0]}`"
+    yield from (f"      `keelmark {command}`" for command in commands[1:])
 
 
 def _is_dust(loss: float, found: AccountRisk) -> bool:
