@@ -168,6 +168,10 @@ def test_without_a_window_one_is_chosen_that_the_history_has(bars: str) -> None:
         (("--out", "r.pdf"), "no kind of report"),
         (("--from", "soon"), "no time"),
         (("--every", "7m"), "no whole number"),
+        (("--decay", "2"), "a decay of 2"),
+        (("--decay", "nan"), "a decay of nan"),
+        (("--models", ","), "names nothing"),
+        (("--coins", " , "), "names nothing"),
     ],
 )
 def test_what_cannot_be_had_is_said_and_refused(

@@ -54,9 +54,15 @@ def levels(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     return tuple(dict.fromkeys(found))
 
 
-def names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
+def names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
     """Return names written as A,B; an option callback."""
-    return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
+    if value is None:
+        return None
+    found = [part.strip() for part in value.split(",") if part.strip()]
+    if not found:
+        msg = f"{value!r} names nothing; write A,B"
+        raise click.BadParameter(msg, ctx=ctx, param=param)
+    return found
 
 
 def shares(

@@ -53,6 +53,9 @@ class Schedule:
                     f"least {int(np.ceil(1.0 / tail))}"
                 )
                 raise InvalidInput(msg)
+        if not 0.0 < self.decay < 1.0:
+            msg = f"a decay of {self.decay:g}; take one between 0 and 1, as 0.94"
+            raise InvalidInput(msg)
         if self.window < WINDOW_MIN or self.refit < 1:
             msg = (
                 f"a window of {self.window} periods fitted every {self.refit}; take at least "
