@@ -71,6 +71,7 @@ def test_without_anything_to_go_by_it_ends_unknown() -> None:
         ((str(BOOK),), "give --instrument"),
         (("--sigma", "80%", "--instrument", "BTCUSDT"), "give its FILE"),
         ((str(BOOK), "--instrument", "BTCUSDT", "--price", "0"), "no price above 0"),
+        ((str(BOOK), "--instrument", "BTCUSDT", "--price", "100"), "knows the mark of BTCUSDT"),
     ],
 )
 def test_what_cannot_be_sized_is_refused(arguments: tuple[str, ...], words: str) -> None:

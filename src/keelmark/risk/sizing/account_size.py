@@ -204,6 +204,12 @@ class _Trial:
         if instrument.is_option:
             msg = f"{symbol} is an option: its size is not its risk; size what it is on"
             raise InvalidInput(msg)
+        if wish.price is not None and symbol in account.market.marks:
+            msg = (
+                f"the account knows the mark of {symbol}, {account.market.marks[symbol]:f}: give a "
+                "price only where it knows none, or move it first with `keelmark whatif`"
+            )
+            raise InvalidInput(msg)
         held = _held(account, wish)
         step = instrument.lot if wish.is_long else -instrument.lot
         edits = () if held else (Add(leg=wish.leg, size=step, price=wish.price),)
