@@ -230,6 +230,9 @@ def test_a_peg_that_is_given_is_in_the_losses() -> None:
     assert float(json.loads(done.stdout)["risk"]["var"]) == pytest.approx(78_600, rel=0.2)
     assert run(book, *FAST, "--peg", "FOO=0.5%").exit_code == 64
     assert run(book, *FAST, "--peg", "USDE").exit_code == 64
+    none = run(book, *FAST, "--volatility", "BTC=6%")
+    assert none.exit_code == 64
+    assert "holds no option on BTC" in none.output
 
 
 def test_a_chance_below_what_was_drawn_is_a_bound(bars: str, tmp_path: Path) -> None:

@@ -134,9 +134,10 @@ def under_given(file: str, held: Account, given: dict[str, Any], *, as_json: boo
     from keelmark.risk.scenarios.files import read_scenarios  # noqa: PLC0415 heavy
     from keelmark.risk.tail.given import risk_under  # noqa: PLC0415 heavy
 
-    named = {"--returns": given["sources"], "--peg": given["pegs"]}
+    kept = {"--returns": "sources", "--peg": "pegs", "--volatility": "volatilities"}
+    named = {option: given[name] for option, name in kept.items()}
     for option in (name for name, value in named.items() if value):
-        msg = f"--scenarios stand instead of a history and of pegs; leave {option} out"
+        msg = f"--scenarios stand instead of these; leave {option} out"
         raise InvalidInput(msg)
     level = given["level"]
     scenarios = read_scenarios(given["scenarios"])
@@ -204,6 +205,14 @@ def under_given(file: str, held: Account, given: dict[str, Any], *, as_json: boo
     callback=coin_fractions,
     metavar="ASSET=SIGMA",
     help="Standard deviation of a day of a collateral asset's own price: USDE=0.004 or 0.4%.",
+)
+@click.option(
+    "--volatility",
+    "volatilities",
+    multiple=True,
+    callback=coin_fractions,
+    metavar="COIN=SIGMA",
+    help="The same of the implied volatilities on a coin, relative: BTC=0.06.",
 )
 @click.option(
     "--volume",
@@ -280,6 +289,7 @@ def options_of(held: Account, given: dict[str, Any]) -> "RiskOptions":
         unit_id=given["unit_id"],
         like=given["like"],
         pegs=given["pegs"],
+        volatilities=given["volatilities"],
         until_ms=end,
         liquidity=liquidity_for(
             held, given["sources"], volumes=given["volumes"], half_spread=spread, until_ms=end

@@ -8,6 +8,8 @@ import pytest
 
 from keelmark.accounts import Account, read_account
 from keelmark.core.errors import InvalidInput
+from keelmark.core.margin import margin_report
+from keelmark.risk.portfolio.greeks import legs_of
 from keelmark.risk.scenarios.draws import Gaussian
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.scenarios.pegged import with_pegs
@@ -62,8 +64,8 @@ def test_the_past_is_not_asked_about_a_peg_it_does_not_hold() -> None:
     for method in (Method.HISTORICAL, Method.SCALED, Method.CORNISH_FISHER, Method.POT):
         told = found.beside[method]
         assert isinstance(told, Unknown)
-        assert "does not hold the peg" in told.why
-    with pytest.raises(InvalidInput, match="does not hold the peg"):
+        assert "does not hold what is given of USDE" in told.why
+    with pytest.raises(InvalidInput, match="does not hold what is given of USDE"):
         risk_of(with_dollars(), history(), replace(PEGGED, method=Method.POT))
 
 
@@ -171,3 +173,48 @@ def test_a_venue_that_takes_what_has_no_equity_is_said_so_without_figures() -> N
     account = options_book()
     fate = Ending.of(RiskBook.of(account).valuers[0], account.rulebook.liquidation)
     assert fate.words().endswith("taken whole where no equity is left")
+
+
+def test_volatilities_that_are_given_move_options_by_their_vega() -> None:
+    account = options_book()
+    asked = replace(FAST, volatilities={"BTC": 0.06})
+    still, found = (risk_of(account, history(), each) for each in (FAST, asked))
+    assert found.profits.std() > still.profits.std()
+    assert found.deviations["BTC volatility"] == pytest.approx(0.06)
+    assert any("BTC volatility by 6 % a day, their log changes normal" in n for n in found.notes)
+    assert any("repriced by Black-76" in note for note in found.notes)
+    assert any("at the volatilities now on BTC" in note for note in still.notes)
+    unit = account.units[0]
+    ready = RiskBook.of(account)
+    (leg, *_) = legs_of(
+        margin_report(unit, account.market, account.model), account.market, account.model
+    )
+    # vega is by one point of volatility; a relative one of 45 % is 45 points
+    assert ready.slopes(("BTC", "BTC volatility"))[1] == pytest.approx(45 * leg.vega, rel=1e-3)
+    without, moved = (each.beside[Method.NORMAL] for each in (still, found))
+    assert isinstance(without, TailRisk)
+    assert isinstance(moved, TailRisk)
+    own = 2.326348 * 0.06 * 45 * leg.vega
+    assert moved.var == pytest.approx(np.hypot(without.var, own), rel=1e-3)
+    with pytest.raises(InvalidInput, match="holds no option on ETH; it holds options on BTC"):
+        risk_of(account, history(), replace(FAST, volatilities={"ETH": 0.06}))
+    with pytest.raises(InvalidInput, match="a volatility on BTC that moves by 2"):
+        risk_of(account, history(), replace(FAST, volatilities={"BTC": 2.0}))
+
+
+def test_log_changes_of_volatilities_are_normal_beside_pegs_that_jump() -> None:
+    base = ReturnModel(
+        coins=("BTC",),
+        variance=np.array([0.0009]),
+        draw=Gaussian(correlation=np.eye(1)),
+        recursion=None,
+        days=1.0,
+        source="made up",
+    )
+    law = with_pegs(base, {"USDE": 0.01, "BTC volatility": 0.06})
+    logs = np.log1p(law.scenarios(steps=1, count=60_000, seed=1).returns.values)
+    assert logs[:, 2].std() == pytest.approx(0.06, rel=0.02)
+    kurtosis = ((logs / logs.std(axis=0)) ** 4).mean(axis=0)
+    assert kurtosis[2] == pytest.approx(3.0, abs=0.1)
+    assert kurtosis[1] > 8.0
+    assert law.draw.name.endswith("; volatilities normal")

@@ -184,23 +184,29 @@ class Copula:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pegged:
-    """Shocks of coins as they are drawn, then of pegs by themselves.
+    """Shocks of coins as they are drawn, then of pegs and of volatilities, each by itself.
 
     Attributes:
         base: Of the coins.
-        pegs: How many columns come after theirs.
+        is_normal: Of each column after theirs: whether it is normal, as volatilities are.
     """
 
     base: Draw
-    pegs: int
+    is_normal: tuple[bool, ...]
 
     @property
     def name(self) -> str:
         """The law in a phrase."""
-        return f"{self.base.name}; pegs by {PEG_WORDS}"
+        pegs = f"; pegs by {PEG_WORDS}" if not all(self.is_normal) else ""
+        return self.base.name + pegs + ("; volatilities normal" if any(self.is_normal) else "")
 
     def shocks(self, generator: np.random.Generator, count: int) -> Array:
-        """Return (count, coins and pegs) shocks."""
-        coins = self.base.shocks(generator, count)
-        own = generator.standard_t(PEG_FREEDOM, (count, self.pegs))
-        return np.hstack([coins, own * np.sqrt((PEG_FREEDOM - 2.0) / PEG_FREEDOM)])
+        """Return (count, coins and what stands beside them) shocks."""
+        size = np.sqrt((PEG_FREEDOM - 2.0) / PEG_FREEDOM)
+        own = [
+            generator.standard_normal(count)
+            if normal
+            else generator.standard_t(PEG_FREEDOM, count) * size
+            for normal in self.is_normal
+        ]
+        return np.column_stack([self.base.shocks(generator, count), *own])

@@ -5,6 +5,9 @@
 A peg stands, then jumps: three degrees of freedom have the fattest tail whose variance is finite.
 Each asset is drawn by itself, independent of the coins and of other assets, both sides alike. A peg
 that breaks as coins crash is worse than this: that is what `stress` is for.
+
+`BTC volatility` is the implied volatility of options on a coin: its log change is normal, and by
+itself too.
 """
 
 from collections.abc import Mapping
@@ -16,6 +19,9 @@ from keelmark.core.errors import InvalidInput
 from keelmark.risk.returns import Array
 from keelmark.risk.scenarios.draws import PEG_WORDS, Pegged
 from keelmark.risk.scenarios.model import Recursion, ReturnModel
+
+VOLATILITY = " volatility"
+"""After the name of a coin: the implied volatilities of options on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,14 +52,16 @@ def with_pegs(law: ReturnModel, pegs: Mapping[str, float]) -> ReturnModel:
 
     Args:
         law: Of the coins.
-        pegs: Standard deviation of a day by asset.
+        pegs: Standard deviation of a day by asset, or by `BTC volatility`.
 
     Raises:
         InvalidInput: A deviation is none, or the law tells of the asset.
     """
     for asset, deviation in pegs.items():
         if not 0.0 < deviation < 1.0:
-            msg = f"a peg of {asset} that moves by {deviation} a day; give a fraction, as 0.002"
+            what = asset.removesuffix(VOLATILITY)
+            what = f"a peg of {asset}" if what == asset else f"a volatility on {what}"
+            msg = f"{what} that moves by {deviation} a day; give a fraction, as 0.002"
             raise InvalidInput(msg)
         if asset in law.coins:
             msg = f"{law.source} has returns of {asset}: leave its peg out, or those returns"
@@ -66,16 +74,24 @@ def with_pegs(law: ReturnModel, pegs: Mapping[str, float]) -> ReturnModel:
         law,
         coins=(*law.coins, *pegs),
         variance=np.concatenate([law.variance, own]),
-        draw=Pegged(base=law.draw, pegs=len(pegs)),
+        draw=Pegged(base=law.draw, is_normal=tuple(name.endswith(VOLATILITY) for name in pegs)),
         recursion=None if recursion is None else Standing(base=recursion, pegs=len(pegs)),
         notes=(*law.notes, peg_note(pegs)),
     )
 
 
 def peg_note(pegs: Mapping[str, float]) -> str:
-    """Return what is assumed of pegs, in a sentence."""
-    told = ", ".join(f"{asset} by {100.0 * size:g} % a day" for asset, size in pegs.items())
-    return f"pegs move as given: {told}, {PEG_WORDS}"
+    """Return what is assumed of pegs and volatilities, in a sentence."""
+    told = {name: f"{name} by {100.0 * size:g} % a day" for name, size in pegs.items()}
+    moved = ", ".join(text for name, text in told.items() if name.endswith(VOLATILITY))
+    own = ", ".join(text for name, text in told.items() if not name.endswith(VOLATILITY))
+    parts = [f"pegs move as given: {own}, {PEG_WORDS}"] if own else []
+    if moved:
+        parts.append(
+            f"implied volatilities move as given: {moved}, their log changes normal, by "
+            "themselves: independent of prices, all strikes alike"
+        )
+    return "; ".join(parts)
 
 
 def covariance_with(covariance: Array, pegs: Mapping[str, float]) -> Array:

@@ -17,7 +17,7 @@ from keelmark.risk.scenarios.coin_table import CoinTable, coin_table
 from keelmark.risk.scenarios.filtered import DAILY_DECAY, Filtered, filtered, filtered_historical
 from keelmark.risk.scenarios.model import ReturnModel
 from keelmark.risk.scenarios.parametric import copula_law, normal_law, student_law
-from keelmark.risk.scenarios.pegged import covariance_with, with_pegs
+from keelmark.risk.scenarios.pegged import VOLATILITY, covariance_with, with_pegs
 from keelmark.risk.statistics import Ewma, Filter, Unknown, fit_filter
 from keelmark.risk.tail.book import RiskBook
 from keelmark.risk.tail.contributions import Contributions, contributions
@@ -72,6 +72,7 @@ class RiskOptions:
         until_ms: Where the history ends; the account's own time where it is not given.
         filter: Tells variances.
         pegs: Standard deviation of a day of assets' own prices, which no returns tell of.
+        volatilities: The same of the implied volatilities on a coin, relative.
     """
 
     level: float = LEVEL
@@ -85,6 +86,13 @@ class RiskOptions:
     until_ms: int | None = None
     filter: FilterKind = FilterKind.ASYMMETRIC
     pegs: Mapping[str, float] = field(default_factory=dict)
+    volatilities: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def given(self) -> dict[str, float]:
+        """Deviations of a day of what no returns tell of: pegs, and `BTC volatility`."""
+        moved = {f"{coin}{VOLATILITY}": size for coin, size in self.volatilities.items()}
+        return {**self.pegs, **moved}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -237,9 +245,9 @@ def risk_of(
     if not book.coins:
         msg = "the account stands on no coin: no return changes it"
         raise InvalidInput(msg)
-    _require_assets(book, asked.pegs)
+    _require_assets(book, asked)
     source = _of_table(book, asked) if returns is None else _of_history(book, returns, asked)
-    source = source.with_pegs(asked.pegs)
+    source = source.with_pegs(asked.given)
     drawn = simulated(book, source.law, days=asked.days, count=asked.paths, seed=asked.seed)
     lead, main, legs = _lead(book, source, asked, drawn)
     sizes = sizes_of(book)
@@ -263,11 +271,11 @@ def risk_of(
         deviations={name: float(value) for name, value in deviations.items()},
         covariance=source.covariance,
         law=source.law,
-        student=source.student(asked.pegs),
+        student=source.student(asked.given),
         source=source.words,
         table=source.table,
         still=still,
-        notes=(*source.notes, *_notes(book, tuple(still))),
+        notes=(*source.notes, *_notes(book, tuple(still), asked.volatilities)),
     )
 
 
@@ -317,7 +325,7 @@ def _question(book: RiskBook, history: Filtered, asked: RiskOptions) -> Question
         days=asked.days,
         paths=asked.paths,
         seed=asked.seed,
-        pegs=asked.pegs,
+        pegs=asked.given,
     )
 
 
@@ -507,9 +515,14 @@ def _adjusted(
     )
 
 
-def _require_assets(book: RiskBook, pegs: Mapping[str, float]) -> None:
-    """Refuse pegs of what the account does not stand on, or of coins."""
-    for asset in pegs:
+def _require_assets(book: RiskBook, asked: RiskOptions) -> None:
+    """Refuse pegs and volatilities of what the account does not stand on, and pegs of coins."""
+    for coin in asked.volatilities:
+        if coin not in book.option_coins:
+            there = ", ".join(book.option_coins) or "none"
+            msg = f"the account holds no option on {coin}; it holds options on {there}"
+            raise InvalidInput(msg)
+    for asset in asked.pegs:
         if asset in book.coins:
             msg = f"{asset} moves by its returns as a coin: a peg is of another asset"
             raise InvalidInput(msg)
@@ -532,14 +545,12 @@ def _still(book: RiskBook, known: tuple[str, ...]) -> dict[str, float]:
     }
 
 
-def _notes(book: RiskBook, still: tuple[str, ...]) -> list[str]:
+def _notes(book: RiskBook, still: tuple[str, ...], moved: Mapping[str, float]) -> list[str]:
     notes = []
     if still:
         notes.append(f"no returns of {', '.join(still)} are given: taken to stay at their price")
-    if any(
-        book.account.model.instrument(p.instrument).option
-        for v in book.valuers
-        for p in v.unit.positions
-    ):
-        notes.append("options are repriced at their volatilities now, without the time that passes")
+    if book.option_coins:
+        fixed = [coin for coin in book.option_coins if coin not in moved]
+        at = f"at the volatilities now on {', '.join(fixed)}" if fixed else "by Black-76"
+        notes.append(f"options are repriced {at}, without the time that passes")
     return notes

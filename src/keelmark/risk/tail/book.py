@@ -10,7 +10,8 @@ from keelmark.core.errors import InvalidInput, nearest
 from keelmark.risk.returns import Array
 from keelmark.risk.revaluation import UnitValuer
 from keelmark.risk.scenarios import Scenarios, Shocks
-from keelmark.risk.symbols import DOLLARS
+from keelmark.risk.scenarios.pegged import VOLATILITY
+from keelmark.risk.symbols import DOLLARS, coin_of
 
 STEP = 1e-4
 """Return over which a slope of worth is taken, to both sides."""
@@ -102,27 +103,36 @@ class RiskBook:
         """Return returns by name as shocks: of coins as they are, of dollars to their price.
 
         Args:
-            coins: Names of the columns, coins and assets.
+            coins: Names of the columns: coins, assets, `BTC volatility`.
             values: (n, names).
             days: Horizon.
         """
         pegs = [i for i, name in enumerate(coins) if name in self.assets]
-        rest = [i for i in range(len(coins)) if i not in pegs]
+        moved = [i for i, name in enumerate(coins) if name.endswith(VOLATILITY)]
+        rest = [i for i in range(len(coins)) if i not in pegs and i not in moved]
         pegged = Shocks(names=tuple(coins[i] for i in pegs), values=values[:, pegs])
+        names = tuple(coins[i].removesuffix(VOLATILITY) for i in moved)
         return Scenarios(
             returns=Shocks(names=tuple(coins[i] for i in rest), values=values[:, rest]),
             collateral=pegged if pegs else None,
+            volatility=Shocks(names=names, values=values[:, moved]) if moved else None,
             days=days,
         )
 
     def placed(self, scenarios: Scenarios) -> Scenarios:
-        """Return scenarios with returns of dollars moved to where prices of dollars are shocked."""
-        if not any(name in self.assets for name in scenarios.returns.names):
+        """Return scenarios with returns of dollars moved to where prices of dollars are shocked.
+
+        Those of volatilities likewise.
+        """
+        names = scenarios.returns.names
+        if not any(name in self.assets or name.endswith(VOLATILITY) for name in names):
             return scenarios
-        if scenarios.collateral is not None:
+        if scenarios.collateral is not None or scenarios.volatility is not None:
             return scenarios
         own = self.scenarios(scenarios.returns.names, scenarios.returns.values, scenarios.days)
-        return replace(scenarios, returns=own.returns, collateral=own.collateral)
+        return replace(
+            scenarios, returns=own.returns, collateral=own.collateral, volatility=own.volatility
+        )
 
     def pnl(self, scenarios: Scenarios) -> Array:
         """Return the change of worth, (n,)."""
@@ -146,3 +156,14 @@ class RiskBook:
     def still_assets(self, known: Mapping[str, object] | Sequence[str]) -> tuple[str, ...]:
         """Return the assets whose price stands still because nothing tells how it moves."""
         return tuple(a for a in self.assets if a not in known and a in DOLLARS)
+
+    @property
+    def option_coins(self) -> tuple[str, ...]:
+        """Coins that options are held on."""
+        found: dict[str, None] = {}
+        for valuer in self.valuers:
+            for position in valuer.unit.positions:
+                instrument = valuer.model.instrument(position.instrument).instrument
+                if instrument.is_option:
+                    found[coin_of(instrument.base)[0]] = None
+        return tuple(found)

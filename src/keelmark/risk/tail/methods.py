@@ -76,7 +76,7 @@ class Question:
         days: Horizon.
         paths: Drawn by the methods that draw.
         seed: Of the draws.
-        pegs: Standard deviation of a day of assets whose price the history does not hold.
+        pegs: Standard deviation of a day of what the history does not hold: assets, volatilities.
     """
 
     book: RiskBook
@@ -97,7 +97,7 @@ def measured(asked: Question, method: Method) -> TailRisk | Unknown:
     """Return VaR and ES by a method, unknown with the reason where it cannot be had."""
     require_level(asked.level)
     if asked.pegs and method in PAST:
-        return Unknown(f"the past does not hold the peg that is given of {', '.join(asked.pegs)}")
+        return Unknown(f"the past does not hold what is given of {', '.join(asked.pegs)}")
     try:
         return _METHODS[method](asked)
     except InvalidInput as error:
