@@ -135,7 +135,7 @@ def test_where_nothing_can_be_told_it_ends_unknown(bars: str) -> None:
 
 
 def test_a_price_that_stands_still_ends_unknown(tmp_path: Path) -> None:
-    times = DAY * np.arange(400)
+    times = DAY * (19_000 + np.arange(400))
     path = tmp_path / "still.parquet"
     pl.DataFrame({"ts_ms": times, "symbol": "BTCUSDT", "close": 100.0}).write_parquet(path)
     done = CliRunner().invoke(main, ["risk", "backtest", str(path), "--models", "historical"])

@@ -125,7 +125,7 @@ def bars(path: Path) -> str:
     """Write 300 daily bars of BTC and ETH, which moves with it."""
     moves = generator_of(4).normal(0.0, 0.03, (300, 2)) @ np.array([[1.0, 0.8], [0.0, 0.6]])
     closes = 1000.0 * np.exp(np.cumsum(moves, axis=0))
-    times = [86_400_000 * day for day in range(300)]
+    times = [86_400_000 * (19_000 + day) for day in range(300)]
     rows = {"ts_ms": times * 2, "symbol": ["BTCUSDT"] * 300 + ["ETHUSDT"] * 300}
     pl.DataFrame({**rows, "close": closes.T.ravel()}).write_parquet(path)
     return str(path)

@@ -30,7 +30,7 @@ from keelmark.cli.spans import unit_option
 from keelmark.core.errors import InvalidInput, nearest
 from keelmark.risk.beta_move import find_beta_move
 from keelmark.risk.history.closes import when
-from keelmark.risk.history.periods import DAY_MS
+from keelmark.risk.history.periods import DAY_MS, Every
 from keelmark.risk.returns import Returns, read_returns
 from keelmark.risk.reverse import (
     ReverseStress,
@@ -198,7 +198,7 @@ def _history(account: Account, options: _Options) -> Returns:
     market = options["market"] or LEADER
     returns = read_returns(
         options["sources"],
-        every=options["every"],
+        every=Every(period=options["every"], row=options["every"]),
         coins=(*names_read(account), *like.values(), market),
         until_ms=end_of(account, end),
         ahead_ms=options["clock"] // timedelta(milliseconds=1),

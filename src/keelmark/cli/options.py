@@ -63,7 +63,11 @@ def span(ctx: click.Context, param: click.Parameter, value: str) -> timedelta:
     if found is None:
         msg = f"{value!r} is no span; write 90s, 5m, 2h, 1d or 0"
         raise click.BadParameter(msg, ctx=ctx, param=param)
-    return timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
+    try:
+        return timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
+    except OverflowError as error:
+        msg = f"{value!r} is longer than any history; write 90s, 5m, 2h, 1d or 0"
+        raise click.BadParameter(msg, ctx=ctx, param=param) from error
 
 
 account_argument = click.argument("file", metavar="FILE", type=click.Path())

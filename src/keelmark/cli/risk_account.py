@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from keelmark.risk.tail.account_risk import RiskOptions
 
 DAY = timedelta(days=1)
+HORIZON_MAX = timedelta(days=365)
 METHODS = (
     "fhs",
     "historical",
@@ -63,6 +64,15 @@ def level_of(ctx: click.Context, param: click.Parameter, value: str) -> float:
         msg = f"{value!r} is no level; write 0.99 or 99%"
         raise click.BadParameter(msg, ctx=ctx, param=param)
     return number
+
+
+def horizon_of(ctx: click.Context, param: click.Parameter, value: str) -> timedelta:
+    """Return a horizon written as 8h or 10d; an option callback."""
+    found = span(ctx, param, value)
+    if not timedelta(0) < found <= HORIZON_MAX:
+        msg = f"{value!r} is no horizon above 0, up to {HORIZON_MAX.days}d; write 8h, 1d or 10d"
+        raise click.BadParameter(msg, ctx=ctx, param=param)
+    return found
 
 
 def standing(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -178,7 +188,9 @@ def under_given(file: str, held: Account, given: dict[str, Any], *, as_json: boo
 @click.option(
     "--clock", default="0", callback=span, help="How far the bars' clock is ahead of UTC: 8h."
 )
-@click.option("--horizon", default="1d", show_default=True, callback=span, help="8h, 1d, 10d.")
+@click.option(
+    "--horizon", default="1d", show_default=True, callback=horizon_of, help="8h, 1d, 10d."
+)
 @click.option("--level", default="0.99", show_default=True, callback=level_of, help="0.99 or 99%.")
 @click.option("--method", type=click.Choice(METHODS), help="The one that leads.")
 @click.option(
@@ -258,6 +270,7 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
 
 def returns_of(held: Account, given: dict[str, Any]) -> "Returns | None":
     """Return the history that was asked for; nothing where the table is to do."""
+    from keelmark.risk.history.periods import Every  # noqa: PLC0415 heavy
     from keelmark.risk.tail.inputs import history_for  # noqa: PLC0415 heavy
 
     if not given["sources"]:
@@ -265,7 +278,7 @@ def returns_of(held: Account, given: dict[str, Any]) -> "Returns | None":
     return history_for(
         held,
         given["sources"],
-        every=period_within(given["every"], given["horizon"]),
+        every=Every(period=period_within(given["every"], given["horizon"]), row=given["every"]),
         like=given["like"],
         until_ms=moment_ms(given["until"]),
         ahead_ms=given["clock"] // timedelta(milliseconds=1),
@@ -275,7 +288,7 @@ def returns_of(held: Account, given: dict[str, Any]) -> "Returns | None":
 def options_of(held: Account, given: dict[str, Any]) -> "RiskOptions":
     """Return what was asked."""
     from keelmark.risk.tail.account_risk import FilterKind, RiskOptions  # noqa: PLC0415 heavy
-    from keelmark.risk.tail.inputs import liquidity_for  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.inputs import like_of, liquidity_for  # noqa: PLC0415 heavy
     from keelmark.risk.tail.methods import Method  # noqa: PLC0415 heavy
 
     end = moment_ms(given["until"])
@@ -287,7 +300,7 @@ def options_of(held: Account, given: dict[str, Any]) -> "RiskOptions":
         paths=given["paths"],
         seed=given["seed"],
         unit_id=given["unit_id"],
-        like=given["like"],
+        like=like_of(held, given["like"]),
         pegs=given["pegs"],
         volatilities=given["volatilities"],
         until_ms=end,

@@ -1,7 +1,8 @@
 """Historical returns of coins: betas against a market, and how they move together.
 
 Read from canonical bars (Parquet with `ts_ms`, `symbol`, `close`), or from a table of returns with
-one column a coin (CSV or Parquet). Statistics are floats.
+one column a coin (CSV or Parquet), and one of times (`ts_ms`) that tells what a row spans.
+Statistics are floats.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,25 +16,18 @@ import polars as pl
 
 from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import InvalidInput, UnreadableData, nearest
-from keelmark.risk.history.changes import ROWS_MIN, changes_of, period_for
-from keelmark.risk.history.closes import (
-    COLUMNS,
-    Closes,
-    Times,
-    closes_of,
-    coin_named,
-    named_once,
-    when,
-)
-from keelmark.risk.history.periods import DAY_MS, HOUR_MS, milliseconds, period_words
+from keelmark.risk.history.changes import changes_of, period_for
+from keelmark.risk.history.closes import Closes, closes_of, coin_named, when
+from keelmark.risk.history.files import bars_in, frame_of, is_of_bars
+from keelmark.risk.history.periods import DAY_MS, HOUR_MS, Every, milliseconds, period_words
+from keelmark.risk.history.tables import Rows, rows_of
+from keelmark.risk.history.times import Times
 from keelmark.risk.symbols import coin_of
 
-__all__ = ["AUTO", "Array", "Returns", "coin_named", "read_returns"]
+__all__ = ["AUTO", "Array", "Every", "Returns", "coin_named", "read_returns"]
 
 AUTO = "auto"
 """As period: the longest up to a day that leaves five hundred changes."""
-
-_TIMES = ("ts_ms", "time", "date", "timestamp")
 
 Array = npt.NDArray[np.float64]
 
@@ -69,9 +63,9 @@ class Returns:
         """Return the columns of these coins, in this order.
 
         Raises:
-            InvalidInput: A coin has no returns here.
+            InvalidInput: Coins have no returns here; names them all.
         """
-        columns = [self._column(coin) for coin in coins]
+        columns = self._columns(coins)
         return replace(self, coins=tuple(coins), values=self.values[:, columns])
 
     def like(self, standing: Mapping[str, str]) -> "Returns":
@@ -103,12 +97,14 @@ class Returns:
             raise InvalidInput(msg)
         is_past = self.times <= end_ms
         lost = int((~is_past).sum())
+        if not lost:
+            return self
         note = f"{lost:,} changes after {when(end_ms)} UTC: left out, nobody knew them then"
         return replace(
             self,
             values=self.values[is_past],
             times=self.times[is_past],
-            notes=(*self.notes, *((note,) if lost else ())),
+            notes=(*self.notes, note),
         )
 
     @property
@@ -136,14 +132,14 @@ class Returns:
             msg = f"{self.source}: {market} stands still, so nothing has a beta to it"
             raise InvalidInput(msg)
         found: dict[str, Decimal] = {}
-        for coin in coins:
-            joint = np.cov(self.values[:, self._column(coin)], own, ddof=1)[0, 1]
+        for coin, column in zip(coins, self._columns(coins), strict=True):
+            joint = np.cov(self.values[:, column], own, ddof=1)[0, 1]
             found[coin] = Decimal(repr(round(float(joint) / spread, 12)))
         return found
 
     def covariance_of(self, coins: Sequence[str]) -> Array:
         """Return the covariance of these coins, in this order; raises as `betas`."""
-        columns = [self._column(coin) for coin in coins]
+        columns = self._columns(coins)
         return self.covariance[np.ix_(columns, columns)]
 
     def volatilities(self, coins: Sequence[str]) -> Volatilities:
@@ -165,6 +161,14 @@ class Returns:
             source=self.source,
         )
 
+    def _columns(self, coins: Sequence[str]) -> list[int]:
+        lacking = list(dict.fromkeys(coin for coin in coins if coin not in self.coins))
+        if len(lacking) > 1:
+            known = ", ".join(self.coins)
+            msg = f"{self.source} has no returns of {', '.join(lacking)}; it has {known}"
+            raise InvalidInput(msg)
+        return [self._column(coin) for coin in coins]
+
     def _column(self, coin: str) -> int:
         if coin not in self.coins:
             msg = f"{self.source} has no returns of {coin}; {nearest(coin, self.coins)}"
@@ -175,7 +179,7 @@ class Returns:
 def read_returns(
     path: str | Path | Sequence[str | Path],
     *,
-    every: str | None = None,
+    every: str | Every | None = None,
     coins: Sequence[str] | None = None,
     ahead_ms: int = 0,
     until_ms: int | None = None,
@@ -185,41 +189,39 @@ def read_returns(
     Args:
         path: Where they are.
         every: Period of a change: 5m, 1h, 8h, 1d; `auto` for the longest up to a day that leaves
-            five hundred; as the file has them where it is not given.
+            five hundred; as the file has them where it is not given. An `Every` may say what a row
+            of a table without times spans.
         coins: Only those of these that are there: a coin nobody asks for drops no rows.
-        ahead_ms: How far the clock of bars runs ahead of UTC, which is taken off and noted.
-        until_ms: Bars that end later are left out.
+        ahead_ms: How far the clock of the file runs ahead of UTC, which is taken off and noted.
+        until_ms: What ends later is left out.
 
     Raises:
         UnreadableData: It is no table of bars or returns, or holds fewer than twenty changes.
         InvalidInput: The period is not a whole number of bars.
     """
     paths = [path] if isinstance(path, str | Path) else list(path)
-    frames = [_frame(each) for each in paths]
+    asked = every if isinstance(every, Every) else Every(period=every)
+    frames = [frame_of(each) for each in paths]
     source = ", ".join(map(str, paths))
-    if all(set(frame.columns) >= set(COLUMNS) for frame in frames):
-        whole = pl.concat([f.select(COLUMNS) for f in frames])
+    are_bars = [is_of_bars(f, str(p)) for f, p in zip(frames, paths, strict=True)]
+    if all(are_bars):
+        whole = pl.concat([bars_in(f, str(p)) for f, p in zip(frames, paths, strict=True)])
         closes = closes_of(whole.with_columns(pl.col("ts_ms") - ahead_ms), source)
         if coins is not None and any(coin in closes.coins for coin in coins):
             closes = closes.only(coins)
-        found = _of_bars(closes if until_ms is None else _before(closes, until_ms), every)
-        if not ahead_ms:
-            return found
-        note = f"the bars' clock was {ahead_ms / HOUR_MS:+g} hours of UTC: taken off"
-        return replace(found, notes=(*found.notes, note))
-    if len(frames) > 1 or every not in (None, AUTO) or ahead_ms:
-        msg = f"{source}: only bars (ts_ms, symbol, close) can be joined, or taken by --every"
+        period = asked.period
+        found = _of_bars(closes if until_ms is None else _before(closes, until_ms), period)
+    elif len(frames) > 1:
+        msg = f"{source}: only bars (ts_ms, symbol, close) can be joined; give one table of returns"
         raise UnreadableData(msg)
-    return _table(frames[0], source)
-
-
-def _frame(path: str | Path) -> pl.DataFrame:
-    file = Path(path)
-    try:
-        return pl.read_csv(file) if file.suffix.lower() == ".csv" else pl.read_parquet(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        msg = f"{path}: cannot be read as CSV or Parquet ({error})"
-        raise UnreadableData(msg) from error
+    else:
+        found = _of_rows(rows_of(frames[0], source, coins), asked, ahead_ms)
+        if until_ms is not None and found.times is not None:
+            found = _until(found, until_ms)
+    if not ahead_ms:
+        return found
+    note = f"the bars' clock was {ahead_ms / HOUR_MS:+g} hours of UTC: taken off"
+    return replace(found, notes=(*found.notes, note))
 
 
 def _before(closes: Closes, end_ms: int) -> Closes:
@@ -248,23 +250,57 @@ def _of_bars(closes: Closes, every: str | None) -> Returns:
     )
 
 
-def _table(frame: pl.DataFrame, source: str) -> Returns:
-    """Return a table of returns; a column of times is left out."""
-    numbers = [n for n in frame.columns if n not in _TIMES and frame[n].dtype.is_numeric()]
-    if not numbers:
-        msg = f"{source}: neither bars (ts_ms, symbol, close) nor columns of returns by coin"
-        raise UnreadableData(msg)
-    names = named_once(numbers, source)
-    whole = frame.select(names.values()).drop_nulls()
-    values = whole.to_numpy().astype(np.float64)
-    if not bool(np.all(np.isfinite(values) & (values > -1.0))):
-        msg = f"{source}: returns must be finite and above -1; are these prices?"
-        raise UnreadableData(msg)
-    if len(values) < ROWS_MIN:
-        msg = f"{source}: {len(values)} changes; at least {ROWS_MIN} are needed"
-        raise UnreadableData(msg)
-    lost = len(frame) - len(whole)
-    notes = (f"{lost:,} rows without a number for every coin: left out",) if lost else ()
+def _of_rows(rows: Rows, asked: Every, ahead_ms: int) -> Returns:
+    """Return a table of returns over the period asked for; without times, over what is said."""
+    if rows.times is None:
+        return _without_times(rows, asked, ahead_ms)
+    rows = replace(rows, times=rows.times - ahead_ms)
+    if asked.period is not None:
+        rows = rows.auto() if asked.period == AUTO else rows.by(milliseconds(asked.period))
+    step = rows.step_ms or DAY_MS
     return Returns(
-        coins=tuple(names), values=values, period="a row", days=None, source=source, notes=notes
+        coins=rows.coins,
+        values=rows.values,
+        period=period_words(step),
+        days=step / DAY_MS,
+        source=rows.source,
+        times=rows.times,
+        notes=rows.notes,
     )
+
+
+def _without_times(rows: Rows, asked: Every, ahead_ms: int) -> Returns:
+    """Return a table without times: what a row spans is unknown unless it is said."""
+    if asked.row not in (None, AUTO):
+        said = milliseconds(asked.row or "")
+        period, days = period_words(said), said / DAY_MS
+        notes = (*rows.notes, f"a row is taken to span {period}, as --every says")
+    elif ahead_ms or asked.period not in (None, AUTO):
+        what = "its clock cannot be set" if ahead_ms else f"it cannot be taken by {asked.period}"
+        said_how = ", or say what a row spans: --every 1h" if asked.row == AUTO else ""
+        msg = (
+            f"{rows.source} has no column of times, so {what}: add ts_ms, milliseconds since 1970 "
+            f"at which each row begins{said_how}"
+        )
+        raise UnreadableData(msg)
+    else:
+        period, days, notes = "a row", None, rows.notes
+    return Returns(
+        coins=rows.coins,
+        values=rows.values,
+        period=period,
+        days=days,
+        source=rows.source,
+        notes=notes,
+    )
+
+
+def _until(returns: Returns, end_ms: int) -> Returns:
+    found = returns.until(end_ms)
+    if not len(found.values) and returns.times is not None:
+        msg = (
+            f"{returns.source} begins {when(returns.times[0])}, after {when(end_ms)}; give returns "
+            "from before it, or --until end to use these all the same"
+        )
+        raise UnreadableData(msg)
+    return found

@@ -230,7 +230,7 @@ def test_a_gap_in_the_bars_is_no_change(tmp_path: Path) -> None:
 
 def test_a_table_of_returns_is_read_by_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "returns.csv"
-    rows = [{"date": i, "BTC": 0.01 * (-1) ** i, "ETHUSDT": 0.02 * (-1) ** i} for i in range(30)]
+    rows = [{"BTC": 0.01 * (-1) ** i, "ETHUSDT": 0.02 * (-1) ** i} for i in range(30)]
     pl.DataFrame(rows).write_csv(path)
     found = read_returns(path)
     assert found.coins == ("BTC", "ETH")

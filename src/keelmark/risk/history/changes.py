@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from keelmark.core.errors import InvalidInput, UnreadableData
-from keelmark.risk.history.closes import Array, Closes, Times
+from keelmark.risk.history.closes import Array, Closes, when
 from keelmark.risk.history.periods import DAY_MS, HOUR_MS, SECOND_MS, period_words
+from keelmark.risk.history.times import Times
 
 ROWS_MIN = 20
 """Changes without which there is no statistic at all."""
@@ -17,6 +18,9 @@ ENOUGH = 500
 
 PERIODS = (DAY_MS, 8 * HOUR_MS, 4 * HOUR_MS, HOUR_MS)
 """Periods that are tried, the longest first."""
+
+PERIODS_MAX = 10_000_000
+"""Nineteen years of minutes: a history with more has a stray time in it."""
 
 LATE_SHARE = 0.01
 """Share of rows one coin lacks above which it is named."""
@@ -85,8 +89,12 @@ def changes_of(closes: Closes, every_ms: int | None = None) -> Changes:
 
 def period_for(closes: Closes) -> int:
     """Return the longest period up to a day that leaves five hundred changes; else the bars'."""
-    bar = max(closes.steps)
     span = int(closes.times[-1] - closes.times[0]) if len(closes.times) else 0
+    return longest_period(max(closes.steps), span)
+
+
+def longest_period(bar: int, span: int) -> int:
+    """Return the longest period up to a day of which a span holds five hundred; else the bar."""
     for period in PERIODS:
         if period >= bar and period % bar == 0 and span // period >= ENOUGH:
             return period
@@ -124,6 +132,12 @@ def _phases(closes: Closes) -> list[int]:
 def _at_boundaries(closes: Closes, period: int) -> tuple[Times, Array]:
     """Return each coin's last close up to each boundary, if it is less than a bar old."""
     first, last = int(closes.times[0]), int(closes.times[-1])
+    if (last - first) // period > PERIODS_MAX:
+        msg = (
+            f"{closes.source}: from {when(first)} to {when(last)} are {(last - first) // period:,} "
+            f"times {period_words(period)}; are these times right?"
+        )
+        raise UnreadableData(msg)
     times = np.arange(-(-first // period) * period, last + 1, period, dtype=np.int64)
     values = np.full((len(times), len(closes.coins)), np.nan)
     for column, step in enumerate(closes.steps):

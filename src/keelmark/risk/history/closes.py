@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +12,20 @@ import polars as pl
 from keelmark.core.errors import KeelmarkError, UnreadableData
 from keelmark.risk.history.bad_prints import bad_prints
 from keelmark.risk.history.periods import period_words
+from keelmark.risk.history.times import Times
 from keelmark.risk.symbols import coin_of
 from keelmark.rulebooks import load_rulebook
-
-COLUMNS = ("ts_ms", "symbol", "close")
 
 STILL_SHARE = 0.2
 """Share of changes that are exactly nothing above which a coin is said to stand still."""
 
+CLASHES_MAX = 10
+"""Bars of one symbol and time with other closes, from which on there may be two markets in it."""
+
+CLASH_SHARE = 0.01
+"""Share of a symbol's bars above which there are."""
+
 Array = npt.NDArray[np.float64]
-Times = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,15 +85,26 @@ def closes_of(frame: pl.DataFrame, source: str) -> Closes:
 
     A bar's price is that of its end: bars of different lengths meet where they end together.
 
+    Args:
+        frame: From `bars_in`.
+        source: The files.
+
     Raises:
-        UnreadableData: Two symbols are of one coin, or nothing is left.
+        UnreadableData: Two symbols are of one coin, a symbol is of two markets, or nothing is left.
     """
-    frame = frame.select(
-        pl.col("ts_ms").cast(pl.Int64), pl.col("symbol"), pl.col("close").cast(pl.Float64)
-    )
-    usable = frame.filter(pl.col("close").is_finite() & (pl.col("close") > 0.0))
-    single = usable.unique(["ts_ms", "symbol"], keep="last", maintain_order=True)
-    notes = [*_lost(frame, usable, "without a price above 0"), *_lost(usable, single, "doubled")]
+    placed = frame.drop_nulls(["ts_ms", "symbol"])
+    usable = placed.filter(pl.col("close").is_finite() & (pl.col("close") > 0.0))
+    if usable.is_empty():
+        msg = f"{source}: no bar has a time, a symbol and a close above 0"
+        raise UnreadableData(msg)
+    once = usable.unique(maintain_order=True)
+    single, clashes = _without_clashes(once, source)
+    notes = [
+        *_lost(frame, placed, "without a time or a symbol"),
+        *_lost(placed, usable, "without a price above 0"),
+        *_lost(usable, once, "doubled"),
+        *clashes,
+    ]
     named = named_once(single["symbol"].unique(maintain_order=True).to_list(), source)
     steps = {symbol: _step(single, symbol, source) for symbol in named.values()}
     ends = single.with_columns(
@@ -137,6 +153,34 @@ def _lost(before: pl.DataFrame, after: pl.DataFrame, why: str) -> Iterator[tuple
     count = len(before) - len(after)
     if count:
         yield "", f"{count:,} bars {why}: left out"
+
+
+def _without_clashes(
+    frame: pl.DataFrame, source: str
+) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
+    """Return the bars whose symbol and time come once, and what is said of the others.
+
+    Which of two closes is right is not known, so that none is taken.
+
+    Raises:
+        UnreadableData: There are so many that a symbol is of two markets.
+    """
+    is_clash = frame.select("ts_ms", "symbol").is_duplicated()
+    if not is_clash.any():
+        return frame, []
+    apart = (pl.col("close").max() / pl.col("close").min() - 1.0).alias("apart")
+    clashes = frame.filter(is_clash).group_by("symbol", "ts_ms").agg(apart).sort("symbol", "ts_ms")
+    notes = []
+    for (symbol,), own in clashes.group_by("symbol", maintain_order=True):
+        size = cast("float", own["apart"].max()) * 100
+        first = when(cast("int", own["ts_ms"].min()))
+        count = len(own)
+        told = f"{count:,} times twice with other closes, up to {size:.2g} % apart (first {first})"
+        if count > max(CLASHES_MAX, CLASH_SHARE * frame["symbol"].eq(symbol).sum()):
+            msg = f"{source}: {symbol} is there {told}; are these two markets? Keep one of them"
+            raise UnreadableData(msg)
+        notes.append((str(symbol), f"{symbol}: {told}: none of them is taken"))
+    return frame.filter(~is_clash), sorted(notes)
 
 
 def _step(frame: pl.DataFrame, symbol: str, source: str) -> int:

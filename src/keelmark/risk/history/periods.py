@@ -1,6 +1,7 @@
 """Spans of time as people write them and as files hold them."""
 
 import re
+from dataclasses import dataclass
 
 from keelmark.core.errors import InvalidInput
 
@@ -12,6 +13,19 @@ DAY_MS = 24 * HOUR_MS
 _UNITS = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _WORDS = ((DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (SECOND_MS, "second"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Every:
+    """Period of a change, where the caller may also say what a row of a table without times spans.
+
+    Attributes:
+        period: As `read_returns` takes it.
+        row: What a row spans, if the caller said so: 1h; nothing or `auto` says nothing.
+    """
+
+    period: str | None = None
+    row: str | None = None
 
 
 def milliseconds(text: str) -> int:
