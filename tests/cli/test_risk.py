@@ -246,3 +246,10 @@ def test_a_chance_below_what_was_drawn_is_a_bound(bars: str, tmp_path: Path) -> 
     past = int(done.output.split(" past shocks")[0].rsplit(maxsplit=1)[-1])
     bound = float(row.split("below ")[1].split(" %")[0])
     assert bound == pytest.approx(300 / past, rel=1e-2)
+
+
+def test_losses_with_liquidations_stand_beside_those_of_the_same_paths(bars: str) -> None:
+    done = run(ACCOUNT, "--returns", bars, *FAST, "--method", "normal")
+    words = " ".join(done.output.split())
+    assert "revalued in full (normal): VaR if none liquidated" in words
+    assert "VaR with liquidations" in words

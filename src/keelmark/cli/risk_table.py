@@ -133,7 +133,7 @@ def _figures(found: AccountRisk) -> Iterator[str]:
         return
     without = found.realised.unliquidated
     if not found.realised.is_leading and not isinstance(without, Unknown):
-        yield f"{INDENT}on paths of {NAMES[found.walked]}, whichever leads:"
+        yield f"{INDENT}on paths, revalued in full ({NAMES[found.walked]}):"
         yield _figure("VaR if none liquidated", without.var, without.var_interval, found)
         yield _figure("ES if none liquidated", without.es, without.es_interval, found)
     yield _figure("VaR with liquidations", risk.var, risk.var_interval, found)
