@@ -253,3 +253,11 @@ def test_losses_with_liquidations_stand_beside_those_of_the_same_paths(bars: str
     words = " ".join(done.output.split())
     assert "revalued in full (normal): VaR if none liquidated" in words
     assert "VaR with liquidations" in words
+
+
+def test_a_horizon_of_too_many_steps_is_refused_with_what_to_give(bars: str) -> None:
+    done = run(ACCOUNT, "--returns", bars, "--every", "15m", "--horizon", "30d")
+    assert done.exit_code == 64
+    words = " ".join(done.output.split())
+    assert "30 days are 2,880 steps of 50,000 paths" in words
+    assert "at most 8,680 --paths" in words

@@ -43,6 +43,8 @@ APART_MAX = 120
 
 PATHS = 50_000
 LEVEL = 0.99
+WORK_MAX = 25_000_000
+"""Steps of all paths together: beyond, an answer takes minutes and gigabytes."""
 DUST = 1e-12
 """Of gross notional and worth: the rounding of sums that cancel."""
 
@@ -248,6 +250,7 @@ def risk_of(
     _require_assets(book, asked)
     source = _of_table(book, asked) if returns is None else _of_history(book, returns, asked)
     source = source.with_pegs(asked.given)
+    _require_possible(source.law, asked)
     drawn = simulated(book, source.law, days=asked.days, count=asked.paths, seed=asked.seed)
     lead, main, legs = _lead(book, source, asked, drawn)
     sizes = sizes_of(book)
@@ -513,6 +516,17 @@ def _adjusted(
     return liquidity_adjusted(
         risk, own, deviations, asked.liquidity, days=asked.days, dollars=dollars
     )
+
+
+def _require_possible(law: ReturnModel, asked: RiskOptions) -> None:
+    """Refuse a horizon of so many steps that nobody would wait for it."""
+    steps = law.steps_of(asked.days)
+    if steps * asked.paths > WORK_MAX:
+        msg = (
+            f"{asked.days:g} days are {steps:,} steps of {asked.paths:,} paths; give a longer "
+            f"period (--every), or at most {WORK_MAX // steps:,} --paths"
+        )
+        raise InvalidInput(msg)
 
 
 def _require_assets(book: RiskBook, asked: RiskOptions) -> None:

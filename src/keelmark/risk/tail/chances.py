@@ -16,6 +16,11 @@ from keelmark.risk.tail.methods import Method
 STEPS_MAX = 240
 """Steps of a law up to which liquidation is looked for."""
 
+WORK_MAX = 4_000_000
+"""Steps of all paths together, where the horizon of the losses alone has more."""
+
+PATHS_MIN = 2_048
+
 THREE = 3.0
 """An outcome not seen in n has a chance below three in n, at 95 %."""
 
@@ -39,7 +44,9 @@ def chances_of(
     if found.student is not None:
         laws.setdefault(Method.STUDENT, found.student)
     days = sorted({found.options.days, *(h for h in horizons if _is_told(h, found.law))})
-    options = ProbabilityOptions(seed=found.options.seed)
+    steps = found.law.steps_of(days[-1])
+    paths = None if steps <= STEPS_MAX else max(PATHS_MIN, WORK_MAX // steps)
+    options = ProbabilityOptions(seed=found.options.seed, paths=paths)
     return {
         method: liquidation_probability(account, law, horizons=days, options=options)
         for method, law in laws.items()
