@@ -261,3 +261,21 @@ def test_a_horizon_of_too_many_steps_is_refused_with_what_to_give(bars: str) -> 
     words = " ".join(done.output.split())
     assert "30 days are 2,880 steps of 50,000 paths" in words
     assert "at most 8,680 --paths" in words
+
+
+def test_a_book_of_documents_is_told_together(tmp_path: Path, bars: str) -> None:
+    for name in ("account", "isolated"):
+        (tmp_path / f"{name}.json").write_text((EXAMPLES / f"{name}.json").read_text())
+    done = run(str(tmp_path), "--returns", bars, "--every", "1h")
+    assert done.exit_code == 2, done.output
+    assert all(len(line.replace(str(tmp_path), "BOOK")) <= 80 for line in done.output.splitlines())
+    words = " ".join(done.output.split())
+    assert "2 accounts" in words
+    assert "1 liquidatable now" in words
+    assert "a fund pays" in words
+    found = json.loads(run(str(tmp_path), "--json").output)
+    assert found["books"][0]["accounts"] == 2
+    assert set(found["books"][0]["figures"]) >= {"liquidated", "deficit", "equity_lost"}
+    refused = run(str(tmp_path), "--report", "x.html")
+    assert refused.exit_code == 64
+    assert "is for one account" in refused.output

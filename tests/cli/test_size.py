@@ -149,7 +149,7 @@ def dated(tmp_path: Path, day: int | None) -> str:
     document = json.loads(BOOK.read_text())
     document.pop("as_of", None)
     if day is not None:
-        document["as_of"] = datetime.fromtimestamp(86_400 * day, tz=UTC).isoformat()
+        document["as_of"] = datetime.fromtimestamp(86_400 * (19_000 + day), tz=UTC).isoformat()
     file = tmp_path / f"book{day}.json"
     file.write_text(json.dumps(document))
     return str(file)
@@ -166,11 +166,11 @@ def test_what_came_after_the_account_counts_only_where_it_is_asked(tmp_path: Pat
     source = ("--returns", bars(tmp_path / "days.parquet"))
     rows = pl.read_parquet(source[1])
     cut = tmp_path / "cut.parquet"
-    rows.filter(pl.col("ts_ms") < 86_400_000 * 60).write_parquet(cut)
+    rows.filter(pl.col("ts_ms") < 86_400_000 * 19_060).write_parquet(cut)
     early = dated(tmp_path, 60)
     size, notes = notes_of(early, *source)
     assert size == notes_of(early, "--returns", str(cut))[0]
-    assert "bars after 1970-03-02 00:00 UTC are left out: nobody knew them then" in notes
+    assert "bars after 2022-03-09 00:00 UTC are left out: nobody knew them then" in notes
     assert "left out" not in notes_of(dated(tmp_path, 400), *source)[1]
     whole, told = notes_of(early, *source, "--until", "end")
     assert whole != size
@@ -178,11 +178,11 @@ def test_what_came_after_the_account_counts_only_where_it_is_asked(tmp_path: Pat
     assert notes_of(dated(tmp_path, None), *source) == (
         whole,
         told.replace(
-            "changes after the account's own time 1970-03-02 00:00 UTC count: --until asked it",
+            "changes after the account's own time 2022-03-09 00:00 UTC count: --until asked it",
             "the account tells no time (as_of): the history is taken to its own end",
         ),
     )
-    assert notes_of(early, *source, "--until", "1970-03-02")[0] == size
+    assert notes_of(early, *source, "--until", "2022-03-09")[0] == size
     refused = run(early, "--instrument", "BTCUSDT", *source, "--until", "soon")
     assert refused.exit_code == ExitCode.BAD_INPUT
 
@@ -193,9 +193,9 @@ def test_sigmas_are_told_with_what_measures_them(tmp_path: Path) -> None:
     shown = run(str(BOOK), "--instrument", "BTCUSDT", *asked)
     text = " ".join(shown.output.split())
     assert "sigmas of a day: BTC 3." in text
-    assert "299 changes of 1 day, 1970-01-03" in text
+    assert "299 changes of 1 day, 2022-01-10" in text
     assert "covariance of all these changes alike" in text
-    assert "`keelmark risk` and `keelmark report` filter them to now" in text
+    assert "`keelmark risk` and its report filter them to now" in text
     assert "at the size held now it is " in text
     assert "crashes come more often than normal steps" in text
     assert max(map(len, shown.output.splitlines())) <= 80

@@ -108,7 +108,10 @@ class Replay:
 
     def touch(self, _: SideName, unit: Fraction) -> None:
         number = int(unit) % len(self.names)
-        self.settled[number] += self.lazy.touch(number).pnl
+        try:
+            self.settled[number] += self.lazy.touch(number).pnl
+        except UnknownUnit:
+            assert self.whole_lots, "only rounding takes a size away"
 
     def size(self, unit: int) -> Exact:
         """A size rounded away has left the ledger with its last touch: nothing is left of it."""

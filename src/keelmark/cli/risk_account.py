@@ -53,6 +53,9 @@ PERIODS = {
 }
 """Of a change, where the horizon is shorter than a day."""
 
+LINES = frozenset({".jsonl", ".ndjson"})
+"""Files of a document a line."""
+
 FILTERS = ("asymmetric-ewma", "ewma", "gjr-t")
 END = "end"
 
@@ -239,15 +242,18 @@ def under_given(file: str, held: Account, given: dict[str, Any], *, as_json: boo
     "--report", metavar="PATH", help="Write it all as one page of HTML, with stress and what sizes."
 )
 def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 click's options
-    """Show how much the account in FILE can lose by a horizon.
+    """Show how much the account in FILE can lose by a horizon; or a book of them together.
 
     VaR and ES by one method with the others beside it, what contributes, what it costs to get out,
     and what is lost where liquidation comes first. Without --returns a built-in table of major
-    coins is used, and named. The exit code is of the account as it stands: 0 healthy, 1 inside the
-    warning distance, 2 liquidatable, 3 unknown.
+    coins is used, and named. A folder of documents, or a file with one a line (.jsonl), is a book:
+    who is liquidated, what is lost, what a fund would pay. The exit code is of the account as it
+    stands: 0 healthy, 1 inside the warning distance, 2 liquidatable, 3 unknown.
     """
-    held = account_of(file, given["rulebook"])
     ctx = click.get_current_context()
+    if Path(file).is_dir() or Path(file).suffix.lower() in LINES:
+        ctx.exit(of_book(file, given, as_json=as_json))
+    held = account_of(file, given["rulebook"])
     now = check(held, reasons=False)
     code = CODES[now.verdict]
     if given["scenarios"] is not None:
@@ -266,6 +272,38 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
     else:
         show(file, held, returns, options, as_json=as_json)
     ctx.exit(code)
+
+
+def of_book(path: str, given: dict[str, Any], *, as_json: bool) -> int:
+    """Print what a book of documents can lose; what one account alone is asked is refused."""
+    from keelmark.cli.risk_book import print_book  # noqa: PLC0415 heavy
+    from keelmark.risk.history.periods import Every  # noqa: PLC0415 heavy
+    from keelmark.risk.returns import Returns, read_returns  # noqa: PLC0415 heavy
+
+    alone = ("rulebook", "unit_id", "method", "like", "volumes", "half_spread", "report")
+    asked = [name for name in (*alone, "scenarios", "pegs", "volatilities") if given.get(name)]
+    if asked:
+        msg = f"--{asked[0].replace('_', '-')} is for one account, and {path} is a book of them"
+        raise click.UsageError(msg)
+    every = Every(period=period_within(given["every"], given["horizon"]), row=given["every"])
+
+    def history(coins: tuple[str, ...], newest: int | None) -> Returns:
+        end = moment_ms(given["until"])
+        return read_returns(
+            list(given["sources"]),
+            every=every,
+            coins=coins,
+            until_ms=newest if end is None else end,
+            ahead_ms=given["clock"] // timedelta(milliseconds=1),
+        )
+
+    return print_book(
+        path,
+        history if given["sources"] else None,
+        days=given["horizon"] / DAY,
+        seed=given["seed"],
+        as_json=as_json,
+    )
 
 
 def returns_of(held: Account, given: dict[str, Any]) -> "Returns | None":

@@ -17,7 +17,7 @@ SHOWN = 4
 """Coins whose sigma is told: the one sized and those held first."""
 ALIKE = (
     "the standard deviation and covariance of all these changes alike, not how wild the market is "
-    "now: `keelmark risk` and `keelmark report` filter them to now, so their chances and sigmas of "
+    "now: `keelmark risk` and its report filter them to now, so their chances and sigmas of "
     "the same account are others"
 )
 LAW = (

@@ -37,7 +37,8 @@ def sizing_rows(size: Size) -> list[Row]:
     require(abs(found.growth - plain) <= NEAR, "growth by both ways")
     require(found.gap <= NEAR, "the bound on what could be better")
     solved = timed(lambda: kelly_sizes(outcomes, limit=LIMIT, smallest=0.0), size.times(9, 2))
-    written = timed(lambda: _page(size.times(50_000, 1_000)), size.times(2, 1))
+    days = tuple(sorted({1.0, float(size.times(30, 1))}))
+    written = timed(lambda: _page(size.times(50_000, 1_000), days), size.times(2, 1))
     return [
         Row(
             name="sizing_constrained",
@@ -96,7 +97,7 @@ def _outcomes(count: int) -> Outcomes:
     return Outcomes.of(np.maximum(common + own + drift, -0.95))
 
 
-def _page(paths: int) -> str:
+def _page(paths: int, days: tuple[float, ...]) -> str:
     account = account_of(1)
     coins = UnitValuer.of(account, account.units[0]).coins
     draw = np.random.default_rng([SEED, 2])
@@ -104,4 +105,5 @@ def _page(paths: int) -> str:
     returns = Returns(
         coins=coins, values=np.maximum(moves, -0.9), period="a day", days=1.0, source="drawn days"
     )
-    return risk_report(account, returns, ReportOptions(risk=RiskOptions(paths=paths)))
+    asked = ReportOptions(horizons=days, risk=RiskOptions(paths=paths))
+    return risk_report(account, returns, asked)
