@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keelmark.cli import main
+from tests.widths import widest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 ACCOUNT = str(EXAMPLES / "account.json")
@@ -45,7 +46,7 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_an_account_without_bars_is_told_which_table_was_used() -> None:
     done = run(ACCOUNT, *FAST)
     assert done.exit_code == 2, done.output
-    assert all(len(line) <= 80 for line in done.output.splitlines())
+    assert widest(done.output) <= 80
     words = " ".join(done.output.split())
     assert "from the built-in table coins@2025-12" in words
     assert "Bars of your coins are better: --returns BARS" in words
@@ -62,7 +63,7 @@ def test_an_account_without_bars_is_told_which_table_was_used() -> None:
 def test_with_bars_every_method_stands_beside_filtered_history(bars: str) -> None:
     done = run(ACCOUNT, "--returns", bars, "--every", "1h", *FAST)
     assert done.exit_code == 2, done.output
-    assert all(len(line) <= 80 for line in done.output.splitlines())
+    assert widest(done.output) <= 80
     for name in ("> filtered history", "history as it was", "POT tail", "t copula", "normal"):
         assert name in done.output
     words = " ".join(done.output.split())
@@ -159,7 +160,7 @@ def test_scenarios_of_ones_own_are_valued_and_weighed(tmp_path: Path, bars: str)
     path.write_text(OWN)
     done = run(SAFER, "--scenarios", str(path), "--level", "0.3")
     assert done.exit_code == 1, done.output
-    assert all(len(line) <= 80 for line in done.output.splitlines())
+    assert widest(done.output) <= 80
     words = " ".join(done.output.split())
     assert "from desk view" in words
     assert "liquidated at the end of 25.00 % of them" in words
@@ -268,7 +269,7 @@ def test_a_book_of_documents_is_told_together(tmp_path: Path, bars: str) -> None
         (tmp_path / f"{name}.json").write_text((EXAMPLES / f"{name}.json").read_text())
     done = run(str(tmp_path), "--returns", bars, "--every", "1h")
     assert done.exit_code == 2, done.output
-    assert all(len(line.replace(str(tmp_path), "BOOK")) <= 80 for line in done.output.splitlines())
+    assert widest(done.output) <= 80
     words = " ".join(done.output.split())
     assert "2 accounts" in words
     assert "1 liquidatable now" in words

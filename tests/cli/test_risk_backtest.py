@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from keelmark.cli import main
 from keelmark.cli.exit_codes import ExitCode
+from tests.widths import widest
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -64,8 +65,7 @@ def test_the_table_ranks_models_and_says_where_all_fail(bars: str) -> None:
 
 
 def test_no_line_is_wider_than_eighty_columns(bars: str) -> None:
-    lines = invoke(bars).output.splitlines()
-    assert max(map(len, lines)) <= 80
+    assert widest(invoke(bars).output) <= 80
 
 
 def test_the_json_tells_the_same_in_full(bars: str) -> None:

@@ -18,6 +18,7 @@ from keelmark.core.margin import margin_report
 from keelmark.core.model import MarginPurpose
 from keelmark.risk.scenarios import generator_of
 from keelmark.risk.what_if import whatif
+from tests.widths import widest
 
 BOOK = Path(__file__).parents[2] / "docs" / "examples" / "two_positions.json"
 ALONE = ("--mu", "60%", "--sigma", "4%/day", "--liquidation-probability", "1%", "--cap", "20")
@@ -32,8 +33,7 @@ def test_alone_it_shows_every_rule_and_what_binds() -> None:
     assert shown.exit_code == 0
     assert "0.51x at most: 0.5 of Kelly binds" in shown.output
     assert "4.13x" in shown.output
-    lines = shown.output.replace(str(tmp_path), "").splitlines()  # a path is never broken
-    assert max(map(len, lines)) <= 80
+    assert widest(shown.output) <= 80
     assert "next: `keelmark size FILE" in shown.output
 
 
@@ -104,8 +104,7 @@ def test_in_an_account_it_says_what_to_trade() -> None:
     shown = run(str(BOOK), "--instrument", "SOLUSDT", "--side", "short", "--price", "150")
     assert shown.exit_code == 0
     assert "sell 13,333.333 to be there: initial margin binds" in shown.output
-    lines = shown.output.replace(str(tmp_path), "").splitlines()  # a path is never broken
-    assert max(map(len, lines)) <= 80
+    assert widest(shown.output) <= 80
     assert "--add" in shown.output
 
 
@@ -200,8 +199,7 @@ def test_sigmas_are_told_with_what_measures_them(tmp_path: Path) -> None:
     assert "`keelmark risk` and its report filter them to now" in text
     assert "at the size held now it is " in text
     assert "crashes come more often than normal steps" in text
-    lines = shown.output.replace(str(tmp_path), "").splitlines()  # a path is never broken
-    assert max(map(len, lines)) <= 80
+    assert widest(shown.output) <= 80
     given = run(str(BOOK), "--instrument", "BTCUSDT", "--mu", "10%", "--sigma", "4%/day")
     assert "sigmas of a day: BTC 4.00 %, as given: --sigma" in " ".join(given.output.split())
 
