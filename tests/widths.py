@@ -1,4 +1,4 @@
-"""How wide an output is: paths are never broken, and are as long as where a test runs makes them."""
+"""How wide an output is: a path is never broken, and is as long as where a test runs makes it."""
 
 import re
 
