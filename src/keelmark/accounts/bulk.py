@@ -114,6 +114,16 @@ def _account(name: str, source: Source) -> Account:
     return build_account(decoded, title=name)
 
 
+LINES = frozenset({".jsonl", ".ndjson"})
+"""Endings of files with a document a line."""
+
+
+def is_book(path: str) -> bool:
+    """Whether a path names many documents: a folder, or a file with one a line."""
+    place = Path(path)
+    return place.is_dir() or place.suffix.lower() in LINES
+
+
 def sources(path: str) -> Iterator[tuple[str, str | Path]]:
     """Yield the documents of a folder (*.json, *.toml, by name), or of a file line by line.
 

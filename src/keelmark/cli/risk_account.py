@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keelmark.accounts import Account
+from keelmark.accounts.bulk import is_book
 from keelmark.accounts.check import check
 from keelmark.cli.check import CODES
 from keelmark.cli.options import (
@@ -52,9 +53,6 @@ PERIODS = {
     "1m": timedelta(minutes=1),
 }
 """Of a change, where the horizon is shorter than a day."""
-
-LINES = frozenset({".jsonl", ".ndjson"})
-"""Files of a document a line."""
 
 FILTERS = ("asymmetric-ewma", "ewma", "gjr-t")
 END = "end"
@@ -251,7 +249,7 @@ def account(file: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 
     stands: 0 healthy, 1 inside the warning distance, 2 liquidatable, 3 unknown.
     """
     ctx = click.get_current_context()
-    if Path(file).is_dir() or Path(file).suffix.lower() in LINES:
+    if is_book(file):
         ctx.exit(of_book(file, given, as_json=as_json))
     held = account_of(file, given["rulebook"])
     now = check(held, reasons=False)

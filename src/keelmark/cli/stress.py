@@ -6,14 +6,12 @@ from typing import Any
 
 import click
 
+from keelmark.accounts.bulk import is_book
 from keelmark.accounts.check import check as check_account
 from keelmark.cli.check import CODES
 from keelmark.cli.options import account_of, json_option, rulebook_option
 from keelmark.cli.painting import say
 from keelmark.risk.stress.library import StressScenario, named, read_scenarios, stress_library
-
-LINES = frozenset({".jsonl", ".ndjson"})
-"""Endings of files that hold a document a line."""
 
 
 @click.command()
@@ -63,7 +61,7 @@ def stress(*, file: str | None, names: tuple[str, ...], as_json: bool, **given: 
         msg = "name an account document, or --list"
         raise click.UsageError(msg)
     wanted = _wanted(known, names, given["own"], given["moves"])
-    if given["bulk"] or Path(file).is_dir() or Path(file).suffix.lower() in LINES:
+    if given["bulk"] or is_book(file):
         ctx.exit(_book(file, wanted, given, as_json=as_json))
     ctx.exit(_account(file, wanted, given, as_json=as_json))
 

@@ -16,6 +16,15 @@ from keelmark.rulebooks.spelling import SPELLINGS
 DOLLARS = ("USDT", "USDC", "USD", "FDUSD", "USDE", "DAI")
 """Settle assets that count one to one when a book is put under another venue."""
 
+DOLLAR = "dollars"
+"""Currency of sums of amounts in any of them."""
+
+
+def summed_in(currency: str) -> str:
+    """Return the currency that amounts in a currency are added up in: dollars count as one."""
+    return DOLLAR if currency in DOLLARS else currency
+
+
 _BUNDLE = re.compile(r"(?:(?P<count>10{2,6})|(?P<kilo>k)|(?P<mega>1M))(?=[A-Z])(?P<coin>\w+)")
 
 

@@ -10,7 +10,8 @@ from keelmark.core.errors import InvalidInput
 from keelmark.risk.returns import Returns
 from keelmark.risk.revaluation import UnitValuer
 from keelmark.risk.scenarios import Scenarios, Shocks
-from keelmark.risk.tail.accounts import DOLLAR, risk_of_accounts
+from keelmark.risk.symbols import DOLLAR
+from keelmark.risk.tail.accounts import risk_of_accounts
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 PAIR = EXAMPLES / "two_positions.json"

@@ -142,6 +142,17 @@ class UnitValuer:
         """Multiple of maintenance at which the trigger holds."""
         return float(self.model.trigger_level)
 
+    @property
+    def still(self) -> Scenarios:
+        """The scenario in which nothing moves."""
+        values = np.zeros((1, len(self.coins)))
+        return Scenarios(returns=Shocks(names=self.coins, values=values))
+
+    @property
+    def is_liquidatable_now(self) -> bool:
+        """Whether its trigger holds before any scenario."""
+        return bool(self.values(self.still).is_liquidatable[0])
+
     def values(self, scenarios: Scenarios) -> UnitValues:
         """Return the unit under scenarios.
 

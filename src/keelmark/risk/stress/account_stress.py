@@ -123,8 +123,7 @@ class UnitStress:
     @cached_property
     def is_liquidatable_now(self) -> bool:
         """Whether its trigger holds before any scenario."""
-        still = Shocks(names=self.valuer.coins, values=np.zeros((1, len(self.valuer.coins))))
-        return bool(self.valuer.values(Scenarios(returns=still)).is_liquidatable[0])
+        return self.valuer.is_liquidatable_now
 
     @property
     def deficit(self) -> Floats:

@@ -23,12 +23,9 @@ from keelmark.accounts.bulk import BATCH, POOL_FROM
 from keelmark.core.errors import KeelmarkError
 from keelmark.risk.stress.account_stress import StressResult, StressRow, UnitStress, stress_account
 from keelmark.risk.stress.library import StressScenario
-from keelmark.risk.symbols import DOLLARS
+from keelmark.risk.symbols import summed_in
 
 Floats = npt.NDArray[np.float64]
-
-DOLLAR = "dollars"
-"""Currency of amounts in any asset that counts as one."""
 
 FIGURES = ("liquidated", "notional", "lost", "gained", "deficit", "equity_lost")
 """What is added up, in the order of `BookTotals.values`."""
@@ -184,8 +181,8 @@ def _batch(
 def _add(found: BookStress, name: str, result: StressResult) -> None:
     """Add one account: liquidated where any of its units is, amounts summed over them."""
     count = len(found.wanted)
-    for currency in dict.fromkeys(_currency(unit) for unit in result.units):
-        units = [unit for unit in result.units if _currency(unit) == currency]
+    for currency in dict.fromkeys(summed_in(unit.currency) for unit in result.units):
+        units = [unit for unit in result.units if summed_in(unit.currency) == currency]
         values = np.zeros((count, len(FIGURES)))
         for unit in units:
             values += _values(unit, found.wanted)
@@ -199,10 +196,6 @@ def _add(found: BookStress, name: str, result: StressResult) -> None:
 def _own_loss(unit: UnitStress, row: StressRow) -> float:
     """Return what a unit loses of what it was worth; a loss beyond that is deficit."""
     return max(0.0, max(0.0, unit.now[2]) - max(0.0, row.worth))
-
-
-def _currency(unit: UnitStress) -> str:
-    return DOLLAR if unit.currency in DOLLARS else unit.currency
 
 
 def _values(unit: UnitStress, wanted: Sequence[StressScenario]) -> Floats:

@@ -17,20 +17,15 @@ from keelmark.accounts import Account, load_account, read_account
 from keelmark.core.errors import InvalidInput, KeelmarkError
 from keelmark.risk.fleet.measures import at_risk, tail_mean
 from keelmark.risk.returns import Array, Returns
-from keelmark.risk.revaluation import UnitValuer
-from keelmark.risk.scenarios import Scenarios, Shocks
 from keelmark.risk.scenarios.coin_table import coin_table
 from keelmark.risk.scenarios.filtered import filtered, filtered_historical
 from keelmark.risk.scenarios.model import ReturnModel
-from keelmark.risk.symbols import DOLLARS
+from keelmark.risk.symbols import summed_in
 from keelmark.risk.tail.book import RiskBook
 from keelmark.risk.tail.sizes import sizes_of
 
 History = Callable[[tuple[str, ...], int | None], Returns]
 """Reads the returns of coins up to an instant (milliseconds), or to their end."""
-
-DOLLAR = "dollars"
-"""Currency of amounts in any asset that counts as one."""
 
 FIGURES = ("liquidated", "notional", "equity_lost", "deficit", "lost")
 """Rows of `BookRisk.amounts`."""
@@ -167,7 +162,7 @@ def _books(account: Account) -> list[RiskBook]:
     for unit in account.units:
         if unit.positions or unit.balances or unit.loans:
             book = RiskBook.of(account, unit.unit_id)
-            by_currency.setdefault(_currency(book), []).append(book)
+            by_currency.setdefault(summed_in(book.currency), []).append(book)
     return [_joined(account, books) for books in by_currency.values()]
 
 
@@ -178,10 +173,6 @@ def _joined(account: Account, books: Sequence[RiskBook]) -> RiskBook:
         coins=tuple(dict.fromkeys(coin for book in books for coin in book.coins)),
         assets=tuple(dict.fromkeys(asset for book in books for asset in book.assets)),
     )
-
-
-def _currency(book: RiskBook) -> str:
-    return DOLLAR if book.valuers[0].currency in DOLLARS else book.valuers[0].currency
 
 
 def _law(books: Sequence[RiskBook], history: History | None, days: float) -> ReturnModel:
@@ -222,7 +213,7 @@ def _add(found: AccountsRisk, book: RiskBook, drawn: Array) -> None:
     for valuer in book.valuers:
         size = float(sizes[start : start + len(valuer.legs)].sum())
         start += len(valuer.legs)
-        if valuer.values(_still(valuer)).is_liquidatable[0]:
+        if valuer.is_liquidatable_now:
             amounts[0] = 1.0
             amounts[1] += size
             amounts[3] += max(0.0, -valuer.now[2])
@@ -237,11 +228,6 @@ def _add(found: AccountsRisk, book: RiskBook, drawn: Array) -> None:
         amounts[2] += np.where(down, np.maximum(0.0, max(0.0, now) - kept), 0.0)
         amounts[3] += np.where(down, np.maximum(0.0, -values.worth), 0.0)
         amounts[4] -= values.pnl
-    currency = _currency(book)
+    currency = summed_in(book.valuers[0].currency)
     empty = BookRisk(currency=currency, amounts=np.zeros_like(amounts))
     found.books.setdefault(currency, empty).add(amounts, book.worth, is_due=is_due)
-
-
-def _still(valuer: UnitValuer) -> Scenarios:
-    """Return the scenario in which nothing moves."""
-    return Scenarios(returns=Shocks(names=valuer.coins, values=np.zeros((1, len(valuer.coins)))))

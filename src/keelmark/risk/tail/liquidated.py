@@ -25,7 +25,7 @@ from keelmark.core.numbers import exact
 from keelmark.core.process import LiquidationRules, Stage
 from keelmark.risk.returns import Array
 from keelmark.risk.revaluation import UnitValuer, UnitValues
-from keelmark.risk.scenarios import Scenarios, Shocks
+from keelmark.risk.scenarios import Scenarios
 from keelmark.risk.symbols import coin_of
 
 NEVER = -1
@@ -137,8 +137,7 @@ class Fate:
             profit=np.zeros(count),
             step=np.full(count, NEVER, dtype=np.int32),
         )
-        names = valuer.coins
-        still = Scenarios(returns=Shocks(names=names, values=np.zeros((1, len(names)))))
+        still = valuer.still
         values = valuer.values(still)
         if values.is_liquidatable[0]:
             left = float(fate.ending.left(values, still)[0])
