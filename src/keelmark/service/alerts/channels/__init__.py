@@ -1,0 +1,1 @@
+"""Ways an alert reaches somebody."""

@@ -1,0 +1,210 @@
+"""Where alerts are kept: standings, history, and what is still to be delivered, in one SQLite file.
+
+An alert and its deliveries are written in one transaction before anything is sent: after a restart
+what was not confirmed is sent again under the same id, and what was told is not told twice.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from keelmark.core.errors import NewerFormat, StorageFailed, UnreadableData
+from keelmark.service.alerts.book import Standing
+from keelmark.service.alerts.values import Alert
+
+APPLICATION_ID = int.from_bytes(b"KMAL", "big")
+VERSION = 1
+_WAIT_S = 5.0
+_TABLES = (
+    "CREATE TABLE standing (subject TEXT PRIMARY KEY, value BLOB NOT NULL)",
+    (
+        "CREATE TABLE alert (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, "
+        "subject TEXT NOT NULL, time_ms INTEGER NOT NULL, value BLOB NOT NULL)"
+    ),
+    "CREATE INDEX alert_by_subject ON alert (subject, number)",
+    (
+        "CREATE TABLE delivery (alert TEXT NOT NULL, channel TEXT NOT NULL, "
+        "tries INTEGER NOT NULL, next_ms INTEGER NOT NULL, state TEXT NOT NULL, "
+        "problem TEXT NOT NULL, PRIMARY KEY (alert, channel))"
+    ),
+    "CREATE INDEX delivery_open ON delivery (state, next_ms)",
+)
+
+OPEN, SENT, FAILED = "open", "sent", "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An alert on its way to a channel.
+
+    Attributes:
+        alert: What.
+        channel: Where to.
+        tries: How often it was tried.
+        next_ms: When it is tried next.
+        state: `open`, `sent` or `failed`.
+        problem: Why the last try failed.
+    """
+
+    alert: Alert
+    channel: str
+    tries: int
+    next_ms: int
+    state: str
+    problem: str
+
+
+class AlertStore:
+    """The file; one process writes it, others may read.
+
+    Raises:
+        UnreadableData: The file is something else.
+        NewerFormat: A newer release wrote it.
+        StorageFailed: The disk said no.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._storage("open"):
+            self._connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+            path.chmod(0o600)
+            self._prepare()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def standings(self) -> dict[str, Standing]:
+        """Return where every subject stood last."""
+        with self._storage("read"):
+            rows = self._connection.execute("SELECT subject, value FROM standing").fetchall()
+        return {subject: msgspec.msgpack.decode(value, type=Standing) for subject, value in rows}
+
+    def keep(self, alerts: Sequence[Alert], standings: Mapping[str, Standing]) -> None:
+        """Write alerts with their deliveries, and the standings they come from, in one step."""
+        with self._storage("write"), self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO standing VALUES (?, ?) "
+                "ON CONFLICT (subject) DO UPDATE SET value = excluded.value",
+                [(s, msgspec.msgpack.encode(value)) for s, value in standings.items()],
+            )
+            for alert in alerts:
+                self._add(connection, alert)
+
+    def history(
+        self, *, subject: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[tuple[int, Alert]]:
+        """Return alerts with their numbers, latest first."""
+        with self._storage("read"):
+            rows = self._connection.execute(
+                "SELECT number, value FROM alert WHERE (?1 IS NULL OR subject = ?1) "
+                "AND (?2 IS NULL OR number < ?2) ORDER BY number DESC LIMIT ?3",
+                (subject, before, limit),
+            ).fetchall()
+        return [(number, msgspec.msgpack.decode(value, type=Alert)) for number, value in rows]
+
+    def due(self, time_ms: int, *, limit: int = 1000) -> list[Delivery]:
+        """Return the deliveries that are to be tried now, oldest first."""
+        with self._storage("read"):
+            rows = self._connection.execute(
+                "SELECT value, channel, tries, next_ms, state, problem FROM delivery "
+                "JOIN alert ON alert.id = delivery.alert "
+                "WHERE state = ? AND next_ms <= ? ORDER BY alert.number LIMIT ?",
+                (OPEN, time_ms, limit),
+            ).fetchall()
+        return [
+            Delivery(
+                alert=msgspec.msgpack.decode(value, type=Alert),
+                channel=channel,
+                tries=tries,
+                next_ms=next_ms,
+                state=state,
+                problem=problem,
+            )
+            for value, channel, tries, next_ms, state, problem in rows
+        ]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of deliveries by state."""
+        with self._storage("read"):
+            rows = self._connection.execute(
+                "SELECT state, count(*) FROM delivery GROUP BY state"
+            ).fetchall()
+        return {OPEN: 0, SENT: 0, FAILED: 0} | dict(rows)
+
+    def confirm(self, deliveries: Sequence[Delivery]) -> None:
+        """Note that deliveries arrived."""
+        self._mark([(SENT, d.tries + 1, d.next_ms, "", d) for d in deliveries])
+
+    def postpone(self, deliveries: Sequence[Delivery], *, next_ms: int, problem: str) -> None:
+        """Note that deliveries failed and are tried again."""
+        self._mark([(OPEN, d.tries + 1, next_ms, problem, d) for d in deliveries])
+
+    def give_up(self, deliveries: Sequence[Delivery], *, problem: str) -> None:
+        """Note that deliveries failed for good."""
+        self._mark([(FAILED, d.tries + 1, d.next_ms, problem, d) for d in deliveries])
+
+    def _mark(self, marks: Sequence[tuple[str, int, int, str, Delivery]]) -> None:
+        rows = [(*mark, d.alert.alert_id, d.channel) for *mark, d in marks]
+        with self._storage("write"), self._transaction() as connection:
+            connection.executemany(
+                "UPDATE delivery SET state = ?, tries = ?, next_ms = ?, problem = ? "
+                "WHERE alert = ? AND channel = ?",
+                rows,
+            )
+
+    def _add(self, connection: sqlite3.Connection, alert: Alert) -> None:
+        row = (alert.alert_id, alert.subject, alert.time_ms, msgspec.msgpack.encode(alert))
+        connection.execute(
+            "INSERT OR IGNORE INTO alert (id, subject, time_ms, value) VALUES (?, ?, ?, ?)", row
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO delivery VALUES (?, ?, 0, ?, ?, '')",
+            [(alert.alert_id, channel, alert.time_ms, OPEN) for channel in alert.channels],
+        )
+
+    def _prepare(self) -> None:
+        connection = self._connection
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "trusted_schema = OFF"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        with self._transaction():
+            found = connection.execute("PRAGMA application_id").fetchone()[0]
+            tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            if not found and not tables:
+                for sql in _TABLES:
+                    connection.execute(sql)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+                return
+            if found != APPLICATION_ID:
+                msg = f"{self._path} is a database of something else; name another file"
+                raise UnreadableData(msg)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            msg = f"{self._path} has version {version}; this release reads {VERSION}: upgrade it"
+            raise NewerFormat(msg)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _storage(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+                msg = f"{self._path} is no database; name another file"
+                raise UnreadableData(msg) from error
+            msg = f"{self._path}: cannot {doing} alerts ({error}); check the disk, then try again"
+            raise StorageFailed(msg) from error
