@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from keelmark.lab.arrays import totals
+from keelmark.lab.fleet.questions import Floats, Int64s, equities
 from keelmark.lab.population.records import AccountKind
 from keelmark.lab.replay.measures import Measures
-from keelmark.lab.replay.questions import Floats, Int64s, equities
 from keelmark.lab.replay.recorder import Totals
 
 AMOUNTS: dict[str, Callable[[Totals], int]] = {

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from keelmark.lab.replay.looks import DISTANCE_MOVES, MAP_MOVES, MapView
+from keelmark.lab.fleet.looks import DISTANCE_MOVES, MAP_MOVES, MapView
 from keelmark.lab.replay.measures import Measures
 from keelmark.lab.replay.names import rounded
 from keelmark.lab.report.series import DistanceHistory, LiquidationMap

@@ -1,6 +1,6 @@
 """What was done and what it cannot tell, in plain words with this run's own numbers."""
 
-from keelmark.lab.replay.looks import MAP_MOVES
+from keelmark.lab.fleet.looks import MAP_MOVES
 from keelmark.lab.replay.measures import Measures, share
 from keelmark.lab.replay.pictures import distances_note
 from keelmark.lab.replay.stage import venue_part

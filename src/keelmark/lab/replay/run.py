@@ -12,11 +12,11 @@ from keelmark.book.totals import totals
 from keelmark.core.errors import InvariantViolated
 from keelmark.core.numbers import exact
 from keelmark.engine.state import State
+from keelmark.lab.fleet.glimpse import Glimpse
+from keelmark.lab.fleet.looks import MAPPED, DistanceView, MapView, distances, map_of
+from keelmark.lab.fleet.questions import equities
 from keelmark.lab.population import generate, load_spec
 from keelmark.lab.population.values import Population
-from keelmark.lab.replay.glimpse import Glimpse
-from keelmark.lab.replay.looks import MAPPED, DistanceView, MapView, distances, map_of
-from keelmark.lab.replay.questions import equities
 from keelmark.lab.replay.recorder import Recorder
 from keelmark.lab.replay.spec import ReplaySpec, require_holdable, venue_rulebook
 from keelmark.lab.replay.stage import Feed, Stage, marks_of, one_sided_interest, set_stage

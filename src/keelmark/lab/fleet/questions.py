@@ -14,7 +14,7 @@ from keelmark.book.kernels.margin import excess_pass
 from keelmark.book.kernels.subset import first_step_kernel, notional_kernel
 from keelmark.engine.state import State
 from keelmark.lab.arrays import totals
-from keelmark.lab.replay.glimpse import Glimpse
+from keelmark.lab.fleet.glimpse import Glimpse
 
 Floats = npt.NDArray[np.float64]
 Int32s = npt.NDArray[np.int32]

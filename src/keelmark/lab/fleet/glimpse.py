@@ -1,6 +1,6 @@
 """The columns as they were at a moment, kept to be asked later."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ class Glimpse:
         first_unit: The first unit of a client.
         units: Number of units.
         positions: Rows of positions in use.
+        position: Journal position, where whoever took it knows it.
     """
 
     time_ms: int
@@ -33,41 +34,36 @@ class Glimpse:
     first_unit: int
     units: int
     positions: int
+    position: int | None = None
 
     @classmethod
-    def of(cls, state: State, first_unit: int) -> "Glimpse":
+    def of(cls, state: State, first_unit: int, position: int | None = None) -> "Glimpse":
         """Return the present moment; it is gone with the next event."""
         return cls(
             time_ms=state.time_ms,
             tables=state.tables(),
             universe=state.universe,
-            moving=_moving_factors(state),
+            moving=moving_factors(state.universe),
             first_unit=first_unit,
             units=state.book.units_count,
             positions=state.book.positions.used,
+            position=position,
         )
 
     def kept(self) -> "Glimpse":
         """Return the same for later: what events write is copied."""
         tables = self.tables
         written = {name: getattr(tables, name).copy() for name in WRITTEN}
-        return Glimpse(
-            time_ms=self.time_ms,
-            tables=tables._replace(**written),
-            universe=self.universe,
-            moving=self.moving,
-            first_unit=self.first_unit,
-            units=self.units,
-            positions=self.positions,
-        )
+        return replace(self, tables=tables._replace(**written))
 
 
 WRITTEN = ("units", "positions", "balances", "prices")
 """Columns that events write; the others change with the rulebook alone, which a replay keeps."""
 
 
-def _moving_factors(state: State) -> Bools:
-    bases = {terms.instrument.base for terms in state.model.instruments.values()}
-    symbols = set(state.universe.symbols)
-    names = [f.name in symbols or f.name in bases for f in state.universe.factors]
+def moving_factors(universe: Universe) -> Bools:
+    """Return which price rows move in a joint move: marks, and assets that marks price."""
+    bases = {terms.instrument.base for terms in universe.model.instruments.values()}
+    symbols = set(universe.symbols)
+    names = [f.name in symbols or f.name in bases for f in universe.factors]
     return np.array([*names, False])

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.lab.arrays import totals
-from keelmark.lab.replay.glimpse import Glimpse
-from keelmark.lab.replay.questions import (
+from keelmark.lab.fleet.glimpse import Glimpse
+from keelmark.lab.fleet.questions import (
     Ladder,
     holders_of,
     instrument_ladder,
