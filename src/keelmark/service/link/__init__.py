@@ -1,0 +1,1 @@
+"""The local socket between the writer and everybody else: frames, messages, clients."""
