@@ -34,6 +34,10 @@ class Courier:
         self._channels = channels
         self._told = told or (lambda *_: None)
 
+    def over(self, store: AlertStore) -> "Courier":
+        """Return the same courier over another connection to the store."""
+        return Courier(self._rules, store, self._channels, self._told)
+
     def run_due(self, time_ms: int) -> int:
         """Send what is due; return how many alerts arrived."""
         waiting: defaultdict[str, list[Delivery]] = defaultdict(list)

@@ -185,12 +185,13 @@ def read_rules(table: Mapping[str, Any], *, title: str) -> AlertRules:
     try:
         return AlertRules.model_validate(dict(table))
     except ValidationError as error:
-        raise InvalidDocument(title, _problems(error)) from None
+        raise InvalidDocument(title, problems_of(error)) from None
 
 
-def _problems(error: ValidationError) -> Iterable[str]:
+def problems_of(error: ValidationError) -> Iterable[str]:
+    """Return what is wrong with a configuration, each with its place in it."""
     for problem in error.errors(include_url=False, include_input=False):
-        place = ".".join(str(part) for part in problem["loc"]) or "alerts"
+        place = ".".join(str(part) for part in problem["loc"]) or "the whole"
         yield f"{place}: {problem['msg']}"
 
 

@@ -74,6 +74,10 @@ class AlertStore:
             path.chmod(0o600)
             self._prepare()
 
+    def another(self) -> "AlertStore":
+        """Return the same store on a connection of its own, for another thread."""
+        return AlertStore(self._path)
+
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()

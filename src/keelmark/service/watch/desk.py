@@ -1,0 +1,142 @@
+"""Every watched account and what is known of it; one thread writes, others read whole values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from keelmark.accounts.account import Account
+from keelmark.accounts.check import check
+from keelmark.accounts.volatilities import Volatilities
+from keelmark.core.errors import KeelmarkError
+from keelmark.service.alerts.book import AlertBook
+from keelmark.service.alerts.happenings import happenings
+from keelmark.service.alerts.values import Alert, Reading, State
+from keelmark.service.watch.config import WatchConfig, WatchedAccount
+from keelmark.service.watch.look import Chance, Look, holdings_of, reading_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What is known of one account.
+
+    Attributes:
+        account: What the configuration says of it.
+        look: The last good one; `None` before the first.
+        problem: Why the last read brought nothing; empty where it did.
+        failed: Reads in a row that brought nothing.
+        since_ms: When it began to be watched.
+        chance_ms: When the chance of liquidation was last worked out.
+    """
+
+    account: WatchedAccount
+    since_ms: int
+    look: Look | None = None
+    problem: str = ""
+    failed: int = 0
+    chance_ms: int | None = None
+
+    def age_s(self, time_ms: int) -> float:
+        """Return the seconds since the last good read, or since the beginning."""
+        last = self.since_ms if self.look is None else self.look.time_ms
+        return max(0.0, (time_ms - last) / 1000)
+
+    def is_stale(self, time_ms: int) -> bool:
+        """Whether the last good read is too old to say anything."""
+        return self.age_s(time_ms) > self.account.stale_after_s
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """The accounts of a desk.
+
+    Attributes:
+        config: What is watched and whom to wake.
+        alerts: Who is at which level.
+        chance: Works out the chance of liquidation.
+        volatilities: What distances are told in standard deviations by.
+        watched: By name; replaced whole, never changed.
+    """
+
+    config: WatchConfig
+    alerts: AlertBook
+    chance: Chance | None = None
+    volatilities: Volatilities | None = None
+    watched: Mapping[str, Watched] = field(default_factory=dict)
+
+    def begin(self, time_ms: int) -> None:
+        """Start to watch what the configuration names."""
+        self.watched = {
+            account.name: Watched(account=account, since_ms=time_ms)
+            for account in self.config.accounts
+        }
+        for subject in self.alerts.standings.keys() - self.watched.keys():
+            self.alerts.forget(subject)
+
+    def read(self, name: str, account: Account, time_ms: int) -> list[Alert]:
+        """Take note of an account that was read; return what has to be told."""
+        before = self.watched[name]
+        chance, chance_ms = self._chance(before, account, time_ms)
+        found = check(
+            account,
+            warn_distance=Decimal(repr(self.config.red)),
+            amber_distance=Decimal(repr(self.config.amber)),
+            volatilities=self.volatilities,
+        )
+        look = Look(time_ms=time_ms, check=found, probability=chance)
+        now = replace(before, look=look, problem="", failed=0, chance_ms=chance_ms)
+        self.watched = {**self.watched, name: now}
+        told = list(self._happened(name, before.look, look))
+        return [*told, *self.alerts.observe(reading_of(name, look, time_ms))]
+
+    def failed(self, name: str, error: KeelmarkError, time_ms: int) -> list[Alert]:
+        """Take note of a read that brought nothing; return what has to be told."""
+        before = self.watched[name]
+        now = replace(before, problem=str(error), failed=before.failed + 1)
+        self.watched = {**self.watched, name: now}
+        return self._stale(now, time_ms)
+
+    def tick(self, time_ms: int) -> list[Alert]:
+        """Return what has become due by time alone."""
+        stale = [alert for one in self.watched.values() for alert in self._stale(one, time_ms)]
+        return [*stale, *self.alerts.tick(time_ms)]
+
+    def _stale(self, watched: Watched, time_ms: int) -> list[Alert]:
+        """Say that nothing is known of an account that has not been read for too long."""
+        if not watched.is_stale(time_ms):
+            return []
+        reason = f"not read for {watched.age_s(time_ms):.0f} s"
+        return self.alerts.observe(
+            Reading(
+                subject=watched.account.name,
+                time_ms=time_ms,
+                state=State.UNKNOWN,
+                reason=f"{reason}: {watched.problem}" if watched.problem else reason,
+            )
+        )
+
+    def _happened(self, name: str, before: Look | None, now: Look) -> Sequence[Alert]:
+        if before is None:
+            return ()
+        channels = {str(event): told for event, told in self.config.alerts.events.items()}
+        return tuple(happenings(name, holdings_of(before), holdings_of(now), channels))
+
+    def _chance(
+        self, before: Watched, account: Account, time_ms: int
+    ) -> tuple[float | None, int | None]:
+        """Return the chance of liquidation and when it was worked out: kept while sizes are."""
+        if self.chance is None:
+            return None, None
+        last, look = before.chance_ms, before.look
+        is_due = last is None or time_ms - last >= 1000 * self.config.probability_s
+        if look is None or is_due or not _same_sizes(look.check.account, account):
+            return self.chance(account), time_ms
+        return look.probability, last
+
+
+def _same_sizes(one: Account, other: Account) -> bool:
+    """Whether two accounts hold the same positions."""
+    rows = [
+        sorted((row.instrument, row.size) for row in account.document.positions)
+        for account in (one, other)
+    ]
+    return rows[0] == rows[1]

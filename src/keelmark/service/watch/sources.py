@@ -1,0 +1,124 @@
+"""Where an account is read: at its venue through ccxt, or from a file that is kept fresh."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from keelmark.accounts.account import Account, load_account
+from keelmark.accounts.credentials import (
+    Credentials,
+    Keyring,
+    find_credentials,
+    names_of,
+    system_keyring,
+)
+from keelmark.accounts.fetch import fetch_account, open_exchange, plan_of
+from keelmark.service.watch.config import WatchedAccount
+
+
+class Source(Protocol):
+    """Reads one account."""
+
+    def read(self) -> Account:
+        """Return the account as it is now.
+
+        Raises:
+            KeelmarkError: It could not be read, or not understood; says what to do and no key.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """An account document on disk."""
+
+    path: Path
+
+    def read(self) -> Account:
+        """Return the account in the file."""
+        return load_account(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueSource:
+    """An account at its venue; one exchange is kept, so that its rate limits hold."""
+
+    venue: str
+    exchange: object
+    keys: Credentials
+    subaccount: int
+
+    def read(self) -> Account:
+        """Return the account as the venue answers now."""
+        fetched = fetch_account(
+            self.venue,
+            exchange=self.exchange,
+            credentials=self.keys,
+            subaccount=self.subaccount,
+        )
+        return fetched.imported.account()
+
+
+def open_source(
+    account: WatchedAccount,
+    *,
+    environment: Mapping[str, str] | None = None,
+    keyring: Keyring | None = None,
+) -> Source:
+    """Return where an account is read.
+
+    Args:
+        account: What the configuration says of it.
+        environment: Variables that hold keys; the process's own where left out.
+        keyring: Asked for what the environment lacks; the machine's own where both are left out.
+
+    Raises:
+        InvalidInput: A key is missing; names its variable.
+        MissingExtra: ccxt is not installed.
+    """
+    if account.document:
+        return FileSource(Path(account.document))
+    plan = plan_of(account.venue)
+    variables = os.environ if environment is None else environment
+    ring = system_keyring() if environment is None and keyring is None else keyring
+    owner = account.keys or account.venue
+    keys = find_credentials(
+        owner, plan.needs, environment=_own(account, variables, plan.needs), keyring=ring
+    )
+    exchange: Any = open_exchange(plan, keys)
+    if account.api_url:
+        redirect(exchange, account.api_url)
+    return VenueSource(
+        venue=account.venue, exchange=exchange, keys=keys, subaccount=account.subaccount
+    )
+
+
+def redirect(exchange: Any, address: str) -> None:  # noqa: ANN401 a class of ccxt
+    """Let an exchange ask another address: scheme, host and port are replaced, paths stay."""
+    exchange.urls["api"] = {
+        name: re.sub(r"^(?:https?|wss?)://[^/]+", _for(url, address), url)
+        for name, url in exchange.urls["api"].items()
+        if isinstance(url, str)
+    }
+
+
+def _for(url: str, address: str) -> str:
+    """Return an address in the protocol of the URL it stands in for."""
+    base = address.rstrip("/")
+    return re.sub("^http", "ws", base) if url.startswith("ws") else base
+
+
+def _own(
+    account: WatchedAccount, environment: Mapping[str, str], wanted: tuple[str, ...]
+) -> Mapping[str, str]:
+    """Return the variables an account may be read with.
+
+    A named set of keys is that set alone: an account whose key is missing must not be read with
+    the key of another one of the same venue.
+    """
+    if account.keys is None:
+        return environment
+    own = {names_of(account.keys, name)[0] for name in wanted}
+    return {name: value for name, value in environment.items() if name in own}
