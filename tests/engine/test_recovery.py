@@ -187,7 +187,7 @@ def test_the_first_record_names_the_format_the_rulebook_and_its_terms() -> None:
     engine = traded(Engine(GENERIC))
     first = event_of(batches(engine)[0][0])
     assert first == e.JournalOpened(
-        format=2, rulebook="generic@2025-10", terms=terms_digest(GENERIC)
+        format=3, rulebook="generic@2025-10", terms=terms_digest(GENERIC)
     )
 
 

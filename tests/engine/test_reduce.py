@@ -162,7 +162,7 @@ def test_with_one_flat_rate_the_closed_form_holds(
             assert lots is None
         else:
             assert lots is not None
-            assert 0 <= lots - fraction * size < 1 + Decimal("1e-40")
+            assert -Decimal("1e-40") < lots - fraction * size < 1 + Decimal("1e-40")
 
 
 SIZINGS = (

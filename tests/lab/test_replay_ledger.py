@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from keelmark.engine import events as e
+from keelmark.engine.event_rows import HoldingRow
 from keelmark.lab.replay.ledger import Ledger, ledger_of, total
 from keelmark.lab.replay.recorder import CaseRecord
 
@@ -25,7 +26,7 @@ def record(
         equity="0",
         maintenance="1",
         holdings=(
-            e.HoldingRow(
+            HoldingRow(
                 instrument=0,
                 leg=0,
                 lots=10,

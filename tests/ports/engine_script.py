@@ -272,11 +272,18 @@ def advance(engine: Engine, seed: int) -> None:
             elif isinstance(action, Posted):
                 engine.submit_bulk(action)
             else:
-                engine.submit(action)
+                twice(engine, action, f"{seed}/{engine.position}")
         except (Rejected, InvalidInput):
             assert not engine.is_behind
         else:
             return
+
+
+def twice(engine: Engine, action: c.Command, key: str) -> None:
+    """Send a command under a key, and again: the second time nothing happens."""
+    first = engine.submit(action, key=key)
+    again = engine.submit(action, key=key)
+    assert (again.position, again.is_repeated) == (first.position, True)
 
 
 # --- the modes ----------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ import pytest
 
 from keelmark.engine.codec import POSTINGS
 from keelmark.engine.engine import Engine
-from tests.ports import engine_script
+from tests.ports import engine_group_script, engine_script
 from tests.ports.kill_harness import KillPoint, Program, kill_points, survive
 
 SCRIPT = Path(engine_script.__file__)
+GROUPS = Path(engine_group_script.__file__)
 KILLS_PER_JOURNAL = 3
 QUICK = 2
 NIGHTLY = 70
@@ -34,6 +35,24 @@ def points(seed: int) -> list[KillPoint]:
 )
 def test_no_command_is_lost_and_none_is_carried_out_twice(tmp_path: Path, seed: int) -> None:
     program = Program(script=SCRIPT, seed=seed, group_max=1, here=engine_script.told)
+    held = survive(program, tmp_path / "journal.sqlite", points(seed))
+    assert len(held) >= max(point.acks for point in points(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "seed",
+    [0, *(pytest.param(i, marks=pytest.mark.nightly) for i in range(1, NIGHTLY))],
+)
+def test_a_kill_within_a_group_loses_nothing_that_was_acknowledged(
+    tmp_path: Path, seed: int
+) -> None:
+    program = Program(
+        script=GROUPS,
+        seed=seed,
+        group_max=engine_group_script.BATCHES_MAX,
+        here=engine_script.told,
+    )
     held = survive(program, tmp_path / "journal.sqlite", points(seed))
     assert len(held) >= max(point.acks for point in points(seed))
 

@@ -168,6 +168,7 @@ class RejectionReason(StrEnum):
     BEYOND_RESERVATION = "beyond_reservation"
     LEVERAGE_ABOVE_MAXIMUM = "leverage_above_maximum"
     OFF_MARK = "off_mark"
+    KEY_REUSED = "key_reused"
     TIME_RUNS_BACKWARDS = "time_runs_backwards"
     TIME_OUT_OF_RANGE = "time_out_of_range"
 

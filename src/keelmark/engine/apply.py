@@ -63,7 +63,8 @@ def apply(state: State, event: Any) -> Touched:  # noqa: ANN401 one of the event
     touched = _APPLY[type(event)](state, event)
     if touched.cash is not None:
         state.forget_reports()
-    state.forget_reports_of(touched.units.tolist())
+    if len(touched.units):
+        state.forget_reports_of(touched.units.tolist())
     if isinstance(event, ORDER_EVENTS):
         state.forget_reports_of((event.unit,))
     if isinstance(event, STANDING_EVENTS):
@@ -76,6 +77,11 @@ def _touched(*units: int) -> Touched:
 
 
 def _opened(state: State, event: e.JournalOpened) -> Touched:  # noqa: ARG001 checked by recovery
+    return NOTHING
+
+
+def _keyed(state: State, event: e.Keyed) -> Touched:
+    state.keys.add(event.stamp, event.position)
     return NOTHING
 
 
@@ -454,6 +460,7 @@ def _account_closed(state: State, event: e.AccountClosed) -> Touched:
 
 _APPLY: dict[type, Callable[[State, Any], Touched]] = {
     e.JournalOpened: _opened,
+    e.Keyed: _keyed,
     e.AccountOpened: _account_opened,
     e.AccountsOpened: _accounts_opened,
     e.IsolatedOpened: _isolated_opened,

@@ -20,6 +20,7 @@ from keelmark.core.process import Stage
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
 from keelmark.engine.admission import refuse, require_open
+from keelmark.engine.event_rows import Payment
 from keelmark.engine.state import State
 from keelmark.engine.trial import after_fill
 
@@ -36,11 +37,11 @@ class _Closing:
     cash: dict[int, int] = field(default_factory=dict)
     spent: dict[int, int] = field(default_factory=dict)
     events: list[Any] = field(default_factory=list)
-    statement: list[e.Payment] = field(default_factory=list)
+    statement: list[Payment] = field(default_factory=list)
 
     def pay(self, payee: str, asset: int, quanta: int) -> None:
         """Write a line of the statement."""
-        self.statement.append(e.Payment(payee=payee, asset=asset, quanta=quanta))
+        self.statement.append(Payment(payee=payee, asset=asset, quanta=quanta))
 
     def move(self, source: int, target: int, asset: int, quanta: int, reason: str) -> None:
         """Move cash and keep count of the cross unit's."""

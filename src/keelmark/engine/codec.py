@@ -60,16 +60,19 @@ def event_of(record: Record) -> Any:  # noqa: ANN401 one of the event types
     raise CorruptJournal(msg)
 
 
-def require_whole(command: Command) -> None:
-    """Refuse a command whose fields are not what they say: a float is no number of lots.
+def encoded(command: Command) -> bytes:
+    """Return a command as bytes, equal for equal commands.
 
-    What passes can be written down and read back; the journal would refuse it only later.
+    Refuses a command whose fields are not what they say: a float is no number of lots. What passes
+    can be written down and read back; the journal would refuse it only later.
 
     Raises:
         InvalidInput: Naming the field.
     """
     try:
-        msgspec.msgpack.decode(_ENCODER.encode(command), type=type(command))
+        whole = _ENCODER.encode(command)
+        msgspec.msgpack.decode(whole, type=type(command))
     except (msgspec.MsgspecError, OverflowError, TypeError) as error:
         msg = f"{type(command).__name__}: {error}; amounts are whole numbers of 64 bits"
         raise InvalidInput(msg) from error
+    return whole

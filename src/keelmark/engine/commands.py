@@ -7,7 +7,14 @@ A command is well formed or refused by its decoder; whether a rule allows it is 
 import msgspec
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
+class Command(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,  # encoded alike after a release that adds a field
+):
     """Base of the single commands."""
 
 

@@ -20,4 +20,5 @@ def state_digest(state: State) -> str:
     hashed.update(digest(state.book).encode())
     hashed.update(state.prices.tobytes())
     hashed.update(_ENCODER.encode(remembered(state)))
+    hashed.update(state.keys.rows().data)
     return hashed.hexdigest()

@@ -6,24 +6,23 @@ needs a decision cost no Python; after each snapshot that needs one, everybody c
 before the next price is looked at.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.book import Capacity
-from keelmark.book.tripwires.index import NOBODY, TripwireSettings
-from keelmark.core.errors import KeelmarkError, Rejected
+from keelmark.book.tripwires.index import NOBODY
+from keelmark.core.errors import PositionConflict, Rejected
 from keelmark.core.numbers import exact
 from keelmark.core.process import UnitOrder
 from keelmark.engine import events as e
 from keelmark.engine.apply import Touched, apply
 from keelmark.engine.bulk import require_postings
-from keelmark.engine.codec import record_of, require_whole
+from keelmark.engine.codec import encoded, event_of
 from keelmark.engine.commands import (
     AdvanceTime,
     Command,
@@ -38,15 +37,18 @@ from keelmark.engine.entries import PRICE_KINDS
 from keelmark.engine.execution import ExecutionVenue, MarkMarket
 from keelmark.engine.guards import Guards, Judged
 from keelmark.engine.journal.memory import MemoryJournal
-from keelmark.engine.journal.port import Journal
+from keelmark.engine.journal.port import Journal, Record
+from keelmark.engine.keys import stamp_of
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.disposal import deleverage_backstop
 from keelmark.engine.liquidation.holders import Holders
 from keelmark.engine.liquidation.process import end, liquidate, must_wait, take_over
 from keelmark.engine.named_prices import Prices, named_prices
+from keelmark.engine.outbox import JournalBehind, Outbox
 from keelmark.engine.protections import has_kind, run_protections
 from keelmark.engine.recovery import opening, reading, recovered, require_new
 from keelmark.engine.schedule import Schedule
+from keelmark.engine.settings import Settings
 from keelmark.engine.snapshot import batch_digest, save
 from keelmark.engine.state import State
 from keelmark.engine.unknown import Unknowns
@@ -58,48 +60,19 @@ Int32s = npt.NDArray[np.int32]
 Listener = Callable[[Any], None]
 
 
-class Witness(Protocol):
-    """Whoever wants to see the state before and after each event; `engine.auditor` is one."""
-
-    def before(self, state: State, event: Any) -> None:  # noqa: ANN401 an event
-        """Look at the state an event is about to change."""
-
-    def after(self, state: State, event: Any) -> None:  # noqa: ANN401 an event
-        """Look at the state an event has changed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How an engine is run; nothing here changes a decision.
-
-    Attributes:
-        capacity: Rows to allocate at once.
-        tripwires: Speed settings of the index.
-        watch: What tells who needs a decision.
-        witness: Sees every event before and after it is applied; it must not change anything.
-    """
-
-    capacity: Capacity | None = None
-    tripwires: TripwireSettings | None = None
-    watch: Callable[[State, TripwireSettings | None], Watch] = Watch
-    witness: Witness | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a command did, durable when it is returned.
+    """What a command did; durable when it is returned, or at the end of its group.
 
     Attributes:
         position: Journal position after it.
-        events: What happened, in order.
+        events: What happened, in order; none if it is repeated: `Engine.events_at` reads them.
+        is_repeated: Whether it had been carried out before, under the same idempotency key.
     """
 
     position: int
     events: tuple[Any, ...] = field(repr=False)
-
-
-class JournalBehind(KeelmarkError):
-    """The memory is ahead of a journal that could not be written: open the engine again."""
+    is_repeated: bool = False
 
 
 class Engine:
@@ -107,8 +80,6 @@ class Engine:
 
     Attributes:
         state: What events have built; read it, never write it.
-        journal: Where events are made durable.
-        position: Batches written so far.
     """
 
     def __init__(
@@ -122,17 +93,13 @@ class Engine:
     ) -> None:
         require_policies(rulebook.liquidation)
         require_symbols(rulebook)
-        self.journal: Journal = journal if journal is not None else MemoryJournal()
-        require_new(self.journal)
-        self.position = 0
+        journal = journal if journal is not None else MemoryJournal()
+        require_new(journal)
         self._settings = settings or Settings()
         self._listener = listener
-        self._events: list[Any] = []
-        self._facts = 0  # of them, other than marks
-        self._behind = False
         self._changed: set[int] = set()
         self._bind(State(rulebook, capacity=self._settings.capacity), market or MarkMarket())
-        self._begun = opening(self.state)
+        self._outbox = Outbox(journal, opening(self.state))
 
     @classmethod
     def recover(
@@ -169,8 +136,7 @@ class Engine:
         venue = market or MarkMarket()
         found = recovered(rulebook, journal, venue, snapshot)
         engine = cls(rulebook, settings=settings, listener=listener)
-        engine.journal, engine.position = journal, found.position
-        engine._begun = found.begun
+        engine._outbox = Outbox(journal, found.begun, found.position)
         engine._bind(found.state, venue)
         return engine
 
@@ -185,23 +151,51 @@ class Engine:
 
     # --- commands -------------------------------------------------------------------------------
 
-    def submit(self, command: Command) -> Receipt:
+    def submit(self, command: Command, *, key: str = "") -> Receipt:
         """Carry out one command.
 
+        Args:
+            command: What to do.
+            key: Idempotency key: of commands sent with the same one, the first that is not refused
+                is carried out, and the others are told where (`Receipt.is_repeated`). The latest
+                `engine.keys.KEYS_KEPT` are remembered; the empty key is none.
+
         Raises:
-            Rejected: A rule says no; nothing has changed.
+            Rejected: A rule says no, or the key was another command's; nothing has changed.
             InvalidInput: The command names something unknown or out of scale; nothing has changed.
             StorageFailed: It could not be made durable; the engine must be opened again.
         """
-        require_whole(command)
-        if isinstance(command, AdvanceTime):
-            return self.advance_time(command.time_ms)
-        with self._whole():
-            for event in decide(self.state, command):
+        whole = encoded(command)
+        stamp = stamp_of(key, whole) if key != "" else b""
+        with self._outbox.whole():
+            done = self.state.keys.position_of(stamp) if stamp else None
+            if done is not None:
+                return Receipt(done, (), is_repeated=True)
+            if isinstance(command, AdvanceTime):
+                self._advance_time(command.time_ms, stamp)
+                return self._commit()
+            events = decide(self.state, command)
+            self._remember(stamp)
+            for event in events:
                 self._emit(event)
             self._settle(self._follow(command))
             self._deleverage_backstop()
             return self._commit()
+
+    def group(self) -> AbstractContextManager[None]:
+        """Make the commands of a block durable together: one write for all of them.
+
+        Inside, commands, bulks and marks are decided and applied one after the other as ever, each
+        a batch of its own with its final position; none may be acknowledged before the block has
+        ended. One that is refused changes nothing and leaves the others as they are. The block
+        ends with the write, also when it ends with an error of its own.
+
+        Raises:
+            InvalidInput: A group is open already.
+            StorageFailed: At the end: nothing of the group is durable, and the engine must be
+                opened again.
+        """
+        return self._outbox.group()
 
     def submit_bulk(self, event: e.Posted | e.AccountsOpened, *, opening: bool = False) -> Receipt:
         """Carry out a batch of postings or openings, in columns: all of it or none.
@@ -224,7 +218,7 @@ class Engine:
             InvalidInput: A row is malformed; nothing has changed.
             StorageFailed: It could not be made durable; the engine must be opened again.
         """
-        with self._whole():
+        with self._outbox.whole():
             if isinstance(event, e.AccountsOpened):
                 require_openings(self.state, event)
             else:
@@ -243,12 +237,12 @@ class Engine:
             Rejected: Time runs backwards; nothing of the stream has been applied.
             InvalidInput: The columns do not fit, or a snapshot names a price twice; likewise.
         """
-        with self._whole():
+        with self._outbox.whole():
             judged = self._guards.checked(marks)
             first, count = 0, len(marks.times_ms)
             while first < count:
                 first = 1 + self._advance(judged, first)
-                if self._facts:
+                if self._outbox.has_facts:
                     self._commit()
             self._commit()
         return self.position
@@ -272,10 +266,20 @@ class Engine:
         )
         return self.submit_marks(prices)
 
+    def _advance_time(self, time_ms: int, stamp: bytes) -> None:
+        """Move the clock and run what waits for it."""
+        self._guards.require_time(time_ms)
+        self._remember(stamp)
+        self._distrust_old(time_ms, fresh=set())
+        units = self._watch.time_passes(time_ms)
+        self._emit(e.TimeAdvanced(time_ms=time_ms))
+        self._settle(units)
+        self._run_due()
+
     def _advance(self, judged: Judged, first: int) -> int:
         """Carry out snapshots from `first` up to one that needs a decision; return that one."""
         self._distrust(judged.marks, first)
-        if self._facts:
+        if self._outbox.has_facts:
             self._commit()
         last = self._guards.horizon(judged, first, self._schedule.next_wake())
         stop, units = self._watch.advance(judged.marks, first, last)
@@ -289,14 +293,7 @@ class Engine:
 
     def advance_time(self, time_ms: int) -> Receipt:
         """Move the clock and run what waits for it."""
-        with self._whole():
-            self._guards.require_time(time_ms)
-            self._distrust_old(time_ms, fresh=set())
-            units = self._watch.time_passes(time_ms)
-            self._emit(e.TimeAdvanced(time_ms=time_ms))
-            self._settle(units)
-            self._run_due()
-            return self._commit()
+        return self.submit(AdvanceTime(time_ms=time_ms))
 
     # --- durability -----------------------------------------------------------------------------
 
@@ -305,16 +302,32 @@ class Engine:
 
         Raises:
             JournalBehind: The memory is ahead of the journal.
+            InvalidInput: So it is inside a group of commands.
         """
-        self._require_journal()
-        last = ""
-        if self.position:
-            with reading(self.journal, after=self.position - 1) as batches:
-                last = batch_digest(next(batches)[1])
-        notes = {"position": self.position, "last": last, "begun": self._begun}
+        self._outbox.require_durable("a snapshot")
+        last = batch_digest(self._batch(self.position)) if self.position else ""
+        notes = {"position": self.position, "last": last, "begun": self._outbox.begun}
         return save(self.state, self._desk.market, path, notes)
 
     # --- reading --------------------------------------------------------------------------------
+
+    def events_at(self, position: int) -> tuple[Any, ...]:
+        """Return what happened in the batch that ended at a position, from the journal.
+
+        Raises:
+            PositionConflict: No batch ended there, or it is not durable yet.
+            CorruptJournal: It cannot be read.
+        """
+        events = [event_of(record) for record in self._batch(position)]
+        return tuple(x for x in events if not isinstance(x, e.JournalOpened))
+
+    def _batch(self, position: int) -> tuple[Record, ...]:
+        durable = self._outbox.durable
+        if not 1 <= position <= durable:
+            msg = f"no batch ended at position {position}; the journal holds 1 to {durable}"
+            raise PositionConflict(msg, expected=position, actual=durable)
+        with reading(self.journal, after=position - 1) as batches:
+            return next(batches)[1]
 
     def digest(self) -> str:
         """Return the digest of the state: equal states have equal digests."""
@@ -333,9 +346,24 @@ class Engine:
         return self._unknown.read()
 
     @property
+    def journal(self) -> Journal:
+        """Where events are made durable."""
+        return self._outbox.journal
+
+    @property
+    def position(self) -> int:
+        """Batches so far, those of an open group included."""
+        return self._outbox.position
+
+    @property
+    def durable_position(self) -> int:
+        """Batches that are durable: what may be acknowledged."""
+        return self._outbox.durable
+
+    @property
     def is_behind(self) -> bool:
         """Whether the memory is ahead of the journal: nothing is accepted any more."""
-        return self._behind
+        return self._outbox.is_behind
 
     @property
     def watch(self) -> Watch:
@@ -366,9 +394,15 @@ class Engine:
         self._desk.holders.forget()
         self._record(marks)
 
+    def _remember(self, stamp: bytes) -> None:
+        """Write down the key of a command that is carried out; it touches nobody."""
+        if stamp:
+            keyed = e.Keyed(stamp=stamp, position=self.position + 1)
+            apply(self.state, keyed)
+            self._record(keyed)
+
     def _record(self, event: Any) -> None:  # noqa: ANN401 an event
-        self._events.append(event)
-        self._facts += not isinstance(event, e.MarksSet)
+        self._outbox.note(event)
         if self._listener is not None:
             self._listener(event)
 
@@ -515,37 +549,11 @@ class Engine:
         return np.array(sorted(units), np.int32)
 
     def _commit(self) -> Receipt:
-        """Make what happened durable as one batch."""
-        events = _with_one_stretch(self._events)
-        if not events:
-            return Receipt(self.position, events)
-        heading = [] if self.position else [record_of(self._begun)]
-        self.position = self.journal.append(
-            heading + [record_of(event) for event in events],
-            expected_position=self.position,
-        )
-        self._events.clear()
-        self._facts = 0
-        self._desk.holders.forget()
+        """Make what happened one batch."""
+        events = self._outbox.commit()
+        if events:
+            self._desk.holders.forget()
         return Receipt(self.position, events)
-
-    @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """Carry a command out whole or not at all: after half of one, nothing is accepted."""
-        self._require_journal()
-        try:
-            yield
-        except BaseException:
-            self._behind = bool(self._events)
-            raise
-
-    def _require_journal(self) -> None:
-        if self._behind:
-            msg = (
-                "the last command could not be carried out or made durable and the memory is "
-                "ahead of the journal; nothing of it was acknowledged: Engine.recover the journal"
-            )
-            raise JournalBehind(msg)
 
 
 def _stretch(marks: e.MarksSet, first: int, last: int) -> e.MarksSet:
@@ -557,27 +565,6 @@ def _stretch(marks: e.MarksSet, first: int, last: int) -> e.MarksSet:
         factors=marks.factors[start:end],
         prices=marks.prices[start:end],
     )
-
-
-def _with_one_stretch(events: list[Any]) -> tuple[Any, ...]:
-    """Return events with the marks they begin with as one record.
-
-    A stretch ends where something happens, not where the index wanted a second look: so the
-    batches of a journal depend on the state alone.
-    """
-    count = next((i for i, x in enumerate(events) if not isinstance(x, e.MarksSet)), len(events))
-    if count < 2:  # noqa: PLR2004 nothing to join
-        return tuple(events)
-    parts: list[e.MarksSet] = events[:count]
-    starts = np.cumsum([0, *(len(part.factors) for part in parts)])
-    shifted = [part.offsets[:-1] + at for part, at in zip(parts, starts, strict=False)]
-    joined = e.MarksSet(
-        times_ms=np.concatenate([part.times_ms for part in parts]),
-        offsets=np.concatenate([*shifted, starts[-1:]]),
-        factors=np.concatenate([part.factors for part in parts]),
-        prices=np.concatenate([part.prices for part in parts]),
-    )
-    return (joined, *events[count:])
 
 
 def _ranked(state: State, units: list[int]) -> list[int]:

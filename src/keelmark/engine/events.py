@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from keelmark.engine.event_rows import AssetRow, BillRow, HoldingRow, Payment
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Base of the events."""
@@ -27,6 +29,18 @@ class JournalOpened(Event, frozen=True):
     format: int
     rulebook: str
     terms: str
+
+
+class Keyed(Event, frozen=True):
+    """The command of this batch came with an idempotency key.
+
+    Attributes:
+        stamp: Digest of the key, then of the command, 16 bytes each.
+        position: Journal position after the batch.
+    """
+
+    stamp: bytes
+    position: int
 
 
 # --- accounts and money -------------------------------------------------------------------------
@@ -336,36 +350,6 @@ class GraceEnded(Event, frozen=True):
 # --- liquidation --------------------------------------------------------------------------------
 
 
-class HoldingRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """A position at the moment of a decision; decimals as text."""
-
-    instrument: int
-    leg: int
-    lots: int
-    cost: int
-    mark: str
-    notional: str
-    maintenance: str
-    tier: int
-
-
-class AssetRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """An asset of a unit at the moment of a decision; decimals as text.
-
-    Attributes:
-        counted: Balance, interest and counted profit before haircuts.
-        value: What that counts for, in the asset.
-        maintenance: Requirements settled in it, loan margin included.
-        price: Valuation currency per unit.
-    """
-
-    asset: int
-    counted: str
-    value: str
-    maintenance: str
-    price: str
-
-
 class LiquidationStarted(Event, frozen=True):
     """A unit was found at its trigger by the exact core.
 
@@ -410,18 +394,6 @@ class StageExhausted(Event, frozen=True):
     unit: int
     stage: str
     reason: str
-
-
-class BillRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Who paid the deficit in one settle asset; fields as those of `LiquidationEnded`."""
-
-    asset: int
-    deficit: int
-    fund: int
-    deleveraged: int
-    socialised: int
-    backstop: int
-    surplus: int
 
 
 class LiquidationEnded(Event, frozen=True):
@@ -500,14 +472,6 @@ class Overridden(Event, frozen=True):
     reason: str
 
 
-class Payment(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """A line of a closing statement."""
-
-    payee: str
-    asset: int
-    quanta: int
-
-
 class AccountClosed(Event, frozen=True):
     """An account ended for good; who was paid what, in order."""
 
@@ -559,6 +523,7 @@ class AccountsOpened:
 
 AnyEvent = (
     JournalOpened
+    | Keyed
     | AccountOpened
     | IsolatedOpened
     | Deposited

@@ -15,6 +15,7 @@ from keelmark.core.codes import Leg
 from keelmark.core.errors import InvalidInput
 from keelmark.core.numbers import ZERO, exact
 from keelmark.engine import events as e
+from keelmark.engine.event_rows import BillRow, HoldingRow
 from keelmark.engine.liquidation.shares import split_value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -152,7 +153,7 @@ class _Writer:
             "maintenance"
         )
 
-    def bracket(self, row: e.HoldingRow) -> str:
+    def bracket(self, row: HoldingRow) -> str:
         """Write the requirement of one position with its bracket row."""
         terms = self.universe.model.instruments[self.universe.symbols[row.instrument]]
         notional, total = Decimal(row.notional), Decimal(row.maintenance)
@@ -227,7 +228,7 @@ class _Writer:
             if row.deficit:
                 yield from self.deficit(row, events)
 
-    def deficit(self, row: e.BillRow, events: Sequence[Any]) -> Iterator[str]:
+    def deficit(self, row: BillRow, events: Sequence[Any]) -> Iterator[str]:
         """Write who paid the deficit in one settle asset."""
         yield f"deficit {self.amount(row.asset, row.deficit)}"
         if row.fund:

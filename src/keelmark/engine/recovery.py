@@ -27,10 +27,11 @@ from keelmark.engine.snapshot import Loaded, batch_digest, load, require_terms
 from keelmark.engine.state import State
 from keelmark.rulebooks.load import Rulebook
 
-FORMAT = 2
-"""Version of the events this release writes and reads.
+FORMAT = 3
+"""Version of the events this release writes; it reads those before too.
 
 2: a leverage in a fill is that of the whole position, not only of one it opens.
+3: a batch may say which idempotency key its command came with (`Keyed`).
 """
 
 SOLD = frozenset({"reduce", "disposal", "protection"})

@@ -1,7 +1,7 @@
 """Everything the engine remembers beside the columns, as one plain value.
 
 The digest hashes it, a snapshot stores it, recovery restores it: what is missing here is missing
-in all three.
+in all three. Idempotency keys are columns of their own, `engine.keys`: there are too many of them.
 """
 
 from dataclasses import astuple
@@ -21,7 +21,7 @@ from keelmark.engine.entries import (
 )
 from keelmark.engine.state import State
 
-SCHEMA = 4
+SCHEMA = 5
 
 OrderRow = tuple[int, int, int, int, int, int, int, bool]
 ProtectionRow = tuple[int, int, str, int, int, int, int, int]

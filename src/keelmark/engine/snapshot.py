@@ -1,8 +1,9 @@
 """A snapshot of the engine: the book's columns with everything else the state remembers, one file.
 
 The file is the book's own snapshot (`keelmark.book.snapshots`: written beside and renamed, every
-byte under a checksum) with three things added: the price column, what `engine.remembered` lists,
-and notes that tie it to a journal and to a rulebook.
+byte under a checksum) with four things added: the price column, what `engine.remembered` lists, the
+idempotency keys, and notes that tie it to a journal and to a rulebook. A snapshot is derived from
+its journal: those of an older schema are not read, a new one is written.
 """
 
 from collections.abc import Mapping
@@ -15,11 +16,12 @@ import msgspec
 import numpy as np
 
 from keelmark.book.snapshots import Snapshot, damaged, load_snapshot, read_header, write_snapshot
-from keelmark.core.errors import NewerFormat, OtherTerms
+from keelmark.core.errors import NewerFormat, OtherTerms, UnreadableData
 from keelmark.engine.digest import state_digest
 from keelmark.engine.events import JournalOpened
 from keelmark.engine.execution import ExecutionVenue, RememberingVenue
 from keelmark.engine.journal.port import Record
+from keelmark.engine.keys import WIDTH
 from keelmark.engine.remembered import SCHEMA, Remembered, remembered, restore
 from keelmark.engine.state import State
 from keelmark.rulebooks.load import Rulebook, read_rulebook
@@ -79,6 +81,7 @@ def save(state: State, market: ExecutionVenue, path: Path, notes: Mapping[str, A
         columns={
             "prices": state.prices,
             "remembered": np.frombuffer(msgspec.json.encode(remembered(state)), np.uint8),
+            "keys": state.keys.rows().reshape(-1),
         },
         notes=msgspec.to_builtins(added),
     )
@@ -136,6 +139,12 @@ def _read_notes(path: Path) -> Notes:
     if isinstance(schema, int) and schema > SCHEMA:
         msg = f"snapshot {path} has schema {schema}; this release reads up to {SCHEMA}: upgrade it"
         raise NewerFormat(msg)
+    if isinstance(schema, int) and schema < SCHEMA:
+        msg = (
+            f"snapshot {path} has schema {schema}, of an older release; this one reads {SCHEMA}: "
+            "recover from the journal without it, then write a new one"
+        )
+        raise UnreadableData(msg)
     if schema != SCHEMA:
         raise damaged(path, f"is no engine's snapshot of schema {SCHEMA}")
     try:
@@ -148,10 +157,13 @@ def _fill(state: State, snapshot: Snapshot, path: Path) -> None:
     """Let an empty state take over what was read."""
     try:
         memory = msgspec.json.decode(snapshot.columns["remembered"].tobytes(), type=Remembered)
-        prices = snapshot.columns["prices"]
+        prices, keys = snapshot.columns["prices"], snapshot.columns["keys"]
     except (KeyError, msgspec.MsgspecError) as error:
         raise damaged(path, f"holds a state that cannot be read: {error}") from error
     if prices.shape != state.prices.shape or prices.dtype != state.prices.dtype:
         raise damaged(path, f"holds {len(prices)} prices, and the rulebook reads others")
+    if keys.dtype != np.int64 or len(keys) % WIDTH:
+        raise damaged(path, "holds idempotency keys of another shape")
     state.book, state.prices = snapshot.book, prices
+    state.keys.restore(keys.reshape(-1, WIDTH))
     restore(state, memory)

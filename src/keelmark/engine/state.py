@@ -34,6 +34,7 @@ from keelmark.engine.entries import (
     Protection,
     SoldWindow,
 )
+from keelmark.engine.keys import Keys
 from keelmark.engine.orders import open_orders
 from keelmark.rulebooks.load import Rulebook
 from keelmark.rulebooks.terms import terms_digest
@@ -74,6 +75,7 @@ class State:
         fund_windows: Spending of a fund, by unit and asset.
         sold: Notional sold into the market in the present window, valuation currency.
         cases_count: Liquidations ever started.
+        keys: Idempotency keys of the latest commands.
     """
 
     def __init__(self, rulebook: Rulebook, *, capacity: Capacity | None = None) -> None:
@@ -111,6 +113,7 @@ class State:
         self.loss_window = LossWindow()
         self.sold_window = SoldWindow()
         self.cases_count = 0
+        self.keys = Keys()
         self._market: Market | None = None
         self._reports: dict[int, MarginReport] = {}
 

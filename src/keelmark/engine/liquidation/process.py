@@ -7,6 +7,7 @@ from keelmark.core.numbers import ONE
 from keelmark.core.process import Stage
 from keelmark.engine import events as e
 from keelmark.engine.entries import Case
+from keelmark.engine.event_rows import AssetRow, HoldingRow
 from keelmark.engine.liquidation.convert import convert_collateral
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.reduce import Progress, reduce_in_market
@@ -197,7 +198,7 @@ def started(state: State, unit: int, report: MarginReport) -> e.LiquidationStart
     for held in view.positions:
         margin = margins[state.universe.symbols[held.instrument], held.leg]
         rows.append(
-            e.HoldingRow(
+            HoldingRow(
                 instrument=held.instrument,
                 leg=int(held.leg),
                 lots=held.lots,
@@ -220,8 +221,8 @@ def started(state: State, unit: int, report: MarginReport) -> e.LiquidationStart
     )
 
 
-def _asset_row(state: State, asset: AssetMargin) -> e.AssetRow:
-    return e.AssetRow(
+def _asset_row(state: State, asset: AssetMargin) -> AssetRow:
+    return AssetRow(
         asset=state.universe.asset_row(asset.asset),
         counted=f"{asset.counted:f}",
         value=f"{asset.collateral_value:f}",

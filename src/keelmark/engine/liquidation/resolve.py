@@ -17,6 +17,7 @@ from keelmark.core.process import Stage
 from keelmark.engine import events as e
 from keelmark.engine.adl.policies import DELEVERAGE
 from keelmark.engine.entries import Case
+from keelmark.engine.event_rows import BillRow
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.shares import Holding, carried_lots, split_value, with_losses
 from keelmark.engine.losses import LOSS
@@ -50,9 +51,9 @@ class Bill:
             case=case.case, unit=case.unit, time_ms=time_ms, outcome=outcome, **asdict(self)
         )
 
-    def row(self) -> e.BillRow:
+    def row(self) -> BillRow:
         """Return the bill as a row beside the first."""
-        return e.BillRow(**asdict(self))
+        return BillRow(**asdict(self))
 
 
 def resolve(desk: Desk, case: Case) -> None:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from keelmark.core.numbers import ONE, ZERO, exact
 from keelmark.engine import events as e
+from keelmark.engine.event_rows import HoldingRow
 from keelmark.lab.replay.ledger import Ledger
 from keelmark.lab.replay.measures import Measures
 from keelmark.lab.replay.names import Names
@@ -105,7 +106,7 @@ def _payers(record: CaseRecord) -> dict[Payer, int]:
     return {Payer.DELEVERAGED: len(victims), Payer.SOCIALISED: len(payers)}
 
 
-def _position(names: Names, row: e.HoldingRow) -> CasePosition:
+def _position(names: Names, row: HoldingRow) -> CasePosition:
     """Return a holding at the mark of the decision, with the bracket that applied."""
     terms = names.state.model.instruments[names.symbol(row.instrument)]
     face = terms.maintenance.parameters()
@@ -216,7 +217,7 @@ def _weight(names: Names, asset: str) -> Decimal:
     return names.state.model.asset(asset).schedule.tiers[0].weight
 
 
-def _profit(names: Names, row: e.HoldingRow) -> Decimal:
+def _profit(names: Names, row: HoldingRow) -> Decimal:
     held = _position(names, row)
     return held.value - held.cost
 
