@@ -1,7 +1,7 @@
 """A small fold over a journal, driven by the kill harness: `fold_script.py MODE TARGET SEED`.
 
-- `drive PATH SEED` recovers from the journal at PATH and goes on appending until it is killed.
-- `replay PATH SEED` folds the journal at PATH from its first batch.
+- `drive NAME SEED` recovers from the journal NAME and goes on appending until it is killed.
+- `replay NAME SEED` folds the journal NAME, a path or a URL, from its first batch.
 - `expect COUNT SEED` makes the first COUNT batches without any journal.
 
 Each prints `ack <position> <digest>` for every batch, `drive` once the batch is durable. The n-th
@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
+from keelmark.engine.journal.access import Access, is_url
+from keelmark.engine.journal.open import StoredJournal, open_journal
 from keelmark.engine.journal.port import Batch, Record
 from keelmark.engine.journal.sqlite import SqliteJournal, SqliteSettings
 
@@ -68,9 +70,13 @@ def group_after(fold: Fold, seed: int) -> list[tuple[Record, ...]]:
     return group
 
 
-def drive(path: Path, seed: int) -> None:
+def opened(name: str, access: Access) -> StoredJournal:
+    return open_journal(name, access) if is_url(name) else SqliteJournal(Path(name), SETTINGS)
+
+
+def drive(name: str, seed: int) -> None:
     fold = Fold()
-    with SqliteJournal(path, SETTINGS) as journal:
+    with opened(name, Access.WRITER) as journal:
         for _, batch in journal.read(after=0):
             fold.apply(batch)
         while True:
@@ -81,8 +87,8 @@ def drive(path: Path, seed: int) -> None:
                 fold.acknowledge()
 
 
-def stored(path: Path) -> Iterator[Batch]:
-    with SqliteJournal(path, SETTINGS) as journal:
+def stored(name: str) -> Iterator[Batch]:
+    with opened(name, Access.READER) as journal:
         for _, batch in journal.read(after=0):
             yield batch
 
@@ -97,9 +103,9 @@ def made(count: int, seed: int) -> Iterator[Batch]:
 
 def main(mode: str, target: str, seed: int) -> None:
     if mode == "drive":
-        drive(Path(target), seed)
+        drive(target, seed)
     fold = Fold()
-    for batch in stored(Path(target)) if mode == "replay" else made(int(target), seed):
+    for batch in stored(target) if mode == "replay" else made(int(target), seed):
         fold.apply(batch)
         fold.acknowledge()
 

@@ -2,8 +2,8 @@
 
 The program is any script with three modes, called as `python SCRIPT MODE TARGET SEED`:
 
-- `drive PATH SEED`: recover from the journal at PATH, go on appending until killed;
-- `replay PATH SEED`: fold the journal at PATH from its first batch;
+- `drive NAME SEED`: recover from the journal NAME, go on appending until killed;
+- `replay NAME SEED`: fold the journal NAME, a path or a URL, from its first batch;
 - `expect COUNT SEED`: the first COUNT batches without a kill (in memory).
 
 Each prints a line `ack <position> <digest>` per batch, where the digest is that of its state after
@@ -71,7 +71,7 @@ def kill_points(seed: int, count: int) -> list[KillPoint]:
     return points
 
 
-def survive(program: Program, journal: Path, points: Sequence[KillPoint]) -> Digests:
+def survive(program: Program, journal: Path | str, points: Sequence[KillPoint]) -> Digests:
     """Kill the program at each point, on one journal, and check every recovery.
 
     Returns:
@@ -91,7 +91,7 @@ def survive(program: Program, journal: Path, points: Sequence[KillPoint]) -> Dig
     return held
 
 
-def acknowledged_until_killed(program: Program, journal: Path, point: KillPoint) -> Digests:
+def acknowledged_until_killed(program: Program, journal: Path | str, point: KillPoint) -> Digests:
     """Run `drive` up to the point, kill it, and return all it acknowledged."""
     process = start(program, "drive", str(journal))
     with process:
@@ -104,7 +104,7 @@ def acknowledged_until_killed(program: Program, journal: Path, point: KillPoint)
     return digests(lines)
 
 
-def replayed(program: Program, journal: Path) -> Digests:
+def replayed(program: Program, journal: Path | str) -> Digests:
     """Return the digests of a fold of the journal as it is found."""
     return completed(program, "replay", str(journal))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keelmark.core.errors import InvalidInput, JournalLocked, StorageFailed
-from keelmark.engine.journal import sqlite as adapter
+from keelmark.engine.journal import chain
 from keelmark.engine.journal.database import connect
 from keelmark.engine.journal.port import Record
 from keelmark.engine.journal.sqlite import SqliteJournal, SqliteSettings
@@ -82,7 +82,7 @@ def test_a_batch_over_the_limit_is_refused_by_name(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(adapter, "BATCH_BYTES_MAX", 1000)
+    monkeypatch.setattr(chain, "BATCH_BYTES_MAX", 1000)
     with SqliteJournal(tmp_path / "journal.sqlite") as journal:
         with pytest.raises(InvalidInput, match="split the command"):
             journal.append((Record(1, bytes(1000)),), expected_position=0)

@@ -11,23 +11,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keelmark.core.errors import InvalidInput, PositionConflict
+from keelmark.engine.journal.access import Access
 from keelmark.engine.journal.memory import MemoryJournal
 from keelmark.engine.journal.port import KIND_MAX, Journal, Record
+from keelmark.engine.journal.postgres import PostgresJournal, PostgresSettings
 from keelmark.engine.journal.sqlite import SqliteJournal
 from tests.ports.journals import batches, record
+from tests.postgres import new_schema
 
 Opener = Callable[[Path], AbstractContextManager[Journal]]
-ADAPTERS: dict[str, Opener] = {
-    "memory": lambda _: nullcontext(MemoryJournal()),
-    "sqlite": lambda path: closing(SqliteJournal(path)),
-}
-DURABLE = ("sqlite",)
 
 
-@pytest.fixture(params=sorted(ADAPTERS))
+def memory(_: pytest.FixtureRequest) -> Opener:
+    return lambda _: nullcontext(MemoryJournal())
+
+
+def sqlite(_: pytest.FixtureRequest) -> Opener:
+    return lambda path: closing(SqliteJournal(path))
+
+
+def postgres(request: pytest.FixtureRequest) -> Opener:
+    server = request.getfixturevalue("postgres_server")
+    shared = PostgresSettings(access=Access.SHARED)
+    return lambda path: closing(PostgresJournal(new_schema(server, path), shared))
+
+
+DURABLE = {"sqlite": sqlite, "postgres": postgres}
+ADAPTERS = {"memory": memory, **DURABLE}
+
+
+@pytest.fixture(params=ADAPTERS)
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
-    with ADAPTERS[request.param](tmp_path / "journal") as opened:
+    with ADAPTERS[request.param](request)(tmp_path / "journal") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session", params=DURABLE)
+def durable(request: pytest.FixtureRequest) -> Opener:
+    return DURABLE[request.param](request)
 
 
 def contents(journal: Journal, after: int = 0) -> list[tuple[int, tuple[Record, ...]]]:
@@ -159,35 +180,37 @@ def test_a_reader_may_stop_early(journal: Journal) -> None:
 )
 def test_every_adapter_means_the_same(
     tmp_path_factory: pytest.TempPathFactory,
+    durable: Opener,
     groups: list[list[list[Record]]],
 ) -> None:
     folder = tmp_path_factory.mktemp("journals")
     found = []
-    for name, opener in ADAPTERS.items():
-        with opener(folder / name) as journal:
+    for opened in (nullcontext(MemoryJournal()), durable(folder / "journal")):
+        with opened as journal:
             position = 0
             for group in groups:
                 position = journal.append_many(group, expected_position=position)
             found.append((position, contents(journal)))
     flat = [tuple(batch) for group in groups for batch in group]
-    assert found == [(len(flat), list(enumerate(flat, 1)))] * len(ADAPTERS)
+    assert found == [(len(flat), list(enumerate(flat, 1)))] * 2
 
 
-@pytest.mark.parametrize("adapter", DURABLE)
-def test_a_journal_that_is_opened_again_goes_on_where_it_was(tmp_path: Path, adapter: str) -> None:
+def test_a_journal_that_is_opened_again_goes_on_where_it_was(
+    tmp_path: Path, durable: Opener
+) -> None:
     made = batches(9)
     for position, batch in enumerate(made):
-        with ADAPTERS[adapter](tmp_path / "journal") as journal:
+        with durable(tmp_path / "journal") as journal:
             assert contents(journal) == list(enumerate(made[:position], 1))
             journal.append(batch, expected_position=position)
-    with ADAPTERS[adapter](tmp_path / "journal") as journal:
+    with durable(tmp_path / "journal") as journal:
         assert contents(journal) == list(enumerate(made, 1))
 
 
-@pytest.mark.parametrize("adapter", DURABLE)
-def test_a_second_writer_learns_that_the_journal_has_moved_on(tmp_path: Path, adapter: str) -> None:
-    opener = ADAPTERS[adapter]
-    with opener(tmp_path / "journal") as first, opener(tmp_path / "journal") as second:
+def test_a_second_writer_learns_that_the_journal_has_moved_on(
+    tmp_path: Path, durable: Opener
+) -> None:
+    with durable(tmp_path / "journal") as first, durable(tmp_path / "journal") as second:
         first.append((record(1),), expected_position=0)
         with pytest.raises(PositionConflict):
             second.append((record(2),), expected_position=0)
@@ -196,10 +219,9 @@ def test_a_second_writer_learns_that_the_journal_has_moved_on(tmp_path: Path, ad
         assert contents(first) == contents(second)
 
 
-@pytest.mark.parametrize("adapter", DURABLE)
-def test_writers_that_race_append_every_batch_once(tmp_path: Path, adapter: str) -> None:
+def test_writers_that_race_append_every_batch_once(tmp_path: Path, durable: Opener) -> None:
     def write(start: int) -> None:
-        with ADAPTERS[adapter](tmp_path / "journal") as mine:
+        with durable(tmp_path / "journal") as mine:
             position = 0
             for number in range(start, start + 20):
                 position = insist(mine, record(number), position)
@@ -209,22 +231,21 @@ def test_writers_that_race_append_every_batch_once(tmp_path: Path, adapter: str)
         thread.start()
     for thread in threads:
         thread.join()
-    with ADAPTERS[adapter](tmp_path / "journal") as journal:
+    with durable(tmp_path / "journal") as journal:
         found = sorted(records[0].payload for _, records in journal.read(after=0))
     expected = (record(s + i).payload for s in (100, 200, 300) for i in range(20))
     assert found == sorted(expected)
 
 
-@pytest.mark.parametrize("adapter", DURABLE)
 def test_processes_that_make_the_same_journal_at_once_share_it(
     tmp_path: Path,
-    adapter: str,
+    durable: Opener,
 ) -> None:
     found: list[list[object]] = []
 
     def open_it(path: Path, start: Barrier) -> None:
         start.wait()
-        with ADAPTERS[adapter](path) as mine:
+        with durable(path) as mine:
             found.append(list(mine.read(after=0)))
 
     for trial in range(10):

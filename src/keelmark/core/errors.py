@@ -23,7 +23,8 @@ KeelmarkError
 │   └── OtherTerms          a journal or snapshot that was begun under other rules
 ├── VenueUnavailable        a venue that cannot be reached, or that refuses to answer
 ├── StorageFailed           the disk or its lock said no: nothing was half applied
-│   └── JournalLocked       another process is writing
+│   ├── JournalLocked       another process is writing
+│   └── OutcomeUnknown      a database went away in a write: open the journal again
 ├── Rejected                a rule said no: carries a `RejectionReason`, is journaled
 └── InvariantViolated       our own bug: stop, keep the state (exit code 70)
     └── CorruptJournal      a record that was durable cannot be read back
@@ -147,6 +148,13 @@ class StorageFailed(KeelmarkError):
 
 class JournalLocked(StorageFailed):
     """Another process holds the journal for writing; nothing was appended."""
+
+
+class OutcomeUnknown(StorageFailed):
+    """A database went away while it was writing: only opening the journal again tells the outcome.
+
+    What was being written is there whole, once, or not at all.
+    """
 
 
 class RejectionReason(StrEnum):

@@ -12,11 +12,14 @@ from hashlib import blake2b
 
 import msgspec
 
-from keelmark.core.errors import CorruptJournal
+from keelmark.core.errors import CorruptJournal, InvalidInput
 from keelmark.engine.journal.port import Record
 
 CHECKSUM_BYTES = 8
 LINK_BYTES = 16
+BATCH_BYTES_MAX = 512 * 2**20
+"""Largest encoded batch; the limits of SQLite and of PostgreSQL are about twice that."""
+
 GENESIS = bytes(LINK_BYTES)
 """The link before the first batch."""
 
@@ -48,6 +51,22 @@ class Row:
 def encode_batch(records: tuple[Record, ...]) -> bytes:
     """Return the stored form of a batch."""
     return _encoder.encode(records)
+
+
+def limited_batch(batch: tuple[Record, ...]) -> bytes:
+    """Return the stored form of a batch that every store can hold.
+
+    Raises:
+        InvalidInput: It is larger.
+    """
+    payload = encode_batch(batch)
+    if len(payload) > BATCH_BYTES_MAX:
+        msg = (
+            f"a batch of {len(batch)} records is {len(payload)} bytes encoded, over the limit of "
+            f"{BATCH_BYTES_MAX}; split the command"
+        )
+        raise InvalidInput(msg)
+    return payload
 
 
 def rows_after(head: Head, payloads: Iterable[bytes]) -> Iterator[Row]:

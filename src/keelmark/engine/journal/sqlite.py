@@ -11,12 +11,12 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from keelmark.core.errors import InvalidInput, JournalLocked, StorageFailed
+from keelmark.core.errors import JournalLocked, StorageFailed
 from keelmark.engine.journal.chain import (
     Head,
     Row,
     damaged,
-    encode_batch,
+    limited_batch,
     records_of,
     rows_after,
 )
@@ -38,10 +38,7 @@ from keelmark.engine.journal.port import (
 )
 from keelmark.engine.journal.storage import StorageFull, storage
 
-__all__ = ["BATCH_BYTES_MAX", "SqliteJournal", "SqliteSettings"]
-
-BATCH_BYTES_MAX = 512 * 2**20
-"""Largest encoded batch; SQLite's own limit is about twice that."""
+__all__ = ["SqliteJournal", "SqliteSettings"]
 
 _SELECT = (
     "SELECT position, checksum, link, payload FROM batch "
@@ -66,6 +63,11 @@ class SqliteJournal:
         self._mark = self._marked(mark)
 
     @property
+    def name(self) -> str:
+        """Where the journal is."""
+        return str(self._path)
+
+    @property
     def position(self) -> int:
         """How many batches the journal holds."""
         with self._lock, storage(self._path, "read the position"):
@@ -77,7 +79,7 @@ class SqliteJournal:
 
     def append_many(self, batches: Sequence[Batch], *, expected_position: int) -> int:
         """Append several batches in one transaction; see `Journal.append_many`."""
-        payloads = [_encoded(batch) for batch in checked_batches(batches)]
+        payloads = [limited_batch(batch) for batch in checked_batches(batches)]
         with self._lock, self._writing():
             head = self._transact(payloads, expected_position)
             self._mark.write(head)
@@ -171,17 +173,6 @@ class SqliteJournal:
 
 def _mark_path(path: Path) -> Path:
     return path.with_name(f"{path.name}-acked")
-
-
-def _encoded(batch: tuple[Record, ...]) -> bytes:
-    payload = encode_batch(batch)
-    if len(payload) > BATCH_BYTES_MAX:
-        msg = (
-            f"a batch of {len(batch)} records is {len(payload)} bytes encoded, over the limit of "
-            f"{BATCH_BYTES_MAX}; split the command"
-        )
-        raise InvalidInput(msg)
-    return payload
 
 
 def _row(columns: tuple[Any, ...], journal: str, expected: int) -> Row:
