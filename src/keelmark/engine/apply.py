@@ -23,6 +23,7 @@ from keelmark.book.records import OUTSIDE
 from keelmark.core.codes import Leg, UnitStatus
 from keelmark.core.numbers import exact
 from keelmark.engine import events as e
+from keelmark.engine.apply_orders import APPLY_ORDERS
 from keelmark.engine.entries import Case, Doubt, LossWindow, Order, Protection, SoldWindow
 from keelmark.engine.state import State
 from keelmark.rulebooks.load import read_rulebook
@@ -76,7 +77,13 @@ def _touched(*units: int) -> Touched:
     return Touched(np.array(units, np.int32))
 
 
-def _opened(state: State, event: e.JournalOpened) -> Touched:  # noqa: ARG001 checked by recovery
+def _opened(state: State, event: e.JournalOpened) -> Touched:
+    state.external = event.external  # its other terms are checked by recovery
+    return NOTHING
+
+
+def _ordered(state: State, event: Any) -> Touched:  # noqa: ANN401 an event of an order
+    APPLY_ORDERS[type(event)](state, event)
     return NOTHING
 
 
@@ -404,11 +411,14 @@ def _waiting(state: State, event: e.Waiting) -> Touched:
     case = state.cases[event.unit]
     case.wake_ms, case.attempts = event.until_ms, event.attempts
     case.cooldown_ms = max(case.cooldown_ms, event.cooldown_ms)
+    case.round = None
     return NOTHING
 
 
 def _stage_exhausted(state: State, event: e.StageExhausted) -> Touched:
-    state.cases[event.unit].exhausted.add(event.stage)
+    case = state.cases[event.unit]
+    case.exhausted.add(event.stage)
+    case.round = None
     return NOTHING
 
 
@@ -422,6 +432,7 @@ def _liquidation_ended(state: State, event: e.LiquidationEnded) -> Touched:
 
 
 def _protection_set(state: State, event: e.ProtectionSet) -> Touched:
+    state.working.detach(event.unit, event.protection)
     state.protections[event.unit][event.protection] = Protection(
         kind=event.kind,
         instrument=event.instrument,
@@ -434,6 +445,7 @@ def _protection_set(state: State, event: e.ProtectionSet) -> Touched:
 
 
 def _protection_removed(state: State, event: e.ProtectionRemoved) -> Touched:
+    state.working.detach(event.unit, event.protection)
     del state.protections[event.unit][event.protection]
     if not state.protections[event.unit]:
         del state.protections[event.unit]
@@ -454,6 +466,7 @@ def _account_closed(state: State, event: e.AccountClosed) -> Touched:
         for table in (state.orders, state.protections, state.cases, state.grace, state.levels):
             table.pop(unit, None)
         state.held.discard(unit)
+        state.working.retry_ms.pop(unit, None)
         state.book.set_status(unit, UnitStatus.CLOSED)
     return Touched(np.array(units, np.int32), levels=units)
 
@@ -501,4 +514,5 @@ _APPLY: dict[type, Callable[[State, Any], Touched]] = {
     e.ProtectionRemoved: _protection_removed,
     e.Overridden: _overridden,
     e.AccountClosed: _account_closed,
+    **dict.fromkeys(APPLY_ORDERS, _ordered),
 }

@@ -19,8 +19,10 @@ from keelmark.core.numbers import ONE, exact
 from keelmark.core.process import Stage
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
+from keelmark.engine import order_events as oe
 from keelmark.engine.admission import refuse, require_open
 from keelmark.engine.event_rows import Payment
+from keelmark.engine.reports import cancels
 from keelmark.engine.state import State
 from keelmark.engine.trial import after_fill
 
@@ -112,6 +114,7 @@ def _close_unit(closing: _Closing, view: UnitView) -> None:
         )
     if state.orders.get(view.unit):
         closing.events.append(e.OrdersCancelled(unit=view.unit, instrument=-1))
+    closing.events += _given_up(state, view.unit)
     for position in view.positions:
         view = _close_position(closing, view, position)
     for asset, quanta in sorted(view.balances.items()):
@@ -121,6 +124,20 @@ def _close_unit(closing: _Closing, view: UnitView) -> None:
             closing.move(view.unit, closing.cross, asset, quanta, "payout")
         elif quanta < 0:
             _cover(closing, view.unit, asset, -quanta)
+
+
+def _given_up(state: State, unit: int) -> list[Any]:
+    """Return what becomes of orders that work outside: they are cancelled, and the backstop's."""
+    orders = state.working.of(unit)
+    if not orders:
+        return []
+    passed = oe.OrdersPassed(
+        case=0,
+        unit=unit,
+        receiver=state.backstop,
+        orders=tuple(order.order for order in orders),
+    )
+    return [*cancels(state, orders, "account_closed"), passed]
 
 
 def _close_position(closing: _Closing, view: UnitView, position: PositionView) -> UnitView:

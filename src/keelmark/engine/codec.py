@@ -9,6 +9,7 @@ import numpy.typing as npt
 from keelmark.core.errors import CorruptJournal, InvalidInput
 from keelmark.engine import events as e
 from keelmark.engine.commands import Command
+from keelmark.engine.order_events import AnyOrderEvent
 from keelmark.engine.journal.columnar import pack, unpack
 from keelmark.engine.journal.port import Record
 
@@ -16,7 +17,7 @@ MESSAGE, MARKS, POSTINGS, OPENINGS = 0, 1, 2, 3
 """Kinds of record."""
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(e.AnyEvent)
+_DECODER = msgspec.msgpack.Decoder(e.AnyEvent | AnyOrderEvent)
 
 
 def record_of(event: Any) -> Record:  # noqa: ANN401 one of the event types

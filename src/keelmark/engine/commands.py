@@ -262,6 +262,43 @@ class RemoveProtection(Command, frozen=True):
     protection: int
 
 
+class ReportExecution(Command, frozen=True):
+    """Report what a market executed of an order that was sent to it.
+
+    A report that was made before, with the same id and the same figures, changes nothing.
+
+    Attributes:
+        order: Number of the order, as `OrderSent` says.
+        execution: The market's own id of the execution; unique for the order.
+        lots: Signed as those of the order.
+        ticks: Price.
+        fee: Settle quanta that the market charges for it, negative for a rebate; `None` for the
+            rulebook's.
+    """
+
+    order: int
+    execution: str
+    lots: int
+    ticks: int
+    fee: int | None = None
+
+
+class CloseOrder(Command, frozen=True):
+    """Report that nothing more will come of an order that was sent to a market.
+
+    An order that is filled whole is closed by its last execution. Closing one that is closed
+    changes nothing.
+
+    Attributes:
+        outcome: `cancelled`, `rejected`, `expired` or `done`.
+        reason: The market's words.
+    """
+
+    order: int
+    outcome: str
+    reason: str = ""
+
+
 class Override(Command, frozen=True):
     """An operator's own decision about a unit, with a name and a reason for the audit trail.
 

@@ -43,6 +43,13 @@ from keelmark.engine.compatibility import require_compatible
 from keelmark.engine.entries import Order
 from keelmark.engine.fills import batch_events, fill_events
 from keelmark.engine.protections import require_protection
+from keelmark.engine.reports import (
+    cancels,
+    cancels_in,
+    cancels_of,
+    close_events,
+    report_events,
+)
 from keelmark.engine.state import State
 from keelmark.engine.trial import after_payment
 from keelmark.rulebooks.load import read_rulebook
@@ -263,6 +270,7 @@ def _settle(state: State, command: c.Settle) -> Events:
         e.Settled(instrument=command.instrument, ticks=command.ticks),
         *(e.OrdersCancelled(unit=unit, instrument=command.instrument) for unit in with_orders),
         e.Paused(instrument=command.instrument, reason="settled"),
+        *cancels_in(state, command.instrument),
     ]
 
 
@@ -273,7 +281,8 @@ def _set_rulebook(state: State, command: c.SetRulebook) -> Events:
 
 def _pause(state: State, command: c.Pause) -> Events:
     require_instrument(state, command.instrument, everything=True)
-    return [e.Paused(instrument=command.instrument, reason=command.reason)]
+    paused = e.Paused(instrument=command.instrument, reason=command.reason)
+    return [paused, *cancels_in(state, command.instrument)]
 
 
 def _resume(state: State, command: c.Resume) -> Events:
@@ -293,14 +302,16 @@ def _override(state: State, command: c.Override) -> Events:
                 RejectionReason.NOTHING_TO_CLOSE,
                 f"{state.book.unit_name(command.unit)} holds no position and owes nothing",
             )
-    return [
-        e.Overridden(
-            unit=command.unit,
-            action=command.action,
-            operator=command.operator,
-            reason=command.reason,
-        ),
-    ]
+    decided = e.Overridden(
+        unit=command.unit,
+        action=command.action,
+        operator=command.operator,
+        reason=command.reason,
+    )
+    if command.action == "takeover":  # the orders become the backstop's
+        return [decided]
+    what = "held" if command.action == "hold" else "released"
+    return [decided, *cancels(state, state.working.of(command.unit), what)]
 
 
 def _close_account(state: State, command: c.CloseAccount) -> Events:
@@ -311,6 +322,7 @@ def _set_protection(state: State, command: c.SetProtection) -> Events:
     require_client(state, command.unit)
     require_protection(state, command)
     return [
+        *cancels_of(state, command.unit, command.protection),
         e.ProtectionSet(
             unit=command.unit,
             protection=command.protection,
@@ -331,7 +343,10 @@ def _remove_protection(state: State, command: c.RemoveProtection) -> Events:
             RejectionReason.NO_SUCH_ORDER,
             f"unit {command.unit} has no protection {command.protection}",
         )
-    return [e.ProtectionRemoved(unit=command.unit, protection=command.protection)]
+    return [
+        *cancels_of(state, command.unit, command.protection),
+        e.ProtectionRemoved(unit=command.unit, protection=command.protection),
+    ]
 
 
 def _require_equal_lengths(*columns: tuple[int, ...]) -> None:
@@ -372,4 +387,6 @@ _DECIDE: dict[type, Callable[[State, Any], Events]] = {
     c.CloseAccount: _close_account,
     c.SetProtection: _set_protection,
     c.RemoveProtection: _remove_protection,
+    c.ReportExecution: report_events,
+    c.CloseOrder: close_events,
 }

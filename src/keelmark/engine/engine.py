@@ -34,7 +34,7 @@ from keelmark.engine.compatibility import require_policies, require_symbols
 from keelmark.engine.decide import decide, require_openings
 from keelmark.engine.digest import state_digest
 from keelmark.engine.entries import PRICE_KINDS
-from keelmark.engine.execution import ExecutionVenue, MarkMarket
+from keelmark.engine.execution import ExecutionVenue, MarkMarket, terms_of
 from keelmark.engine.guards import Guards, Judged
 from keelmark.engine.journal.memory import MemoryJournal
 from keelmark.engine.journal.port import Journal, Record
@@ -42,7 +42,14 @@ from keelmark.engine.keys import stamp_of
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.disposal import deleverage_backstop
 from keelmark.engine.liquidation.holders import Holders
-from keelmark.engine.liquidation.process import end, liquidate, must_wait, take_over
+from keelmark.engine.liquidation.orders import keep_within_positions, time_out
+from keelmark.engine.liquidation.process import (
+    end,
+    is_waiting,
+    liquidate,
+    must_wait,
+    take_over,
+)
 from keelmark.engine.named_prices import Prices, named_prices
 from keelmark.engine.outbox import JournalBehind, Outbox
 from keelmark.engine.protections import has_kind, run_protections
@@ -98,7 +105,9 @@ class Engine:
         self._settings = settings or Settings()
         self._listener = listener
         self._changed: set[int] = set()
-        self._bind(State(rulebook, capacity=self._settings.capacity), market or MarkMarket())
+        state = State(rulebook, capacity=self._settings.capacity)
+        state.external = terms_of(market)
+        self._bind(state, market or MarkMarket())
         self._outbox = Outbox(journal, opening(self.state))
 
     @classmethod
@@ -122,7 +131,8 @@ class Engine:
             rulebook: The one the journal was begun under.
             journal: Where the engine left its events.
             snapshot: A file of `write_snapshot` of this journal; its tail alone is then read.
-            market: As it was when the journal was begun; it is shown its fills again.
+            market: As it was when the journal was begun; it is shown its fills again. `None` does
+                for the frictionless one and for a market of the user's.
             settings: How the engine is run.
             listener: Called with every event.
 
@@ -133,11 +143,10 @@ class Engine:
             NewerFormat: A newer release wrote it.
             StorageFailed: It could not be read.
         """
-        venue = market or MarkMarket()
-        found = recovered(rulebook, journal, venue, snapshot)
+        found = recovered(rulebook, journal, market, snapshot)
         engine = cls(rulebook, settings=settings, listener=listener)
         engine._outbox = Outbox(journal, found.begun, found.position)
-        engine._bind(found.state, venue)
+        engine._bind(found.state, found.market)
         return engine
 
     def _bind(self, state: State, market: ExecutionVenue) -> None:
@@ -381,7 +390,7 @@ class Engine:
         self._watch.note(touched)
         self._unknown.note(touched)
         self._note_guarded(event, touched)
-        self._desk.holders.note(touched)
+        self._desk.note(touched)
         if isinstance(event, e.TimeAdvanced | e.RulebookSet):
             self._desk.holders.forget()
         self._record(event)
@@ -434,6 +443,7 @@ class Engine:
                 for unit in self._in_order(rows):
                     liquidate(self._desk, unit)
                 rows = self._flush()
+        keep_within_positions(self._desk)
         for event in self._unknown.told():
             self._emit(event)
 
@@ -480,7 +490,7 @@ class Engine:
     def _stirring(self, units: list[int]) -> list[int]:
         """Leave out the liquidations that wait and have surely not recovered: nothing is due."""
         state = self.state
-        waiting = [u for u in units if state.cases[u].wake_ms > state.time_ms]
+        waiting = [u for u in units if is_waiting(state, state.cases[u])]
         if not waiting:
             return units
         still = state.is_still_down(waiting)
@@ -489,6 +499,7 @@ class Engine:
 
     def _run_due(self) -> None:
         """Run what waits for time."""
+        time_out(self._desk)
         tasks = self._schedule.due()
         if tasks.recheck:
             self._emit(e.WorkDone(work="recheck", time_ms=self.state.time_ms))

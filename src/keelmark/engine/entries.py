@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from keelmark.core.numbers import ZERO
+from keelmark.engine.order_events import CloseRow
 
 MILLION = 1_000_000
 
@@ -42,6 +43,23 @@ class Protection:
 
 
 @dataclass(slots=True, kw_only=True)
+class Round:
+    """A round of orders that are executed outside, one after the other.
+
+    Attributes:
+        closes: What has not been ordered yet.
+        cooldown_s: For how long further orders are sized as inside a cool-down.
+        is_filled: Whether anything was filled.
+        is_limited: Whether the notional limit of the window cut an order short.
+    """
+
+    closes: tuple[CloseRow, ...]
+    cooldown_s: int = 0
+    is_filled: bool = False
+    is_limited: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class Case:
     """A liquidation in progress.
 
@@ -52,6 +70,7 @@ class Case:
         wake_ms: Nothing is done before.
         cooldown_ms: Until then further orders are sized as inside a cool-down.
         exhausted: Stages that can do no more.
+        round: The round whose orders are executed outside, `None` between rounds.
     """
 
     case: int
@@ -60,6 +79,7 @@ class Case:
     wake_ms: int = 0
     cooldown_ms: int = 0
     exhausted: set[str] = field(default_factory=set)
+    round: Round | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

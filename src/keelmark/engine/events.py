@@ -11,24 +11,27 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.engine.event_rows import AssetRow, BillRow, HoldingRow, Payment
+from keelmark.engine.working import ExternalTerms
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Base of the events."""
 
 
-class JournalOpened(Event, frozen=True):
+class JournalOpened(Event, frozen=True, omit_defaults=True):
     """The first record of a journal: what it holds, and under which terms it was begun.
 
     Attributes:
         format: Version of the events.
         rulebook: Reference of the rulebook.
         terms: Digest of its terms.
+        external: How orders are executed outside; `None` where the market is built in.
     """
 
     format: int
     rulebook: str
     terms: str
+    external: ExternalTerms | None = None
 
 
 class Keyed(Event, frozen=True):

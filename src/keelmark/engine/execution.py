@@ -1,4 +1,4 @@
-"""Where liquidation orders are sold: the port, and the simulated order book behind it by default.
+"""Where liquidation orders are sold: the port, the simulated order book, a market of the user's.
 
 Fills are facts that the engine writes down, so a replay never asks a market again; the simulated
 book's own state is restored by showing it the fills.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from keelmark.core.errors import InvalidInput
+from keelmark.engine.working import ExternalTerms
 from keelmark.market.impact import (
     NO_LIMIT_BUY,
     NO_LIMIT_SELL,
@@ -127,6 +128,46 @@ class SimulatedMarket:
         state = self._states[order.instrument]
         time_ms = max(order.time_ms, state.time_ms)
         return advance(self._models[order.instrument], state, time_ms=time_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalVenue:
+    """A market of the user's: orders are sent to it as events and answered by commands, later.
+
+    Which of the two executes orders is a term of the journal (`JournalOpened.external`).
+
+    Attributes:
+        time_out_s: How long an order may work before its cancellation is requested.
+        retry_s: How long a protection waits whose order came back without having closed all.
+    """
+
+    time_out_s: int = 30
+    retry_s: int = 1
+
+    def __post_init__(self) -> None:
+        if self.time_out_s < 1 or self.retry_s < 0:
+            msg = (
+                f"a time-out of {self.time_out_s} s with a retry after {self.retry_s} s; give at "
+                "least 1 s and 0 s"
+            )
+            raise InvalidInput(msg)
+
+    @property
+    def terms(self) -> ExternalTerms:
+        """What of it is a term of the journal."""
+        return ExternalTerms(time_out_ms=1000 * self.time_out_s, retry_ms=1000 * self.retry_s)
+
+    def execute(self, order: LiquidationOrder) -> Execution:
+        """Fill nothing: what is filled is reported by a command."""
+        return Execution(lots=0, ticks=order.mark_ticks)
+
+    def observe(self, order: LiquidationOrder, execution: Execution) -> None:
+        """Nothing to remember: the orders are in the state."""
+
+
+def terms_of(market: ExecutionVenue | None) -> ExternalTerms | None:
+    """Return the terms of a market of the user's, `None` for one that is built in."""
+    return market.terms if isinstance(market, ExternalVenue) else None
 
 
 class MarkMarket:

@@ -191,7 +191,7 @@ def _take_side(trial: Trial, side: Side) -> int:
             require_leverage(state, after, fill)
         if not (covered or _reduces(trial, (view, after), fill, side.fee)):
             _require_room(trial, after)
-    _require_carried(state, after)
+    require_carried(state, after)
     trial.views[side.unit] = after
     return fill.leverage
 
@@ -316,7 +316,7 @@ def _require_leg(state: State, after: UnitView, fill: PositionView) -> None:
         )
 
 
-def _require_carried(state: State, after: UnitView) -> None:
+def require_carried(state: State, after: UnitView) -> None:
     """Refuse what the columns do not hold: a batch is posted fill by fill and must not stop.
 
     Raises:
@@ -337,7 +337,7 @@ def _pay_fees(trial: Trial, settle: int, quanta: int) -> None:
     """Let the trial's fees unit have the fees."""
     if quanta:
         after = after_payment(trial.view(FEES), settle, quanta)
-        _require_carried(trial.state, after)
+        require_carried(trial.state, after)
         trial.views[FEES] = after
 
 

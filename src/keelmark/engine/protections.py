@@ -19,7 +19,7 @@ from keelmark.engine import commands as c
 from keelmark.engine import events as e
 from keelmark.engine.entries import MILLION, PRICE_KINDS, USAGE_KINDS, Protection
 from keelmark.engine.execution import LiquidationOrder
-from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.liquidation.desk import Desk, Offer
 from keelmark.engine.liquidation.reduce import reducible_legs
 from keelmark.engine.reduce.legs import Shortfall
 from keelmark.engine.reduce.sizing import sizing_policy
@@ -119,7 +119,7 @@ def run_protections(desk: Desk, unit: int) -> None:
         view = state.book.unit_view(unit)
         if state.depends_on_untrusted(view) or not view.positions:
             continue
-        if is_reached(state, unit, protection) and _act(desk, unit, protection):
+        if is_reached(state, unit, protection) and _act(desk, unit, number):
             desk.emit(e.ProtectionRemoved(unit=unit, protection=number, fired=True))
 
 
@@ -146,23 +146,25 @@ def _floor(state: State, protection: Protection) -> Decimal:
 # --- actions ------------------------------------------------------------------------------------
 
 
-def _act(desk: Desk, unit: int, protection: Protection) -> bool:
+def _act(desk: Desk, unit: int, number: int) -> bool:
     """Do what a protection is for; return whether it has done its work."""
+    protection = desk.state.protections[unit][number]
     if protection.kind == "top_up":
         return _top_up(desk, unit, protection)
     if protection.kind == "deleverage":
-        return _deleverage(desk, unit, protection)
-    return _close(desk, unit, protection)
+        return _deleverage(desk, unit, number)
+    return _close(desk, unit, number)
 
 
-def _close(desk: Desk, unit: int, protection: Protection) -> bool:
+def _close(desk: Desk, unit: int, number: int) -> bool:
     """Sell the instrument of a price protection, or everything; whether nothing of it is left."""
+    protection = desk.state.protections[unit][number]
     chosen = protection.instrument if protection.kind in PRICE_KINDS else -1
     left = 0
     for held in desk.state.book.unit_view(unit).positions:
         if chosen in {-1, held.instrument}:
             left += abs(held.lots)
-            left -= _send(desk, unit, held.instrument, int(held.leg), -held.lots)
+            left -= _send(desk, (unit, number), held.instrument, int(held.leg), -held.lots)
     return left == 0
 
 
@@ -190,21 +192,26 @@ def _top_up(desk: Desk, unit: int, protection: Protection) -> bool:
     return quanta > 0
 
 
-def _deleverage(desk: Desk, unit: int, protection: Protection) -> bool:
-    """Sell, most maintenance first, until usage is at the target."""
+def _deleverage(desk: Desk, unit: int, number: int) -> bool:
+    """Sell, most maintenance first, until usage is at the target.
+
+    Not while an order of the unit is out: its size is not known before that has come back.
+    """
     state = desk.state
+    if state.working.awaits(unit):
+        return False
     report = state.report(unit)
     legs = sorted(reducible_legs(state, report).values(), key=lambda leg: -leg.maintenance)
     shortfall = Shortfall(
         equity=report.equity,
         maintenance=report.maintenance_margin,
-        buffer=Decimal(MILLION) / protection.target - 1,
+        buffer=Decimal(MILLION) / state.protections[unit][number].target - 1,
     )
     sold = 0
     for close in sizing_policy("to_target")(legs, shortfall).closes:
         row = state.universe.instrument_row(close.instrument)
         held = state.book.lots(unit, row, Leg(close.leg))
-        sold += _send(desk, unit, row, close.leg, -close.lots if held > 0 else close.lots)
+        sold += _send(desk, (unit, number), row, close.leg, -close.lots if held > 0 else close.lots)
     return sold > 0
 
 
@@ -213,11 +220,21 @@ def _missing(report: MarginReport, target: int) -> Decimal:
     return max(ZERO, report.maintenance_margin * MILLION / target - report.equity)
 
 
-def _send(desk: Desk, unit: int, row: int, leg: int, lots: int) -> int:
-    """Sell or buy in the market, without a limit, at the taker fee; return the lots filled."""
-    state = desk.state
-    if state.is_paused(row):
+def _send(desk: Desk, owner: tuple[int, int], row: int, leg: int, lots: int) -> int:
+    """Sell or buy in the market, without a limit, at the taker fee; return the lots filled.
+
+    Args:
+        desk: The desk.
+        owner: The unit and the number of its protection.
+        row: Row of the instrument.
+        leg: Leg of the position.
+        lots: Signed; of them, what no order works for yet.
+    """
+    state, (unit, number) = desk.state, owner
+    free = min(abs(lots), state.free_lots(unit, row, Leg(leg)))
+    if state.is_paused(row) or not free or state.working.rests(unit, state.time_ms):
         return 0
+    lots = free if lots > 0 else -free
     order = LiquidationOrder(
         instrument=row,
         lots=lots,
@@ -225,7 +242,8 @@ def _send(desk: Desk, unit: int, row: int, leg: int, lots: int) -> int:
         limit_ticks=None,
         time_ms=state.time_ms,
     )
-    done = desk.market.execute(order)
+    offer = Offer(unit=unit, leg=leg, reason="protection", protection=number)
+    done = desk.sell(order, offer)
     if done.lots == 0:
         return 0
     value = state.value(row, done.lots, done.ticks)

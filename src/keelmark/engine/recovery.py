@@ -21,10 +21,17 @@ from keelmark.core.errors import (
 from keelmark.engine import events as e
 from keelmark.engine.apply import apply
 from keelmark.engine.codec import event_of
-from keelmark.engine.execution import Execution, ExecutionVenue, LiquidationOrder
+from keelmark.engine.execution import (
+    Execution,
+    ExecutionVenue,
+    LiquidationOrder,
+    MarkMarket,
+    terms_of,
+)
 from keelmark.engine.journal.port import Journal, Record
 from keelmark.engine.snapshot import Loaded, batch_digest, load, require_terms
 from keelmark.engine.state import State
+from keelmark.engine.working import ExternalTerms
 from keelmark.rulebooks.load import Rulebook
 
 FORMAT = 3
@@ -46,18 +53,22 @@ class Recovered:
 
     Attributes:
         state: After the last batch.
+        market: Where orders are sold.
         position: Batches of the journal.
         begun: Its first record.
     """
 
     state: State
+    market: ExecutionVenue
     position: int
     begun: e.JournalOpened
 
 
 def opening(state: State) -> e.JournalOpened:
     """Return the first record of a journal that begins with this state."""
-    return e.JournalOpened(format=FORMAT, rulebook=state.rulebook.name, terms=state.terms)
+    return e.JournalOpened(
+        format=FORMAT, rulebook=state.rulebook.name, terms=state.terms, external=state.external
+    )
 
 
 def require_new(journal: Journal) -> None:
@@ -78,7 +89,7 @@ def require_new(journal: Journal) -> None:
 def recovered(
     rulebook: Rulebook,
     journal: Journal,
-    market: ExecutionVenue,
+    market: ExecutionVenue | None,
     snapshot: Path | None = None,
 ) -> Recovered:
     """Return the state a journal holds.
@@ -87,26 +98,34 @@ def recovered(
         rulebook: The one the journal was begun under.
         journal: What is durable.
         market: Is shown every fill that was executed in it; must be as it was at the beginning.
+            `None` for the frictionless one, or for the market of the user's that the journal names.
         snapshot: A file of `Engine.write_snapshot`, to begin with instead of the first batch.
 
     Raises:
-        OtherTerms: Journal or snapshot was begun under another rulebook.
+        OtherTerms: Journal or snapshot was begun under another rulebook, or orders are executed
+            elsewhere.
         UnreadableData: The snapshot is damaged, or is none of this journal.
         CorruptJournal: A batch is damaged or cannot be applied.
         NewerFormat: A newer release wrote it.
     """
     state = State(rulebook)
-    begun = _begun(journal, state) or opening(state)
+    begun = _begun(journal, state)
+    if begun is None:
+        state.external = terms_of(market)
+        begun = opening(state)
+    elif market is not None:
+        _require_market(begun, market)
+    venue: ExecutionVenue = market or MarkMarket()
     position = 0
     if snapshot is not None:
-        found = load(snapshot, rulebook, market)
+        found = load(snapshot, rulebook, venue)
         _require_same_journal(found, journal, snapshot)
         state, position = found.state, found.notes.position
     with reading(journal, after=position) as batches:
         for after, records in batches:
-            replay(state, market, records, after)
+            replay(state, venue, records, after)
             position = after
-    return Recovered(state, position, begun)
+    return Recovered(state, venue, position, begun)
 
 
 def replay(
@@ -179,6 +198,26 @@ def _begun(journal: Journal, state: State) -> e.JournalOpened | None:
         raise NewerFormat(msg)
     require_terms(event, state, "the journal")
     return event
+
+
+def _require_market(begun: e.JournalOpened, market: ExecutionVenue) -> None:
+    """Refuse to execute orders elsewhere than where a journal's have gone.
+
+    Raises:
+        OtherTerms: Naming both.
+    """
+    found, wanted = terms_of(market), begun.external
+    if found == wanted:
+        return
+
+    def named(terms: ExternalTerms | None) -> str:
+        return "in the built-in market" if terms is None else f"outside ({terms})"
+
+    msg = (
+        f"the journal was begun with orders executed {named(wanted)}, not {named(found)}; pass the "
+        "market it was begun with, or none"
+    )
+    raise OtherTerms(msg)
 
 
 def _require_same_journal(found: Loaded, journal: Journal, path: Path) -> None:

@@ -17,9 +17,12 @@ from keelmark.engine.entries import (
     LossWindow,
     Order,
     Protection,
+    Round,
     SoldWindow,
 )
+from keelmark.engine.order_events import CloseRow
 from keelmark.engine.state import State
+from keelmark.engine.working import ExternalTerms, WorkingOrder
 
 SCHEMA = 5
 
@@ -28,9 +31,36 @@ ProtectionRow = tuple[int, int, str, int, int, int, int, int]
 CaseRow = tuple[int, int, int, int, int, tuple[str, ...]]
 DoubtRow = tuple[int, float, int, int]
 FundRow = tuple[int, int, int, int, int]
+RoundRow = tuple[int, tuple[CloseRow, ...], int, bool, bool]
 
 
-class Remembered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Outside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of a market of the user's; absent where the market is built in.
+
+    Attributes:
+        terms: How orders are executed there.
+        sent: Orders ever sent.
+        working: Orders that work, by number.
+        closed: Orders that were closed, in that order.
+        retries: (unit, until when its protections wait).
+        rounds: (unit, closes not yet ordered, cool-down, is filled, is limited).
+    """
+
+    terms: ExternalTerms
+    sent: int
+    working: tuple[WorkingOrder, ...]
+    closed: tuple[WorkingOrder, ...]
+    retries: tuple[tuple[int, int], ...]
+    rounds: tuple[RoundRow, ...]
+
+
+class Remembered(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
     """The state beside the columns; rows in a fixed order, amounts as whole numbers or text.
 
     Attributes:
@@ -64,6 +94,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     funds: tuple[FundRow, ...]
     sold: tuple[int, str]
     loss: tuple[int, float]
+    outside: Outside | None = None
 
 
 def remembered(state: State) -> Remembered:
@@ -105,6 +136,22 @@ def remembered(state: State) -> Remembered:
         ),
         sold=(state.sold_window.start_ms, str(state.sold_window.notional)),
         loss=(state.loss_window.start_ms, state.loss_window.equity),
+        outside=_outside(state),
+    )
+
+
+def _outside(state: State) -> Outside | None:
+    if state.external is None:
+        return None
+    working = state.working
+    rounds = ((unit, case.round) for unit, case in sorted(state.cases.items()))
+    return Outside(
+        terms=state.external,
+        sent=working.sent,
+        working=tuple(row.copy() for row in working.rows()),
+        closed=tuple(row.copy() for row in working.closed.values()),
+        retries=tuple(sorted(working.retry_ms.items())),
+        rounds=tuple((unit, *astuple(row)) for unit, row in rounds if row is not None),
     )
 
 
@@ -163,3 +210,18 @@ def _restore_processes(state: State, memory: Remembered) -> None:
     }
     state.sold_window = SoldWindow(start_ms=memory.sold[0], notional=Decimal(memory.sold[1]))
     state.loss_window = LossWindow(start_ms=memory.loss[0], equity=memory.loss[1])
+    if memory.outside is not None:
+        _restore_outside(state, memory.outside)
+
+
+def _restore_outside(state: State, memory: Outside) -> None:
+    state.external = memory.terms
+    for row in memory.working:
+        state.working.add(row.copy())
+    state.working.closed = {row.order: row.copy() for row in memory.closed}
+    state.working.sent = memory.sent
+    state.working.retry_ms = dict(memory.retries)
+    for unit, closes, cooldown_s, is_filled, is_limited in memory.rounds:
+        state.cases[unit].round = Round(
+            closes=closes, cooldown_s=cooldown_s, is_filled=is_filled, is_limited=is_limited
+        )

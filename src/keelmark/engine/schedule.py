@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keelmark.core.process import Stage
+from keelmark.engine.entries import Case
 from keelmark.engine.liquidation.desk import Desk
 from keelmark.engine.liquidation.disposal import dispose
 from keelmark.engine.state import State
@@ -39,6 +40,7 @@ class Schedule:
         state = self._state
         instants = [case.wake_ms for unit, case in state.cases.items() if unit not in state.held]
         instants += [until for unit, until in state.grace.items() if unit not in state.held]
+        instants.append(state.working.next_expiry())
         if state.levels:
             instants.append(state.rechecked_ms + 1000 * state.rules.warn.recheck_s)
         if self._disposes():
@@ -59,13 +61,20 @@ class Schedule:
         if state.levels and now - state.rechecked_ms >= 1000 * state.rules.warn.recheck_s:
             result.recheck = True
         result.units = sorted(
-            {u for u, case in state.cases.items() if case.wake_ms <= now and u not in state.held}
+            {u for u, case in state.cases.items() if self._is_due(case)}
             | {u for u, until in state.grace.items() if until <= now and u not in state.held},
         )
         interval = 1000 * state.rules.takeover.dispose_interval_s
         if self._disposes() and now - state.disposed_ms >= interval:
             result.jobs = [dispose]
         return result
+
+    def _is_due(self, case: Case) -> bool:
+        """Whether the wait of a liquidation is over: its time, and that for an order outside."""
+        state = self._state
+        if case.unit in state.held or case.wake_ms > state.time_ms:
+            return False
+        return not state.working.awaits(case.unit)
 
     def stale(self, time_ms: int) -> list[int]:
         """Return the trusted price rows whose last good price is too old at a time."""

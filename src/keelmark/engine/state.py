@@ -16,6 +16,7 @@ from keelmark.book.postings import fill_value
 from keelmark.book.totals import totals
 from keelmark.book.universe import Universe
 from keelmark.book.views import UnitView
+from keelmark.core.codes import Leg
 from keelmark.core.excess import price_of
 from keelmark.core.margin import MarginReport, margin_report
 from keelmark.core.market import Market
@@ -36,6 +37,7 @@ from keelmark.engine.entries import (
 )
 from keelmark.engine.keys import Keys
 from keelmark.engine.orders import open_orders
+from keelmark.engine.working import ExternalTerms, WorkingOrders
 from keelmark.rulebooks.load import Rulebook
 from keelmark.rulebooks.terms import terms_digest
 
@@ -76,6 +78,8 @@ class State:
         sold: Notional sold into the market in the present window, valuation currency.
         cases_count: Liquidations ever started.
         keys: Idempotency keys of the latest commands.
+        external: How orders are executed outside; `None` where the market is built in.
+        working: Orders that are out in a market of the user's.
     """
 
     def __init__(self, rulebook: Rulebook, *, capacity: Capacity | None = None) -> None:
@@ -114,6 +118,8 @@ class State:
         self.sold_window = SoldWindow()
         self.cases_count = 0
         self.keys = Keys()
+        self.external: ExternalTerms | None = None
+        self.working = WorkingOrders()
         self._market: Market | None = None
         self._reports: dict[int, MarginReport] = {}
 
@@ -376,12 +382,25 @@ class State:
             return True
         return not report.trigger.holds(excess=report.excess(MarginPurpose.LIQUIDATION_END))
 
+    def free_lots(self, unit: int, instrument: int, leg: Leg) -> int:
+        """Return the lots of a position that no order works for, without sign."""
+        held = abs(self.book.lots(unit, instrument, leg))
+        return max(0, held - self.working.lots_out(unit, instrument, int(leg)))
+
     def sold_left(self) -> Decimal:
         """Return the notional that may still be sold into the market in this window."""
         limit = self.rules.guards.notional_max or ZERO
-        if self.time_ms >= self.sold_window_end():
-            return limit
-        return limit - self.sold_window.notional
+        if self.time_ms < self.sold_window_end():
+            limit -= self.sold_window.notional
+        out = (row for row in self.working.rows() if row.reason == "reduce" and row.rest)
+        with exact():
+            return limit - sum((self._worth(row.instrument, row.rest) for row in out), ZERO)
+
+    def _worth(self, instrument: int, lots: int) -> Decimal:
+        """Return the notional of lots at the mark, valuation currency."""
+        settle = self.settle_of(instrument)
+        value = abs(self.value(instrument, lots, self.ticks(instrument)))
+        return value * self.universe.quantum(settle) * self.price_of(settle)
 
     def sold_window_end(self) -> int:
         """Return when the window of the notional limit ends."""

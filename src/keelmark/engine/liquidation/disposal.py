@@ -8,7 +8,7 @@ from keelmark.core.numbers import exact
 from keelmark.engine import events as e
 from keelmark.engine.adl.policies import DELEVERAGE
 from keelmark.engine.execution import LiquidationOrder
-from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.liquidation.desk import Desk, Offer
 from keelmark.engine.liquidation.resolve import cancel_victims_orders
 from keelmark.engine.liquidation.shares import split_value
 
@@ -22,6 +22,7 @@ def dispose(desk: Desk) -> None:
             continue
         with exact():
             lots = int((abs(held.lots) * share).to_integral_value(ROUND_CEILING))
+        lots = min(lots, state.free_lots(state.backstop, held.instrument, held.leg))
         if lots == 0:
             continue
         order = LiquidationOrder(
@@ -31,7 +32,8 @@ def dispose(desk: Desk) -> None:
             limit_ticks=None,
             time_ms=state.time_ms,
         )
-        done = desk.market.execute(order)
+        offer = Offer(unit=state.backstop, leg=int(held.leg), reason="disposal")
+        done = desk.sell(order, offer)
         if done.lots:
             desk.emit(
                 e.Filled(
@@ -48,14 +50,20 @@ def dispose(desk: Desk) -> None:
 
 
 def deleverage_backstop(desk: Desk) -> None:
-    """Close the backstop's positions against winners at the mark: its equity is used up."""
+    """Close the backstop's positions against winners at the mark: its equity is used up.
+
+    What orders work for outside is left to them.
+    """
     state = desk.state
     for held in state.book.unit_view(state.backstop).positions:
         if state.is_paused(held.instrument) or state.is_untrusted_instrument(held.instrument):
             continue
+        free = state.free_lots(state.backstop, held.instrument, held.leg)
+        if not free:
+            continue
         side = -1 if held.lots > 0 else 1
-        sided = desk.candidates(held.instrument, side, 0.0, abs(held.lots))
-        lots = DELEVERAGE[state.rules.deleverage](abs(held.lots), sided.candidates)
+        sided = desk.candidates(held.instrument, side, 0.0, free)
+        lots = DELEVERAGE[state.rules.deleverage](free, sided.candidates)
         chosen = np.flatnonzero(lots)
         if not len(chosen):
             continue

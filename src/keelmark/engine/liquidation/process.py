@@ -10,8 +10,10 @@ from keelmark.engine.entries import Case
 from keelmark.engine.event_rows import AssetRow, HoldingRow
 from keelmark.engine.liquidation.convert import convert_collateral
 from keelmark.engine.liquidation.desk import Desk
+from keelmark.engine.liquidation.orders import pass_orders, request_cancels
 from keelmark.engine.liquidation.reduce import Progress, reduce_in_market
 from keelmark.engine.liquidation.resolve import close_at_the_mark, resolve
+from keelmark.engine.liquidation.rounds import reduce_outside
 from keelmark.engine.state import State
 
 PAUSE_RETRY_MS = 60_000
@@ -39,9 +41,9 @@ def liquidate(desk: Desk, unit: int) -> None:
         desk.emit(started(state, unit, report))
         case = state.cases[unit]
     elif state.has_recovered(unit):
-        end(desk, case, "recovered")
+        let_go(desk, case)
         return
-    elif state.time_ms < case.wake_ms and not is_backstops(state, unit):
+    elif is_waiting(state, case) and not is_backstops(state, unit):
         return
     run_stages(desk, case)
 
@@ -52,12 +54,14 @@ def run_stages(desk: Desk, case: Case) -> None:
     for stage, step in STAGES.items():
         if not state.rules.runs(stage) or stage.value in case.exhausted:
             continue
+        if case.round is not None and stage is not Stage.REDUCE:  # it is in the middle of that
+            continue
         if stage is Stage.REDUCE and is_backstops(state, case.unit):
             break
         if step(desk, case) is Progress.WAITING:
             return
         if state.has_recovered(case.unit):
-            end(desk, case, "recovered")
+            let_go(desk, case)
             return
         if stage is Stage.REDUCE:
             if leaves_to_market(state, case.unit):
@@ -68,11 +72,17 @@ def run_stages(desk: Desk, case: Case) -> None:
                 e.StageExhausted(case=case.case, unit=case.unit, stage=stage.value, reason=reason),
             )
     if not state.report(case.unit).is_liquidatable:
-        end(desk, case, "recovered")
+        let_go(desk, case)
     elif holds_paused(state, case.unit):
         wait_for_resumption(desk, case)
     else:
+        pass_orders(desk, case.unit, case.case)
         resolve(desk, case)
+
+
+def is_waiting(state: State, case: Case) -> bool:
+    """Whether a liquidation waits: for an instant, or for an order that is executed outside."""
+    return state.time_ms < case.wake_ms or state.working.awaits(case.unit)
 
 
 def is_backstops(state: State, unit: int) -> bool:
@@ -124,11 +134,37 @@ def cancel_orders(desk: Desk, case: Case) -> Progress:
     return Progress.DONE
 
 
+def reduce(desk: Desk, case: Case) -> Progress:
+    """Sell what the unit holds, in the built-in market or outside."""
+    if desk.state.external is None:
+        return reduce_in_market(desk, case)
+    return reduce_outside(desk, case)
+
+
 STAGES: dict[Stage, Callable[[Desk, Case], Progress]] = {
     Stage.CANCEL_ORDERS: cancel_orders,
     Stage.CONVERT_COLLATERAL: convert_collateral,
-    Stage.REDUCE: reduce_in_market,
+    Stage.REDUCE: reduce,
 }
+
+
+def let_go(desk: Desk, case: Case) -> None:
+    """End a liquidation that has recovered, once nothing works for it any more outside."""
+    orders = desk.state.working.of(case.unit)
+    if not orders:
+        end(desk, case, "recovered")
+        return
+    request_cancels(desk, orders, "recovered")
+    if case.round is not None:
+        desk.emit(
+            e.Waiting(
+                case=case.case,
+                unit=case.unit,
+                until_ms=desk.state.time_ms,
+                reason="recovered; its orders are being cancelled",
+                attempts=case.attempts,
+            ),
+        )
 
 
 def end(desk: Desk, case: Case, outcome: str) -> None:
@@ -164,6 +200,7 @@ def take_over(desk: Desk, unit: int) -> None:
     if unit not in state.cases:
         desk.emit(started(state, unit, report))
     case = state.cases[unit]
+    pass_orders(desk, unit, case.case)
     if report.is_liquidatable:
         resolve(desk, case)
     else:

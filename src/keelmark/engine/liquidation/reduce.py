@@ -16,11 +16,15 @@ from keelmark.engine import events as e
 from keelmark.engine.entries import Case
 from keelmark.engine.execution import Execution, LiquidationOrder
 from keelmark.engine.liquidation.desk import Desk
-from keelmark.engine.reduce.legs import Close, ReducibleLeg, Shortfall, TierRow
+from keelmark.engine.reduce.legs import Close, ReducePlan, ReducibleLeg, Shortfall, TierRow
 from keelmark.engine.reduce.order import ORDER
 from keelmark.engine.reduce.prices import LimitPrice, Slice, Unpriced, price_policy
 from keelmark.engine.reduce.sizing import sizing_policy
 from keelmark.engine.state import State
+
+
+Legs = dict[tuple[str, int], ReducibleLeg]
+"""What can be closed, by instrument and leg."""
 
 
 class Progress(Enum):
@@ -52,27 +56,37 @@ def reduce_in_market(desk: Desk, case: Case) -> Progress:
     rules = desk.state.rules.reduce
     attempts = case.attempts
     while attempts < rules.attempts:
-        done = _attempt(desk, case)
-        if desk.state.has_recovered(case.unit):
-            return Progress.DONE
-        if done.is_limited:  # an order cut short by the window is not an attempt that failed
-            return _wait(desk, case, attempts, desk.state.sold_window_end(), "notional limit")
+        progress = after_round(desk, case, attempts, _attempt(desk, case))
+        if progress is not None:
+            return progress
         attempts += 1
-        pause_s = max(rules.interval_s, 1 if done.cooldown_s else 0)
-        if pause_s:
-            until = desk.state.time_ms + 1000 * pause_s
-            return _wait(desk, case, attempts, until, "interval", done.cooldown_s)
-        if not done.is_filled:
-            break
     return Progress.DONE
 
 
-def _attempt(desk: Desk, case: Case) -> Attempt:
-    """Plan and send one round of orders."""
-    state = desk.state
+def after_round(desk: Desk, case: Case, attempts: int, done: Attempt) -> Progress | None:
+    """Return what follows on a round of orders, `None` for another round at once.
+
+    Args:
+        desk: The desk.
+        case: The liquidation.
+        attempts: Rounds before this one.
+        done: What the round did.
+    """
+    if desk.state.has_recovered(case.unit):
+        return Progress.DONE
+    if done.is_limited:  # an order cut short by the window is not an attempt that failed
+        return _wait(desk, case, attempts, desk.state.sold_window_end(), "notional limit")
+    pause_s = max(desk.state.rules.reduce.interval_s, 1 if done.cooldown_s else 0)
+    if pause_s:
+        until = desk.state.time_ms + 1000 * pause_s
+        return _wait(desk, case, attempts + 1, until, "interval", done.cooldown_s)
+    return None if done.is_filled else Progress.DONE
+
+
+def planned(state: State, case: Case, legs: Legs) -> ReducePlan:
+    """Return the round of orders that the rulebook's policies want for a unit now."""
     rules = state.rules.reduce
     report = state.report(case.unit)
-    legs = reducible_legs(state, report)
     sizing = sizing_policy(rules.sizing, **rules.sizing_settings)
     shortfall = Shortfall(
         equity=report.equity,
@@ -80,20 +94,27 @@ def _attempt(desk: Desk, case: Case) -> Attempt:
         buffer=rules.buffer,
         in_cooldown=state.time_ms < case.cooldown_ms,
     )
-    plan = sizing(ORDER[rules.order](list(legs.values()), rules.seed), shortfall)
+    return sizing(ORDER[rules.order](list(legs.values()), rules.seed), shortfall)
+
+
+def _attempt(desk: Desk, case: Case) -> Attempt:
+    """Plan and send one round of orders."""
+    state = desk.state
+    legs = reducible_legs(state, state.report(case.unit))
+    plan = planned(state, case, legs)
     done = Attempt(cooldown_s=plan.cooldown_seconds)
     for close in plan.closes:
-        room = _window_lots(state, legs[close.instrument, close.leg])
+        room = window_lots(state, legs[close.instrument, close.leg])
         sold = _send(desk, case, close, min(close.lots, room)) if room else False
         done.is_filled |= sold
         if room < close.lots:
-            done.is_limited |= sold or (room == 0 and _has_price(state, case, close))
+            done.is_limited |= sold or (room == 0 and has_price(state, case, close))
         if state.has_recovered(case.unit):
             break
     return done
 
 
-def reducible_legs(state: State, report: MarginReport) -> dict[tuple[str, int], ReducibleLeg]:
+def reducible_legs(state: State, report: MarginReport) -> Legs:
     """Return the positions of a unit as the policies read them, valuation units."""
     legs = {}
     with exact():
@@ -170,26 +191,34 @@ def _hedged(report: MarginReport, held: PositionMargin) -> int:
 def _send(desk: Desk, case: Case, close: Close, lots: int) -> bool:
     """Order lots of a close within its limit; return whether anything was filled."""
     state = desk.state
+    order = order_of(state, case, close, lots)
+    if order is None:
+        return False
+    done = desk.market.execute(order)
+    if done.lots == 0:
+        return False
+    report = state.report(case.unit)
+    held = _position(report, close)
+    fee = clearance_fee(state, report, held, done)
+    _book_fill(desk, case, order.instrument, int(held.position.leg), done, fee)
+    return True
+
+
+def order_of(state: State, case: Case, close: Close, lots: int) -> LiquidationOrder | None:
+    """Return the order of lots of a close within its limit, `None` if no price helps."""
     report = state.report(case.unit)
     held = _position(report, close)
     row = state.universe.instrument_row(close.instrument)
     limit = limit_ticks(state, report, held, lots)
     if limit is None:
-        return False
-    side = -1 if held.position.size > ZERO else 1
-    order = LiquidationOrder(
+        return None
+    return LiquidationOrder(
         instrument=row,
-        lots=side * lots,
+        lots=-lots if held.position.size > ZERO else lots,
         mark_ticks=state.ticks(row),
         limit_ticks=limit,
         time_ms=state.time_ms,
     )
-    done = desk.market.execute(order)
-    if done.lots == 0:
-        return False
-    fee = clearance_fee(state, report, held, done)
-    _book_fill(desk, case, row, int(held.position.leg), done, fee)
-    return True
 
 
 def clearance_fee(state: State, report: MarginReport, held: PositionMargin, done: Execution) -> int:
@@ -212,7 +241,7 @@ def _position(report: MarginReport, close: Close) -> PositionMargin:
     return next(p for p in report.positions if (p.position.instrument, int(p.position.leg)) == key)
 
 
-def _has_price(state: State, case: Case, close: Close) -> bool:
+def has_price(state: State, case: Case, close: Close) -> bool:
     """Whether there is a price at which a close would be ordered."""
     report = state.report(case.unit)
     return limit_ticks(state, report, _position(report, close), close.lots) is not None
@@ -221,8 +250,6 @@ def _has_price(state: State, case: Case, close: Close) -> bool:
 def _book_fill(desk: Desk, case: Case, row: int, leg: int, done: Execution, fee: int) -> None:
     """Write a fill down with its clearance fee and the fund's share of it."""
     state = desk.state
-    with exact():
-        to_fund = int(fee * state.rules.insurance.fee_share)
     desk.emit(
         e.Filled(
             unit=case.unit,
@@ -237,17 +264,26 @@ def _book_fill(desk: Desk, case: Case, row: int, leg: int, done: Execution, fee:
             case=case.case,
         ),
     )
-    if to_fund:
-        desk.emit(
-            e.Transferred(
-                source=state.fees,
-                target=state.fund_of(row),
-                asset=state.settle_of(row),
-                quanta=to_fund,
-                reason="clearance_fee",
-                case=case.case,
-            ),
-        )
+    for moved in share_of_fund(state, row, fee, case.case):
+        desk.emit(moved)
+
+
+def share_of_fund(state: State, row: int, fee: int, case: int) -> list[e.Transferred]:
+    """Return the transfer of the fund's share of a clearance fee, if it has one."""
+    with exact():
+        to_fund = int(fee * state.rules.insurance.fee_share)
+    if to_fund <= 0:
+        return []
+    return [
+        e.Transferred(
+            source=state.fees,
+            target=state.fund_of(row),
+            asset=state.settle_of(row),
+            quanta=to_fund,
+            reason="clearance_fee",
+            case=case,
+        ),
+    ]
 
 
 def limit_ticks(
@@ -329,7 +365,7 @@ def _relief_limit(state: State, held: PositionMargin, lots: int) -> LimitPrice:
     return instrument.price_unit if held.position.size > ZERO else Unpriced.ANY_PRICE
 
 
-def _window_lots(state: State, leg: ReducibleLeg) -> int:
+def window_lots(state: State, leg: ReducibleLeg) -> int:
     """Return the lots that the notional limit of the window still allows.
 
     A lot that no window has room for is not held back by it: one of them is let through.
