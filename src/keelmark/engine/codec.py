@@ -9,9 +9,9 @@ import numpy.typing as npt
 from keelmark.core.errors import CorruptJournal, InvalidInput
 from keelmark.engine import events as e
 from keelmark.engine.commands import Command
-from keelmark.engine.order_events import AnyOrderEvent
 from keelmark.engine.journal.columnar import pack, unpack
 from keelmark.engine.journal.port import Record
+from keelmark.engine.order_events import AnyOrderEvent
 
 MESSAGE, MARKS, POSTINGS, OPENINGS = 0, 1, 2, 3
 """Kinds of record."""

@@ -74,7 +74,8 @@ class Receipt:
     Attributes:
         position: Journal position after it.
         events: What happened, in order; none if it is repeated: `Engine.events_at` reads them.
-        is_repeated: Whether it had been carried out before, under the same idempotency key.
+        is_repeated: Whether it had been carried out before: under the same idempotency key, or as
+            a report of the same execution.
     """
 
     position: int
@@ -189,7 +190,7 @@ class Engine:
                 self._emit(event)
             self._settle(self._follow(command))
             self._deleverage_backstop()
-            return self._commit()
+            return self._commit(is_repeated=not events)
 
     def group(self) -> AbstractContextManager[None]:
         """Make the commands of a block durable together: one write for all of them.
@@ -559,12 +560,12 @@ class Engine:
             units |= state.protections.keys()
         return np.array(sorted(units), np.int32)
 
-    def _commit(self) -> Receipt:
+    def _commit(self, *, is_repeated: bool = False) -> Receipt:
         """Make what happened one batch."""
         events = self._outbox.commit()
         if events:
             self._desk.holders.forget()
-        return Receipt(self.position, events)
+        return Receipt(self.position, events, is_repeated)
 
 
 def _stretch(marks: e.MarksSet, first: int, last: int) -> e.MarksSet:

@@ -15,6 +15,7 @@ from keelmark.core.errors import (
     InvalidInput,
     KeelmarkError,
     NewerFormat,
+    OtherTerms,
     PositionConflict,
     UnreadableData,
 )
@@ -38,7 +39,8 @@ FORMAT = 3
 """Version of the events this release writes; it reads those before too.
 
 2: a leverage in a fill is that of the whole position, not only of one it opens.
-3: a batch may say which idempotency key its command came with (`Keyed`).
+3: a batch may say which idempotency key its command came with (`Keyed`), and what became of orders
+that are executed outside (`engine.order_events`).
 """
 
 SOLD = frozenset({"reduce", "disposal", "protection"})

@@ -7,8 +7,8 @@ import numpy as np
 
 from keelmark.book.kernels.holders import CLAIM, claims_kernel
 from keelmark.engine.adl.policies import QUEUES
-from keelmark.engine.events import Event
 from keelmark.engine.apply import Touched
+from keelmark.engine.events import Event
 from keelmark.engine.execution import Execution, ExecutionVenue, LiquidationOrder
 from keelmark.engine.liquidation import by_core
 from keelmark.engine.liquidation.holders import Holders, Sided, is_known

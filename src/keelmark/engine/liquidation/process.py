@@ -52,9 +52,7 @@ def run_stages(desk: Desk, case: Case) -> None:
     """Run what the rulebook lists until the unit recovers, must wait, or is resolved."""
     state = desk.state
     for stage, step in STAGES.items():
-        if not state.rules.runs(stage) or stage.value in case.exhausted:
-            continue
-        if case.round is not None and stage is not Stage.REDUCE:  # it is in the middle of that
+        if not may_run(state, case, stage):
             continue
         if stage is Stage.REDUCE and is_backstops(state, case.unit):
             break
@@ -78,6 +76,13 @@ def run_stages(desk: Desk, case: Case) -> None:
     else:
         pass_orders(desk, case.unit, case.case)
         resolve(desk, case)
+
+
+def may_run(state: State, case: Case, stage: Stage) -> bool:
+    """Whether a stage is listed and can do something; in the middle of a round only its own."""
+    if not state.rules.runs(stage) or stage.value in case.exhausted:
+        return False
+    return case.round is None or stage is Stage.REDUCE
 
 
 def is_waiting(state: State, case: Case) -> bool:

@@ -22,7 +22,6 @@ from keelmark.engine.reduce.prices import LimitPrice, Slice, Unpriced, price_pol
 from keelmark.engine.reduce.sizing import sizing_policy
 from keelmark.engine.state import State
 
-
 Legs = dict[tuple[str, int], ReducibleLeg]
 """What can be closed, by instrument and leg."""
 
