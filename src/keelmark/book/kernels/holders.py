@@ -7,7 +7,7 @@ after which the holder is still not below maintenance (INV-08).
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.kernels.jit import njit
+from keelmark.book.kernels.jit import njit, njit_unlocked
 from keelmark.book.kernels.margin import (
     Record,
     Tables,
@@ -154,7 +154,7 @@ def write_holder(unit: int, at: int, contract: Record, tables: Tables, row: Reco
     return True
 
 
-@njit
+@njit_unlocked
 def members_kernel(
     instrument: int,
     side: int,  # +1 longs, -1 shorts
@@ -178,7 +178,7 @@ def members_kernel(
     return count
 
 
-@njit
+@njit_unlocked
 def holders_kernel(
     instrument: int,
     side: int,  # +1 longs, -1 shorts
@@ -204,7 +204,7 @@ def holders_kernel(
     return count
 
 
-@njit
+@njit_unlocked
 def closable_kernel(
     instrument: int,
     loss_per_lot: float,  # settle quanta a holder loses against the mark on each lot closed

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.kernels.jit import inlined, njit
+from keelmark.book.kernels.jit import inlined, njit, njit_unlocked
 from keelmark.book.kernels.margin import Floats, Tables, excess
 from keelmark.core.codes import RuleKind
 
@@ -14,7 +14,7 @@ Bools = npt.NDArray[np.bool_]
 WHOLE = int(RuleKind.WHOLE)
 
 
-@njit
+@njit_unlocked
 def cleared_kernel(
     units: Int32s,  # (n,)
     level: float,
@@ -27,7 +27,7 @@ def cleared_kernel(
         cleared[index] = spare > error
 
 
-@njit
+@njit_unlocked
 def first_step_kernel(
     units: Int32s,  # (n,)
     level: float,
@@ -38,10 +38,17 @@ def first_step_kernel(
     """Write the first row of prices at which each unit is not cleared; their number if none.
 
     Rows are moves of growing size in one direction: along it what is cleared far out is cleared
-    nearer too, so the first is found by halving.
+    nearer too, so the first is found by halving, after a look at the farthest: most are cleared.
     """
+    last = prices.shape[0] - 1
     for index in range(units.shape[0]):
         low, high = -1, prices.shape[0]
+        if last >= 0:
+            spare, error = excess(units[index], level, at_prices(tables, prices[last]))
+            if spare > error:
+                low = last
+            else:
+                high = last
         while high - low > 1:
             middle = (low + high) // 2
             moved = at_prices(tables, prices[middle])
@@ -97,7 +104,7 @@ def fallen_kernel(
         fallen[index] = spare < -error and not has_jumps(units[index], tables)
 
 
-@njit
+@njit_unlocked
 def notional_kernel(
     instrument: int,
     units: Int32s,  # (n,)

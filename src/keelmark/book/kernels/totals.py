@@ -4,13 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.book.kernels.blocks import Int32s, Rows
-from keelmark.book.kernels.jit import njit
+from keelmark.book.kernels.jit import njit_unlocked
 from keelmark.book.kernels.wide import add_wide
 
 Int64s = npt.NDArray[np.int64]
 
 
-@njit
+@njit_unlocked
 def totals_kernel(
     units: Rows,  # (n_units,) UNIT
     positions: Rows,  # (n_rows,) POSITION

@@ -25,6 +25,8 @@ class Glimpse:
         units: Number of units.
         positions: Rows of positions in use.
         position: Journal position, where whoever took it knows it.
+        vault: Quanta by asset that the outside has paid in less what it took out, then; `None`
+            where whoever took it does not know.
     """
 
     time_ms: int
@@ -35,6 +37,7 @@ class Glimpse:
     units: int
     positions: int
     position: int | None = None
+    vault: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, state: State, first_unit: int, position: int | None = None) -> "Glimpse":
@@ -48,6 +51,7 @@ class Glimpse:
             units=state.book.units_count,
             positions=state.book.positions.used,
             position=position,
+            vault=tuple(state.book.vault),
         )
 
     def kept(self) -> "Glimpse":

@@ -1,0 +1,1 @@
+"""What people ask of a running venue, answered as JSON: pure functions over a `Reader`."""
