@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from keelmark.accounts.credentials import Credentials
 from keelmark.accounts.fetch import open_exchange
 from keelmark.accounts.fetch_plans import PLANS
-from keelmark.service.watch.sources import redirect
+from keelmark.service.feeds.venue_prices import redirected
 from tests.accounts.live.venue_answers import ANSWERS, answer_to
 
 KEYS = {"KEY": "k-4f1c9e77aa", "SECRET": "s-0b5d2266cc", "PASSWORD": "p-91aa4477ee"}
@@ -131,7 +131,7 @@ def open_venue(name: str) -> Iterator[Venue]:
 def exchange_at(server: Venue) -> Any:  # noqa: ANN401 a class of ccxt
     """Return the ccxt exchange of a venue, pointed at the server and nowhere else."""
     exchange: Any = open_exchange(PLANS[server.name], credentials())
-    redirect(exchange, server.address)
+    exchange.urls["api"] = redirected(exchange.urls["api"], server.address)
     exchange.enableRateLimit = False
     return exchange
 

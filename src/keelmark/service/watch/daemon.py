@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
+from time import monotonic
 
 from keelmark.accounts.account import Account
 from keelmark.core.errors import KeelmarkError
@@ -18,9 +19,14 @@ from keelmark.service.alerts.store import AlertStore
 from keelmark.service.alerts.values import Alert
 from keelmark.service.watch.config import WatchedAccount
 from keelmark.service.watch.desk import Desk
+from keelmark.service.watch.repriced import repriced
 from keelmark.service.watch.sources import Source
+from keelmark.service.watch.tape import Tape
 
 TICK_S = 0.25
+BEAT_S = 1.0
+"""How often an account is looked at while prices stream."""
+
 RETRY_MAX_S = 300.0
 """Longest pause between two reads of an account that cannot be read."""
 
@@ -30,11 +36,16 @@ Told = Callable[[Alert], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a read brought: an account, or why there is none."""
+    """What a read brought: an account, or why there is none.
+
+    Attributes:
+        is_moved: Whether it is the account as read before, at prices that were streamed since.
+    """
 
     name: str
     found: Account | KeelmarkError
     time_ms: int
+    is_moved: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +55,7 @@ class Daemon:
     Attributes:
         desk: The accounts.
         sources: Where each is read, by name.
+        tapes: Streams of prices between the reads, of those that have one.
         store: Where alerts are kept.
         courier: Who delivers them.
         clock: Milliseconds, UTC.
@@ -53,6 +65,7 @@ class Daemon:
 
     desk: Desk
     sources: Mapping[str, Source]
+    tapes: Mapping[str, Tape] = field(default_factory=dict)
     store: AlertStore
     courier: Courier
     clock: Clock
@@ -92,20 +105,42 @@ class Daemon:
     def _look(self, outcome: Outcome) -> list[Alert]:
         if isinstance(outcome.found, KeelmarkError):
             return self.desk.failed(outcome.name, outcome.found, outcome.time_ms)
+        note = self.desk.moved if outcome.is_moved else self.desk.read
         try:
-            return self.desk.read(outcome.name, outcome.found, outcome.time_ms)
+            return note(outcome.name, outcome.found, outcome.time_ms)
         except KeelmarkError as error:
             return self.desk.failed(outcome.name, error, outcome.time_ms)
 
     def _read_on(self, account: WatchedAccount) -> None:
         """Read one account again and again, with patience where it cannot be read."""
         failed = 0
+        tape = self.tapes.get(account.name)
         while not self.stopped.is_set():
             outcome = self._read(account.name)
             failed = failed + 1 if isinstance(outcome.found, KeelmarkError) else 0
             self._outcomes.put(outcome)
             pause_s = min(account.poll_s * 2.0 ** min(failed, 10), RETRY_MAX_S)
-            self.stopped.wait(pause_s if failed > 1 else account.poll_s)
+            pause_s = pause_s if failed > 1 else account.poll_s
+            if tape is None or isinstance(outcome.found, KeelmarkError):
+                self.stopped.wait(pause_s)
+            else:
+                self._follow(account.name, outcome.found, tape, pause_s)
+        if tape is not None:
+            tape.close()
+
+    def _follow(self, name: str, account: Account, tape: Tape, for_s: float) -> None:
+        """Look at an account at every new price, at most once a beat, until it is read again."""
+        tape.follow(row.instrument for row in account.document.positions)
+        until = monotonic() + for_s
+        while (left := until - monotonic()) > 0 and not self.stopped.is_set():
+            if not tape.wait(min(left, TICK_S)):
+                continue
+            try:
+                found: Account | KeelmarkError = repriced(account, tape.latest)
+            except KeelmarkError as error:
+                found = error
+            self._outcomes.put(Outcome(name, found, self.clock(), is_moved=True))
+            self.stopped.wait(min(max(0.0, until - monotonic()), BEAT_S))
 
     def _read(self, name: str) -> Outcome:
         try:

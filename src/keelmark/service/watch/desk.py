@@ -22,6 +22,7 @@ class Watched:
     Attributes:
         account: What the configuration says of it.
         look: The last good one; `None` before the first.
+        read: The last one at what the venue itself said, with its own figures beside ours.
         problem: Why the last read brought nothing; empty where it did.
         failed: Reads in a row that brought nothing.
         since_ms: When it began to be watched.
@@ -31,13 +32,14 @@ class Watched:
     account: WatchedAccount
     since_ms: int
     look: Look | None = None
+    read: Look | None = None
     problem: str = ""
     failed: int = 0
     chance_ms: int | None = None
 
     def age_s(self, time_ms: int) -> float:
         """Return the seconds since the last good read, or since the beginning."""
-        last = self.since_ms if self.look is None else self.look.time_ms
+        last = self.since_ms if self.read is None else self.read.time_ms
         return max(0.0, (time_ms - last) / 1000)
 
     def is_stale(self, time_ms: int) -> bool:
@@ -75,18 +77,20 @@ class Desk:
     def read(self, name: str, account: Account, time_ms: int) -> list[Alert]:
         """Take note of an account that was read; return what has to be told."""
         before = self.watched[name]
-        chance, chance_ms = self._chance(before, account, time_ms)
-        found = check(
-            account,
-            warn_distance=Decimal(repr(self.config.red)),
-            amber_distance=Decimal(repr(self.config.amber)),
-            volatilities=self.volatilities,
-        )
-        look = Look(time_ms=time_ms, check=found, probability=chance)
-        now = replace(before, look=look, problem="", failed=0, chance_ms=chance_ms)
+        look, chance_ms = self._look(before, account, time_ms)
+        now = replace(before, look=look, read=look, problem="", failed=0, chance_ms=chance_ms)
         self.watched = {**self.watched, name: now}
-        told = list(self._happened(name, before.look, look))
+        told = list(self._happened(name, before.read, look))
         return [*told, *self.alerts.observe(reading_of(name, look, time_ms))]
+
+    def moved(self, name: str, account: Account, time_ms: int) -> list[Alert]:
+        """Take note of an account at newer prices; it has not been read since."""
+        before = self.watched[name]
+        look, chance_ms = self._look(before, account, time_ms)
+        self.watched = {**self.watched, name: replace(before, look=look, chance_ms=chance_ms)}
+        if before.is_stale(time_ms):
+            return []
+        return self.alerts.observe(reading_of(name, look, time_ms))
 
     def failed(self, name: str, error: KeelmarkError, time_ms: int) -> list[Alert]:
         """Take note of a read that brought nothing; return what has to be told."""
@@ -119,6 +123,17 @@ class Desk:
             return ()
         channels = {str(event): told for event, told in self.config.alerts.events.items()}
         return tuple(happenings(name, holdings_of(before), holdings_of(now), channels))
+
+    def _look(self, before: Watched, account: Account, time_ms: int) -> tuple[Look, int | None]:
+        """Return what an account comes to, and when its chance was worked out."""
+        chance, chance_ms = self._chance(before, account, time_ms)
+        found = check(
+            account,
+            warn_distance=Decimal(repr(self.config.red)),
+            amber_distance=Decimal(repr(self.config.amber)),
+            volatilities=self.volatilities,
+        )
+        return Look(time_ms=time_ms, check=found, probability=chance), chance_ms
 
     def _chance(
         self, before: Watched, account: Account, time_ms: int

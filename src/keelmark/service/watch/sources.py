@@ -1,7 +1,6 @@
 """Where an account is read: at its venue through ccxt, or from a file that is kept fresh."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from keelmark.accounts.credentials import (
     system_keyring,
 )
 from keelmark.accounts.fetch import fetch_account, open_exchange, plan_of
+from keelmark.service.feeds.venue_prices import redirected
 from keelmark.service.watch.config import WatchedAccount
 
 
@@ -89,25 +89,10 @@ def open_source(
     )
     exchange: Any = open_exchange(plan, keys)
     if account.api_url:
-        redirect(exchange, account.api_url)
+        exchange.urls["api"] = redirected(exchange.urls["api"], account.api_url)
     return VenueSource(
         venue=account.venue, exchange=exchange, keys=keys, subaccount=account.subaccount
     )
-
-
-def redirect(exchange: Any, address: str) -> None:  # noqa: ANN401 a class of ccxt
-    """Let an exchange ask another address: scheme, host and port are replaced, paths stay."""
-    exchange.urls["api"] = {
-        name: re.sub(r"^(?:https?|wss?)://[^/]+", _for(url, address), url)
-        for name, url in exchange.urls["api"].items()
-        if isinstance(url, str)
-    }
-
-
-def _for(url: str, address: str) -> str:
-    """Return an address in the protocol of the URL it stands in for."""
-    base = address.rstrip("/")
-    return re.sub("^http", "ws", base) if url.startswith("ws") else base
 
 
 def _own(
