@@ -1,0 +1,1 @@
+"""The HTTP API: reads shared columns, sends commands to the writer, streams what happens."""

@@ -1,0 +1,107 @@
+"""The application: routes behind the gate, every error in one shape, nothing open but liveness."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+
+from keelmark.core.errors import InvariantViolated
+from keelmark.service.api.gate import Gate
+from keelmark.service.api.openapi import describe
+from keelmark.service.api.problems import Problem
+from keelmark.service.api.routes import pages, session
+from keelmark.service.api.services import Services
+from keelmark.service.api.version import VERSION
+from keelmark.service.security.access import WEBSOCKET, access_table
+
+PROBLEMS_MAX = 8
+"""Wrong fields that one answer names."""
+_OURS = (session, pages)
+
+
+def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI:
+    """Return the application.
+
+    Args:
+        services: What the routes work with.
+        routers: Further routes; each must be in the table of `security.access`.
+
+    Raises:
+        InvariantViolated: A route is not in the table of who may do what.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.keys.flush()
+
+    app = FastAPI(
+        title="Keelmark",
+        version=VERSION,
+        summary="The margin and liquidation engine of a venue, over HTTP.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    for module in _OURS:
+        app.include_router(module.router)
+    for router in routers:
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _wrong_request)
+    app.add_middleware(Gate, services=services)
+    describe(app)
+    _require_listed(app.routes)
+    return app
+
+
+def _http_error(_: Request, error: Exception) -> Response:
+    """Answer what the framework refuses."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    known = {404: "there is nothing at this path; /openapi.json lists what there is"}
+    message = known.get(status, "the request cannot be read; /openapi.json describes it")
+    code = "" if status in {400, 404, 405, 413, 415, 422} else "malformed"
+    return Problem(status, message, code=code).response()
+
+
+def _wrong_request(_: Request, error: Exception) -> Response:
+    """Name every wrong field of a request."""
+    rows = error.errors() if isinstance(error, RequestValidationError) else []
+    told = [(".".join(str(part) for part in row["loc"][1:]), row["msg"]) for row in rows]
+    message = "; ".join(f"{where or 'the request'}: {what}" for where, what in told[:PROBLEMS_MAX])
+    where = told[0][0] if told else ""
+    fix = "/openapi.json describes what this route takes"
+    return Problem(422, message or "the request is wrong", where=where, fix=fix).response()
+
+
+def _require_listed(routes: Iterable[BaseRoute]) -> None:
+    """Refuse an application with a route that nobody has said who may use.
+
+    Raises:
+        InvariantViolated: Naming the route.
+    """
+    for method, path in sorted(listed(routes)):
+        if method not in access_table().find(path).methods:
+            msg = f"{method} {path} is not in the table of service/security/access.py; add it"
+            raise InvariantViolated(msg)
+
+
+def listed(routes: Iterable[BaseRoute]) -> set[tuple[str, str]]:
+    """Return the methods and paths of routes."""
+    found: set[tuple[str, str]] = set()
+    for route in routes:
+        if isinstance(route, APIWebSocketRoute):
+            found.add((WEBSOCKET, route.path))
+        elif isinstance(route, Mount):
+            found.add(("GET", f"{route.path}/{{path:path}}"))
+        elif isinstance(route, APIRoute) or hasattr(route, "methods"):
+            methods = (getattr(route, "methods", None) or set()) - {"HEAD"}
+            found |= {(method, route.path) for method in methods}  # type: ignore[attr-defined]
+    return found

@@ -1,0 +1,1 @@
+"""The API's own routes; those that read the venue and its accounts are in `service.views`."""
