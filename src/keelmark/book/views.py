@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keelmark.book.kernels.blocks import Rows
+from keelmark.book.kernels.blocks import Record, Rows
 from keelmark.core.codes import Leg, UnitKind, UnitStatus
 
 
@@ -49,7 +49,12 @@ class UnitView:
 
 def unit_view(units: Rows, positions: Rows, balances: Rows, unit: int) -> UnitView:
     """Return the rows of `unit` as plain values."""
-    account, start, cash_start, count, cash_count, _, _, kind, status = units[unit].item()
+    return rows_view(unit, units[unit], positions, balances)
+
+
+def rows_view(unit: int, record: Record, positions: Rows, balances: Rows) -> UnitView:
+    """Return a unit's record, and what it says of tables, as plain values."""
+    account, start, cash_start, count, cash_count, _, _, kind, status = record.item()
     rows = positions[start : start + count].tolist()
     held = (
         PositionView(instrument, Leg(leg), lots, cost, leverage)

@@ -6,7 +6,7 @@ watches units can be told.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,14 @@ class Touched:
 
 
 NOTHING = Touched(NOBODY)
+
+
+class Follower(Protocol):
+    """Whoever keeps a copy of the state: told of every event but marks, once it is applied."""
+
+    def note(self, event: Any, touched: Touched) -> None:  # noqa: ANN401 an event
+        """Remember what an event touched; it is not durable yet."""
+
 
 ORDER_EVENTS = (e.OrderReserved, e.OrderReleased, e.OrdersCancelled)
 """Events that change a unit's margin and none of its rows."""

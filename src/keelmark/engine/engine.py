@@ -20,7 +20,7 @@ from keelmark.core.errors import PositionConflict, Rejected
 from keelmark.core.numbers import exact
 from keelmark.core.process import UnitOrder
 from keelmark.engine import events as e
-from keelmark.engine.apply import Touched, apply
+from keelmark.engine.apply import Follower, Touched, apply
 from keelmark.engine.bulk import require_postings
 from keelmark.engine.codec import encoded, event_of
 from keelmark.engine.commands import (
@@ -88,6 +88,7 @@ class Engine:
 
     Attributes:
         state: What events have built; read it, never write it.
+        follower: Told what events touch, before they are durable; it must not change anything.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Engine:
         self._settings = settings or Settings()
         self._listener = listener
         self._changed: set[int] = set()
+        self.follower: Follower | None = None
         state = State(rulebook, capacity=self._settings.capacity)
         state.external = terms_of(market)
         self._bind(state, market or MarkMarket())
@@ -392,6 +394,8 @@ class Engine:
         self._unknown.note(touched)
         self._note_guarded(event, touched)
         self._desk.note(touched)
+        if self.follower is not None:
+            self.follower.note(event, touched)
         if isinstance(event, e.TimeAdvanced | e.RulebookSet):
             self._desk.holders.forget()
         self._record(event)

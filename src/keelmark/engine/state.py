@@ -213,7 +213,11 @@ class State:
 
     def _open_interest(self) -> dict[str, Decimal]:
         """Return the open interest of every instrument, settle asset."""
-        return self.universe.open_interest(totals(self.book).longs, self.prices)
+        return self.universe.open_interest(self.longs(), self.prices)
+
+    def longs(self) -> tuple[int, ...]:
+        """Return the lots held long of every instrument."""
+        return totals(self.book).longs
 
     def prices_changed(self) -> None:
         """Forget the plain snapshot; called whenever a price or the clock moves."""
@@ -408,11 +412,11 @@ class State:
 
     def backstop_inventory(self) -> Decimal:
         """Return the notional the backstop holds, valuation currency."""
-        return Decimal(repr(gross_notional(self.backstop, self.tables())))
+        return Decimal(repr(gross_notional(self.backstop, self.in_house_tables())))
 
     def backstop_equity(self) -> float:
         """Return the equity of the backstop, valuation currency; NaN while a price is missing."""
-        tables = self.tables()
+        tables = self.in_house_tables()
         value, _ = excess(self.backstop, 0.0, tables)
         value *= single_asset_price(self.backstop, tables)
         if np.isnan(value) and self._is_priced(self.backstop):  # what has no kernel face
@@ -467,6 +471,10 @@ class State:
             segments=self.universe.segments,
             prices=self.prices,
         )
+
+    def in_house_tables(self) -> Tables:
+        """Return tables of which the rows of in-house units may be read."""
+        return self.tables()
 
     # --- units as plain values ------------------------------------------------------------------
 
