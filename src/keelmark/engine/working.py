@@ -166,7 +166,7 @@ class WorkingOrders:
             found.append(row)
         return found
 
-    # --- writing: `apply_orders` alone ----------------------------------------------------------
+    # --- writing: `apply_orders` alone, and copies of a state ------------------------------------
 
     def add(self, row: WorkingOrder) -> None:
         """Take note of an order that was sent."""
@@ -175,6 +175,22 @@ class WorkingOrders:
         self._of.setdefault(row.unit, {})[row.order] = row
         if not row.is_timed_out:
             self._awaited[row.order] = row
+
+    def put(self, row: WorkingOrder) -> None:
+        """Take over an order as it is now: for whoever keeps a copy of the state."""
+        old = self._open.get(row.order)
+        if old is not None:
+            self._leave(old)
+        if not row.outcome:
+            self.add(row)
+        elif row.order in self.closed:
+            self.closed[row.order] = row
+        else:
+            self._open[row.order] = row
+            self._of.setdefault(row.unit, {})[row.order] = row
+            self.close(row.order, row.outcome)
+        if row.is_timed_out:
+            self._awaited.pop(row.order, None)
 
     def time_out(self, order: int) -> None:
         """Wait for an order no longer."""

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import settings
 
 from keelmark.engine import commands as c
+from keelmark.engine.execution import ExternalVenue
+from keelmark.engine.outbox import JournalBehind
 from keelmark.service.columns import generation, publisher
 from keelmark.service.columns.publisher import Publisher
 from keelmark.service.columns.replica import Replica
 from tests.engine.market_of_all import PROCESSES
 from tests.engine.test_engine_machine import EngineMachine, build_and_crash, quick
-from tests.engine.venue import Venue
+from tests.engine.venue import Venue, merged, rulebook_text
 from tests.service.columns.published import require_equal
 
 
@@ -56,3 +58,66 @@ def test_a_replica_follows_a_crash_command_by_command(process: int) -> None:
 def test_a_replica_follows_any_commands() -> None:
     PublishedMachine.TestCase.settings = settings(quick, max_examples=500)
     PublishedMachine.TestCase("runTest").runTest()
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_replica_follows_orders_that_are_out(tmp_path: Path) -> None:
+    venue = Venue(market=ExternalVenue(time_out_s=10))
+    with Publisher(venue.engine, tmp_path) as published:
+        replica = Replica.open(tmp_path, venue.rulebook)
+
+        def same() -> None:
+            published.publish()
+            require_equal(replica, venue.engine)
+
+        venue.marks(A=1000.0, B=1000.0)
+        unit, winner = venue.open("unit", USDT=1_100), venue.open("winner", USDT=10**6)
+        venue.trade(unit, winner, "A", 10, 1000)
+        venue.marks(A=930.0)
+        same()
+        assert [row.order for row in replica.state.working.of(unit)] == [1]
+        for command in (
+            c.ReportExecution(order=1, execution="x1", lots=-1, ticks=930),
+            c.AdvanceTime(time_ms=venue.state.time_ms + 11_000),
+            c.CloseOrder(order=1, outcome="cancelled"),
+            c.ReportExecution(order=1, execution="late", lots=-1, ticks=930),
+            c.Override(unit=unit, action="takeover", operator="me", reason="test"),
+        ):
+            venue.do(command)
+            same()
+        assert 1 in replica.state.working.closed
+
+
+def test_keys_and_groups_show_when_they_are_durable(tmp_path: Path) -> None:
+    venue = Venue()
+    unit = venue.open("one", USDT=5)
+    with Publisher(venue.engine, tmp_path) as published:
+        replica = Replica.open(tmp_path, venue.rulebook)
+        with venue.engine.group():
+            venue.engine.submit(c.Deposit(unit=unit, asset=0, quanta=1), key="k")
+            with pytest.raises(JournalBehind, match="end of a group"):
+                published.publish()
+            assert replica.view(unit).balances == {0: 5}
+        assert replica.view(unit).balances == {0: 5}
+        published.publish()
+        assert replica.view(unit).balances == {0: 6}
+        require_equal(replica, venue.engine)
+
+
+def test_a_rulebook_change_travels(tmp_path: Path) -> None:
+    venue = Venue()
+    unit = venue.open("one", USDT=5_000)
+    other = venue.open("two", USDT=5_000)
+    venue.marks(A=100.0, B=50.0)
+    venue.trade(unit, other, "A", 20, 100)
+    with Publisher(venue.engine, tmp_path) as published:
+        replica = Replica.open(tmp_path, venue.rulebook)
+        before = replica.report(unit).maintenance_margin
+        rows = [{"floor": "0", "rate": "0.06", "leverage": "10"}]
+        text = rulebook_text(merged(venue.spec, {"tables": {"flat": {"rows": rows}}}))
+        venue.do(c.SetRulebook(text=text))
+        published.publish()
+        require_equal(replica, venue.engine)
+        assert replica.report(unit).maintenance_margin > before
+        later = Replica.open(tmp_path, venue.rulebook)
+        require_equal(later, venue.engine)

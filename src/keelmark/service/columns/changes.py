@@ -6,13 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from keelmark.engine import events as e
+from keelmark.engine import order_events as oe
 from keelmark.engine.apply import Touched
+from keelmark.engine.apply_orders import APPLY_ORDERS
 from keelmark.engine.state import State
 from keelmark.service.columns.notes import (
     AnyNote,
     OrderNote,
     OrdersNote,
     RulebookNote,
+    WorkingNote,
     is_noted,
     unit_note,
     units_noted,
@@ -41,6 +44,7 @@ class Changes:
         self._units: set[int] = set()
         self._books: set[int] = set()
         self._orders: set[tuple[int, int]] = set()
+        self._working: dict[int, None] = {}  # in the order of closing, for those that closed
 
     def note(self, event: Any, touched: Touched) -> None:  # noqa: ANN401 an event
         """Take note of an event that has been applied."""
@@ -57,14 +61,31 @@ class Changes:
         unit = getattr(event, "unit", None)
         if unit is not None:
             self._units.add(unit)
-        if isinstance(event, e.OrderReserved | e.OrderReleased):
+        self._note_kind(event, touched)
+
+    def _note_kind(self, event: Any, touched: Touched) -> None:  # noqa: ANN401 an event
+        """Take note of what is beside the columns and does not go by unit alone."""
+        if type(event) in APPLY_ORDERS:
+            self._note_working(event)
+        elif isinstance(event, e.OrderReserved | e.OrderReleased):
             self._orders.add((event.unit, event.order))
         elif isinstance(event, e.OrdersCancelled):
             self._books.add(event.unit)
+        elif isinstance(event, e.ProtectionSet | e.ProtectionRemoved):
+            self._working |= dict.fromkeys(row.order for row in self._state.working.of(event.unit))
         elif isinstance(event, e.AccountClosed):
             self._books.update(touched.levels)
         elif isinstance(event, e.AccountOpened):
             self.names.append((event.name, self._state.names[event.name]))
+
+    def _note_working(self, event: Any) -> None:  # noqa: ANN401 an event
+        """Take note of the orders of an event of executions outside."""
+        if isinstance(event, oe.OrderClosed):
+            self._working.pop(event.order, None)
+        if isinstance(event, oe.OrdersPassed):
+            self._working |= dict.fromkeys(event.orders)
+        elif not isinstance(event, oe.RoundPlanned):
+            self._working[event.order] = None
 
     @property
     def filled(self) -> Int32s:
@@ -99,4 +120,6 @@ class Changes:
             else:
                 continue
             found.append(unit_note(state, unit))
+        rows = (state.working.find(order) for order in self._working)
+        found.extend(WorkingNote(row) for row in rows if row is not None)
         return found

@@ -22,6 +22,7 @@ from keelmark.core.codes import Leg
 from keelmark.core.errors import InvalidInput
 from keelmark.core.margin import MarginReport, margin_report
 from keelmark.engine.state import State
+from keelmark.engine.working import WorkingOrders
 from keelmark.rulebooks.load import Rulebook, read_rulebook
 from keelmark.service.columns.layout import Field, Moment
 from keelmark.service.columns.notes import (
@@ -31,6 +32,7 @@ from keelmark.service.columns.notes import (
     RulebookNote,
     SharedNote,
     UnitNote,
+    WorkingNote,
 )
 
 Int32s = npt.NDArray[np.int32]
@@ -151,6 +153,7 @@ class MirrorState(State):
         for table in (self.orders, self.protections, self.cases, self.grace, self.levels):
             table.clear()
         self.held.clear()
+        self.working = WorkingOrders()
 
     def take_note(self, note: AnyNote) -> None:
         """Become the state after what a note says."""
@@ -160,6 +163,8 @@ class MirrorState(State):
             _put(self.orders, note.unit, dict(note.orders))
         elif isinstance(note, UnitNote):
             self._take_unit(note)
+        elif isinstance(note, WorkingNote):
+            self.working.put(note.row)
         elif isinstance(note, SharedNote):
             self._take_shared(note)
         elif isinstance(note, RulebookNote) and note.text != self.rulebook_text:
@@ -209,6 +214,7 @@ class MirrorState(State):
         _put(self.cases, note.unit, note.case)
         _put(self.grace, note.unit, note.grace)
         _put(self.levels, note.unit, note.level)
+        _put(self.working.retry_ms, note.unit, note.retry_ms)
         if note.held:
             self.held.add(note.unit)
         else:
@@ -219,6 +225,7 @@ class MirrorState(State):
         self.rebased, self.doubts = set(note.rebased), dict(note.doubts)
         self.fund_windows = {(unit, asset): window for unit, asset, window in note.funds}
         self.sold_window, self.loss_window = note.sold, note.loss
+        self.external, self.working.sent = note.external, note.sent
 
 
 def _put(table: dict[int, Any], unit: int, value: Any) -> None:  # noqa: ANN401 any part of a state

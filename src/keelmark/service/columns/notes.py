@@ -20,6 +20,7 @@ from keelmark.engine.entries import (
     SoldWindow,
 )
 from keelmark.engine.state import State
+from keelmark.engine.working import ExternalTerms, WorkingOrder
 
 LENGTH_BYTES = 4
 
@@ -52,6 +53,13 @@ class UnitNote(Note, frozen=True, array_like=True, tag="unit"):
     grace: int | None
     level: int | None
     held: bool
+    retry_ms: int | None
+
+
+class WorkingNote(Note, frozen=True, array_like=True, tag="working"):
+    """One order that is out in a market of the user's, or was."""
+
+    row: WorkingOrder
 
 
 class SharedNote(Note, frozen=True, array_like=True, tag="shared"):
@@ -64,6 +72,8 @@ class SharedNote(Note, frozen=True, array_like=True, tag="shared"):
     funds: tuple[tuple[int, int, FundWindow], ...]
     sold: SoldWindow
     loss: LossWindow
+    external: ExternalTerms | None
+    sent: int
 
 
 class RulebookNote(Note, frozen=True, array_like=True, tag="rulebook"):
@@ -72,7 +82,7 @@ class RulebookNote(Note, frozen=True, array_like=True, tag="rulebook"):
     text: str
 
 
-AnyNote: TypeAlias = OrderNote | OrdersNote | UnitNote | SharedNote | RulebookNote
+AnyNote: TypeAlias = OrderNote | OrdersNote | UnitNote | WorkingNote | SharedNote | RulebookNote
 
 _ENCODER = msgspec.msgpack.Encoder()
 _NOTES = msgspec.msgpack.Decoder(list[AnyNote])
@@ -137,6 +147,8 @@ def shared_note(state: State) -> SharedNote:
         funds=tuple((unit, asset, window) for (unit, asset), window in state.fund_windows.items()),
         sold=state.sold_window,
         loss=state.loss_window,
+        external=state.external,
+        sent=state.working.sent,
     )
 
 
@@ -149,6 +161,7 @@ def unit_note(state: State, unit: int) -> UnitNote:
         grace=state.grace.get(unit),
         level=state.levels.get(unit),
         held=unit in state.held,
+        retry_ms=state.working.retry_ms.get(unit),
     )
 
 
@@ -160,6 +173,7 @@ def units_noted(state: State) -> set[int]:
         | state.grace.keys()
         | state.levels.keys()
         | state.protections.keys()
+        | state.working.retry_ms.keys()
     )
 
 
@@ -171,6 +185,7 @@ def is_noted(state: State, unit: int) -> bool:
         or unit in state.protections
         or unit in state.grace
         or unit in state.held
+        or unit in state.working.retry_ms
     )
 
 
@@ -184,3 +199,5 @@ def every_note(state: State) -> Iterator[AnyNote]:
             yield OrdersNote(unit, orders)
     for unit in units_noted(state):
         yield unit_note(state, unit)
+    for row in (*state.working.closed.values(), *state.working.rows()):
+        yield WorkingNote(row)

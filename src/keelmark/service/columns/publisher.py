@@ -10,7 +10,8 @@ import numpy as np
 
 from keelmark.book.kernels.wide import LIMB, LOW_LIMB
 from keelmark.core.errors import StorageFailed
-from keelmark.engine.engine import Engine, JournalBehind
+from keelmark.engine.engine import Engine
+from keelmark.engine.outbox import JournalBehind
 from keelmark.service.columns.changes import NOBODY, Changes
 from keelmark.service.columns.folders import (
     MANIFEST,
@@ -84,13 +85,16 @@ class Publisher:
         """Make visible what has become durable since the last call.
 
         Raises:
-            JournalBehind: What the engine holds is not durable; nothing is published.
+            JournalBehind: What the engine holds is not durable, or not yet: a group is open.
                 StorageFailed: There is no room left, not even in the run folder; readers keep what
                 they have, and the next call tries again.
         """
         engine = self._engine
-        if engine.is_behind:
-            msg = "the engine holds what its journal does not: open it again and publish that"
+        if engine.is_behind or engine.position != engine.durable_position:
+            msg = (
+                "the engine holds what its journal does not; publish after the end of a group, or "
+                "open the engine again"
+            )
             raise JournalBehind(msg)
         if engine.position == self._position:
             return
