@@ -181,7 +181,7 @@ def test_a_document_that_cannot_be_read_ends_no_watch(tmp_path: Path) -> None:
     assert isinstance(clock, Clock)
     made.desk.begin(clock())
     clock.time_ms += 2 * SECOND
-    made.desk.failed("book", made._read("book").found, clock())  # type: ignore[arg-type]  # noqa: SLF001 one read
+    made.desk.failed("book", made.read("book").found, clock())  # type: ignore[arg-type]
     watched = made.desk.watched["book"]
     assert "no.json" in watched.problem
     assert made.desk.alerts.standings["book"].rank == 2
@@ -223,7 +223,7 @@ def test_a_refusing_venue_is_told_without_its_keys(tmp_path: Path) -> None:
         row = {"name": "main", "venue": "okx", "api_url": venue.address}
         keys = {f"KEELMARK_OKX_{name}": KEYS[name] for name in ("KEY", "SECRET", "PASSWORD")}
         made = daemon(config([row]), tmp_path, **keys)
-        outcome = made._read("main")  # noqa: SLF001 one read
+        outcome = made.read("main")
         made.store.close()
     assert isinstance(outcome.found, VenueUnavailable)
     assert "check the key" in str(outcome.found)

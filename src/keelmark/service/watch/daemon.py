@@ -116,7 +116,7 @@ class Daemon:
         failed = 0
         tape = self.tapes.get(account.name)
         while not self.stopped.is_set():
-            outcome = self._read(account.name)
+            outcome = self.read(account.name)
             failed = failed + 1 if isinstance(outcome.found, KeelmarkError) else 0
             self._outcomes.put(outcome)
             pause_s = min(account.poll_s * 2.0 ** min(failed, 10), RETRY_MAX_S)
@@ -142,7 +142,8 @@ class Daemon:
             self._outcomes.put(Outcome(name, found, self.clock(), is_moved=True))
             self.stopped.wait(min(max(0.0, until - monotonic()), BEAT_S))
 
-    def _read(self, name: str) -> Outcome:
+    def read(self, name: str) -> Outcome:
+        """Read one account now; never raises."""
         try:
             found: Account | KeelmarkError = self.sources[name].read()
         except KeelmarkError as error:
