@@ -711,6 +711,20 @@ def test_a_backstop_is_deleveraged_at_the_very_snapshot_that_takes_it_below_its_
     assert equity(venue, winner) == PLENTY + 10 * 111
 
 
+def test_a_unit_that_waits_is_taken_at_the_snapshot_at_which_it_passes_the_backstops_level() -> None:
+    # at 930 a lot is sold, all that the window allows: 400 left, 418.5 needed. At 910 it has 220 and
+    # needs 409.5, beyond one and a half: it does not wait for the next window
+    guards = {"notional_max": "1000", "window_s": 60}
+    venue, unit, _ = fallen({"liquidation": {"takeover": {"usage": "1.5"}, "guards": guards}})
+    venue.marks(A=930.0)
+    assert (venue.lots(unit, "A"), venue.of(e.LiquidationEnded)) == (9, [])
+    venue.marks(A=929.0)
+    assert venue.of(e.LiquidationEnded) == []
+    venue.marks(A=910.0)
+    assert ended(venue).outcome == "taken_over"
+    assert venue.lots(venue.state.backstop, "A") == 9
+
+
 def test_a_backstop_that_finds_no_winner_asks_again_after_an_interval() -> None:
     takeover = {"deleverage_below": "0", "dispose_share": "0", "dispose_interval_s": 60}
     changes = merged(TAKEOVER_ONLY, {"liquidation": {"takeover": takeover}})

@@ -45,6 +45,7 @@ from keelmark.engine.liquidation.holders import Holders
 from keelmark.engine.liquidation.orders import keep_within_positions, time_out
 from keelmark.engine.liquidation.process import (
     end,
+    is_backstops,
     is_waiting,
     liquidate,
     must_wait,
@@ -493,13 +494,13 @@ class Engine:
         return sorted(back) + _ranked(state, [u for u in ready if u not in back])
 
     def _stirring(self, units: list[int]) -> list[int]:
-        """Leave out the liquidations that wait and have surely not recovered: nothing is due."""
+        """Leave out the liquidations that wait, have surely not recovered and are not taken yet."""
         state = self.state
         waiting = [u for u in units if is_waiting(state, state.cases[u])]
         if not waiting:
             return units
-        still = state.is_still_down(waiting)
-        idle = {u for u, is_down in zip(waiting, still, strict=True) if is_down}
+        still = zip(waiting, state.is_still_down(waiting), strict=True)
+        idle = {u for u, is_down in still if is_down and not is_backstops(state, u)}
         return [u for u in units if u not in idle]
 
     def _run_due(self) -> None:
