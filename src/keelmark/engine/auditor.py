@@ -6,6 +6,7 @@ others), and collects what it finds.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -17,11 +18,16 @@ from keelmark.core.margin import maintenance_excess
 from keelmark.core.numbers import ZERO, exact
 from keelmark.core.process import Stage
 from keelmark.engine import events as e
+from keelmark.engine import order_events as oe
+from keelmark.engine.order_auditor import OrderAuditor
 from keelmark.engine.payers import SpendingLog, Uncovered, one_lot_could_close
 from keelmark.engine.state import State
 
 RESOLVING = frozenset({"takeover", "seizure", "surplus", "deficit", "borne"})
 """Reasons of fills and transfers that belong to the end of a unit."""
+
+OF_ORDERS = 16
+"""The law about reports of a market of the user's, which end with the command that brings them."""
 
 PARTS = 4
 """Quanta by which parts of a value may exceed their share: each of its splits rounds once."""
@@ -50,6 +56,7 @@ class Auditor:
         findings: (number of the law, how it fails).
         closed: What each closed account held when it was closed.
         steps: How many steps were checked, by law.
+        orders: Follows orders that are executed outside.
         _helped: What fund and claims paid of the lots at hand, by case, settle quanta.
     """
 
@@ -61,9 +68,12 @@ class Auditor:
     _victims: list[int] = field(default_factory=list)
     _spending: SpendingLog = field(default_factory=SpendingLog)
     _helped: dict[int, int] = field(default_factory=dict)
+    orders: OrderAuditor = field(default_factory=OrderAuditor)
 
     def first(self, number: int) -> str | None:
         """Return the first finding about a law."""
+        if number == OF_ORDERS:
+            self._found(number, self.orders.owed())
         return next((text for law, text in self.findings if law == number), None)
 
     def before(self, state: State, event: Any) -> None:  # noqa: ANN401 an event
@@ -80,6 +90,12 @@ class Auditor:
                 self._before_deleverage(state, event)
             case e.LossSocialised():
                 self._before_socialised(state, event)
+            case oe.OrderSent():
+                self._all_found(self.orders.sent(state, event))
+            case oe.OrderFilled():
+                self._all_found(self.orders.filled(state, event))
+            case oe.ExecutionFlagged():
+                self._all_found(self.orders.flagged(event))
             case _:
                 pass
 
@@ -105,6 +121,10 @@ class Auditor:
         self.steps[number] += 1
         if finding is not None:
             self.findings.append((number, finding))
+
+    def _all_found(self, found: Iterable[tuple[int, str | None]]) -> None:
+        for number, finding in found:
+            self._found(number, finding)
 
     # --- INV-04 ---------------------------------------------------------------------------------
 
@@ -155,7 +175,8 @@ class Auditor:
     # --- fills and transfers --------------------------------------------------------------------
 
     def _before_fill(self, state: State, event: e.Filled) -> None:
-        if event.reason == "reduce":
+        self._all_found(self.orders.booked(state, event))
+        if event.reason == "reduce" and state.external is None:
             self._remember_excess(state, event.unit)
         if event.reason == "takeover":
             self._before_takeover(state, event)
@@ -179,7 +200,7 @@ class Auditor:
         self._found(9, text if wrong else None)
 
     def _after_fill(self, state: State, event: e.Filled) -> None:
-        if event.reason == "reduce":
+        if event.reason == "reduce" and state.external is None:
             self._step_ended(state, event.unit, f"reduce in case {event.case}")
         if event.ticks and _is_in_house(state, event.counterparty):
             self._found(12, _rounding(state, event))

@@ -15,6 +15,7 @@ from keelmark.core.codes import Leg
 from keelmark.core.errors import InvalidInput
 from keelmark.core.numbers import ZERO, exact
 from keelmark.engine import events as e
+from keelmark.engine import order_events as oe
 from keelmark.engine.event_rows import BillRow, HoldingRow
 from keelmark.engine.liquidation.shares import split_value
 
@@ -193,7 +194,44 @@ class _Writer:
             case e.StageExhausted():
                 yield f"{event.stage} can do no more: {event.reason}"
             case _:
+                yield from self.order(event)
+
+    def order(self, event: Any) -> Iterator[str]:  # noqa: ANN401 an event
+        """Write what became of an order that is executed outside."""
+        match event:
+            case oe.OrderSent():
+                yield self.sent(event)
+            case oe.OrderFilled():
+                rest = abs(event.lots - event.booked)
+                text = f"order {event.order}, execution {event.execution}: "
+                text += self.lots(event.instrument, abs(event.lots), 0)
+                text += f" at {self.price(event.instrument, event.ticks)}"
+                late = self.lots(event.instrument, rest, 0)
+                yield f"{text}, of it {late} the backstop's" if rest else text
+            case oe.ExecutionFlagged():
+                yield f"execution {event.execution} is odd: {_words(event.reason)}"
+            case oe.CancelRequested():
+                yield f"order {event.order} is to be cancelled: {_words(event.reason)}"
+            case oe.OrderClosed():
+                said = f" ({event.reason})" if event.reason else ""
+                yield f"order {event.order} closed: {event.outcome}{said}"
+            case oe.OrdersPassed():
+                numbers = ", ".join(str(order) for order in event.orders)
+                yield f"orders still out are the backstop's: {numbers}"
+            case _:
                 return
+
+    def sent(self, event: oe.OrderSent) -> str:
+        """Write an order that went out."""
+        verb, row = "buy" if event.lots > 0 else "sell", event.instrument
+        text = f"order {event.order} to {verb} {self.lots(row, abs(event.lots), event.leg)} at "
+        limit = event.limit_ticks
+        text += "any price" if limit is None else f"{self.price(row, limit)} or better"
+        return f"{text} sent, to be answered by {_time(event.expires_ms)}"
+
+    def price(self, instrument: int, ticks: int) -> str:
+        """Write a price in ticks as a price."""
+        return _plain(ticks * self.universe.instrument(instrument).price_unit)
 
     def fill(self, event: e.Filled) -> str:
         """Write a fill of the unit: in the market at a price, or handed over at a value."""
@@ -260,6 +298,10 @@ class _Writer:
         terms = self.universe.instrument(instrument)
         side = "" if leg == Leg.NET else f" ({Leg(leg).name.lower()} leg)"
         return f"{_plain(lots * terms.lot)} {terms.symbol}{side}"
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ")
 
 
 def _plain(value: Decimal | str) -> str:

@@ -5,13 +5,14 @@ findings they repeat. Tests, simulation and the service use the same list: after
 `LAWS` hold.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from keelmark.book import invariants as columns
 from keelmark.core import invariants as laws
-from keelmark.core.codes import UnitKind, UnitStatus
+from keelmark.core.codes import Leg, UnitKind, UnitStatus
 from keelmark.core.margin import MarginReport
 from keelmark.core.model import MarginPurpose
 from keelmark.engine.auditor import Auditor, account_text
@@ -147,6 +148,21 @@ def _tidy(subject: Subject) -> str | None:
     return columns.rows_are_in_order(subject.state.book)
 
 
+def _out(subject: Subject) -> str | None:
+    """What works, and is not being cancelled, closes no more than its unit holds."""
+    state = subject.state
+    out: defaultdict[tuple[int, int, int], int] = defaultdict(int)
+    for order in state.working.rows():
+        if not order.is_cancelling:
+            side = 1 if order.lots > 0 else -1
+            out[order.unit, order.instrument, order.leg] += side * order.rest
+    for (unit, instrument, leg), lots in out.items():
+        held = state.book.lots(unit, instrument, Leg(leg))
+        if lots and (held * lots >= 0 or abs(lots) > abs(held)):
+            return f"unit {unit}, instrument row {instrument}: {lots} lots work, {held} are held"
+    return None
+
+
 # --- laws of a step -----------------------------------------------------------------------------
 
 
@@ -174,5 +190,7 @@ LAWS = (
     Law(12, "rounding never favours the account against the fund", _followed(12)),
     Law(13, "every row is in one block", _rows),
     Law(14, "no row is flat or doubled, and every position has its settle balance", _tidy),
+    Law(15, "nobody has more out in a market than they hold", _out),
+    Law(16, "an execution is booked once and whole, and told where it is odd", _followed(16)),
 )
 """The list. Add to it; never weaken one."""
