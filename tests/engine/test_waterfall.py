@@ -711,9 +711,9 @@ def test_a_backstop_is_deleveraged_at_the_very_snapshot_that_takes_it_below_its_
     assert equity(venue, winner) == PLENTY + 10 * 111
 
 
-def test_a_unit_that_waits_is_taken_at_the_snapshot_at_which_it_passes_the_backstops_level() -> None:
-    # at 930 a lot is sold, all that the window allows: 400 left, 418.5 needed. At 910 it has 220 and
-    # needs 409.5, beyond one and a half: it does not wait for the next window
+def test_a_unit_that_waits_is_taken_as_soon_as_it_passes_the_backstops_level() -> None:
+    # at 930 a lot is sold, all that the window allows: 400 left, 418.5 needed. At 910 it has 220,
+    # needs 409.5, beyond one and a half, and does not wait for the next window
     guards = {"notional_max": "1000", "window_s": 60}
     venue, unit, _ = fallen({"liquidation": {"takeover": {"usage": "1.5"}, "guards": guards}})
     venue.marks(A=930.0)
