@@ -27,8 +27,8 @@ demo: $(ready) ## replay the crash of 10 October 2025 into out/demo
 test: $(ready) ## every test except the nightly ones
 	KEELMARK_HYPOTHESIS="$${KEELMARK_HYPOTHESIS:-ci}" $(bin)/pytest -n $(WORKERS) --dist worksteal
 
-check: lint ## format, lint, types, layers and the fast tests
-	$(bin)/pytest -n $(WORKERS) --dist worksteal -m "not slow and not real_data and not nightly"
+check: lint ## format, lint, types, layers and the fast tests, with few examples each
+	KEELMARK_HYPOTHESIS="$${KEELMARK_HYPOTHESIS:-check}" $(bin)/pytest -n $(WORKERS) --dist worksteal -m "not slow and not real_data and not nightly"
 
 nightly: $(ready) ## the tests that take hours: long searches, many kills, many seeds
 	KEELMARK_HYPOTHESIS=nightly $(bin)/pytest -n $(WORKERS) --dist worksteal -m nightly --timeout 20000

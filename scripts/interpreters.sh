@@ -27,6 +27,6 @@ for version in 3.11 3.12 3.13 3.14; do
   echo "python $version"
   "$environment/bin/python" -c 'import keelmark'
   if [ -n "$(find tests/core -name 'test_*.py' 2>/dev/null)" ]; then
-    "$environment/bin/pytest" -q -n 2 --dist worksteal tests/core -m "not slow and not real_data and not nightly"
+    KEELMARK_HYPOTHESIS=check "$environment/bin/pytest" -q -n 2 --dist worksteal tests/core -m "not slow and not real_data and not nightly"
   fi
 done

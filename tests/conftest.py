@@ -12,6 +12,7 @@ from tests import postgres
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))  # read once, when numba is imported
 
 # deadline=None: the first call of a kernel compiles it.
+settings.register_profile("check", max_examples=10, deadline=None)
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
     "ci",

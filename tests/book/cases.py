@@ -287,6 +287,8 @@ def pool_cases() -> Iterator[Case]:
     )
     hours = tuple({3: 600.0 * (step + 1)} for step in range(400))
     yield Case(name="interest accrues until it tells", desk=debt, journeys=(hours,))
+    late = ({3: 3_000.0}, *slide({2: 60_000.0}, -2e-4, 60))
+    yield Case(name="interest takes what a fall then lacks", desk=debt, journeys=(late,))
 
 
 def leg_cases() -> Iterator[Case]:
@@ -399,6 +401,6 @@ def travel(case: Case, settings: TripwireSettings) -> Outcome:
     return total
 
 
-def misses() -> int:
-    """Return the misses of every case under every setting."""
-    return sum(travel(case, settings).misses for case in all_cases() for settings in SETTINGS)
+def steps(case: Case) -> int:
+    """Return how many snapshots the journeys of a case hold."""
+    return sum(map(len, case.journeys))

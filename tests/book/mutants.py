@@ -4,12 +4,12 @@ A mutant is a line or two of the product replaced in a copy of the source. It ru
 its own, with the law of `tests.book.law` and the cases of `tests.book.cases` against it.
 """
 
-import json
+import itertools
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,14 +211,34 @@ def copy_with(mutant: Mutant, folder: Path) -> Path:
     return source
 
 
-def caught_by(mutant: Mutant, folder: Path, seeds: int, ticks: int) -> dict[str, int]:
-    """Run the law against a mutant; return how many misses it found, and of what."""
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How hard a mutant is looked for.
+
+    Attributes:
+        units: In each random world.
+        ticks: Of each random world.
+        is_compiled: Whether the mutant's kernels are compiled, which takes longer than most of
+            the search: interpreted, they are the same lines.
+        is_brief: Whether the longer directed cases are left out.
+    """
+
+    units: int
+    ticks: int
+    is_compiled: bool = False
+    is_brief: bool = False
+
+
+def caught_by(mutant: Mutant, folder: Path, effort: Effort) -> str:
+    """Run the law against a mutant; return what caught it, nothing if nothing did."""
     source = copy_with(mutant, folder)
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(source), str(ROOT)]),
         "NUMBA_CACHE_DIR": str(folder / "cache"),
+        "NUMBA_DISABLE_JIT": "0" if effort.is_compiled else "1",
     }
-    command = [sys.executable, "-m", "tests.book.mutants", str(source), str(seeds), str(ticks)]
+    numbers = (effort.units, effort.ticks, int(effort.is_brief))
+    command = [sys.executable, "-m", "tests.book.mutants", str(source), *map(str, numbers)]
     done = subprocess.run(  # noqa: S603 our own interpreter and module
         command,
         cwd=ROOT,
@@ -227,32 +247,34 @@ def caught_by(mutant: Mutant, folder: Path, seeds: int, ticks: int) -> dict[str,
         text=True,
         check=True,
     )
-    result: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return done.stdout.splitlines()[-1]
 
 
-def hunt(source: str, seeds: int, ticks: int) -> dict[str, int]:
-    """Run the directed cases and the law on the package in `source` until something is caught."""
+def hunt(source: str, units: int, ticks: int, is_brief: int) -> str:
+    """Hold the package in `source` to the law until it breaks; return where it does."""
     import keelmark  # noqa: PLC0415 which copy is imported is the point
     from tests.book import cases, law  # noqa: PLC0415
 
     if not str(keelmark.__file__).startswith(source):
         message = f"{keelmark.__file__} is imported, not the copy in {source}"
         raise LookupError(message)
-    found = {"directed": cases.misses(), "random": 0, "account_ticks": 0}
-    if found["directed"]:
-        return found
-    for seed in range(seeds):
-        for number, (name, nature) in enumerate(law.NATURES.items()):
-            settings = law.SETTINGS[(seed + number) % len(law.SETTINGS)]
-            verdict = law.Drive(nature, settings, 100 * seed + number).run(ticks, audits=False)
-            found["account_ticks"] += verdict.account_ticks
-            found["random"] += verdict.misses
-            if verdict.misses:
-                found[f"in {name}"] = verdict.misses
-                return found
-    return found
+    directed = sorted(
+        itertools.product(cases.all_cases(), cases.SETTINGS), key=lambda pair: cases.steps(pair[0])
+    )
+    brief = len(directed) // 2
+    for case, settings in directed[:brief]:
+        if cases.travel(case, settings).misses:
+            return f"directed: {case.name}"
+    for number, (name, nature) in enumerate(law.NATURES.items()):
+        world = replace(nature, units=units)
+        drive = law.Drive(world, law.SETTINGS[number % len(law.SETTINGS)], number)
+        if drive.run(ticks, audits=False).misses:
+            return f"random: {name}"
+    for case, settings in () if is_brief else directed[brief:]:
+        if cases.travel(case, settings).misses:
+            return f"directed: {case.name}"
+    return ""
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(hunt(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))) + "\n")
+    sys.stdout.write(hunt(sys.argv[1], *map(int, sys.argv[2:])) + "\n")

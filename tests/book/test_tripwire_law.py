@@ -52,9 +52,8 @@ def test_every_kind_of_journey_ends_below_for_somebody() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_the_law_holds_for_long(seed: int) -> None:
-    verdict = run_law(10 + seed, ticks=200)
+def test_the_law_holds_for_long() -> None:
+    verdict = run_law(10, ticks=200)
     assert holds(verdict), verdict
     assert verdict.account_ticks > 500_000
 

@@ -15,7 +15,7 @@ from keelmark.book.tripwires.net import Net
 @njit
 def bucket(price: float, shift: int) -> int:
     """Return the leading bits of a price: monotone, the same on every machine."""
-    return int(np.float64(price).view(np.int64)) >> shift
+    return int(np.float64(price).view(np.int64)) >> int(shift)
 
 
 @njit
