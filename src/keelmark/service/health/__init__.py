@@ -1,0 +1,1 @@
+"""Is the service well? The invariants, run on what is published, and the state of its parts."""

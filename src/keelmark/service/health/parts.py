@@ -1,0 +1,109 @@
+"""How the parts of the service are: the writer, the journal, snapshots, prices, alerts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keelmark.service.health.values import Finding, Health
+
+LAG_MAX = 1_000
+"""Batches a reader may be behind the writer before somebody should look."""
+
+SNAPSHOT_MAX_S = 3600.0
+QUEUE_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is known of the parts; `None` is not known.
+
+    Attributes:
+        is_connected: Whether the writer answers.
+        cells: The writer's own counts, by name.
+        position: Journal position of what is read here.
+        snapshot: What the follower wrote of itself last.
+        snapshot_age_s: How long ago.
+        untrusted: Prices that nobody is liquidated on, by name.
+        undelivered: Alerts that could not be delivered for good.
+    """
+
+    is_connected: bool
+    cells: Mapping[str, int] | None = None
+    position: int | None = None
+    snapshot: Mapping[str, object] | None = None
+    snapshot_age_s: float | None = None
+    untrusted: tuple[str, ...] = ()
+    undelivered: int = 0
+
+
+def part_findings(parts: Parts) -> list[Finding]:
+    """Return how each part is."""
+    return [
+        _writer(parts),
+        _journal(parts),
+        _lag(parts),
+        _queue(parts),
+        _snapshots(parts),
+        _prices(parts),
+        _alerts(parts),
+    ]
+
+
+def _writer(parts: Parts) -> Finding:
+    if parts.is_connected:
+        return Finding(name="writer", health=Health.OK, detail="it answers")
+    detail = "it does not answer: it is starting, or was ended; reads are of the last position"
+    return Finding(name="writer", health=Health.FAILING, detail=detail)
+
+
+def _journal(parts: Parts) -> Finding:
+    if parts.cells is None:
+        return Finding(name="journal", health=Health.UNKNOWN, detail="no counts of the writer yet")
+    if parts.cells.get("is_behind"):
+        detail = "it cannot be written: commands are refused; look at the disk or the database"
+        return Finding(name="journal", health=Health.FAILING, detail=detail)
+    position = parts.cells.get("position", 0)
+    return Finding(name="journal", health=Health.OK, detail=f"durable up to position {position}")
+
+
+def _lag(parts: Parts) -> Finding:
+    if parts.cells is None or parts.position is None:
+        return Finding(name="lag", health=Health.UNKNOWN, detail="nothing published yet")
+    behind = max(0, parts.cells.get("position", 0) - parts.position)
+    health = Health.DEGRADED if behind > LAG_MAX else Health.OK
+    return Finding(name="lag", health=health, detail=f"{behind} batches behind the writer")
+
+
+def _queue(parts: Parts) -> Finding:
+    if parts.cells is None:
+        return Finding(name="queue", health=Health.UNKNOWN, detail="no counts of the writer yet")
+    waiting = parts.cells.get("queue_items", 0) + parts.cells.get("queue_marks", 0)
+    health = Health.DEGRADED if waiting > QUEUE_MAX else Health.OK
+    return Finding(name="queue", health=health, detail=f"{waiting} commands and marks wait")
+
+
+def _snapshots(parts: Parts) -> Finding:
+    if parts.snapshot is None:
+        return Finding(name="snapshots", health=Health.UNKNOWN, detail="none has been written yet")
+    broken = parts.snapshot.get("findings")
+    if broken:
+        detail = f"{broken}; the journal does not give what is published (INV-10)"
+        return Finding(name="snapshots", health=Health.FAILING, detail=detail)
+    age = parts.snapshot_age_s or 0.0
+    detail = f"the last is of position {parts.snapshot.get('position')}, {age:.0f} s old"
+    health = Health.DEGRADED if age > SNAPSHOT_MAX_S else Health.OK
+    return Finding(name="snapshots", health=health, detail=detail)
+
+
+def _prices(parts: Parts) -> Finding:
+    if not parts.untrusted:
+        return Finding(name="prices", health=Health.OK, detail="every price is trusted")
+    shown = ", ".join(parts.untrusted[:5]) + (", ..." if len(parts.untrusted) > 5 else "")  # noqa: PLR2004 as many as fit
+    detail = f"{len(parts.untrusted)} not trusted, nobody is liquidated on them: {shown}"
+    return Finding(name="prices", health=Health.DEGRADED, detail=detail)
+
+
+def _alerts(parts: Parts) -> Finding:
+    if not parts.undelivered:
+        return Finding(name="alerts", health=Health.OK, detail="none is undelivered")
+    detail = f"{parts.undelivered} could not be delivered; look at their channel"
+    return Finding(name="alerts", health=Health.DEGRADED, detail=detail)
