@@ -19,7 +19,7 @@ from keelmark.book.parameters import Parameters
 from keelmark.book.tables import BlockTable
 from keelmark.book.views import UnitView, rows_view
 from keelmark.core.codes import Leg
-from keelmark.core.errors import InvalidInput
+from keelmark.core.errors import InvalidInput, OtherTerms
 from keelmark.core.margin import MarginReport, margin_report
 from keelmark.engine.state import State
 from keelmark.engine.working import WorkingOrders
@@ -221,6 +221,12 @@ class MirrorState(State):
             self.held.discard(note.unit)
 
     def _take_shared(self, note: SharedNote) -> None:
+        if note.terms != self.terms:
+            msg = (
+                f"the writer runs under terms {note.terms}, {self.rulebook.name} has {self.terms}; "
+                "name the rulebook that the journal was begun under"
+            )
+            raise OtherTerms(msg)
         self.paused, self.untrusted = set(note.paused), set(note.untrusted)
         self.rebased, self.doubts = set(note.rebased), dict(note.doubts)
         self.fund_windows = {(unit, asset): window for unit, asset, window in note.funds}

@@ -74,6 +74,7 @@ class SharedNote(Note, frozen=True, array_like=True, tag="shared"):
     loss: LossWindow
     external: ExternalTerms | None
     sent: int
+    terms: str
 
 
 class RulebookNote(Note, frozen=True, array_like=True, tag="rulebook"):
@@ -149,6 +150,7 @@ def shared_note(state: State) -> SharedNote:
         loss=state.loss_window,
         external=state.external,
         sent=state.working.sent,
+        terms=state.terms,
     )
 
 
