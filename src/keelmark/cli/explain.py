@@ -6,9 +6,14 @@ from shlex import quote
 
 import click
 
-from keelmark.accounts import Account, check
-from keelmark.accounts.check_document import JsonTable, JsonValue, decimal_text
+from keelmark.accounts import Account
 from keelmark.accounts.explain import RESIDUAL, explain_account, unit_of
+from keelmark.accounts.explain_document import (
+    explain_document,
+    numbers_document,
+    residual_names,
+    rules_source,
+)
 from keelmark.accounts.figures import exactly
 from keelmark.cli.options import account_argument, account_of, json_option, rulebook_option
 from keelmark.core.explain import ALIASES, PRICE_ALIASES, PRICES, explainable
@@ -48,28 +53,19 @@ def explain(
     asked = number if instrument is None else f"{number}:{instrument}"
     working = explain_account(account, asked, unit_id=unit_id)
     if as_json:
-        rules = {"rulebook": account.rulebook.name, "rules_source": _source(account)}
-        click.echo(json.dumps({**working_document(working), **rules}, indent=2))
+        click.echo(json.dumps(explain_document(account, working), indent=2))
         return
     click.echo("\n".join(working_lines(working)))
-    click.echo(f"\nrulebook {account.rulebook.name}: {_source(account)}")
+    click.echo(f"\nrulebook {account.rulebook.name}: {rules_source(account)}")
     click.echo(f"next: `keelmark explain {quote(file)}`")
 
 
-def _source(account: Account) -> str:
-    """Return where the rulebook was read, and when."""
-    document = account.rulebook.document
-    read = "" if document.read is None else f", read {document.read}"
-    return f"{document.source}{read}"
-
-
 def _print_list(account: Account, unit: MarginUnit, file: str, *, as_json: bool) -> None:
-    report = margin_report(unit, account.market, account.model)
-    figures = [f"{RESIDUAL}:{residual.number}" for residual in check(account).residuals]
     if as_json:
-        names = [*explainable(report, account.model), *figures]
-        click.echo(json.dumps({"unit": unit.unit_id, "numbers": names}, indent=2))
+        click.echo(json.dumps(numbers_document(account, unit), indent=2))
         return
+    report = margin_report(unit, account.market, account.model)
+    figures = residual_names(account)
     click.echo("\n".join(_overview(account, unit, report, figures, quote(file))))
 
 
@@ -136,32 +132,3 @@ def tier_text(tier: TierUsed) -> str:
         return f"row: {row}"
     top = "no end" if tier.ceiling is None else exactly(tier.ceiling)
     return f"tier {tier.number} ({exactly(tier.floor)} to {top}; edge: {tier.owner}): {row}"
-
-
-def working_document(working: Working) -> JsonTable:
-    """Return a working as JSON, decimals as text."""
-    tier = working.tier
-    inputs: JsonValue = {name: decimal_text(number) for name, number in working.inputs}
-    return {
-        "name": working.name,
-        "value": decimal_text(working.value),
-        "unit": working.unit,
-        "formula": working.formula,
-        "inputs": inputs,
-        "tier": None if tier is None else _tier_document(tier),
-        "rounding": working.rounding,
-        "source": working.source,
-        "note": working.note or None,
-        "parts": [working_document(part) for part in working.parts],
-    }
-
-
-def _tier_document(tier: TierUsed) -> JsonTable:
-    return {
-        "number": None if tier.number is None else str(tier.number),
-        "floor": decimal_text(tier.floor),
-        "ceiling": decimal_text(tier.ceiling),
-        "rate": decimal_text(tier.rate),
-        "deduction": decimal_text(tier.deduction),
-        "owner": tier.owner,
-    }

@@ -351,24 +351,14 @@ def show(
     file: str, held: Account, returns: "Returns | None", options: "RiskOptions", *, as_json: bool
 ) -> None:
     """Work it all out, and print it."""
-    from keelmark.cli.risk_table import NAMES, WEEK, Beside, nearest_way_down, risk_lines  # noqa: PLC0415 heavy
+    from keelmark.cli.risk_table import risk_lines  # noqa: PLC0415 heavy
     from keelmark.risk.tail.account_risk import risk_of  # noqa: PLC0415 heavy
-    from keelmark.risk.tail.chances import chances_of  # noqa: PLC0415 heavy
-    from keelmark.risk.tail.document import risk_document  # noqa: PLC0415 heavy
+    from keelmark.risk.tail.beside import beside_of, whole_document  # noqa: PLC0415 heavy
 
     found = risk_of(held, returns, options)
-    chances = chances_of(held, found, (WEEK,))
-    beside = Beside(chances=chances, reverse=nearest_way_down(held, found))
+    beside = beside_of(held, found)
     if as_json:
-        reverse = beside.reverse
-        document = {
-            **risk_document(found),
-            "liquidation": {NAMES[m]: c.document() for m, c in chances.items()},
-            "nearest_way_down": {"status": "unknown", "reason": reverse}
-            if isinstance(reverse, str)
-            else reverse.document(),
-        }
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps(whole_document(found, beside), indent=2))
         return
     for line in risk_lines(found, file, beside):
         say(line)

@@ -1,85 +1,33 @@
 """The view of `keelmark risk`: one screen, eighty columns, whole without colours."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import numpy as np
 
-from keelmark.accounts import Account
 from keelmark.accounts.figures import figure, percent, terse
 from keelmark.cli.painting import GAP, INDENT, WIDTH, painted, wrapped
-from keelmark.core.errors import InvalidInput
-from keelmark.risk.liquidation import LiquidationProbability
 from keelmark.risk.liquidation.result import (
     HorizonProbability,
     Standing,
     chance_text,
     days_text,
 )
-from keelmark.risk.reverse import ReverseStress, ShockCovariance, find_reverse_stress
+from keelmark.risk.reverse import ReverseStress
 from keelmark.risk.reverse.result import FAR, FAR_WORDS
 from keelmark.risk.statistics import Unknown
 from keelmark.risk.tail.account_risk import AccountRisk
+from keelmark.risk.tail.beside import NAMES, Beside
 from keelmark.risk.tail.chances import THREE, unseen
 from keelmark.risk.tail.contributions import Contributions
 from keelmark.risk.tail.measures import TailRisk
-from keelmark.risk.tail.methods import Method
 from keelmark.risk.tail.pegs import held_pegs
 
 PARTS_SHOWN = 12
 """Legs that are named one by one; the rest are one line."""
 
-NAMES = {
-    Method.FHS: "filtered history",
-    Method.HISTORICAL: "history as it was",
-    Method.SCALED: "scaled history",
-    Method.CORNISH_FISHER: "Cornish-Fisher",
-    Method.POT: "POT tail",
-    Method.T_COPULA: "t copula",
-    Method.NORMAL: "normal",
-    Method.STUDENT: "Student t",
-    Method.TABLE: "built-in table",
-}
-
-OWN_SHARE = 1e-6
-"""Of its variance that a coin standing for another has of its own: moves as one have no inverse."""
-
-WEEK = 7.0
-"""Days of the second horizon that a chance of liquidation is told for."""
-
 LIKELY = 0.01
 """Chance of liquidation above which a rescue is the next question."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What others tell of the same account.
-
-    Attributes:
-        chances: Of liquidation, by the method whose law they are had under, prices watched
-            between its steps.
-        reverse: The likeliest way to liquidation; why there is none to tell.
-    """
-
-    chances: Mapping[Method, LiquidationProbability]
-    reverse: ReverseStress | str
-
-
-def nearest_way_down(account: Account, found: AccountRisk) -> ReverseStress | str:
-    """Return the likeliest way to liquidation of the weakest unit, or why it is unknown."""
-    names = tuple(found.deviations)
-    apart = np.array([OWN_SHARE if name in found.options.like else 0.0 for name in names])
-    matrix = found.covariance + np.diag(apart * np.diag(found.covariance))
-    covariance = ShockCovariance(names=names, matrix=matrix, source="these returns")
-    unit = found.weakest_unit
-    holds = {u.unit_id for u in account.units if u.positions}
-    if unit not in holds:
-        return f"{unit} holds no position"
-    try:
-        return find_reverse_stress(account, covariance, unit_id=unit)
-    except InvalidInput as error:
-        return str(error)
 
 
 def risk_lines(found: AccountRisk, file: str, beside: Beside | None = None) -> Iterator[str]:

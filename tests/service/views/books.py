@@ -50,18 +50,22 @@ def _open(venue: Venue, name: str, rng: np.random.Generator) -> None:
     if rng.random() < 0.5:
         venue.deposit(unit, int(rng.integers(1, 4 * 10**8)), "BTC")
     units = [unit]
+    symbols = rng.permutation(venue.state.universe.symbols).tolist()
     if rng.random() < 0.5:
-        units.append(venue.isolated(name, USDT=int(rng.integers(1_000, 50_000)) * 10**6))
-    for place, one in enumerate(units):
-        symbols = list(venue.state.universe.symbols)
-        wanted = rng.choice(symbols, size=1 if place else 3, replace=False)
-        for symbol in wanted.tolist():
+        settle = venue.state.universe.instrument(venue.row(symbols[3])).settle
+        margin = 10**8 if settle == "BTC" else int(rng.integers(1_000, 50_000)) * 10**6
+        units.append(venue.isolated(name, **{settle: margin}))
+    for one, wanted in zip(units, (symbols[:3], symbols[3:4]), strict=False):
+        for symbol in wanted:
             with suppress(KeelmarkError):
                 _trade(venue, one, symbol, rng)
     if rng.random() < 0.5:
+        row = venue.row(symbols[0])
+        ticks = round(
+            0.98 * MARKS[symbols[0]] / float(venue.state.universe.instrument(row).price_unit)
+        )
         with suppress(KeelmarkError):
-            row = venue.row("BTCUSDT")
-            venue.do(c.ReserveOrder(unit=unit, order=7, instrument=row, lots=50, ticks=490_000))
+            venue.do(c.ReserveOrder(unit=unit, order=7, instrument=row, lots=5, ticks=ticks))
 
 
 def _trade(venue: Venue, unit: int, symbol: str, rng: np.random.Generator) -> None:
