@@ -1,0 +1,1 @@
+"""The writer: the one process that owns the engine and its journal."""
