@@ -1,0 +1,1 @@
+"""Figures for Prometheus, and a Grafana board that draws them."""
