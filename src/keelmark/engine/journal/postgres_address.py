@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NoReturn
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from keelmark.core.errors import InvalidInput
 from keelmark.engine.journal.access import is_url
@@ -68,7 +68,7 @@ def parse_address(url: str) -> Address:
         _refuse("cannot be taken apart")
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     own = {name: value for name, value in pairs if name in {"schema", "unsafe"}}
-    rest = urlencode([pair for pair in pairs if pair[0] not in own])
+    rest = urlencode([pair for pair in pairs if pair[0] not in own], quote_via=quote)
     plain = urlunsplit(parts._replace(query=rest))
     return Address(
         parameters=MappingProxyType(_parameters(plain)),
