@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from keelmark.core.errors import InvalidInput
 from keelmark.engine import commands as c
 from keelmark.engine.execution import ExternalVenue
 from keelmark.engine.outbox import JournalBehind
@@ -16,6 +17,10 @@ from tests.engine.market_of_all import PROCESSES
 from tests.engine.test_engine_machine import EngineMachine, build_and_crash, quick
 from tests.engine.venue import Venue, merged, rulebook_text
 from tests.service.columns.published import require_equal
+
+STEEP = {"rule": "open_interest", "base": "0.1", "quantum": "1", "lower": "1000", "upper": "9000"}
+SCALED = {"instruments": {"A": {"initial": STEEP}}}
+"""Initial margin of A grows with open interest."""
 
 
 class PublishedMachine(EngineMachine):
@@ -102,6 +107,24 @@ def test_keys_and_groups_show_when_they_are_durable(tmp_path: Path) -> None:
         published.publish()
         assert replica.view(unit).balances == {0: 6}
         require_equal(replica, venue.engine)
+
+
+def test_open_interest_is_counted_where_margins_read_it(tmp_path: Path) -> None:
+    venue = Venue()
+    unit, other = venue.open("one", USDT=5_000), venue.open("two", USDT=5_000)
+    venue.marks(A=100.0, B=50.0)
+    venue.trade(unit, other, "A", 20, 100)
+    with Publisher(venue.engine, tmp_path) as published:
+        replica = Replica.open(tmp_path, venue.rulebook)
+        with pytest.raises(InvalidInput, match="in another process"):
+            replica.state.longs()
+        text = merged(venue.spec, SCALED)
+        venue.do(c.SetRulebook(text=rulebook_text(text)))
+        for lots in (5, -30, 4):
+            published.publish()
+            require_equal(replica, venue.engine)
+            assert replica.state.longs() == venue.state.longs()
+            venue.trade(unit, other, "A", lots, 100)
 
 
 def test_a_rulebook_change_travels(tmp_path: Path) -> None:

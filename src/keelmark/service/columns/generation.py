@@ -39,13 +39,20 @@ class Generation:
     Attributes:
         folder: Where they lie.
         manifest: What readers have to know.
+        with_longs: Whether lots held long are counted.
         moment: The next moment, as it is drafted; `tell` makes it visible.
         names: Log of names.
         notes: Log of notes.
     """
 
-    def __init__(self, run: Path, parent: Path, shape: Shape) -> None:
+    def __init__(self, run: Path, parent: Path, shape: Shape, *, with_longs: bool = False) -> None:
         """Make the files.
+
+        Args:
+            run: The run folder.
+            parent: Where their folder is made.
+            shape: Of the moments.
+            with_longs: Whether lots held long are counted: it doubles the cost of a unit.
 
         Raises:
             StorageFailed: There is no room.
@@ -71,6 +78,8 @@ class Generation:
         words[Fixed.VERSION], words[Fixed.GENERATION] = VERSION, number
         words[Fixed.MAGIC] = MAGIC
         self.moment = Moment(shape)
+        self.with_longs = with_longs
+        self._longs = self.moment.longs if with_longs else self.moment.longs[:0]
         self._shared = self._columns()
 
     def copy(self, book: Book, filled: Int32s, paid: Int32s, position: int) -> None:
@@ -81,7 +90,7 @@ class Generation:
         """
         self._reserve(book)
         held = Held(book.units, book.positions.rows, book.balances.rows)
-        publish_kernel(held, self._shared, filled, paid, position, self.moment.longs)
+        publish_kernel(held, self._shared, filled, paid, position, self._longs)
 
     def tell(self) -> None:
         """Make the drafted moment, and everything copied before it, the present one."""

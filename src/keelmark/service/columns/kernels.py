@@ -69,11 +69,12 @@ def publish_kernel(
     filled: Int32s,  # (n,) units to copy whole; repeats are allowed
     paid: Int32s,  # (n,) units of which only balances moved
     position: int,
-    longs: Words,  # (2 * n_instruments,) lots held long in two limbs, moved along
+    longs: Words,  # (2 * n_instruments,) lots held long in two limbs, moved along; (0,) if unread
 ) -> None:
     """Copy units of a book as they are at a journal position."""
+    is_counted = longs.shape[0] > 0
     for unit in filled:
-        if mark(shared.stamps, unit):
+        if mark(shared.stamps, unit) and is_counted:
             count_longs(shared, unit, -1, longs)
     for unit in paid:
         mark(shared.stamps, unit)
@@ -85,12 +86,10 @@ def publish_kernel(
         copy_balances(book, shared, unit)
     fence()
     for unit in filled:
-        if shared.stamps[unit] & 1:
+        if release(shared, unit, position) and is_counted:
             count_longs(shared, unit, 1, longs)
-            release(shared, unit, position)
     for unit in paid:
-        if shared.stamps[unit] & 1:
-            release(shared, unit, position)
+        release(shared, unit, position)
 
 
 @njit
@@ -104,10 +103,13 @@ def mark(stamps: Words, unit: int) -> bool:
 
 
 @njit
-def release(shared: Columns, unit: int, position: int) -> None:
-    """Say that a unit is whole again."""
+def release(shared: Columns, unit: int, position: int) -> bool:
+    """Say that a unit is whole again; return whether that is news."""
+    if not shared.stamps[unit] & 1:
+        return False
     store_word(shared.stamps, unit, position << 1)
     store_word(shared.lines, unit >> LINE_BITS, position)
+    return True
 
 
 @njit

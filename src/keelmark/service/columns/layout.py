@@ -5,7 +5,6 @@ whole: its position, clock, prices, counts and the ends of the logs belong toget
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +26,8 @@ TABLES = {"units": UNIT, "positions": POSITION, "balances": BALANCE, "stamps": W
 MAGIC = int.from_bytes(b"KEELCOLS", "little")
 
 
-class Fixed(IntEnum):
-    """Words of the moment's file outside the sequence."""
+class Fixed:
+    """Words of the moment's file outside the sequence; plain numbers, kernels take them."""
 
     MAGIC = 0
     VERSION = 1
@@ -41,7 +40,7 @@ BODY = 8
 """First word under the sequence."""
 
 
-class Field(IntEnum):
+class Field:
     """Numbers of a moment, by place."""
 
     POSITION = 0
@@ -93,7 +92,7 @@ class Moment:
         numbers: By `Field`.
         prices: float64 (n_prices,): the price column; the last row is time.
         seen_ms: int64 (n_prices,): when each price was last good; the last row is not used.
-        longs: int64 (2 * n_instruments,): lots held long in two limbs.
+        longs: int64 (2 * n_instruments,): lots held long in two limbs, where margins read them.
         vault: int64 (2 * n_assets,): quanta in two limbs.
     """
 

@@ -175,7 +175,9 @@ class MirrorState(State):
         return margin_report(self.unit(unit), self.market, self.model)
 
     def longs(self) -> tuple[int, ...]:
-        """Return the lots held long of every instrument."""
+        """Return the lots held long of every instrument, where initial margins read them."""
+        if not self.universe.scales_with_open_interest:
+            _refuse()
         return tuple(wide_value(self._longs, row) for row in range(len(self.universe.symbols)))
 
     def in_house_tables(self) -> Tables:

@@ -99,10 +99,12 @@ class Publisher:
         if engine.position == self._position:
             return
         try:
-            self._publish()
+            if self._files.with_longs != engine.state.universe.scales_with_open_interest:
+                self._begin_again(self._files.folder.parent)
+            else:
+                self._publish()
         except StorageFailed:
-            self._files.remove()
-            self._begin(self._run)
+            self._begin_again(self._run)
 
     def close(self) -> None:
         """Stop following the engine and remove the files."""
@@ -111,10 +113,17 @@ class Publisher:
         self._files.remove()
         (self._run / MANIFEST).unlink(missing_ok=True)
 
+    def _begin_again(self, parent: Path) -> None:
+        self._files.remove()
+        self._begin(parent)
+
     def _begin(self, parent: Path) -> None:
         """Publish everything to new files; where there is no room, to the run folder."""
         try:
-            self._files = Generation(self._run, parent, Shape.of(self._engine.state.universe))
+            universe = self._engine.state.universe
+            counted = universe.scales_with_open_interest
+            shape = Shape.of(universe)
+            self._files = Generation(self._run, parent, shape, with_longs=counted)
             try:
                 self._publish_everything()
                 write_manifest(self._run, self._files.manifest)
