@@ -1,40 +1,24 @@
 /** The state of a view lives in the fragment, so a link shares it and no server log sees it. */
 
-import { useEffect, useState } from "./vendor/preact.js";
-
-/** @typedef {{view: string, name: string, query: URLSearchParams}} Address */
-
-/** @returns {Address} */
+/** @returns {{view: string, name: string, query: URLSearchParams}} */
 export function readAddress(hash = location.hash) {
-  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
-  const [view, name = ""] = path.split("/");
-  const known = ["venue", "desk", "audit"].includes(view);
-  return { view: known ? view : "", name: decodeURIComponent(name), query: new URLSearchParams(query) };
+	const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
+	const [view, name = ""] = path.split("/");
+	const known = ["venue", "desk", "audit"].includes(view);
+	return { view: known ? view : "", name: decodeURIComponent(name), query: new URLSearchParams(query) };
 }
 
-/** @param {Address} address */
 export function hrefOf({ view, name = "", query = "" }) {
-  const path = name ? `${view}/${encodeURIComponent(name)}` : view;
-  return `#/${path}${String(query) && `?${query}`}`;
+	const path = name ? `${view}/${encodeURIComponent(name)}` : view;
+	return `#/${path}${String(query) && `?${query}`}`;
 }
 
 /** Change parts of the query in place: no entry in the history for a slider. */
 export function remember(changes) {
-  const address = readAddress();
-  for (const [key, value] of Object.entries(changes)) {
-    address.query.delete(key);
-    for (const each of [value].flat()) if (each !== null && each !== "") address.query.append(key, each);
-  }
-  history.replaceState(null, "", hrefOf(address));
-}
-
-/** The address, followed. */
-export function useAddress() {
-  const [address, set] = useState(readAddress());
-  useEffect(() => {
-    const follow = () => set(readAddress());
-    addEventListener("hashchange", follow);
-    return () => removeEventListener("hashchange", follow);
-  }, []);
-  return address;
+	const address = readAddress();
+	for (const [key, value] of Object.entries(changes)) {
+		address.query.delete(key);
+		for (const each of [value].flat()) if (each !== null && each !== "") address.query.append(key, each);
+	}
+	history.replaceState(null, "", hrefOf(address));
 }

@@ -8,48 +8,48 @@ const asked = new Map();
 
 /** What the service, or the way to it, refused. */
 export class Problem extends Error {
-  constructor(status, { code, message, where, fix } = {}, retryAfter = 0) {
-    super(message ?? `the service answered ${status}`);
-    Object.assign(this, { status, code, where, fix, retryAfter });
-  }
+	constructor(status, { code, message, where, fix } = {}, retryAfter = 0) {
+		super(message ?? `the service answered ${status}`);
+		Object.assign(this, { status, code, where, fix, retryAfter });
+	}
 }
 
 /** Ask for a path; a body makes it a POST. */
 export async function ask(path, body) {
-  let response;
-  try {
-    response = await fetch(path, {
-      method: body ? "POST" : "GET",
-      headers: body ? { "Content-Type": "application/json", "X-Keelmark": "1" } : {},
-      body: body && JSON.stringify(body),
-    });
-  } catch {
-    throw new Problem(0, { message: "the service cannot be reached", fix: "it is asked again by itself" });
-  }
-  const text = await response.text();
-  const answer = read(text);
-  if (response.ok) {
-    link.heard();
-    return answer;
-  }
-  const problem = new Problem(response.status, answer?.error, Number(response.headers.get("Retry-After")) || 0);
-  if (response.status === 401) link.set({ state: "signed out" });
-  if (response.status === 429) link.set({ state: "limited", until: Date.now() + 1000 * (problem.retryAfter || 5) });
-  throw problem;
+	let response;
+	try {
+		response = await fetch(path, {
+			method: body ? "POST" : "GET",
+			headers: body ? { "Content-Type": "application/json", "X-Keelmark": "1" } : {},
+			body: body && JSON.stringify(body),
+		});
+	} catch {
+		throw new Problem(0, { message: "the service cannot be reached", fix: "it is asked again by itself" });
+	}
+	const text = await response.text();
+	const answer = read(text);
+	if (response.ok) {
+		link.heard();
+		return answer;
+	}
+	const problem = new Problem(response.status, answer?.error, Number(response.headers.get("Retry-After")) || 0);
+	if (response.status === 401) link.set({ state: "signed out" });
+	if (response.status === 429) link.set({ state: "limited", until: Date.now() + 1000 * (problem.retryAfter || 5) });
+	throw problem;
 }
 
 /** The same question within a moment is asked once. */
 function shared(key, path, body) {
-  if (Date.now() - (asked.get(key)?.at ?? 0) > SHARED_MS) asked.set(key, { at: Date.now(), answer: ask(path, body) });
-  return asked.get(key).answer;
+	if (Date.now() - (asked.get(key)?.at ?? 0) > SHARED_MS) asked.set(key, { at: Date.now(), answer: ask(path, body) });
+	return asked.get(key).answer;
 }
 
 function read(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+	try {
+		return JSON.parse(text);
+	} catch {
+		return null;
+	}
 }
 
 /**
@@ -57,39 +57,39 @@ function read(text) {
  * @returns {{data: any, problem: Problem | null, again: () => void}}
  */
 export function useAnswer(path, everyMs = 0, body = null) {
-  const [found, set] = useState({ path: null, data: null, problem: null });
-  const [turn, again] = useState(0);
-  const key = path + (body ? JSON.stringify(body) : "");
-  useEffect(() => {
-    if (!path) return undefined;
-    let timer = 0;
-    let over = false;
-    const next = (wait) => {
-      if (!over && wait) timer = setTimeout(() => (document.hidden || link.isClosed() ? next(wait) : load()), wait);
-    };
-    const load = async () => {
-      try {
-        const data = await shared(key, path, body);
-        if (!over) set({ path: key, data, problem: null });
-        next(everyMs);
-      } catch (problem) {
-        if (!over) set((before) => ({ path: key, data: before.path === key ? before.data : null, problem }));
-        next(problem.status === 404 ? 0 : Math.max(everyMs, 5000, problem.retryAfter * 1000));
-      }
-    };
-    load();
-    return () => {
-      over = true;
-      clearTimeout(timer);
-    };
-  }, [key, everyMs, turn]);
-  const mine = found.path === key;
-  return {
-    data: mine ? found.data : null,
-    problem: mine ? found.problem : null,
-    again: () => {
-      asked.delete(key);
-      again((n) => n + 1);
-    },
-  };
+	const [found, set] = useState({ path: null, data: null, problem: null });
+	const [turn, again] = useState(0);
+	const key = path + (body ? JSON.stringify(body) : "");
+	useEffect(() => {
+		if (!path) return undefined;
+		let timer = 0;
+		let over = false;
+		const next = (wait) => {
+			if (!over && wait) timer = setTimeout(() => (document.hidden || link.isClosed() ? next(wait) : load()), wait);
+		};
+		const load = async () => {
+			try {
+				const data = await shared(key, path, body);
+				if (!over) set({ path: key, data, problem: null });
+				next(everyMs);
+			} catch (problem) {
+				if (!over) set((before) => ({ path: key, data: before.path === key ? before.data : null, problem }));
+				next(problem.status === 404 ? 0 : Math.max(everyMs, 5000, problem.retryAfter * 1000));
+			}
+		};
+		load();
+		return () => {
+			over = true;
+			clearTimeout(timer);
+		};
+	}, [key, everyMs, turn]);
+	const mine = found.path?.split("?")[0] === key.split("?")[0]; // another query of the same: keep the old until the new is there
+	return {
+		data: mine ? found.data : null,
+		problem: mine ? found.problem : null,
+		again: () => {
+			asked.delete(key);
+			again((n) => n + 1);
+		},
+	};
 }

@@ -1,7 +1,7 @@
 /** The frame: who is signed in, how the page stands with the service, which view is shown. */
 
 import { html, render, useEffect, useState } from "./vendor/preact.js";
-import { hrefOf, readAddress } from "./address.js";
+import { hrefOf, readAddress, remember } from "./address.js";
 import { useAnswer } from "./api.js";
 import { Audit } from "./audit.js";
 import { mayDo } from "./controls.js";
@@ -12,61 +12,64 @@ import { follow, useEvents } from "./stream.js";
 import { Venue } from "./venue.js";
 
 function App() {
-  const [, turn] = useState(0);
-  const update = () => turn((n) => n + 1);
-  useEffect(() => {
-    addEventListener("hashchange", update);
-    follow();
-  }, []);
-  const standing = useLink();
-  const session = useAnswer("/session", 60_000);
-  const venue = useAnswer("/v1/venue", 2000);
-  useEvents("admin", venue.again);
-  const { view: asked, name, query } = readAddress();
-  const mode = session.data?.mode;
-  const view = asked || (mode === "desk" ? "desk" : "venue");
-  const tabs = [mode !== "desk" && "venue", "desk", mayDo(session.data, "risk_admin") && "audit"].filter(Boolean);
-  const shared = { query, update, session: session.data ?? {}, venue: view === "venue" ? venue : venue.data };
-  return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to content</a>
-    <header class="top">
-      <span class="brand"><img src="/assets/mark.svg" alt="" width="20" height="20" />KEELMARK</span>
-      <nav aria-label="Views">${tabs.map((tab) => html`<a href=${hrefOf({ view: tab })} aria-current=${tab === view ? "page" : null}>${tab}</a>`)}</nav>
-      <${Standing} venue=${venue.data} standing=${standing} />
-    </header>
-    <main id="main" tabindex="-1">
-      ${standing.state === "signed out" ? html`<${SignedOut} />`
-        : view === "audit" ? html`<${Audit} />`
-        : view === "venue" ? html`<${Venue} ...${shared} />`
-        : name ? html`<${Desk} key=${name} name=${name} ...${shared} />` : html`<${Accounts} ...${shared} />`}
-    </main>`;
+	const [, turn] = useState(0);
+	const update = () => turn((n) => n + 1);
+	const change = (changes) => {
+		remember(changes);
+		update();
+	};
+	useEffect(() => {
+		addEventListener("hashchange", update);
+		follow();
+	}, []);
+	const standing = useLink();
+	const session = useAnswer("/session", 60_000);
+	const venue = useAnswer("/v1/venue", 2000);
+	useEvents("admin", venue.again);
+	const { view: asked, name, query } = readAddress();
+	const mode = session.data?.mode;
+	const view = asked || (mode === "desk" ? "desk" : "venue");
+	const tabs = [mode !== "desk" && "venue", "desk", mayDo(session.data, "risk_admin") && "audit"].filter(Boolean);
+	const shared = { query, change, session: session.data ?? {}, venue: view === "venue" ? venue : venue.data };
+	return html`<button class="skip" onClick=${() => document.getElementById("main").focus()}>Skip to content</button>
+		<header class="top">
+			<span class="brand"><img src="/assets/mark.svg" alt="" width="20" height="20" />KEELMARK</span>
+			<nav aria-label="Views">${tabs.map((tab) => html`<a href=${hrefOf({ view: tab })} aria-current=${tab === view ? "page" : null}>${tab}</a>`)}</nav>
+			<${Standing} venue=${venue.data} standing=${standing} />
+		</header>
+		<main id="main" tabindex="-1">
+			${standing.state === "signed out" ? html`<${SignedOut} />`
+				: view === "audit" ? html`<${Audit} />`
+				: view === "venue" ? html`<${Venue} ...${shared} />`
+				: name ? html`<${Desk} key=${name} name=${name} ...${shared} />` : html`<${Accounts} ...${shared} />`}
+		</main>`;
 }
 
+const seconds = (ms) => `${Math.max(0, Math.ceil(ms / 1000))} s`;
 const SAID = {
-  connecting: () => "connecting", live: () => "live",
-  stale: ({ heardAt }) => `no data for ${Math.round((Date.now() - heardAt) / 1000)} s`,
-  reconnecting: ({ until }) => `reconnecting in ${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s`,
-  limited: ({ until }) => `too many questions: on in ${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s`,
-  "signed out": () => "signed out",
+	stale: ({ heardAt }) => `no data for ${seconds(Date.now() - heardAt)}`,
+	reconnecting: ({ until }) => `reconnecting in ${seconds(until - Date.now())}`,
+	limited: ({ until }) => `too many questions: on in ${seconds(until - Date.now())}`,
 };
 
 /** Latency, lag, residual, the venue's clock, and how we stand; only a change of state is spoken. */
 function Standing({ venue, standing }) {
-  const fund = useAnswer("/v1/fund", 5000);
-  const latency = useAnswer("/v1/latency", 5000);
-  const residuals = fund.data?.conservation.filter((each) => Number(each.residual) !== 0);
-  const { marks_us: marks, lag_ms: lag } = latency.data ?? {};
-  return html`<dl class="standing-line">
-    ${marks !== undefined && html`<div><dt>marks</dt><dd>${plain(marks)} us</dd></div>`}
-    ${lag !== undefined && html`<div><dt>lag</dt><dd>${plain(lag)} ms</dd></div>`}
-    ${residuals && html`<div><dt>residual</dt><dd class=${residuals.length ? "red" : ""}>${residuals.length ? residuals.map((each) => `${each.residual} ${each.asset}`).join(", ") : "0"}</dd></div>`}
-    <div><dd>${clock(venue?.time ?? new Date())} UTC</dd></div>
-    <div class=${`link ${standing.state.replace(" ", "-")}`}><dt class="hidden">connection</dt><dd>${SAID[standing.state](standing)}</dd></div>
-  </dl><p class="hidden" role="status">${standing.state}</p>`;
+	const fund = useAnswer("/v1/fund", 5000);
+	const latency = useAnswer("/v1/latency", 5000);
+	const residuals = fund.data?.conservation?.filter((each) => Number(each.residual) !== 0);
+	const { marks_us: marks, lag_ms: lag } = latency.data ?? {};
+	return html`<dl class="standing-line">
+		${marks !== undefined && html`<div><dt>marks</dt><dd>${plain(marks)} us</dd></div>`}
+		${lag !== undefined && html`<div><dt>lag</dt><dd>${plain(lag)} ms</dd></div>`}
+		${residuals && html`<div><dt>residual</dt><dd class=${residuals.length ? "red" : ""}>${residuals.length ? residuals.map((each) => `${each.residual} ${each.asset}`).join(", ") : "0"}</dd></div>`}
+		<div><dd>${clock(venue?.time ?? new Date())} UTC</dd></div>
+		<div class=${`link ${standing.state.replace(" ", "-")}`}><dt class="hidden">connection</dt><dd>${SAID[standing.state]?.(standing) ?? standing.state}</dd></div>
+	</dl><p class="hidden" role="status">${standing.state}</p>`;
 }
 
 /** The service shows its own sign-in page; the fragment brings one back to the same view. */
 const SignedOut = () => html`<section class="panel wide"><h2>Signed out</h2><p class="state">The session has ended.</p>
-  <button class="main" onClick=${() => location.reload()}>Sign in again</button></section>`;
+	<button class="main" onClick=${() => location.reload()}>Sign in again</button></section>`;
 
 const root = document.getElementById("app");
 root.textContent = "";

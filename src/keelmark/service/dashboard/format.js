@@ -3,22 +3,21 @@
 const MINUS = "\u2212";
 const THIN = "\u202f";
 const SCALES = [
-  [1e12, "T"],
-  [1e9, "B"],
-  [1e6, "M"],
-  [1e3, "k"],
+	[1e12, "T"],
+	[1e9, "B"],
+	[1e6, "M"],
+	[1e3, "k"],
 ];
 
 /** A decimal string as a float, for drawing only; `null` where there is none. */
 export const float = (text) => (text === null || text === undefined ? null : Number(text));
 
-/** @param {number} value @param {number} digits */
 export function decimals(value, digits) {
-  const text = Math.abs(value).toLocaleString("en-US", {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  });
-  return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
+	const text = Math.abs(value).toLocaleString("en-US", {
+		minimumFractionDigits: digits,
+		maximumFractionDigits: digits,
+	});
+	return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
 }
 
 const plus = (value, text) => (value > 0 && /[1-9]/.test(text) ? `+${text}` : text);
@@ -27,14 +26,14 @@ export const count = (value) => (float(value) === null ? "unknown" : decimals(fl
 
 /** About three digits and a scale: 61.3 M. */
 export function compact(given) {
-  const value = float(given);
-  if (value === null) return "unknown";
-  const size = Math.abs(value);
-  const [factor, letter] = SCALES.find(([from]) => size >= from * 0.9995) ?? [1, ""];
-  const scaled = value / factor;
-  const digits = Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2;
-  if (letter) return decimals(scaled, digits) + THIN + letter;
-  return decimals(value, Number.isInteger(value) || size >= 100 ? 0 : 2);
+	const value = float(given);
+	if (value === null) return "unknown";
+	const size = Math.abs(value);
+	const [factor, letter] = SCALES.find(([from]) => size >= from * 0.9995) ?? [1, ""];
+	const scaled = value / factor;
+	const digits = Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2;
+	if (letter) return decimals(scaled, digits) + THIN + letter;
+	return decimals(value, Number.isInteger(value) || size >= 100 ? 0 : 2);
 }
 
 /** The same for an axis, where 20.0 M is 20 M. */
@@ -42,17 +41,17 @@ export const onAxis = (value) => compact(value).replace(/\.0+(?=\D|$)/, "");
 
 /** Money in full: two decimals, more for what is small. */
 export function money(given, signed = false) {
-  const value = float(given);
-  if (value === null) return "unknown";
-  const text = decimals(value, value && Math.abs(value) < 1 ? 4 : 2);
-  return signed ? plus(value, text) : text;
+	const value = float(given);
+	if (value === null) return "unknown";
+	const text = decimals(value, value && Math.abs(value) < 1 ? 4 : 2);
+	return signed ? plus(value, text) : text;
 }
 
 export function price(given) {
-  const value = float(given);
-  if (value === null) return "unknown";
-  const size = Math.abs(value);
-  return decimals(value, size >= 100 ? 2 : size >= 1 ? 4 : 6);
+	const value = float(given);
+	if (value === null) return "unknown";
+	const size = Math.abs(value);
+	return decimals(value, size >= 100 ? 2 : size >= 1 ? 4 : 6);
 }
 
 /** As many digits as it has. */
@@ -62,23 +61,23 @@ export const plain = (given) => Number(given).toLocaleString("en-US", { maximumF
 export const brief = (value, signed) => (Math.abs(value) < 1e5 ? money(value, signed) : signed ? plus(value, count(value)) : count(value));
 
 export function percent(given, digits = 1) {
-  const value = float(given);
-  return value === null ? "unknown" : decimals(value * 100, digits) + THIN + "%";
+	const value = float(given);
+	return value === null ? "unknown" : decimals(value * 100, digits) + THIN + "%";
 }
 
 export const change = (given, digits = 1) => plus(float(given), percent(given, digits));
 
 /** `2025-10-10T21:17:03Z` as `21:17:03`, the date where asked. */
 export const clock = (time, dated = false) =>
-  time ? new Date(time).toISOString().slice(dated ? 0 : 11, 19).replace("T", " ") : "unknown";
+	time ? new Date(time).toISOString().slice(dated ? 0 : 11, 19).replace("T", " ") : "unknown";
 
 /** Words of the JSON (`margin_call`) as people read them. */
 export const words = (name) => String(name ?? "").replaceAll("_", " ");
 
 /** Which word a distance gets: the same thresholds as `keelmark check`. */
 export function levelOf(distance, levels = { red: 0.15, amber: 0.3 }) {
-  if (distance === undefined) return "unknown";
-  if (distance === null) return "green";
-  const far = Math.abs(Number(distance));
-  return far === 0 ? "liquidatable" : far < levels.red ? "red" : far < levels.amber ? "amber" : "green";
+	if (distance === undefined) return "unknown";
+	if (distance === null) return "green";
+	const far = Math.abs(Number(distance));
+	return far === 0 ? "liquidatable" : far < levels.red ? "red" : far < levels.amber ? "amber" : "green";
 }

@@ -2,7 +2,6 @@
 
 import { html } from "./vendor/preact.js";
 import { useAnswer } from "./api.js";
-import { remember } from "./address.js";
 import { Controls, mayDo } from "./controls.js";
 import { AtRisk } from "./distance.js";
 import { Feed } from "./feed.js";
@@ -13,76 +12,73 @@ import { AccountLink, Answer, Asked, Panel, Table } from "./parts.js";
 
 const LOOK_WITHIN = 0.05;
 
-export function Venue({ venue, query, update, session }) {
-  const choose = (chosen) => {
-    remember(chosen);
-    update();
-  };
-  const { data } = venue;
-  const names = data?.instruments.map((each) => each.instrument);
-  return html`<${Answer} of=${venue}>${() => html`<div class="grid">
-    <${Standing} venue=${data} />
-    <${LiquidationMap} instruments=${names} chosen=${query.get("instrument") ?? names[0]}
-      move=${Number(query.get("move") ?? -0.07)} choose=${choose} />
-    <${Riskiest} />
-    <${Feed} />
-    <${AtRisk} />
-    <${Prices} venue=${data} />
-    ${mayDo(session, "operator") && html`<${Controls} venue=${data} again=${venue.again} />`}
-    <${Latency} />
-  </div>`}<//>`;
+export function Venue({ venue, query, change: choose, session }) {
+	const { data } = venue;
+	const names = data?.instruments.map((each) => each.instrument);
+	return html`<${Answer} of=${venue}>${() => html`<div class="grid">
+		<${Standing} venue=${data} />
+		<${LiquidationMap} instruments=${names} chosen=${query.get("instrument") ?? names[0]}
+			move=${Number(query.get("move") ?? -0.07)} choose=${choose} />
+		<${Riskiest} />
+		<${Feed} />
+		<${AtRisk} />
+		<${Prices} venue=${data} />
+		${mayDo(session, "operator") && html`<${Controls} venue=${data} again=${venue.again} />`}
+		<${Latency} />
+	</div>`}<//>`;
 }
 
 function Standing({ venue }) {
-  const fund = useAnswer("/v1/fund", 3000);
-  const distance = useAnswer("/v1/distance", 3000);
-  const held = fund.data?.segments.flatMap((segment) => segment.assets) ?? [];
-  const risk = distance.data?.within.find((row) => row.move === LOOK_WITHIN);
-  const line = (name, value, note) => html`<div><dt>${name}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd></div>`;
-  return html`<${Panel} id="standing" title="Now" className="three standing"><dl class="figures">
-    ${line("insurance fund", held.length ? held.map((each) => html`<span class="fund">${compact(each.balance)} ${each.asset} </span>`) : fund.problem ? "unknown" : "\u2026",
-      fund.data?.backstop && `backstop holds ${compact(fund.data.backstop.inventory)}`)}
-    ${line(`at risk < ${LOOK_WITHIN * 100} %`, risk ? compact(risk.notional) : distance.problem ? "unknown" : "\u2026", risk && `${count(risk.accounts)} accounts, ${compact(risk.equity)} equity`)}
-    ${line("margin calls", count(venue.margin_calls), `${count(venue.warned)} warned`)}
-    ${line("liquidations open", count(venue.liquidations.open), `${count(venue.liquidations.held)} held, ${count(venue.liquidations.ever)} ever`)}
-    ${line("ADL", fund.data ? (held.every((each) => Number(each.balance) > 0) ? "fund pays first" : "next payer") : "\u2026", `ranked by ${words(venue.deleverage)}`)}
-    ${line("accounts", count(venue.accounts), `${count(venue.units)} margin units`)}
-  </dl></${Panel}>`;
+	const fund = useAnswer("/v1/fund", 3000);
+	const distance = useAnswer("/v1/distance", 3000);
+	const cases = useAnswer("/v1/liquidations?limit=30", 2000);
+	const held = fund.data?.segments.flatMap((segment) => segment.assets) ?? [];
+	const risk = distance.data?.within.find((row) => row.move === LOOK_WITHIN);
+	const line = (name, value, note) => html`<div><dt>${name}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd></div>`;
+	return html`<${Panel} id="standing" title="Now" className="three standing"><dl class="figures">
+		${line("insurance fund", held.length ? held.map((each) => html`<span class="fund">${compact(each.balance)} ${each.asset} </span>`) : fund.problem ? "unknown" : "\u2026",
+			fund.data?.backstop && `backstop holds ${compact(fund.data.backstop.inventory)}`)}
+		${line(`at risk < ${LOOK_WITHIN * 100} %`, risk ? compact(risk.notional) : distance.problem ? "unknown" : "\u2026", risk && `${count(risk.accounts)} accounts, ${compact(risk.equity)} equity`)}
+		${line("margin calls", count(venue.margin_calls), `${count(venue.warned)} warned`)}
+		${line("liquidations open", count(venue.liquidations.open), `${count(venue.liquidations.held)} held, ${count(venue.liquidations.ever)} ever`)}
+		${line("auto-deleveraged", count(cases.data?.recent.filter((each) => each.outcome === "deleveraged").length), `of the last ${count(cases.data?.recent.length)} liquidations`)}
+		${line("accounts", count(venue.accounts), `${count(venue.units)} margin units`)}
+	</dl></${Panel}>`;
 }
 
 function Riskiest() {
-  const level = (row) => levelOf(row.distance === null && row.distance_reason ? undefined : row.distance);
-  return html`<${Asked} id="riskiest" title="Riskiest accounts" path="/v1/riskiest?limit=20" every=${2000} isEmpty=${(of) => !of.accounts.length} empty="No account holds a position.">
-    ${(of) => html`<${Table} caption=${`Nearest to liquidation first; notional in ${of.valuation}`} rows=${of.accounts} columns=${[
-      ["account", (row) => html`<${AccountLink} of=${row} />`, "text"],
-      ["usage", (row) => html`<${SmallGauge} usage=${float(row.margin_ratio)} level=${level(row)} /> ${row.margin_ratio === null ? "none left" : percent(row.margin_ratio, 0)}`],
-      ["distance", (row) => row.distance === null
-        ? html`<span class="absent" title=${row.distance_reason}>${row.distance_reason ?? "none reachable"}</span>`
-        : html`<span class=${level(row)}>${change(signed(row))}</span><small>${row.moves}</small>`],
-      ["notional", (row) => compact(row.notional)],
-      ["stage", (row) => (row.is_held ? "held" : words(row.stage)), "text"],
-    ]} />`}<//>`;
+	const level = (row) => levelOf(row.distance === null && row.distance_reason ? undefined : row.distance);
+	return html`<${Asked} id="riskiest" title="Riskiest accounts" path="/v1/riskiest?limit=20" every=${2000} isEmpty=${(of) => !of.accounts.length} empty="No account holds a position.">
+		${(of) => html`<${Table} caption=${`Nearest to liquidation first; notional in ${of.valuation}`} rows=${of.accounts} columns=${[
+			["account", (row) => html`<${AccountLink} of=${row} />`, "text"],
+			["usage", (row) => html`<${SmallGauge} usage=${float(row.margin_ratio)} level=${level(row)} /> ${row.margin_ratio === null ? "none left" : percent(row.margin_ratio, 0)}`],
+			["distance", (row) => row.distance === null
+				? html`<span class="absent">${row.distance_reason ? "none" : "none reachable"}<small>${row.distance_reason}</small></span>`
+				: html`<span class=${level(row)}>${change(signed(row))}</span><small>${row.moves}</small>`],
+			["notional", (row) => compact(row.notional)],
+			["stage", (row) => (row.is_held ? "held" : words(row.stage)), "text"],
+		]} />`}<//>`;
 }
 
 const signed = ({ distance, direction }) => (direction === "down" ? -1 : 1) * Math.abs(Number(distance));
 
 function Prices({ venue: { paused } }) {
-  const guard = (row) => paused.everything || paused.instruments.includes(row.name)
-    ? html`<span class="amber">paused</span>`
-    : html`<span class=${row.trust === "ok" ? "green" : "red"}>${row.trust}</span>${row.reason && html`<small>${row.reason}</small>`}`;
-  return html`<${Asked} id="prices" title="Prices and their guards" path="/v1/prices" every=${2000} isEmpty=${(of) => !of.prices.length} empty="No price yet.">
-    ${(of) => html`<${Table} caption=${`UTC${of.guards.stale_s ? `; not believed when older than ${of.guards.stale_s} s` : ""}`} rows=${[...of.prices].sort((a, b) => (a.trust === "ok") - (b.trust === "ok"))} columns=${[
-      ["price of", (row) => html`${row.name}<small>${row.kind}</small>`, "text"],
-      ["price", (row) => (row.price === null ? html`<span class="absent">unknown</span>` : price(row.price))],
-      ["from index", (row) => (row.index?.divergence ? change(row.index.divergence, 2) : "")],
-      ["seen", (row) => (row.seen ? clock(row.seen) : "never")],
-      ["guard", guard, "text"],
-    ]} />`}<//>`;
+	const guard = (row) => paused.everything || paused.instruments.includes(row.name)
+		? html`<span class="amber">paused</span>`
+		: html`<span class=${row.trust === "ok" ? "green" : "red"}>${row.trust}</span>${row.reason && html`<small>${row.reason}</small>`}`;
+	return html`<${Asked} id="prices" title="Prices and their guards" path="/v1/prices" every=${2000} isEmpty=${(of) => !of.prices.length} empty="No price yet.">
+		${(of) => html`<${Table} caption=${`UTC${of.guards.stale_s ? `; not believed when older than ${of.guards.stale_s} s` : ""}`} rows=${[...of.prices].sort((a, b) => (a.trust === "ok") - (b.trust === "ok"))} columns=${[
+			["price of", (row) => html`${row.name}<small>${row.kind}</small>`, "text"],
+			["price", (row) => (row.price === null ? html`<span class="absent">unknown</span>` : price(row.price))],
+			["guard", guard, "text"],
+			["seen", (row) => (row.seen ? clock(row.seen) : "never")],
+			["from index", (row) => (row.index?.divergence ? change(row.index.divergence, 2) : "")],
+		]} />`}<//>`;
 }
 
 function Latency() {
-  const rows = (of) => Object.entries(of).filter(([, value]) => value?.p50 !== undefined);
-  const column = (name) => [name, ([, value]) => plain(value[name] ?? "")];
-  return html`<${Asked} id="latency" title="Engine latency" path="/v1/latency" every=${2000} isEmpty=${(of) => !rows(of).length} empty="Nothing has been measured yet.">
-    ${(of) => html`<${Table} caption="Since the start" rows=${rows(of)} columns=${[["what", ([name]) => words(name), "text"], ...["p50", "p99", "max", "count"].map(column)]} />`}<//>`;
+	const rows = (of) => Object.entries(of).filter(([, value]) => value?.p50 !== undefined);
+	const column = (name) => [name, ([, value]) => value[name] ?? ""];
+	return html`<${Asked} id="latency" title="Engine latency" path="/v1/latency" every=${2000} isEmpty=${(of) => !rows(of).length} empty="Nothing has been measured yet.">
+		${(of) => html`<${Table} caption="Since the start" rows=${rows(of)} columns=${[["what", ([name]) => words(name), "text"], ...["p50", "p99", "max", "count"].map(column)]} />`}<//>`;
 }
