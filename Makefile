@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 bin := .venv/bin
 ready := .venv/.keelmark-ready
-python_code := $(wildcard src tests scripts)
+python_code := $(wildcard src tests scripts benchmarks)
 # Compiled kernels live in a folder named by their source (tests/conftest.py does the same).
 with_kernels = NUMBA_CACHE_DIR="$$($(bin)/python scripts/numba_cache.py)"
 
