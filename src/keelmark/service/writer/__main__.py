@@ -15,7 +15,7 @@ import msgspec
 from keelmark.core.errors import InvariantViolated, KeelmarkError
 from keelmark.service.writer.clock import SteadyClock, machine
 from keelmark.service.writer.loop import Surroundings, Writer
-from keelmark.service.writer.publication import NoPublication
+from keelmark.service.writer.publication import SharedColumns
 from keelmark.service.writer.report import Report, reporter
 from keelmark.service.writer.settings import WriterSettings
 
@@ -42,7 +42,7 @@ def main() -> int:
 def _run(settings: WriterSettings, report: Report) -> None:
     surroundings = Surroundings(
         clock=lambda not_before: SteadyClock(machine(), not_before_ms=not_before),
-        publication=NoPublication(),
+        publication=SharedColumns(settings.run, report),
         report=report,
     )
     signalled, wakes = os.pipe()

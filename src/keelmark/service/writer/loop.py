@@ -184,7 +184,7 @@ class Writer:
             return
         if turn.durable:
             self._durable = turn.durable[-1].position
-            self._publication.publish(turn.durable)
+            self._publication.publish()
         for job, outcomes in turn.answers:
             self._hall.finish(job.peer, m.Done(id=job.request.id, results=outcomes))
         if turn.durable:

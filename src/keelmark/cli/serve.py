@@ -1,0 +1,108 @@
+"""`keelmark serve`: the engine as a service."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keelmark.cli.options import json_option
+from keelmark.core.errors import InvalidInput, nearest
+
+CONFIGURED = frozenset(
+    (
+        "data",
+        "venue",
+        "journal",
+        "host",
+        "port",
+        "execution",
+        "replay",
+        "speed",
+        "accounts",
+        "recorded",
+        "tls_cert",
+        "tls_key",
+        "log_level",
+    )
+)
+"""What a configuration file may say: the options' own names, with `-` or `_`."""
+
+
+def _configured(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
+    """Take what the file says where the command line says nothing."""
+    if path is not None:
+        ctx.default_map = {**(ctx.default_map or {}), **read_config(path)}
+    return path
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return what a configuration file says.
+
+    Raises:
+        InvalidInput: It cannot be read, or says something unknown.
+    """
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"the configuration {path} cannot be read: {error}"
+        raise InvalidInput(msg) from error
+    found = {key.replace("-", "_"): value for key, value in said.items()}
+    unknown = sorted(found.keys() - CONFIGURED)
+    if unknown:
+        told = "; ".join(f"{key!r} ({nearest(key, CONFIGURED)})" for key in unknown)
+        msg = f"the configuration {path} names what nobody reads: {told}"
+        raise InvalidInput(msg)
+    wrong = sorted(key for key, value in found.items() if isinstance(value, dict | list))
+    if wrong:
+        msg = f"the configuration {path}: {', '.join(wrong)} must be one value each"
+        raise InvalidInput(msg)
+    return found
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    callback=_configured,
+    is_eager=True,
+    expose_value=False,
+    help="TOML file with the names of these options; the command line wins.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("keelmark-data"),
+    show_default=True,
+    help="Folder of the service; made private to you.",
+)
+@click.option("--venue", help="Rulebook of a new folder: name or TOML file. Default: generic.")
+@click.option("--journal", default="", help="postgresql://... Default: a file in the folder.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8420, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--execution",
+    type=click.Choice(("simulated", "external")),
+    help="Who fills liquidation orders. Default: simulated.",
+)
+@click.option("--replay", help="Crash to replay in a new folder, as oct10.")
+@click.option("--speed", default=1.0, show_default=True, help="Seconds of it in a second.")
+@click.option("--accounts", default=20_000, show_default=True, help="Accounts to draw for it.")
+@click.option("--recorded", type=click.Path(path_type=Path), help="Folder of recorded prices.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain, PEM.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key, PEM.")
+@click.option(
+    "--log-level",
+    type=click.Choice(("debug", "info", "warning", "error")),
+    default="info",
+    show_default=True,
+)
+@json_option
+def serve(**options: Any) -> int:  # noqa: ANN401 click's options
+    """Run the engine as a service: writer, API, dashboard and snapshots.
+
+    The first start prints a key once; a new folder needs nothing else.
+    """
+    from keelmark.cli.serving import run  # noqa: PLC0415 what it imports is heavy
+
+    return run(options)

@@ -1,0 +1,52 @@
+"""What the options of `keelmark serve` mean."""
+
+from typing import Any
+
+import click
+
+from keelmark.core.errors import InvalidInput
+from keelmark.market.datasets import find_data
+from keelmark.service.supervisor.serving import ReplayRequest, ServeSettings, serve
+from keelmark.service.supervisor.voice import Voice
+from keelmark.service.times import iso_time, now_ms
+
+
+def run(options: dict[str, Any]) -> int:
+    """Serve what was asked for; return the exit code."""
+    voice = Voice(
+        line=click.echo,
+        as_json=options["as_json"],
+        level=options["log_level"],
+        now=lambda: iso_time(now_ms()),
+    )
+    return serve(settings_of(options), voice)
+
+
+def settings_of(options: dict[str, Any]) -> ServeSettings:
+    """Return what was asked for.
+
+    Raises:
+        InvalidInput: Options contradict each other.
+    """
+    replay = None
+    if options["replay"] is not None:
+        if options["venue"] is not None:
+            msg = "--replay brings its own venue; leave out --venue"
+            raise InvalidInput(msg)
+        replay = ReplayRequest(
+            scenario=options["replay"],
+            speed=options["speed"],
+            accounts=options["accounts"],
+            recorded=find_data(options["recorded"]),
+        )
+    return ServeSettings(
+        data=options["data"].expanduser().absolute(),
+        venue=options["venue"],
+        journal=options["journal"],
+        host=options["host"],
+        port=options["port"],
+        execution=options["execution"],
+        replay=replay,
+        tls_cert=options["tls_cert"],
+        tls_key=options["tls_key"],
+    )
