@@ -85,6 +85,7 @@ class Book:
         self.accounts_count = 0
         self.units_count = 0
         self._units: Rows = np.zeros(room.units, dtype=UNIT)
+        self._view: Rows | None = None
         self._cross: Int32s = np.zeros(room.units, dtype=np.int32)
         self._more: dict[int, list[int]] = {}
         names = (in_house or InHouse()).names
@@ -94,8 +95,13 @@ class Book:
 
     @property
     def units(self) -> Rows:
-        """The `UNIT` records, one a unit; a view that ends with the last unit opened."""
-        return self._units[: self.units_count]
+        """The `UNIT` records, one a unit; a view that ends with the last unit opened.
+
+        The same view until one is opened, so whoever holds it sees by identity that it stands.
+        """
+        if self._view is None:
+            self._view = self._units[: self.units_count]
+        return self._view
 
     def open_account(self) -> int:
         """Open an account with one cross unit; return the account."""
@@ -194,7 +200,7 @@ class Book:
 
     def restore(self, units: Rows, vault: Iterable[int]) -> None:
         """Take over a loaded unit table and vault; `positions` and `balances` are loaded apart."""
-        self._units = units
+        self._units, self._view = units, None
         self.units_count = len(units)
         self.vault = list(vault)
         self._index_accounts()
@@ -213,7 +219,7 @@ class Book:
         first = self.units_count
         if first + count > len(self._units):
             self._units = resized(self._units, max(first + count, 2 * len(self._units)))
-        self.units_count = first + count
+        self.units_count, self._view = first + count, None
         added = self.units[first:]
         added["account"] = account
         added["kind"] = kind

@@ -198,6 +198,10 @@ def run(book: Book, postings: Rows, undo: Rows, state: Int64s) -> int:
 
 def move_vault(book: Book, postings: Rows) -> None:
     """Add what came from outside to the vault and take what went there."""
+    if len(postings) == 1:
+        sign = 1 if postings[0]["unit"] == OUTSIDE else -1
+        book.vault[int(postings[0]["subject"])] += sign * int(postings[0]["value"])
+        return
     for side, sign in (("unit", 1), ("counterparty", -1)):
         moved = postings[postings[side] == OUTSIDE]
         for asset in np.unique(moved["subject"]):

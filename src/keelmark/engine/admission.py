@@ -116,6 +116,8 @@ def require_margin(
         MissingMarkPrice: A price the check needs is not there.
     """
     require_trusted(state, after)
+    if surely_keeps(state, after, orders):
+        return
     excess = initial_excess(state, state.plain(after, orders))
     if excess < ZERO:
         raise refuse(
@@ -123,6 +125,19 @@ def require_margin(
             f"{what} would leave {state.book.unit_name(after.unit)} {-excess:f} "
             f"{state.model.valuation} short of its initial margin; deposit or reduce first",
         )
+
+
+def surely_keeps(
+    state: State, after: UnitView, orders: Iterable[Order] | None = None, *, leaving: bool = False
+) -> bool:
+    """Whether the kernels prove that a unit keeps its initial margin: `core` need not be asked.
+
+    Arguments as `require_margin`; every price the unit reads is trusted. With `leaving`, the proof
+    of `require_left`.
+    """
+    if tuple(state.orders.get(after.unit, {}).values() if orders is None else orders):
+        return False
+    return state.screen.keeps(after, state.prices, leaving=leaving)
 
 
 def require_left(state: State, after: UnitView, what: str) -> None:
@@ -138,6 +153,8 @@ def require_left(state: State, after: UnitView, what: str) -> None:
     if not (after.positions or indebted or state.orders.get(after.unit)):
         return
     require_trusted(state, after)
+    if surely_keeps(state, after, leaving=True):
+        return
     report = margin_report(state.plain(after), state.market, state.model)
     if report.excess_to_leave < ZERO:
         profit = "" if report.withdraws_profit else "; unrealised profit does not leave"

@@ -61,7 +61,7 @@ from keelmark.engine.snapshot import batch_digest, save
 from keelmark.engine.state import State
 from keelmark.engine.unknown import Unknowns
 from keelmark.engine.warnings import crossings, recoveries
-from keelmark.engine.watch import Watch
+from keelmark.engine.watch import Watch, distinct
 from keelmark.rulebooks.load import Rulebook
 
 Int32s = npt.NDArray[np.int32]
@@ -300,7 +300,7 @@ class Engine:
         self._apply(_stretch(judged.marks, first, stop))
         for event in told:
             self._emit(event)
-        self._settle(np.union1d(units, self._guarded_units()).astype(np.int32))
+        self._settle(distinct([units, self._guarded_units()]))
         self._run_due()
         return stop
 
@@ -433,13 +433,15 @@ class Engine:
 
     def _flush(self) -> Int32s:
         """Return who needs a decision after what has happened."""
+        if not self._changed:
+            return self._watch.flush()
         changed = np.array(sorted(self._changed), np.int32)
         self._changed.clear()
-        return np.union1d(self._watch.flush(), changed).astype(np.int32)
+        return distinct([self._watch.flush(), changed])
 
     def _settle(self, units: Int32s) -> None:
         """Decide about units, and about whoever that touches, until nobody is touched."""
-        rows = np.union1d(units, self._flush()).astype(np.int32)
+        rows = distinct([units, self._flush()])
         with exact():  # entered once: inside it, entering again costs nothing
             while len(rows):
                 self._warn(rows)
@@ -457,9 +459,9 @@ class Engine:
         """Follow a command that changes how units are seen; return who to look at."""
         if isinstance(command, SetRulebook):
             self._unknown.forget()
-            return np.union1d(self._watch.rebuild(), self._guarded_units()).astype(np.int32)
+            return distinct([self._watch.rebuild(), self._guarded_units()])
         if isinstance(command, Resume):
-            return np.union1d(self.suspects(), self._guarded_units()).astype(np.int32)
+            return distinct([self.suspects(), self._guarded_units()])
         if isinstance(command, Override):
             self._override(command)
         return NOBODY

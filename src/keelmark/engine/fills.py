@@ -31,6 +31,7 @@ from keelmark.engine.admission import (
     require_open,
     require_price,
     require_storable_leverage,
+    surely_keeps,
 )
 from keelmark.engine.entries import Order
 from keelmark.engine.state import State
@@ -174,7 +175,7 @@ def _take_side(trial: Trial, side: Side) -> int:
     in_house = view.kind is UnitKind.IN_HOUSE
     if in_house:
         _require_trader(state, side.unit)
-    else:
+    elif side.unit in state.cases:
         require_free(state, side.unit)
     order = _reservation(trial, side)
     covered = _is_covered(state, side, order)
@@ -189,11 +190,21 @@ def _take_side(trial: Trial, side: Side) -> int:
         require_in_full(state, view, state.settle_of(fill.instrument))
         if side.fill.leverage:
             require_leverage(state, after, fill)
-        if not (covered or _reduces(trial, (view, after), fill, side.fee)):
+        if not (
+            covered or _has_room(trial, after) or _reduces(trial, (view, after), fill, side.fee)
+        ):
             _require_room(trial, after)
     require_carried(state, after)
     trial.views[side.unit] = after
     return fill.leverage
+
+
+def _has_room(trial: Trial, after: UnitView) -> bool:
+    """Whether `_require_room` passes by the kernels' proof, whatever the fill does."""
+    state = trial.state
+    if state.is_reduce_only(after.unit) or state.depends_on_untrusted(after):
+        return False
+    return surely_keeps(state, after, trial.orders_of(after.unit).values())
 
 
 def _require_room(trial: Trial, after: UnitView) -> None:

@@ -37,6 +37,7 @@ from keelmark.engine.entries import (
 )
 from keelmark.engine.keys import Keys
 from keelmark.engine.orders import open_orders
+from keelmark.engine.screen import Screen
 from keelmark.engine.working import ExternalTerms, WorkingOrders
 from keelmark.rulebooks.load import Rulebook
 from keelmark.rulebooks.terms import terms_digest
@@ -55,6 +56,7 @@ class State:
         terms: Digest of its terms.
         rulebook_text: The text it was set by; empty for the one the journal was begun under.
         universe: Rows of instruments, assets and prices.
+        screen: Initial terms of the universe as kernels read them.
         book: Columns of record.
         prices: Price by factor row; the last is seconds since interest was last posted.
         time_ms: The clock.
@@ -87,6 +89,7 @@ class State:
         self.rulebook_text = ""
         self.terms = terms_digest(rulebook)
         self.universe = Universe.build(rulebook.model)
+        self.screen = Screen(self.universe)
         self._segments = _fund_by_symbol(rulebook)
         funds = (DEFAULT_FUND, *rulebook.liquidation.insurance.segments)
         self.book = Book(
@@ -128,6 +131,7 @@ class State:
         self.rulebook, self.rulebook_text = rulebook, text
         self.terms = terms_digest(rulebook)
         self.universe = Universe.build(rulebook.model)
+        self.screen = Screen(self.universe)
         self._segments = _fund_by_symbol(rulebook)
         self.book.parameters = self.parameters()
         self.prices_changed()

@@ -1,5 +1,6 @@
 """Tell the tripwire index what the book did, and ask it who needs a decision."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -14,6 +15,9 @@ from keelmark.engine.events import MarksSet
 from keelmark.engine.state import State
 
 Floats = npt.NDArray[np.float64]
+
+FEW = 64
+"""Units for which Python's own sets are faster than sorting an array."""
 
 
 class Watch:
@@ -61,8 +65,7 @@ class Watch:
         if not self._units and not self._cash and not self._levels:
             return NOBODY
         self._rebind()
-        moved = self._relevel()
-        units = np.unique(np.concatenate((*self._units, moved)))
+        units = distinct([*self._units, self._relevel()])
         found = [self.index.replace(units)] if len(units) else []
         if self._cash:
             cash = np.concatenate(self._cash)
@@ -70,7 +73,7 @@ class Watch:
             if len(cash):
                 found.append(self.index.post(cash["unit"], cash["asset"], cash["delta"]))
         self._units, self._cash = [], []
-        return np.unique(np.concatenate(found)) if found else NOBODY
+        return distinct(found)
 
     def advance(self, marks: MarksSet, first: int, last: int) -> tuple[int, Int32s]:
         """Apply snapshots `first` to `last` until one needs a decision.
@@ -119,6 +122,8 @@ class Watch:
 
     def _relevel(self) -> Int32s:
         """Set the multiples at which units are watched now; return the units."""
+        if not self._levels:
+            return NOBODY
         rows = np.array(sorted(self._levels), np.int32)
         multiples = [self._state.watch_multiple(unit) for unit in rows.tolist()]
         self.index.net.watch["level"][rows] = multiples
@@ -132,6 +137,16 @@ class Watch:
             old = len(self.index.net.watch)
             self.index.rebind(tables)
             self.index.net.watch["level"][old:] = self._state.watch_multiple(-1)
+
+
+def distinct(rows: Sequence[Int32s]) -> Int32s:
+    """Return the units of some arrays, each once, rising: of a single command they are few."""
+    some = [units for units in rows if len(units)]
+    if not some:
+        return NOBODY
+    if sum(map(len, some)) <= FEW:
+        return np.array(sorted({unit for units in some for unit in units.tolist()}), np.int32)
+    return np.unique(np.concatenate(some)).astype(np.int32)
 
 
 def _same(new: Tables, old: Tables) -> bool:
