@@ -15,7 +15,7 @@ import httpx
 from fastapi import APIRouter, FastAPI
 
 from keelmark.core.errors import InvalidInput, Rejected
-from keelmark.engine.engine import Engine
+from keelmark.engine.engine import Engine, Receipt
 from keelmark.engine.events import MarksSet
 from keelmark.service.api.app import create_app
 from keelmark.service.api.logs import start_logs
@@ -73,16 +73,18 @@ class DirectLink:
             self._listeners.discard(queue)
 
     def _submission(self, item: Item) -> Callable[[], object]:
-        return lambda: self._engine.submit(command_of(item.command))
+        return lambda: self._engine.submit(command_of(item.command), key=item.key)
 
     def _carried_out(self, act: Callable[[], object]) -> Outcome:
         if self.answer is not None:
             return self.answer
         before, state = self._engine.position, self._engine.state
         try:
-            act()
+            receipt = act()
         except (Rejected, InvalidInput) as error:
             return refused(error, self._engine.position)
+        if isinstance(receipt, Receipt) and receipt.is_repeated:
+            return Outcome(status="repeated", position=receipt.position)
         batches = list(self._engine.journal.read(after=before))
         for position, records in batches:
             for queue in self._listeners:
@@ -129,6 +131,7 @@ class ApiVenue:
         self.services = Services(
             reader=EngineReader(self.venue.engine),
             link=self.link,
+            history=lambda after: self.venue.engine.journal.read(after=after),
             keys=keys,
             trail=AuditTrail(folder / "audit.jsonl", now_ms=self.hand.now),
             settings=settings or ApiSettings(),

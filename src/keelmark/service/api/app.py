@@ -1,5 +1,6 @@
 """The application: routes behind the gate, every error in one shape, nothing open but liveness."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -14,14 +15,24 @@ from keelmark.core.errors import InvariantViolated
 from keelmark.service.api.gate import Gate
 from keelmark.service.api.openapi import describe
 from keelmark.service.api.problems import Problem
-from keelmark.service.api.routes import pages, session
+from keelmark.service.api.routes import (
+    admin,
+    audit,
+    commands,
+    events,
+    keys,
+    pages,
+    prices,
+    session,
+    streams,
+)
 from keelmark.service.api.services import Services
 from keelmark.service.api.version import VERSION
 from keelmark.service.security.access import WEBSOCKET, access_table
 
 PROBLEMS_MAX = 8
 """Wrong fields that one answer names."""
-_OURS = (session, pages)
+_OURS = (session, pages, commands, prices, admin, keys, audit, events, streams)
 
 
 def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI:
@@ -37,8 +48,10 @@ def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        services.hub.start()
         yield
-        services.keys.flush()
+        await services.hub.stop()
+        await asyncio.to_thread(services.keys.flush)
 
     app = FastAPI(
         title="Keelmark",

@@ -26,6 +26,8 @@ LOG = logging.getLogger("keelmark.api")
 ACCESS_LOG = logging.getLogger("keelmark.access")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 BEARER = "bearer "
+OUR_SIDE = 500
+"""Statuses from which on the log says why."""
 SIGN_IN = ("POST", "/session")
 SESSION_HEADER = "x-keelmark"
 ONCE = frozenset(
@@ -59,9 +61,10 @@ class Gate:
             receive = await self._admitted(scope, receive)
             await self._app(scope, receive, answer.send)
         except KeelmarkError as error:
-            if not isinstance(error, Problem):
+            problem = problem_of(error)
+            if problem.status >= OUR_SIDE and not isinstance(error, Problem):
                 _log_error(error)
-            await answer.instead(problem_of(error))
+            await answer.instead(problem)
         except Exception as error:  # noqa: BLE001 a bug of ours: told as one, traced in the log
             _log_error(error)
             await answer.instead(our_error())

@@ -1,10 +1,13 @@
 """The description of the API: what every route may answer besides what it says itself."""
 
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from keelmark.service.api import answers
+from keelmark.service.commands import forms
 from keelmark.service.security.access import access_table
 
 ERROR_SCHEMA: dict[str, Any] = {
@@ -81,12 +84,25 @@ def _described(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     components = document.setdefault("components", {})
-    components.setdefault("schemas", {})["Error"] = ERROR_SCHEMA
+    schemas = components.setdefault("schemas", {})
+    schemas |= _form_schemas()
+    schemas["Error"] = ERROR_SCHEMA
     components["securitySchemes"] = _SECURITY
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             _complete(path, method.upper(), operation)
     return document
+
+
+def _form_schemas() -> dict[str, Any]:
+    """Return what the routes take and give that read and write their bodies by themselves."""
+    unions = {"Command": forms.AnyForm, "Execution": forms.AnyExecution}
+    kinds = [*unions.values(), *get_args(forms.AnyAdmin), forms.Row, forms.Snapshots]
+    kinds += [answers.CommandDone, answers.BatchDone, answers.PricesDone]
+    found, components = msgspec.json.schema_components(
+        kinds, ref_template="#/components/schemas/{name}"
+    )
+    return {**components, **dict(zip(unions, found, strict=False))}
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ from keelmark.core.errors import (
     UnknownUnit,
     VenueUnavailable,
 )
+from keelmark.service.commands.grid import WrongField
 from keelmark.service.security.keys import hidden
 
 CODE_OF_STATUS = {
@@ -38,6 +39,7 @@ CODE_OF_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
     408: "too_slow",
+    410: "gone",
     413: "too_large",
     415: "wrong_content_type",
     422: "invalid",
@@ -107,7 +109,9 @@ class Problem(KeelmarkError):
 
 def error_of(code: str, message: str, *, where: str = "", fix: str = "") -> dict[str, str | None]:
     """Return an error as it is written; no key can be read in it."""
-    clean = hidden(message).encode("utf-8", "replace").decode()[:MESSAGE_MAX]
+    clean = (
+        hidden(message.removeprefix(f"{code}: ")).encode("utf-8", "replace").decode()[:MESSAGE_MAX]
+    )
     return {"code": code, "message": clean, "where": where or None, "fix": fix or fix_of(clean)}
 
 
@@ -145,6 +149,8 @@ def problem_of(error: KeelmarkError) -> Problem:
     """Return the answer to an error raised on purpose."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, WrongField):
+        return Problem(422, str(error), code=error.code, where=error.where)
     status = next((status for kind, status in _FAMILIES if isinstance(error, kind)), 500)
     if status == 500:  # noqa: PLR2004 our own bug: what it says is for the log
         return our_error()

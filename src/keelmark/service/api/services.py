@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 
 from keelmark.service import times
+from keelmark.service.api.hub import History, Hub
 from keelmark.service.api.link import WriterLink
+from keelmark.service.api.progress import Progress
 from keelmark.service.api.settings import ApiSettings
 from keelmark.service.reading import Reader
 from keelmark.service.security.access import Access
@@ -37,6 +39,7 @@ class Services:
     Attributes:
         reader: What is durable, to read.
         link: The writer.
+        history: Batches of the journal after a position; read in a worker's thread.
         keys: API keys.
         trail: The audit trail.
         settings: How the API is run.
@@ -45,6 +48,7 @@ class Services:
 
     reader: Reader
     link: WriterLink
+    history: History
     keys: KeyRing
     trail: AuditTrail
     settings: ApiSettings = field(default_factory=ApiSettings)
@@ -54,6 +58,8 @@ class Services:
     failures: Buckets = field(init=False)
     sign_ins: Buckets = field(init=False)
     origins: Origins = field(init=False)
+    hub: Hub = field(init=False)
+    progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what the settings describe."""
@@ -64,6 +70,8 @@ class Services:
             "failures": Buckets(limits.failures),
             "sign_ins": Buckets(limits.sign_ins),
             "origins": Origins.of(settings.hosts, is_tls=settings.is_tls),
+            "hub": Hub(self.reader, self.link, self.history, settings.streams),
+            "progress": Progress(self.reader, self.clock.running_s),
         }.items():
             object.__setattr__(self, name, value)
 

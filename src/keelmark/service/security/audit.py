@@ -111,13 +111,16 @@ class Verified:
 class AuditTrail:
     """Writes a trail, one process alone. Every line is on the disk when a method returns.
 
+    Attributes:
+        path: Where it is.
+
     Raises:
         InvariantViolated: The trail has been changed; what is wrong is named. Nothing is added.
         StorageFailed: It cannot be read or written.
     """
 
     def __init__(self, path: Path, *, now_ms: int) -> None:
-        self._path, self._lock = path, Lock()
+        self.path, self._lock = path, Lock()
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, OWNER_ONLY)
             sync_folder(path.parent)
@@ -130,10 +133,10 @@ class AuditTrail:
             raise
 
     def _begin(self, now_ms: int) -> None:
-        found = verify(self._path)
+        found = verify(self.path)
         if found.problems:
             msg = (
-                f"{self._path}: the audit trail has been changed: {found.problems[0]}; keep the "
+                f"{self.path}: the audit trail has been changed: {found.problems[0]}; keep the "
                 "file, find out who did it, and start a new trail in its place"
             )
             raise InvariantViolated(msg)
@@ -197,7 +200,7 @@ class AuditTrail:
                 os.ftruncate(self._descriptor, size - torn_bytes)
                 os.fsync(self._descriptor)
             except OSError as error:
-                raise _failed(self._path, error) from error
+                raise _failed(self.path, error) from error
         details = {"text": torn.decode("utf-8", "backslashreplace")}
         self._write(
             Entry(sequence=0, time=iso_time(now_ms), kind="torn", previous="", details=details),
@@ -217,7 +220,7 @@ class AuditTrail:
                     os.ftruncate(self._descriptor, size)
                     raise
             except OSError as error:
-                raise _failed(self._path, error) from error
+                raise _failed(self.path, error) from error
             self._sequence, self._head = whole.sequence, whole.hash
             return whole.sequence
 
