@@ -22,7 +22,7 @@ from keelmark.service.link.sync_link import SyncLink
 from keelmark.service.venue import Venue, begin_venue, kept_rulebook, kept_venue
 from keelmark.service.writer.clock import Sources, SteadyClock
 from keelmark.service.writer.loop import Surroundings, Writer
-from keelmark.service.writer.opening import open_for_writer
+from keelmark.service.writer.opening import Opener, open_for_writer
 from keelmark.service.writer.publication import NoPublication
 from keelmark.service.writer.settings import WriterSettings
 from tests.engine.venue import ROUND, rulebook_text
@@ -114,6 +114,7 @@ class House:
         reports: What the writer has told.
         faults: What its journal does next instead of writing.
         no_opening: Errors that opening the journal ends with, next.
+        opener: Opens its journal.
     """
 
     data: Path
@@ -121,6 +122,7 @@ class House:
     reports: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     no_opening: list[Exception] = field(default_factory=list)
+    opener: Opener = open_for_writer
 
     def __post_init__(self) -> None:
         rulebook = read_rulebook(rulebook_text(ROUND), title="tests")
@@ -175,7 +177,7 @@ class House:
     def _opened(self, target: str) -> StoredJournal:
         if self.no_opening:
             raise self.no_opening.pop(0)
-        return FaultyJournal(open_for_writer(target), self.faults)
+        return FaultyJournal(self.opener(target), self.faults)
 
 
 def named(*names: str) -> list[m.Item]:
