@@ -144,6 +144,9 @@ class Waterfall:
                 self.started(event)
             case e.GraceStarted() if self.queue:
                 self.queue = [unit for unit in self.queue if unit != event.unit]
+            case e.Overridden() if event.action == "takeover":  # it may have come back meanwhile
+                if event.unit in self.units.values() and not self.model.is_at_trigger(event.unit):
+                    self.healthy.add(event.unit)
             case e.Transferred() if event.reason in RESOLVING and event.case in self.units:
                 self.moved(event, self.resolution(event.case))
             case e.Filled() if event.reason == "takeover" and event.unit not in self.healthy:

@@ -23,13 +23,13 @@ from keelmark.core.errors import KeelmarkError, Rejected, RejectionReason
 from keelmark.engine import commands as c
 from keelmark.engine import events as e
 from keelmark.engine.engine import Engine, Settings
-from keelmark.engine.execution import SimulatedMarket
+from keelmark.engine.execution import ExecutionVenue, SimulatedMarket
 from keelmark.market.impact import ImpactModel, LinearDensity, exponential_memory
 from tests.engine.market_of_all import DEARER, PROCESSES, everything
 from tests.engine.model import Key, Model, OrderRow, takes_margin, with_lots
 from tests.engine.model_waterfall import Waterfall
 from tests.engine.pass_watch import PassWatch
-from tests.engine.venue import Venue, merged, rulebook_text
+from tests.engine.venue import Spec, Venue, merged, rulebook_text
 
 START = {
     "BTCUSDT": 60_000.0,
@@ -90,9 +90,9 @@ class EngineMachine(RuleBasedStateMachine):
         fall=st.sampled_from([1.0, 0.95, 0.9, 0.8, 1.1, 1.25]),
     )
     def begin(self, process: int, simulated: bool, seed: int, fall: float) -> None:  # noqa: FBT001 drawn
-        self.spec = everything(process)
+        self.spec = self.terms(process)
         self.simulated = simulated
-        self.venue = Venue(base=self.spec, market=simulated_market() if simulated else None)
+        self.venue = Venue(base=self.spec, market=self.market())
         self.model = Model(self.spec)
         self.model.in_house = self.venue.state.book.units_count
         self.waterfall = Waterfall(self.model, dict(self.venue.state.book.in_house), COUNTS)
@@ -107,6 +107,17 @@ class EngineMachine(RuleBasedStateMachine):
         self.fund_the_house(seed)
         if fall != 1.0:  # before any rule: a sequence in which nobody falls is the exception
             self.snapshots([self.moved(fall, 1.0)])
+
+    def terms(self, process: int) -> Spec:
+        """Return the universe under one of the processes."""
+        return everything(process)
+
+    def heard(self, event: Any) -> None:  # noqa: ANN401 an event
+        """Take note of an event before the model does."""
+
+    def market(self) -> ExecutionVenue | None:
+        """Return a new market of the kind that was drawn."""
+        return simulated_market() if self.simulated else None
 
     def fund_the_house(self, seed: int) -> None:
         """Give the fund something, and the accounts enough to begin with."""
@@ -171,6 +182,7 @@ class EngineMachine(RuleBasedStateMachine):
                 self.the_decision_is_the_models(event)
             elif isinstance(event, e.AccountClosed):
                 self.model.closed |= set(self.venue.state.book.units_of(event.account))
+            self.heard(event)
             self.waterfall.take(event)
             self.model.take(event)
         self.waterfall.settled()
@@ -861,7 +873,7 @@ class EngineMachine(RuleBasedStateMachine):
         happened: list[Any] = []
         slow = Engine(
             self.venue.rulebook,
-            market=simulated_market() if self.simulated else None,
+            market=self.market(),
             settings=Settings(watch=PassWatch),
             listener=happened.append,
         )

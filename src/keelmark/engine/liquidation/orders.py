@@ -31,6 +31,7 @@ def pass_orders(desk: Desk, unit: int, case: int) -> None:
     """Let what works for a unit that is taken over be the backstop's."""
     orders = desk.state.working.of(unit)
     if orders:
+        desk.moved.add(desk.state.backstop)  # what it does not take is not to be sold for it
         desk.emit(
             oe.OrdersPassed(
                 case=case,
