@@ -136,6 +136,11 @@ class Waterfall:
             assert unit in self.model.closed or not self.model.is_at_trigger(unit), unit
         self.queue = None
 
+    def taken(self, unit: int) -> None:
+        """An operator takes a unit: one that has come back meanwhile keeps its money."""
+        if unit in self.units.values() and not self.model.is_at_trigger(unit):
+            self.healthy.add(unit)
+
     # --- the transfer -----------------------------------------------------------------------------
 
     def take(self, event: Any) -> None:  # noqa: ANN401 an event
@@ -144,9 +149,6 @@ class Waterfall:
                 self.started(event)
             case e.GraceStarted() if self.queue:
                 self.queue = [unit for unit in self.queue if unit != event.unit]
-            case e.Overridden() if event.action == "takeover":  # it may have come back meanwhile
-                if event.unit in self.units.values() and not self.model.is_at_trigger(event.unit):
-                    self.healthy.add(event.unit)
             case e.Transferred() if event.reason in RESOLVING and event.case in self.units:
                 self.moved(event, self.resolution(event.case))
             case e.Filled() if event.reason == "takeover" and event.unit not in self.healthy:
@@ -163,6 +165,8 @@ class Waterfall:
                 pass
         if isinstance(event, e.Transferred) and event.reason == "deficit":
             self.spent(event)
+        if isinstance(event, e.Overridden) and event.action == "takeover":
+            self.taken(event.unit)
 
     def resolution(self, case: int) -> Resolution:
         if case not in self.open:

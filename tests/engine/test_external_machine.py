@@ -245,7 +245,7 @@ def a_bad_day(machine: ExternalMachine, process: int) -> None:
             machine.trade_to_the_limit((number + 2, 1), instrument, part, number % 2 == 1)
         machine.trade_to_the_limit((number, number + 2), 3, 90, number % 2 == 0)
     machine.a_gap(0.97, 1.0)
-    for order in machine.matching.open()[:1]:
+    for order in machine.matching.open()[: process == 2]:
         machine.override(machine.model.clients.index(order.unit), "takeover", 0)
     for step, move in enumerate([0.98, 0.99, 1.02, 0.9, 0.97, 1.05, 0.7, 0.95]):
         for choice, percent in ((step, 30), (step + 1, 100), (step + 2, 130)):
