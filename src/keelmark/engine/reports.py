@@ -3,7 +3,7 @@
 What was executed is a fact and is never refused for being late, too much or too dear. It is booked
 on the unit the order was sent for as far as it still shrinks that unit's position; the rest is the
 venue's own and goes to the backstop. What is not as it was ordered is flagged. Refused is what
-names no order, or what nothing can carry (docs/decisions/0029-external-execution.md).
+names no order, or what nothing can carry (docs/decisions/0030-external-execution.md).
 """
 
 from collections.abc import Iterable, Iterator
