@@ -4,7 +4,7 @@ The laws that need no columns are written once, in `core.invariants`; here the b
 them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -57,9 +57,14 @@ def blocks(book: Book, name: str, table: BlockTable) -> Iterator[tuple[int, int]
             yield start, 1 << size
 
 
-def rows_are_in_order(book: Book) -> str | None:
-    """INV-14: no row is flat or held twice, and a position's settle asset has a balance row."""
-    for unit in range(book.units_count):
+def rows_are_in_order(book: Book, units: Iterable[int] | None = None) -> str | None:
+    """INV-14: no row is flat or held twice, and a position's settle asset has a balance row.
+
+    Args:
+        book: The book.
+        units: Units to look at; every unit if `None`.
+    """
+    for unit in range(book.units_count) if units is None else units:
         view = book.unit_view(unit)
         keys = {(position.instrument, position.leg) for position in view.positions}
         if len(keys) != len(view.positions) or any(row.lots == 0 for row in view.positions):

@@ -145,7 +145,7 @@ def _rows(subject: Subject) -> str | None:
 
 
 def _tidy(subject: Subject) -> str | None:
-    return columns.rows_are_in_order(subject.state.book)
+    return columns.rows_are_in_order(subject.state.book, subject.units)
 
 
 def _out(subject: Subject) -> str | None:

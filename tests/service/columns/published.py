@@ -41,6 +41,7 @@ def require_same_fleet(fleet: Glimpse, engine: Engine) -> None:
     assert (fleet.position, fleet.time_ms) == (engine.position, state.time_ms)
     assert fleet.units == state.book.units_count
     assert fleet.positions == state.book.positions.used
+    assert fleet.vault == tuple(state.book.vault)
     tables, own = fleet.tables, state.tables()
     np.testing.assert_array_equal(tables.units, own.units)
     np.testing.assert_array_equal(tables.prices, own.prices)

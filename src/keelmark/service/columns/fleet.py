@@ -90,6 +90,7 @@ class FleetCopy:
             units=units,
             positions=int(moment.numbers[Field.POSITIONS]),
             position=int(moment.numbers[Field.POSITION]),
+            vault=moment.vault_quanta(),
         )
 
     def _make_room(self, units: int, positions: int, balances: int) -> None:

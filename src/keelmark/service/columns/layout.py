@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from keelmark.book.kernels.wide import wide_value
 from keelmark.book.records import BALANCE, POSITION, UNIT
 from keelmark.book.universe import Universe
 
@@ -103,6 +104,10 @@ class Moment:
         ends = np.cumsum([FIELDS, shape.prices, shape.prices, 2 * shape.instruments])
         self.numbers, prices, self.seen_ms, self.longs, self.vault = np.split(self.words, ends)
         self.prices: Floats = prices.view(np.float64)
+
+    def vault_quanta(self) -> tuple[int, ...]:
+        """Return the vault by asset."""
+        return tuple(wide_value(self.vault, asset) for asset in range(len(self.vault) // 2))
 
     def copy_from(self, other: "Moment") -> None:
         """Become equal to another moment of the same shape."""

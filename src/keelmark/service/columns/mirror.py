@@ -143,7 +143,7 @@ class MirrorState(State):
         self.prices = moment.prices.copy()
         self.seen_ms = moment.seen_ms[:-1].copy()
         self._longs = moment.longs.copy()
-        self.book.vault = [wide_value(moment.vault, row) for row in range(len(self.book.vault))]
+        self.book.vault = list(moment.vault_quanta())
         if len(owners):
             self.mirror.opened(owners)
         self.prices_changed()

@@ -1,0 +1,1 @@
+"""The process that writes snapshots: it follows the journal and proves what is published."""
