@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check nightly lint fmt bench
+.PHONY: help setup demo test check nightly lint fmt bench
 
 export UV_PYTHON_DOWNLOADS := never
 export PYTHON
@@ -20,6 +20,8 @@ help: ## list the recipes
 $(ready): pyproject.toml uv.lock scripts/bootstrap.sh
 	@scripts/bootstrap.sh
 	@touch $@
+
+setup: $(ready) ## make the environment in .venv, if it is not that of the lock file
 
 demo: $(ready) ## replay the crash of 10 October 2025 into out/demo
 	$(with_kernels) $(bin)/keelmark replay oct10 --out out/demo

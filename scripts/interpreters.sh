@@ -20,7 +20,7 @@ for version in 3.11 3.12 3.13 3.14; do
   python=$(find_version "$version") || { echo "python $version: not found, skipped"; continue; }
   environment=.venvs/$version
   if ! UV_PROJECT_ENVIRONMENT=$environment timeout 240 \
-    "$uv" sync --frozen --quiet --python "$python"; then
+    "$uv" sync --frozen --quiet --no-default-groups --group test --python "$python"; then
     echo "python $version: packages not available, skipped"
     continue
   fi
