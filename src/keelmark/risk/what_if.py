@@ -13,6 +13,7 @@ from keelmark.accounts.document import AccountDocument
 from keelmark.accounts.figures import percent
 from keelmark.accounts.levels import WARN_DISTANCE
 from keelmark.accounts.position import PositionCheck
+from keelmark.accounts.snapshot_age import Freshness
 from keelmark.accounts.table import Table
 from keelmark.accounts.unit_check import UnitCheck
 from keelmark.core.codes import UnitKind
@@ -199,6 +200,7 @@ def whatif(
     *edits: Edit | str,
     fee_rate: Decimal | None = None,
     warn_distance: Decimal = WARN_DISTANCE,
+    freshness: Freshness | None = None,
 ) -> WhatIf:
     """Return an account now and after edits, applied in the order given.
 
@@ -207,6 +209,7 @@ def whatif(
         edits: Values of `keelmark.risk`, or their words: `"close BTCUSDT=50%"`.
         fee_rate: Fraction of notional a fill costs; `None` for the rulebook's taker fee.
         warn_distance: Distance below which a verdict is a warning.
+        freshness: As of `check`.
 
     Raises:
         InvalidInput: An edit cannot be read or made; names it, and what to do.
@@ -217,8 +220,8 @@ def whatif(
     draft = applied(account, read, fee_rate=fee_rate)
     return WhatIf(
         edits=read,
-        now=check_account(account, warn_distance=warn_distance),
-        after=check_account(draft.account, warn_distance=warn_distance),
+        now=check_account(account, warn_distance=warn_distance, freshness=freshness),
+        after=check_account(draft.account, warn_distance=warn_distance, freshness=freshness),
         fee_rate=draft.fee,
         fees=draft.fees,
         notes=draft.notes,

@@ -106,7 +106,7 @@ def _conservation(state: State, sums: Totals, vault: tuple[int, ...] | None) -> 
 
 def _fund(reader: Reader, state: State, unit: int) -> list[Json]:
     view = reader.view(unit)
-    known = {asset for spent, asset in state.fund_windows if spent == unit}
+    known = {asset for spent, asset in list(state.fund_windows) if spent == unit}
     rows = sorted({*(a for a, quanta in view.balances.items() if quanta), *known})
     return [
         {

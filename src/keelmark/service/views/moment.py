@@ -46,5 +46,5 @@ def state_of(glimpse: Glimpse, state: State) -> State:
     found.universe = glimpse.universe
     found.prices = glimpse.tables.prices
     found.time_ms = glimpse.time_ms
-    found.prices_changed()
+    found._market, found._reports = None, {}  # noqa: SLF001 the original keeps what it knows
     return found

@@ -18,7 +18,7 @@ def venue(reader: Reader) -> Json:
     """Return the rules in force, the instruments and assets, and the counts."""
     position, state = reader.position, reader.state
     document, model = state.rulebook.document, state.model
-    levels, call = Counter(state.levels.values()), call_level(state)
+    levels, call = Counter(list(state.levels.values())), call_level(state)
     calls = levels[call] if call else 0
     return {
         "position": position,
