@@ -32,8 +32,13 @@ class _Columns(Book):
         self.vault = list(state.book.vault)
         self.accounts_count = state.book.accounts_count
         self.units_count = glimpse.units
-        self._units = tables.units
         self.in_house = state.book.in_house
+        self._rows = tables.units
+
+    @property
+    def units(self) -> Rows:
+        """The `UNIT` records."""
+        return self._rows
 
 
 def state_of(glimpse: Glimpse, state: State) -> State:
