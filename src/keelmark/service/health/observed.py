@@ -1,0 +1,65 @@
+"""What is looked at for health, metrics and latency: the writer's counts, notes on disk, alerts."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from keelmark.core.errors import KeelmarkError
+from keelmark.service.counters import Counters
+from keelmark.service.health.parts import Parts
+from keelmark.service.reading import Reader
+
+Counts = Callable[[], Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Where the state of the parts is read.
+
+    Attributes:
+        reader: What is published.
+        is_connected: Whether the writer answers.
+        counters: File in which the writer counts.
+        follower: File in which the follower says how it is.
+        alerts: Deliveries of alerts by what became of them; nothing where none are sent.
+    """
+
+    reader: Reader
+    is_connected: Callable[[], bool]
+    counters: Path
+    follower: Path
+    alerts: Counts = field(default=dict)
+
+    def cells(self) -> Mapping[str, int] | None:
+        """Return the writer's counts; `None` while there are none."""
+        try:
+            with Counters.open(self.counters) as counters:
+                return counters.read()
+        except KeelmarkError:
+            return None
+
+    def parts(self) -> Parts:
+        """Return what is known of the parts."""
+        state, (snapshot, age_s) = self.reader.state, self._snapshot()
+        factors = state.universe.factors
+        return Parts(
+            is_connected=self.is_connected(),
+            cells=self.cells(),
+            position=self.reader.position,
+            snapshot=snapshot,
+            snapshot_age_s=age_s,
+            untrusted=tuple(factors[row].name for row in sorted(state.untrusted)),
+            undelivered=self.alerts().get("failed", 0),
+        )
+
+    def _snapshot(self) -> tuple[Mapping[str, object] | None, float | None]:
+        """Return what the follower said last and how long ago; a damaged file says nothing."""
+        try:
+            found: dict[str, object] = msgspec.json.decode(self.follower.read_bytes())
+            age_s = time.time_ns() / 1e9 - self.follower.stat().st_mtime
+        except (OSError, msgspec.MsgspecError):
+            return None, None
+        return found, age_s
