@@ -20,7 +20,7 @@ def main() -> None:
     with TemporaryDirectory(prefix="km") as folder:
         kills = run(Path(folder), points, seed=7, journal=journal)
     for name, value in asdict(kills).items():
-        print(f"{name:>14}  {value:,}")  # noqa: T201 prints its answer
+        print(f"{name:>14}  {value:,}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from keelmark.book.book import LIQUIDITY, Capacity
 from keelmark.book.records import FILL, OUTSIDE, POSTING, TRANSFER
+from keelmark.book.universe import Universe
 from keelmark.core.bound import Factor, FactorKind
 from keelmark.core.codes import UnitKind
 from keelmark.engine.engine import Engine, Listener, Settings
@@ -78,9 +79,8 @@ def marks_of(times_ms: Int64s, factors: Int32s, prices: Floats) -> MarksSet:
     )
 
 
-def feed_of(scenario: Scenario, engine: Engine, mark_model: str) -> Feed:
+def feed_of(scenario: Scenario, universe: Universe, mark_model: str) -> Feed:
     """Return every mark and collateral price of a scenario under a mark model."""
-    universe = engine.state.universe
     ticks = scenario.mark_ticks(mark_model)
     units = np.array([row.price_unit for row in scenario.instruments])
     rows = [universe.factor_row(Factor(FactorKind.MARK, s.symbol)) for s in scenario.instruments]
@@ -140,13 +140,26 @@ def set_stage(
     engine = Engine(
         rulebook,
         market=TradedMarket(market, scenario.times * 1000, trades),
-        settings=Settings(capacity=_capacity(population)),
+        settings=Settings(capacity=capacity_for(population)),
         listener=listener,
     )
-    feed = feed_of(scenario, engine, spec.mark_model or scenario.mark_model)
-    engine.submit_marks(feed.snapshots(0, 0))
+    feed = feed_of(scenario, engine.state.universe, spec.mark_model or scenario.mark_model)
     first = engine.state.book.units_count
-    units = _unit_ids(population, first)
+    units = fill_book(engine, feed, spec, population)
+    return Stage(engine, market, feed, units, first)
+
+
+def fill_book(engine: Engine, feed: Feed, spec: ReplaySpec, population: Population) -> Int32s:
+    """Put a population into an empty engine at the first marks; return its units.
+
+    Args:
+        engine: New, under a rulebook with the scenario's instruments in its order.
+        feed: Its first snapshot is applied.
+        spec: Says what the fund and the backstop begin with.
+        population: Who is opened, paid in and given positions.
+    """
+    units = _unit_ids(population, engine.state.book.units_count)
+    engine.submit_marks(feed.snapshots(0, 0))
     isolated = population.units["account"][population.units["kind"] == UnitKind.ISOLATED]
     engine.submit_bulk(
         AccountsOpened(count=len(population.accounts), isolated=isolated.astype(np.int64)),
@@ -154,10 +167,11 @@ def set_stage(
     engine.submit_bulk(Posted(rows=_deposits(population, units)))
     engine.submit_bulk(Posted(rows=_capital(spec, population, engine)))
     engine.submit_bulk(Posted(rows=_fills(population, units)), opening=True)
-    return Stage(engine, market, feed, units, first)
+    return units
 
 
-def _capacity(population: Population) -> Capacity:
+def capacity_for(population: Population) -> Capacity:
+    """Return the rows an engine needs for a population."""
     units = len(population.units) + 64
     return Capacity(
         units=units,

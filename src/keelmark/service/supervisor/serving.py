@@ -1,18 +1,19 @@
 """What `keelmark serve` runs: the folder made ready, the first key, then every process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from keelmark.core.errors import InvalidInput, MissingExtra
+from keelmark.core.errors import InvalidInput, MissingExtra, OtherTerms
 from keelmark.engine.journal.access import is_url, journal_name
+from keelmark.service.replay.request import kept_replay
 from keelmark.service.security.keys import KeyRing
 from keelmark.service.supervisor.child import Plan
 from keelmark.service.supervisor.lock import FolderLock
 from keelmark.service.supervisor.supervisor import Supervisor
 from keelmark.service.supervisor.voice import Voice
 from keelmark.service.times import now_ms
-from keelmark.service.venue import Execution, Venue, chosen_venue
+from keelmark.service.venue import Execution, chosen_venue, has_venue
 
 PORT = 8420
 
@@ -67,6 +68,9 @@ class ServeSettings:
             if file is not None and not file.is_file():
                 msg = f"there is no file {file}; name a certificate and its key in PEM"
                 raise InvalidInput(msg)
+        if self.replay is not None and self.execution == "external":
+            msg = "a replay fills its orders itself; leave out --execution external"
+            raise InvalidInput(msg)
         if self.replay is not None and not 0.0 < self.replay.speed <= SPEED_MAX:
             msg = f"speed {self.replay.speed}; give a number above 0, at most {SPEED_MAX:g}"
             raise InvalidInput(msg)
@@ -92,8 +96,8 @@ def serve(settings: ServeSettings, voice: Voice) -> int:
     """
     require_extra()
     with FolderLock(settings.data):
-        venue = _venue(settings)
-        _introduce(settings, venue, voice)
+        settings = _as_begun(settings)
+        _introduce(settings, _reference(settings), voice)
         return Supervisor(plans_of(settings), voice.hear).run()
 
 
@@ -111,66 +115,121 @@ def require_extra() -> None:
 
 def plans_of(settings: ServeSettings) -> list[Plan]:
     """Return the processes in the order they are started; they stop in the opposite one."""
-    plans = [
-        Plan(
-            name="writer",
-            module="keelmark.service.writer",
-            settings={
-                "data": str(settings.data),
-                "journal": settings.journal,
-                "time": "clock" if settings.replay is None else "marks",
-            },
-            is_vital=True,
-            stop_s=60.0,
-        )
-    ]
-    plans += [plan for plan in _others(settings) if _exists(plan.module)]
-    return plans
+    data, replay = settings.data, settings.replay
+    common = {"data": str(data), "journal": settings.journal}
+    writer = Plan(
+        name="writer",
+        module="keelmark.service.writer",
+        settings={**common, "time": "clock" if replay is None else "marks"},
+        after="staging",
+        is_vital=True,
+        stop_s=60.0,
+    )
+    follower = Plan(
+        name="follower",
+        module="keelmark.service.follower",
+        settings=common,
+        after="writer",
+        stop_s=20.0,
+    )
+    api = Plan(
+        name="api",
+        module="keelmark.service.api",
+        settings={
+            **common,
+            "host": settings.host,
+            "port": settings.port,
+            "tls_cert": str(settings.tls_cert or ""),
+            "tls_key": str(settings.tls_key or ""),
+        },
+        after="writer",
+    )
+    plans = [writer, follower, api]
+    if replay is not None:
+        plans = [*_staging(settings, replay), *plans, _feed(settings, replay)]
+    return [plan for plan in plans if _exists(plan.module)]
+
+
+def _staging(settings: ServeSettings, replay: ReplayRequest) -> list[Plan]:
+    """Return the process that puts the accounts of a replay into a new folder."""
+    if has_venue(settings.data):
+        return []
+    kept = {
+        "scenario": replay.scenario,
+        "accounts": replay.accounts,
+        "recorded": str(replay.recorded or ""),
+    }
+    plan = Plan(
+        name="staging",
+        module="keelmark.service.replay.staging",
+        settings={"data": str(settings.data), "journal": settings.journal, "replay": kept},
+        is_vital=True,
+        is_once=True,
+    )
+    return [plan]
+
+
+def _feed(settings: ServeSettings, replay: ReplayRequest) -> Plan:
+    return Plan(
+        name="feed",
+        module="keelmark.service.replay",
+        settings={"data": str(settings.data), "speed": replay.speed},
+        after="api" if _exists("keelmark.service.api") else "writer",
+        is_once=True,
+    )
 
 
 def _exists(module: str) -> bool:
-    return find_spec(module) is not None and find_spec(f"{module}.__main__") is not None
+    """Whether a module can be run: a package needs its `__main__`."""
+    found = find_spec(module)
+    if found is None or found.submodule_search_locations is None:
+        return found is not None
+    return find_spec(f"{module}.__main__") is not None
 
 
-def _others(settings: ServeSettings) -> list[Plan]:
-    common = {"data": str(settings.data), "journal": settings.journal}
-    return [
-        Plan(
-            name="follower",
-            module="keelmark.service.follower",
-            settings=common,
-            after="writer",
-            stop_s=20.0,
-        ),
-        Plan(
-            name="api",
-            module="keelmark.service.api",
-            settings={
-                **common,
-                "host": settings.host,
-                "port": settings.port,
-                "tls_cert": str(settings.tls_cert or ""),
-                "tls_key": str(settings.tls_key or ""),
-            },
-            after="writer",
-        ),
-    ]
+def _as_begun(settings: ServeSettings) -> ServeSettings:
+    """Return the settings with the replay a folder was begun with; it goes on where it stood.
+
+    Raises:
+        OtherTerms: Another replay is asked for, or one in a folder that serves none.
+    """
+    if not has_venue(settings.data):
+        return settings
+    kept, asked = kept_replay(settings.data), settings.replay
+    if kept is None and asked is not None:
+        msg = f"{settings.data} serves a venue and no replay; name another --data folder"
+        raise OtherTerms(msg)
+    if kept is not None and asked is not None and asked.scenario != kept.scenario:
+        msg = (
+            f"{settings.data} replays {kept.scenario}, not {asked.scenario}; name another --data "
+            "folder"
+        )
+        raise OtherTerms(msg)
+    if kept is None or asked is not None:
+        return settings
+    return replace(settings, replay=ReplayRequest(scenario=kept.scenario))
 
 
-def _venue(settings: ServeSettings) -> Venue:
-    return chosen_venue(settings.data, settings.venue, settings.execution)
+def _reference(settings: ServeSettings) -> str:
+    """Return what runs, in words; a new folder that replays nothing is begun here."""
+    replay = settings.replay
+    if replay is not None and not has_venue(settings.data):
+        return f"replay {replay.scenario} at {replay.speed:g}x, {replay.accounts:,} accounts"
+    venue = chosen_venue(settings.data, settings.venue, settings.execution)
+    speed = f" at {replay.speed:g}x" if replay is not None else ""
+    return f"{venue.reference}{speed} ({venue.rulebook}), {venue.execution} execution"
 
 
-def _introduce(settings: ServeSettings, venue: Venue, voice: Voice) -> None:
+def _introduce(settings: ServeSettings, reference: str, voice: Voice) -> None:
     """Say what runs where; print the first key, once and for all."""
     journal = journal_name(settings.journal) if is_url(settings.journal) else "journal.db"
     voice.plain(
-        f"keelmark serve  {venue.reference} ({venue.rulebook}), {venue.execution} execution\n"
+        f"keelmark serve  {reference}\n"
         f"  data      {settings.data}  journal {journal}\n"
         f"  page      {settings.url}/  stop with Ctrl-C",
         event="serving",
         data=str(settings.data),
-        venue=venue.rulebook,
+        venue=reference,
         journal=journal,
         url=settings.url,
     )

@@ -40,6 +40,11 @@ class _Place:
     was_ready: bool = False
     is_done: bool = False
 
+    @property
+    def is_passed(self) -> bool:
+        """Whether those that come after it may start."""
+        return self.is_done or (self.child is not None and self.child.is_ready)
+
 
 class Supervisor:
     """Keeps the processes of a service running until it is told to stop.
@@ -81,7 +86,7 @@ class Supervisor:
             before = self._places.get(place.plan.after)
             if place.child is not None or place.is_done or now < place.next_s:
                 continue
-            if before is not None and not (before.child is not None and before.child.is_ready):
+            if before is not None and not before.is_passed:
                 continue
             place.child = started(place.plan)
             self._selector.register(place.child.output, selectors.EVENT_READ, place)
