@@ -247,9 +247,7 @@ def test_a_form_is_the_command_it_says(body: dict[str, Any], expected: c.Command
     assert command_of(form, GRID, VENUE.state) == expected
 
 
-@pytest.mark.parametrize(
-    ("kind", "body", "expected"), ADMIN, ids=range(len(ADMIN))
-)
+@pytest.mark.parametrize(("kind", "body", "expected"), ADMIN, ids=range(len(ADMIN)))
 def test_an_operators_form_is_the_command_it_says(
     kind: type, body: dict[str, Any], expected: c.Command
 ) -> None:

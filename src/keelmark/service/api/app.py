@@ -1,6 +1,7 @@
 """The application: routes behind the gate, every error in one shape, nothing open but liveness."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 
-from keelmark.core.errors import InvariantViolated
+from keelmark.core.errors import InvariantViolated, KeelmarkError
 from keelmark.service.api.gate import Gate
 from keelmark.service.api.openapi import describe
 from keelmark.service.api.problems import Problem
@@ -30,6 +31,9 @@ from keelmark.service.api.services import Services
 from keelmark.service.api.version import VERSION
 from keelmark.service.security.access import WEBSOCKET, access_table
 
+LOG = logging.getLogger("keelmark.api")
+FLUSH_S = 60.0
+"""Seconds between writing down when keys were last used."""
 PROBLEMS_MAX = 8
 """Wrong fields that one answer names."""
 _OURS = (session, pages, commands, prices, admin, keys, audit, events, streams)
@@ -49,7 +53,9 @@ def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         services.hub.start()
+        flusher = asyncio.create_task(_keep_uses(services))
         yield
+        flusher.cancel()
         await services.hub.stop()
         await asyncio.to_thread(services.keys.flush)
 
@@ -73,6 +79,16 @@ def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI
     describe(app)
     _require_listed(app.routes)
     return app
+
+
+async def _keep_uses(services: Services) -> None:
+    """Write down now and then when keys were last used."""
+    while True:
+        await asyncio.sleep(FLUSH_S)
+        try:
+            await asyncio.to_thread(services.keys.flush)
+        except KeelmarkError:
+            LOG.exception("the last uses of keys could not be written")
 
 
 def _http_error(_: Request, error: Exception) -> Response:

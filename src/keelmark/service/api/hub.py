@@ -136,7 +136,7 @@ class Hub:
         self._reader, self._link, self._history, self.limits = reader, link, history, limits
         self.position, self.time_ms = reader.position, reader.time_ms
         self.clients: set[Client] = set()
-        self._writer = EventWriter(reader.state, time_ms=self.time_ms)
+        self._writer = EventWriter(reader, time_ms=self.time_ms)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -186,7 +186,7 @@ class Hub:
 
     def _page(self, after: int, index: int, topics: frozenset[Topic]) -> tuple[list[Frames], int]:
         """Read a part of the journal."""
-        writer = EventWriter(self._reader.state)
+        writer = EventWriter(self._reader)
         frames: list[Frames] = []
         for position, records in islice(self._history(after), GAP_BATCHES):
             told = tuple(x for x in writer.tell(position, records, topics) if index < x.index)

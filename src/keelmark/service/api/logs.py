@@ -9,7 +9,7 @@ import msgspec
 from keelmark.service.security.keys import hidden
 from keelmark.service.times import iso_time
 
-QUIET = ("uvicorn.access", "websockets", "asyncio", "httpx")
+QUIET = ("uvicorn", "uvicorn.access", "uvicorn.error", "websockets", "asyncio", "httpx")
 
 
 class JsonLines(logging.Formatter):

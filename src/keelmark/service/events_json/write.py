@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,6 +16,14 @@ from keelmark.service.events_json.topics import Topic, topic_of
 from keelmark.service.events_json.words import WORDS, posted_rows
 
 ALL_WORDS = WORDS | ORDER_WORDS
+
+
+class Stateful(Protocol):
+    """Has a state; `service.reading.Reader` does."""
+
+    @property
+    def state(self) -> State:
+        """The present state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +57,20 @@ class EventWriter:
     """Writes events with the names of a state.
 
     Args:
-        state: The present state; names of accounts are read from it as they come.
+        reader: Where the present state is; names of accounts are read from it as they come.
         time_ms: The clock before the first event, 0 if it is not known.
         rows: Whether batches of postings are written row by row.
     """
 
-    def __init__(self, state: State, *, time_ms: int = 0, rows: bool = False) -> None:
-        self._namer, self.time_ms, self._rows = Namer(state), time_ms, rows
+    def __init__(self, reader: Stateful, *, time_ms: int = 0, rows: bool = False) -> None:
+        self._reader, self.time_ms, self._rows = reader, time_ms, rows
+        self._namer = Namer(reader.state)
 
     def tell(
         self, position: int, records: Iterable[Record], topics: Collection[Topic]
     ) -> Iterator[Told]:
         """Yield the events of one batch that are about one of the topics."""
+        self._namer.state = self._reader.state
         for index, record in enumerate(records):
             event = event_of(record)
             self.time_ms = time_of(event) or self.time_ms

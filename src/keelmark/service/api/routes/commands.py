@@ -124,7 +124,7 @@ async def carried_out(request: Request, command: c.Command) -> Response:
 
 def answer_of(services: Services, outcome: Outcome) -> Response:
     """Return the answer to a command that is durable."""
-    writer = EventWriter(services.reader.state, time_ms=services.reader.time_ms)
+    writer = EventWriter(services.reader, time_ms=services.reader.time_ms)
     told = writer.tell(outcome.position, outcome.events, ALL_TOPICS)
     done = CommandDone(
         status="repeated" if outcome.status == "repeated" else "done",

@@ -98,7 +98,7 @@ def _read(services: Services, wish: _Wish) -> Events:
             f"position {wish.position} lies beyond the end of the journal, {end}; go on from there"
         )
         raise Problem(422, msg, code="beyond_the_end", where="after")
-    writer = EventWriter(services.reader.state, rows=wish.rows)
+    writer = EventWriter(services.reader, rows=wish.rows)
     found: list[dict[str, Any]] = []
     start = max(0, wish.position - CLOCK_BATCHES)
     place, index = str(wish.position), wish.index

@@ -65,7 +65,7 @@ async def websocket(websocket: WebSocket) -> None:
     async def send(frame: bytes) -> None:
         await websocket.send_text(frame.decode())
 
-    stream = _Stream(services, visitor, client, send)
+    stream = Stream(services, visitor, client, send)
     try:
         await _until(listener, stream.run(index))
     finally:
@@ -102,7 +102,7 @@ class _EventStream(Response):
                 pass
 
         listener = asyncio.create_task(left())
-        stream = _Stream(self._services, self._visitor, self._client, send_frame)
+        stream = Stream(self._services, self._visitor, self._client, send_frame)
         try:
             await send(start)
             await send_frame(b"retry: 2000\n\n")
@@ -117,7 +117,7 @@ class _EventStream(Response):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class _Stream:
+class Stream:
     """One stream: what was missed first, then what happens."""
 
     def __init__(

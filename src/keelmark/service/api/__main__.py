@@ -1,0 +1,47 @@
+"""`python -m keelmark.service.api`: settings on standard input, reports on standard output.
+
+The first line of standard input is the settings as JSON; its end means that whoever started this
+process is gone, and stops it like SIGTERM does. Exit codes: 0 stopped, 64 it cannot start as asked,
+70 an error of our own.
+"""
+
+import sys
+import traceback
+
+import msgspec
+
+from keelmark.core.errors import InvariantViolated, KeelmarkError
+from keelmark.service.api.process import ProcessSettings, run
+from keelmark.service.writer.report import Report, reporter
+
+BAD_INPUT, OUR_ERROR = 64, 70
+
+
+def main() -> int:
+    """Run the API; return the exit code."""
+    report = reporter(sys.stdout.fileno())
+    try:
+        settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=ProcessSettings)
+        run(settings, report, sys.stdin.fileno())
+    except InvariantViolated as error:
+        return _failed(report, error, OUR_ERROR)
+    except (KeelmarkError, msgspec.MsgspecError) as error:
+        return _failed(report, error, BAD_INPUT)
+    except SystemExit as error:  # uvicorn's word for a port in use
+        return _failed(report, error, BAD_INPUT)
+    except Exception as error:  # noqa: BLE001 whatever it is, it is ours
+        traceback.print_exc()
+        return _failed(report, error, OUR_ERROR)
+    return 0
+
+
+def _failed(report: Report, error: BaseException, code: int) -> int:
+    reason = str(error)
+    if isinstance(error, SystemExit):
+        reason = "the API cannot listen there; is the port in use? name another with --port"
+    report("failed", code=code, error=type(error).__name__, reason=reason)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
