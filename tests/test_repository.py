@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,11 @@ def matches(pattern: re.Pattern[str], path: Path) -> Iterator[str]:
             yield f"{name(path)}:{number}: {line.strip()}"
 
 
-def functions(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, Function):
-            yield node
+@cache
+def functions(path: Path) -> tuple[Function, ...]:
+    """Return the functions of a file, parsed once for every rule about them."""
+    nodes = ast.walk(ast.parse(path.read_bytes()))
+    return tuple(node for node in nodes if isinstance(node, Function))
 
 
 def line_count(function: Function) -> int:

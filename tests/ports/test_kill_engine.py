@@ -14,7 +14,7 @@ from tests.ports.kill_harness import KillPoint, Program, kill_points, survive
 SCRIPT = Path(engine_script.__file__)
 GROUPS = Path(engine_group_script.__file__)
 KILLS_PER_JOURNAL = 3
-QUICK = 2
+QUICK = 1
 NIGHTLY = 70
 START_FACTOR = 8.0  # the engine takes that much longer to start than the harness expects
 

@@ -1,6 +1,7 @@
 """A form means one command of the engine, exactly, or is refused by the name of its field."""
 
 from decimal import Decimal
+from functools import cache
 from typing import Any, get_args
 
 import msgspec
@@ -25,6 +26,7 @@ FINE = merged(
 )
 
 
+@cache
 def fine_venue() -> Venue:
     venue = Venue(base=FINE)
     venue.open("alice", USDT=1000)
@@ -34,8 +36,10 @@ def fine_venue() -> Venue:
     return venue
 
 
-VENUE = fine_venue()
-GRID = Grid(VENUE.state)
+def fine_grid() -> Grid:
+    return Grid(fine_venue().state)
+
+
 ALICE, BOB, ISOLATED = 5, 6, 7
 LIQUIDITY, FUND = 2, 3
 USDT, BTC = 0, 1
@@ -244,7 +248,7 @@ EXECUTION: list[tuple[dict[str, Any], c.Command]] = [
 @pytest.mark.parametrize(("body", "expected"), TABLE, ids=range(len(TABLE)))
 def test_a_form_is_the_command_it_says(body: dict[str, Any], expected: c.Command) -> None:
     form = decoded(COMMAND, msgspec.json.encode(body))
-    assert command_of(form, GRID, VENUE.state) == expected
+    assert command_of(form, fine_grid(), fine_venue().state) == expected
 
 
 @pytest.mark.parametrize(("kind", "body", "expected"), ADMIN, ids=range(len(ADMIN)))
@@ -252,12 +256,12 @@ def test_an_operators_form_is_the_command_it_says(
     kind: type, body: dict[str, Any], expected: c.Command
 ) -> None:
     form: Any = decoded_as(kind, msgspec.json.encode(body))
-    assert admin_command(form, GRID, "anna") == expected
+    assert admin_command(form, fine_grid(), "anna") == expected
 
 
 def test_what_a_market_reports_is_the_command_it_says() -> None:
     forms = decoded(EXECUTIONS, msgspec.json.encode([body for body, _ in EXECUTION]))
-    found = [command_of(form, GRID, VENUE.state) for form in forms]
+    found = [command_of(form, fine_grid(), fine_venue().state) for form in forms]
     assert found == [expected for _, expected in EXECUTION]
 
 
@@ -327,7 +331,7 @@ def test_what_is_wrong_is_told_by_its_field(
     body: dict[str, Any], where: str, code: str, says: str
 ) -> None:
     with pytest.raises(WrongField, match=says) as caught:
-        command_of(decoded(COMMAND, msgspec.json.encode(body)), GRID, VENUE.state)
+        command_of(decoded(COMMAND, msgspec.json.encode(body)), fine_grid(), fine_venue().state)
     assert (caught.value.where, caught.value.code) == (where, code)
 
 
@@ -335,13 +339,13 @@ def test_an_instant_that_is_none_is_refused() -> None:
     for text in ("2025-02-30T00:00:00Z", "2025-10-10", "1969-12-31T23:59:59Z"):
         form = f.AdvanceTime(time=text)
         with pytest.raises(InvalidInput, match="no instant"):
-            command_of(form, GRID, VENUE.state)
+            command_of(form, fine_grid(), fine_venue().state)
 
 
 @given(quanta=st.integers(-(2**62), 2**62), zeros=st.integers(0, 8))
 def test_every_amount_on_the_grid_comes_through_exactly(quanta: int, zeros: int) -> None:
     text = f"{Decimal(quanta) * Decimal('0.000001'):f}" + "0" * zeros
-    assert GRID.quanta(USDT, text) == quanta
+    assert fine_grid().quanta(USDT, text) == quanta
 
 
 @given(
@@ -353,10 +357,10 @@ def test_an_amount_is_exact_or_refused(value: Decimal) -> None:
     text = f"{value:f}"
     expected = value / Decimal("0.002")
     if expected == expected.to_integral_value():
-        assert GRID.lots(0, text) == int(expected)
+        assert fine_grid().lots(0, text) == int(expected)
     else:
         with pytest.raises(WrongField, match="whole multiple"):
-            GRID.lots(0, text)
+            fine_grid().lots(0, text)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
