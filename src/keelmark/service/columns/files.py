@@ -14,16 +14,21 @@ PRIVATE = 0o600
 STEP = 2**16
 """Bytes written at a time where a file system cannot reserve."""
 
-GROWTH = 4
+GROWTH = 8
 """A column that is full grows by one part in so many: a stretch is filled with zeros, which is
 time of the writer's."""
+
+AHEAD = 4
+"""A file is mapped so many times as long as what is reserved of it: what is mapped anew is found
+page by page anew, and a unit then costs five times as much."""
 
 
 class MappedColumn:
     """A column in a file, written by one process and read by others.
 
     Attributes:
-        rows: The records; another array after it has grown.
+        rows: The records as far as the file is mapped; another array after it has grown.
+        room: Rows of them that are reserved; a writer touches no others.
     """
 
     def __init__(self, path: Path, dtype: npt.DTypeLike, *, writable: bool) -> None:
@@ -45,6 +50,7 @@ class MappedColumn:
             msg = f"column {path} cannot be read: {error.strerror}; start the writer again"
             raise UnreadableData(msg) from error
         self.rows: npt.NDArray[Any] = np.zeros(0, dtype)
+        self.room = 0
         if not writable:
             self.follow()
 
@@ -54,15 +60,18 @@ class MappedColumn:
         Raises:
             StorageFailed: There is no room; nothing has changed.
         """
-        if rows <= len(self.rows):
+        if rows <= self.room:
             return
-        wanted = max(rows, len(self.rows) + len(self.rows) // GROWTH)
-        size = max(wanted * self._dtype.itemsize, 1)
+        wanted = max(rows, self.room + self.room // GROWTH)
+        held, size = self.room * self._dtype.itemsize, wanted * self._dtype.itemsize
         try:
-            _reserve(self._file, len(self.rows) * self._dtype.itemsize, size)
-            self._map(size)
+            if wanted > len(self.rows):
+                os.ftruncate(self._file, AHEAD * size)
+                self._map(AHEAD * size)
+            _reserve(self._file, held, size)
         except OSError as error:
             raise no_room(self.path, error) from error
+        self.room = wanted
 
     def follow(self) -> None:
         """Map what the file has grown to.
@@ -94,7 +103,7 @@ class MappedColumn:
 
 
 def _reserve(file: int, held: int, size: int) -> None:
-    """Give a file its size and the room for it: of a hole, a full device would make a signal."""
+    """Take the room for a stretch of a file: in a hole, a full device would make a signal."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, held, size - held)
         return

@@ -132,7 +132,7 @@ class Generation:
             "positions": book.positions.used,
             "balances": book.balances.used,
         }
-        short = [name for name, rows in wanted.items() if rows > len(self._tables[name].rows)]
+        short = [name for name, rows in wanted.items() if rows > self._tables[name].room]
         for name in short:
             self._tables[name].reserve(wanted[name])
         if short:
