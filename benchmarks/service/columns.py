@@ -140,7 +140,7 @@ def write(units: int) -> dict[str, Any]:
         start = time.perf_counter()
         with Publisher(engine, run) as publisher:
             result: dict[str, Any] = {"first_copy_s": round(time.perf_counter() - start, 3)}
-            sizes = [path.stat().st_size for path in publisher.folder.iterdir()]
+            sizes = [512 * path.stat().st_blocks for path in publisher.folder.iterdir()]
             result |= {"shared_mb": round(sum(sizes) / 2**20, 1)}
             result |= published(engine, publisher)
             command = [sys.executable, __file__, "--read", folder, "--units", str(units)]
