@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import accumulate
 
+import numpy as np
 import pytest
 
 from keelmark.core.errors import InvalidInput
@@ -15,7 +16,7 @@ from keelmark.engine import commands as c
 from keelmark.lab.fleet.looks import MAP_MOVES
 from keelmark.service.views.maps import DISTANCES, distance, liquidation_map
 from keelmark.service.views.names import Roster
-from keelmark.service.views.riskiest import nearest_move, riskiest, screened
+from keelmark.service.views.riskiest import reaches, riskiest, screened
 from tests.engine.venue import Venue
 from tests.service.views.books import MARKS, a_book, reader_of
 
@@ -125,8 +126,8 @@ def test_the_joint_distance_of_one_account_by_hand() -> None:
         "notional": 10_000.0,
         "equity": 1_000.0,
     }
-    found = nearest_move(reader_of(venue).fleet(), unit)
-    assert found == pytest.approx(500 / 9500, abs=2e-4)
+    (found,) = reaches(reader_of(venue).fleet(), np.array([unit], np.int32)).tolist()
+    assert found == pytest.approx(500 / 9500, abs=3e-4)  # within two of the venue's whole quanta
     told = liquidation_map(reader_of(venue).fleet(), 0, -0.06)
     assert told["question"]["accounts"] == 1
     assert told["longs"][10] == 10_000.0  # the fall of 5.5 % is the first of the grid
@@ -147,7 +148,8 @@ def test_the_riskiest_are_nearest_first_and_exact(seed: int) -> None:
         report = venue.state.report(row["unit"])
         assert abs(Decimal(row["equity"]) - report.equity) < Decimal("1e-9")
         if row["distance"] is not None and float(row["distance"]) < 0.5:
-            screen = nearest_move(reader_of(venue).fleet(), row["unit"])
+            units = np.array([row["unit"]], np.int32)
+            (screen,) = reaches(reader_of(venue).fleet(), units).tolist()
             assert float(row["distance"]) == pytest.approx(screen, abs=3e-3)
 
 

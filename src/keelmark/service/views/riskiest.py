@@ -15,9 +15,11 @@ import numpy.typing as npt
 from keelmark.accounts.account import Account
 from keelmark.accounts.document import AccountDocument
 from keelmark.accounts.unit_check import UnitCheck, check_unit
+from keelmark.book.kernels.reach import NO_COIN, reach_kernel
 from keelmark.book.kernels.standing import STANDING, standing_kernel
-from keelmark.book.kernels.subset import WHOLE, first_step_kernel
-from keelmark.core.bound import Factor, FactorKind
+from keelmark.book.kernels.subset import WHOLE
+from keelmark.core.bound import FactorKind
+from keelmark.core.coins import stands_for_the_dollar
 from keelmark.core.errors import InvalidInput, MissingNumber
 from keelmark.core.margin import MarginReport
 from keelmark.core.numbers import ZERO, exact
@@ -32,14 +34,14 @@ from keelmark.service.views.names import Roster, unit_id
 from keelmark.service.views.stages import level_name, stage_of
 
 Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 LIMIT, LIMIT_MAX = 20, 200
-LOOKED_AT = 4
-"""Units a search looks at for each that is asked for, at first; four times as many each time."""
-LOOKED_AT_MAX = 4_096
+LOOKED_AT, LOOKED_AT_EACH = 2_000, 20
+"""Units a search looks at first, and for each that is asked for; then eight times as many."""
+LOOKED_AT_MAX = 100_000
 FAR = 0.6
-STEPS = 64
 SURE = 0.15
 """Distance up to which half a share is a lower bound: 2 (1 - m) / (1 + m) is above 1.4 there."""
 
@@ -89,99 +91,76 @@ def screened(glimpse: Glimpse, limit: int) -> Screened:
     chosen, far = _nearest(glimpse, units, shares, limit)
     lost = why_unknown(glimpse, np.flatnonzero(unknown).astype(np.int32))
     notes = [] if lost is None else [f"{int(unknown.sum())} units are not ranked: {lost}"]
-    jumps = bool((glimpse.universe.instruments["rule_kind"] == WHOLE).any())
-    if jumps:
-        notes.append("requirements jump here: whoever is left out may be nearer than its share")
-    is_sure = far and not jumps
+    notes += list(_bends(glimpse))
     return Screened(
         position=glimpse.position,
         time_ms=glimpse.time_ms,
         units=tuple(units[chosen].tolist()),
         asked=len(units) + int(unknown.sum()),
-        is_complete=is_sure and not unknown.any(),
+        is_complete=far and not notes,
         notes=tuple(notes),
     )
 
 
-def _nearest(
-    glimpse: Glimpse, units: Int32s, shares: Floats, limit: int
-) -> tuple[npt.NDArray[np.int64], bool]:
+def _bends(glimpse: Glimpse) -> Iterator[str]:
+    """Yield why a search by halving may miss somebody here."""
+    contracts = glimpse.universe.instruments
+    if bool((contracts["rule_kind"] == WHOLE).any()):
+        yield "requirements jump here: who is left out may be nearer than its share says"
+    if bool(contracts["inverse"].any()) and not bool(contracts["inverse"].all()):
+        yield "inverse contracts beside linear ones bend margins: a dip that ends may be missed"
+
+
+def _nearest(glimpse: Glimpse, units: Int32s, shares: Floats, limit: int) -> tuple[Int64s, bool]:
     """Return the rows of the nearest units, and whether nobody left out can be nearer."""
-    known: dict[int, float] = {}
-    count = LOOKED_AT * limit
+    count = max(LOOKED_AT, LOOKED_AT_EACH * limit)
     while True:
         count = min(count, len(units))
         rows = _smallest(shares, count)
-        for row in rows.tolist():
-            if row not in known:
-                known[row] = nearest_move(glimpse, int(units[row])) if shares[row] > 0 else 0.0
-        ranked = sorted(known, key=lambda row: (known[row], shares[row], row))[:limit]
+        reach = reaches(glimpse, units[rows])
+        order = np.lexsort((rows, shares[rows], reach))[:limit]
+        ranked = rows[order]
         if count == len(units):
-            return np.array(ranked, np.int64), True
+            return ranked, True
         edge = float(shares[rows].max()) / 2
-        if known[ranked[-1]] <= min(edge, SURE):
-            return np.array(ranked, np.int64), True
+        if float(reach[order[-1]]) <= min(edge, SURE):
+            return ranked, True
         if count >= LOOKED_AT_MAX:
-            return np.array(ranked, np.int64), False
-        count *= 4
+            return ranked, False
+        count *= 8
 
 
-def _smallest(shares: Floats, count: int) -> npt.NDArray[np.int64]:
+def _smallest(shares: Floats, count: int) -> Int64s:
     if count >= len(shares):
         return np.arange(len(shares))
     return np.argpartition(shares, count)[:count]
 
 
-def nearest_move(glimpse: Glimpse, unit: int) -> float:
-    """Return the smallest move, of all prices alike, of a coin or of a mark, that liquidates.
+def reaches(glimpse: Glimpse, units: Int32s) -> Floats:
+    """Return the smallest move that liquidates each unit: of all, of a coin, or of a mark.
 
-    To a thousandth of a step of the exact answer, as far as moves of six tenths; beyond, 1.
+    Within 1e-7; `FAR` where none up to it does, 0 where it is due.
     """
-    return min(_reach(glimpse, unit, factors) for factors in _moves_of(glimpse, unit))
+    base = glimpse.tables.prices
+    tables = glimpse.tables._replace(prices=base.copy())
+    found = np.zeros(len(units))
+    reach_kernel(units, FAR, tables, base, glimpse.moving, _coins(glimpse), found)
+    return found
 
 
-def _moves_of(glimpse: Glimpse, unit: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield the price rows that move together: all, those of each coin, each mark alone."""
-    yield np.flatnonzero(glimpse.moving)
-    universe, tables = glimpse.universe, glimpse.tables
-    row = tables.units[unit]
-    start = int(row["positions_start"])
-    held = tables.positions["instrument"][start : start + int(row["positions_count"])].tolist()
-    rows = {factor: place for place, factor in enumerate(universe.factors)}
-    coins: dict[str, set[int]] = {}
-    for instrument in dict.fromkeys(held):
-        contract = universe.instruments[instrument]
-        own = {int(contract["mark_factor"]), int(contract["margin_factor"])}
-        coin = universe.instrument(instrument).base
-        priced = rows.get(Factor(FactorKind.ASSET, coin))
-        coins.setdefault(coin, set() if priced is None else {priced}).update(own)
-        yield np.array(sorted(own))
-    for factors in coins.values():
-        yield np.array(sorted(factors))
-
-
-def _reach(glimpse: Glimpse, unit: int, factors: npt.NDArray[np.intp]) -> float:
-    """Return the smallest move of some prices, down or up, that liquidates a unit."""
-    best = 1.0
-    for sign in (-1.0, 1.0):
-        low, high = 0.0, FAR
-        for _ in range(2):
-            grid = low + (high - low) * np.arange(1, STEPS + 1) / STEPS
-            step = _first_step(glimpse, unit, factors, sign * grid)
-            if step == STEPS:
-                break
-            low, high = (float(grid[step - 1]) if step else low), float(grid[step])
-        else:
-            best = min(best, high)
-    return best
-
-
-def _first_step(glimpse: Glimpse, unit: int, factors: npt.NDArray[np.intp], moves: Floats) -> int:
-    prices = np.tile(glimpse.tables.prices, (len(moves), 1))
-    prices[:, factors] *= 1.0 + moves[:, None]
-    step = np.zeros(1, np.int64)
-    first_step_kernel(np.array([unit], np.int32), 1.0, glimpse.tables, prices, step)
-    return int(step[0])
+def _coins(glimpse: Glimpse) -> Int32s:
+    """Return the coin of each price row; what stands for the dollar is on none."""
+    universe, model = glimpse.universe, glimpse.universe.model
+    numbers: dict[str, int] = {}
+    coins = np.full(len(universe.factors) + 1, NO_COIN, np.int32)
+    for row, factor in enumerate(universe.factors):
+        if factor.kind is FactorKind.ASSET and not stands_for_the_dollar(factor.name, model):
+            coins[row] = numbers.setdefault(factor.name, len(numbers))
+    for place, contract in enumerate(universe.instruments):
+        number = numbers.setdefault(universe.instrument(place).base, len(numbers))
+        for name in ("mark_factor", "margin_factor"):
+            coins[contract[name]] = number
+    return coins
 
 
 # --- the head, exact ----------------------------------------------------------------------------
@@ -340,4 +319,4 @@ def _nearness(row: Json) -> tuple[int, float, int]:
     return (int(known), float(far) if known else 0.0, row["unit"])
 
 
-__all__ = ["Head", "Screened", "nearest_move", "riskiest", "screened"]
+__all__ = ["Head", "Screened", "reaches", "riskiest", "screened"]
