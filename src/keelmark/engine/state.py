@@ -400,9 +400,10 @@ class State:
         limit = self.rules.guards.notional_max or ZERO
         if self.time_ms < self.sold_window_end():
             limit -= self.sold_window.notional
-        out = (row for row in self.working.rows() if row.reason == "reduce" and row.rest)
         with exact():
-            return limit - sum((self._worth(row.instrument, row.rest) for row in out), ZERO)
+            return limit - sum(
+                (self._worth(*row) for row in self.working.lots_reducing().items()), ZERO
+            )
 
     def _worth(self, instrument: int, lots: int) -> Decimal:
         """Return the notional of lots at the mark, valuation currency."""

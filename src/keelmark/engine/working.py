@@ -129,10 +129,6 @@ class WorkingOrders:
         """Return the orders of a unit that work, by number."""
         return tuple(row for _, row in sorted(self._of.get(unit, {}).items()))
 
-    def units(self) -> set[int]:
-        """Return the units with orders that work."""
-        return set(self._of)
-
     def has(self, unit: int) -> bool:
         """Whether a unit has orders that work."""
         return unit in self._of
@@ -149,6 +145,14 @@ class WorkingOrders:
         """Return the lots of a position that orders still work for, without sign."""
         rows = self._of.get(unit, {}).values()
         return sum(row.rest for row in rows if (row.instrument, row.leg) == (instrument, leg))
+
+    def lots_reducing(self) -> dict[int, int]:
+        """Return the lots that liquidations have out, without sign, by instrument."""
+        result: dict[int, int] = {}
+        for row in self._open.values():
+            if row.reason == "reduce" and row.rest:
+                result[row.instrument] = result.get(row.instrument, 0) + row.rest
+        return result
 
     def next_expiry(self) -> int:
         """Return when the time of the next order is up, `NEVER` if none is awaited.

@@ -51,8 +51,9 @@ class Desk:
     def note(self, touched: Touched) -> None:
         """Remember what an event touched."""
         self.holders.note(touched)
-        if len(self.state.working):
-            self.moved |= self.state.working.units().intersection(touched.units.tolist())
+        working = self.state.working
+        if len(working):
+            self.moved |= {unit for unit in touched.units.tolist() if working.has(unit)}
 
     def sell(self, order: LiquidationOrder, offer: Offer) -> Execution:
         """Have an order filled, or send it out where that is done outside: nothing is filled yet.
