@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL
@@ -84,6 +83,7 @@ class Load:
         resent: Keys sent again.
         prices: Last marks.
         time_ms: Their time.
+        lost: Why the last session ended early.
     """
 
     rng: np.random.Generator
@@ -93,13 +93,16 @@ class Load:
     resent: set[str] = field(default_factory=set)
     prices: list[float] = field(default_factory=lambda: [1000.0, 1000.0])
     time_ms: int = NOON_MS
+    lost: str = ""
 
     def session(self, socket: Path, requests: int | None = None) -> None:
         """Send until the writer is gone, or so many requests; first what was never answered."""
-        with suppress(LinkLost):
-            link = _connected(socket)
-            with link:
+        self.lost = ""
+        try:
+            with SyncLink(socket, timeout_s=30) as link:
                 self._converse(link, requests)
+        except LinkLost as error:
+            self.lost = str(error)
 
     @property
     def open_keys(self) -> list[str]:
@@ -195,6 +198,7 @@ def run(data: Path, points: int, *, seed: int, journal: str = "") -> Kills:
     writer = _started(data, journal)
     assert _is_ready(writer), "the last writer starts"
     load.session(data / "run" / "writer.sock", requests=20)
+    assert not load.lost, f"{load.lost}; the writer's code: {writer.poll()}"
     assert not load.open_keys, "what was not answered has been sent again and answered"
     writer.terminate()
     assert writer.wait(60) == 0
@@ -271,7 +275,3 @@ def _close(writer: subprocess.Popen[bytes]) -> None:
     for stream in (writer.stdin, writer.stdout):
         if stream is not None:
             stream.close()
-
-
-def _connected(socket: Path) -> SyncLink:
-    return SyncLink(socket, timeout_s=30)
