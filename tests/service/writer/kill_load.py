@@ -43,6 +43,12 @@ START_SHARE = 0.2
 
 LOAD_MEAN_S = 0.15
 
+COMPILE_S = 300.0
+"""How long an answer may take: the first of its kind waits for kernels to be compiled."""
+
+WARM_REQUESTS = 60
+"""Requests before the first kill, so that the kills find a writer at work and not compiling."""
+
 
 @dataclass(slots=True)
 class Kills:
@@ -99,7 +105,7 @@ class Load:
         """Send until the writer is gone, or so many requests; first what was never answered."""
         self.lost = ""
         try:
-            with SyncLink(socket, timeout_s=30) as link:
+            with SyncLink(socket, timeout_s=COMPILE_S) as link:
                 self._converse(link, requests)
         except LinkLost as error:
             self.lost = str(error)
@@ -192,20 +198,26 @@ def run(data: Path, points: int, *, seed: int, journal: str = "") -> Kills:
     begin_venue(data, rules, Venue(reference="kill test", rulebook=rules.name))
     rng = np.random.default_rng([seed, 1])
     load, kills = Load(np.random.default_rng([seed, 2])), Kills()
+    _quiet_session(data, journal, load, WARM_REQUESTS)
     for _ in range(points):
         kills.starting += not _killed(data, journal, load, rng)
         kills.points += 1
-    writer = _started(data, journal)
-    assert _is_ready(writer), "the last writer starts"
-    load.session(data / "run" / "writer.sock", requests=20)
-    assert not load.lost, f"{load.lost}; the writer's code: {writer.poll()}"
+    _quiet_session(data, journal, load, 20)
     assert not load.open_keys, "what was not answered has been sent again and answered"
-    writer.terminate()
-    assert writer.wait(60) == 0
-    _close(writer)
     _held_to_its_word(data, journal, load, kills)
     kills.seconds = round(time.monotonic() - begun, 1)
     return kills
+
+
+def _quiet_session(data: Path, journal: str, load: Load, requests: int) -> None:
+    """Start a writer, send it so many requests, and stop it."""
+    writer = _started(data, journal)
+    assert _is_ready(writer), "it starts again after every kill"
+    load.session(data / "run" / "writer.sock", requests)
+    assert not load.lost, f"{load.lost}; the writer's code: {writer.poll()}"
+    writer.terminate()
+    assert writer.wait(60) == 0
+    _close(writer)
 
 
 def _killed(data: Path, journal: str, load: Load, rng: np.random.Generator) -> bool:

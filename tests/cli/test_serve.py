@@ -1,0 +1,189 @@
+"""`keelmark serve`: its options, its file, what it refuses and what it says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from keelmark.cli.exit_codes import ExitCode
+from keelmark.cli.program import main
+from keelmark.cli.serve import read_config
+from keelmark.cli.serve import serve as command
+from keelmark.core.errors import InvalidInput, OtherTerms
+from keelmark.rulebooks.load import load_rulebook
+from keelmark.service.supervisor.lock import FolderLock
+from keelmark.service.supervisor.serving import (
+    ReplayRequest,
+    ServeSettings,
+    plans_of,
+)
+from keelmark.service.supervisor.voice import Voice
+from keelmark.service.venue import Venue, begin_venue, chosen_venue, kept_rulebook, kept_venue
+
+
+def refused(*arguments: str) -> str:
+    """Return what the command says when it refuses to begin."""
+    done = CliRunner().invoke(main, ["serve", *arguments])
+    assert done.exit_code == ExitCode.BAD_INPUT, done.output
+    return done.output
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+def test_a_configuration_file_says_what_options_say(tmp_path: Path) -> None:
+    path = tmp_path / "serve.toml"
+    path.write_text('port = 9000\ndata = "folder"\nlog-level = "warning"\ntls_cert = "a.pem"\n')
+    assert read_config(path) == {
+        "port": 9000,
+        "data": "folder",
+        "log_level": "warning",
+        "tls_cert": "a.pem",
+    }
+    context = command.make_context("serve", ["--config", str(path), "--port", "9001"])
+    assert context.params["port"] == 9001, "the command line wins"
+    assert context.params["data"] == Path("folder")
+    assert context.params["log_level"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("prot = 1", "'prot' (did you mean 'port'?)"),
+        ("port = ", "cannot be read"),
+        ("[port]\na = 1", "must be one value each"),
+    ],
+)
+def test_a_configuration_file_that_nobody_reads_is_refused(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    path = tmp_path / "serve.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidInput) as error:
+        read_config(path)
+    assert why in str(error.value)
+    assert why in refused("--config", str(path))
+
+
+def test_a_missing_configuration_file_is_refused(tmp_path: Path) -> None:
+    assert "cannot be read" in refused("--config", str(tmp_path / "none.toml"))
+
+
+# --- what cannot be served ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--venue", "nowhere"], "no rulebook 'nowhere'"),
+        (["--venue", "generic", "--replay", "oct10"], "leave out --venue"),
+        (["--replay", "oct10", "--execution", "external"], "leave out --execution"),
+        (["--replay", "oct10", "--speed", "0"], "give a number above 0"),
+        (["--replay", "oct10", "--speed", "nan"], "give a number above 0"),
+        (["--tls-cert", "cert.pem"], "TLS needs both files"),
+        (["--tls-cert", "none.pem", "--tls-key", "none.pem"], "there is no file none.pem"),
+        (["--port", "0"], "0 is not in the range"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_served_is_refused_at_once(
+    tmp_path: Path, arguments: list[str], why: str
+) -> None:
+    assert why in refused("--data", str(tmp_path / "data"), *arguments)
+
+
+def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with FolderLock(tmp_path):
+        assert "a service runs on" in refused("--data", str(tmp_path))
+    assert not (tmp_path / "keys.json").exists()
+
+
+# --- the venue of a folder ----------------------------------------------------------------------
+
+
+def test_a_folder_keeps_the_venue_it_was_begun_with(tmp_path: Path) -> None:
+    begun = chosen_venue(tmp_path, "generic", None)
+    assert begun == kept_venue(tmp_path) == chosen_venue(tmp_path, None, None)
+    assert kept_rulebook(tmp_path).model == load_rulebook("generic").model
+    assert chosen_venue(tmp_path, begun.rulebook, "simulated") == begun
+    with pytest.raises(OtherTerms, match="was begun with the venue generic, not binance-usdm"):
+        chosen_venue(tmp_path, "binance-usdm", None)
+    with pytest.raises(OtherTerms, match="simulated execution, not external"):
+        chosen_venue(tmp_path, None, "external")
+
+
+def test_a_folder_that_serves_no_replay_is_not_made_to(tmp_path: Path) -> None:
+    rulebook = load_rulebook("generic")
+    begin_venue(tmp_path, rulebook, Venue(reference="generic", rulebook=rulebook.name))
+    assert "serves a venue and no replay" in refused("--data", str(tmp_path), "--replay", "oct10")
+
+
+# --- what runs ----------------------------------------------------------------------------------
+
+
+def test_the_writer_starts_first_and_a_password_is_in_no_argument(tmp_path: Path) -> None:
+    secret = "postgresql://user:hunter2@host/db"  # noqa: S105 made up
+    plans = plans_of(ServeSettings(data=tmp_path, journal=secret))
+    assert plans[0].name == "writer"
+    assert plans[0].is_vital
+    assert all(plan.after == "writer" for plan in plans[1:])
+    assert all(secret not in plan.module for plan in plans)
+    assert plans[0].settings["journal"] == secret
+
+
+def test_a_replay_is_staged_before_and_fed_after_the_writer(tmp_path: Path) -> None:
+    request = ReplayRequest(scenario="oct10", speed=60.0)
+    plans = plans_of(ServeSettings(data=tmp_path, replay=request))
+    names = [plan.name for plan in plans]
+    assert names[0] == "staging"
+    assert names[1] == plans[2].after == "writer"
+    assert names[-1] == "feed"
+    assert plans[1].settings["time"] == "marks"
+
+
+# --- what is said -------------------------------------------------------------------------------
+
+REPORTS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"event": "progress", "what": "reading the journal", "done": 1200, "total": 5000},
+        "  writer    reading the journal: 1,200 of 5,000",
+    ),
+    ({"event": "ready", "position": 5000}, "  writer    ready at position 5,000"),
+    ({"event": "ready"}, "  writer    ready"),
+    (
+        {"event": "died", "code": 70, "reason": "a bug", "again_in_s": 0.1},
+        "  writer    ended with code 70: a bug; started again in 0.1 s",
+    ),
+    ({"event": "said", "text": "hello"}, "  writer    hello"),
+    (
+        {"event": "snapshot_left_out", "file": "1.snapshot", "reason": "damaged"},
+        "  writer    snapshot left out: damaged: 1.snapshot",
+    ),
+]
+
+
+@pytest.mark.parametrize(("report", "line"), REPORTS, ids=lambda value: str(value)[:40])
+def test_reports_are_lines_for_people(report: dict[str, Any], line: str) -> None:
+    lines: list[str] = []
+    Voice(line=lines.append, as_json=False, level="debug", now=str).hear("writer", report)
+    assert lines == [line]
+
+
+def test_reports_are_objects_for_logs_and_what_matters_less_is_left_out() -> None:
+    lines: list[str] = []
+    voice = Voice(line=lines.append, as_json=True, level="warning", now=lambda: "noon")
+    voice.hear("writer", {"event": "ready", "position": 1})
+    voice.hear("writer", {"event": "behind", "reason": "full"})
+    voice.hear("api", {"event": "odd", "level": "ERROR"})
+    assert [json.loads(line) for line in lines] == [
+        {
+            "at": "noon",
+            "process": "writer",
+            "event": "behind",
+            "reason": "full",
+            "level": "warning",
+        },
+        {"at": "noon", "process": "api", "event": "odd", "level": "error"},
+    ]
