@@ -9,11 +9,25 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from keelmark.core.errors import InvalidDocument
-from keelmark.service.alerts.values import Reading, State
+from keelmark.service.alerts.values import Reading, Severity, State
 
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Seconds = Annotated[float, Field(ge=0.0, le=30 * 86400)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+
+
+Event = Literal[
+    "collateral_added",
+    "partial_liquidation",
+    "liquidation",
+    "auto_deleveraged",
+    "loss_socialised",
+    "mark_refused",
+    "paused",
+]
+"""What may be told as it happens: the first two of a desk's accounts, all of them of a venue's."""
+
+_ILL = (Severity.DEGRADED, Severity.FAILING)
 
 
 class _Strict(BaseModel):
@@ -30,6 +44,7 @@ class LevelRule(_Strict):
         probability: Reached above this chance of liquidation.
         liquidatable: Reached when the venue may act.
         unknown: Reached when the margin cannot be known.
+        severity: Reached when a part of the service is as ill as this, or worse.
         hysteresis: How much better than its threshold a figure must be to leave, as a fraction of
             the threshold.
         channels: Where it is told.
@@ -43,6 +58,7 @@ class LevelRule(_Strict):
     probability: Fraction | None = None
     liquidatable: bool = False
     unknown: bool = False
+    severity: Severity | None = None
     hysteresis: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     channels: tuple[Name, ...] = ()
     escalate_after_s: Seconds = 0.0
@@ -50,9 +66,11 @@ class LevelRule(_Strict):
 
     @model_validator(mode="after")
     def _has_condition(self) -> Self:
-        given = (self.distance, self.usage, self.probability)
+        given = (self.distance, self.usage, self.probability, self.severity)
         if all(value is None for value in given) and not (self.liquidatable or self.unknown):
-            msg = "name at least one of distance, usage, probability, liquidatable, unknown"
+            msg = (
+                "name at least one of distance, usage, probability, liquidatable, unknown, severity"
+            )
             raise ValueError(msg)
         if bool(self.escalate_after_s) != bool(self.escalate_to):
             msg = "escalate_after_s and escalate_to go together"
@@ -68,6 +86,8 @@ class LevelRule(_Strict):
         return self._holds(reading, slack=self.hysteresis)
 
     def _holds(self, reading: Reading, slack: float) -> bool:
+        if reading.severity is not None and self.severity is not None:
+            return _ILL.index(reading.severity) >= _ILL.index(self.severity)
         if reading.state is State.LIQUIDATABLE:
             figures = (self.distance, self.usage, self.probability)
             return self.liquidatable or any(figure is not None for figure in figures)
@@ -143,7 +163,7 @@ class AlertRules(_Strict):
         channels: By name.
         rearm_s: A level that was told is not told again sooner for the same subject.
         recovery: Whether getting better is told, to the channels of the level that was left.
-        events: Channels by event: `collateral_added`, `partial_liquidation`.
+        events: Channels by what happens.
         horizon_s: Horizon of `probability`.
     """
 
@@ -151,9 +171,7 @@ class AlertRules(_Strict):
     channels: Mapping[Name, ChannelRule] = Field(default_factory=dict)
     rearm_s: Seconds = 900.0
     recovery: Literal["silent", "told"] = "silent"
-    events: Mapping[Literal["collateral_added", "partial_liquidation"], tuple[Name, ...]] = Field(
-        default_factory=dict
-    )
+    events: Mapping[Event, tuple[Name, ...]] = Field(default_factory=dict)
     horizon_s: Seconds = 86400.0
 
     @model_validator(mode="after")

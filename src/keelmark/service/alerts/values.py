@@ -15,6 +15,13 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Severity(StrEnum):
+    """How ill a part of the service is."""
+
+    DEGRADED = "degraded"
+    FAILING = "failing"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """One look at a subject: an account, or a part of the service.
@@ -26,6 +33,7 @@ class Reading:
         distance: Nearest liquidating move, fraction of the price; `None` where none is reachable.
         usage: Maintenance over equity; above one, or without equity, it is liquidatable.
         probability: Chance of liquidation within the horizon of the rules; `None` if not asked.
+        severity: How ill a part of the service is; `None` of one that is well, and of accounts.
         reason: Why nothing is known, or what is wrong.
     """
 
@@ -35,6 +43,7 @@ class Reading:
     distance: float | None = None
     usage: float | None = None
     probability: float | None = None
+    severity: Severity | None = None
     reason: str = ""
 
 

@@ -16,6 +16,8 @@ def figures_of(reading: Reading) -> dict[str, str]:
         found["usage"] = _percent(reading.usage)
     if reading.probability is not None:
         found["probability"] = _percent(reading.probability)
+    if reading.severity is not None:
+        found["severity"] = str(reading.severity)
     if reading.reason:
         found["reason"] = reading.reason
     return found
@@ -33,6 +35,8 @@ def level_text(subject: str, kind: Kind, level: str, figures: Mapping[str, str])
 
 
 def _told(figures: Mapping[str, str]) -> str:
+    if "severity" in figures:
+        return figures.get("reason", "")
     if figures.get("state") == State.LIQUIDATABLE:
         return "it can be liquidated now"
     parts = []

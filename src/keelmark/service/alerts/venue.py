@@ -1,0 +1,134 @@
+"""What wakes the operators of a venue: ill parts and broken laws, and what happens to accounts.
+
+Happenings come by the thousand in a crash. They are counted, and each kind is told at most once in
+a while, with how many there were and who was first.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from keelmark.service.alerts.book import AlertBook, Standing
+from keelmark.service.alerts.rules import AlertRules, LevelRule
+from keelmark.service.alerts.values import Alert, Kind, Reading, Severity
+from keelmark.service.health.values import Finding, Health
+
+GATHER_S = 60.0
+"""Each kind of happening is told at most once in so many seconds."""
+
+NAMES_MAX = 3
+"""Accounts that are named; the others are counted."""
+
+VENUE_LEVELS = (
+    LevelRule(name="degraded", severity=Severity.DEGRADED),
+    LevelRule(name="failing", severity=Severity.FAILING),
+)
+"""Levels where a configuration names none."""
+
+_SEVERITIES = {Health.DEGRADED: Severity.DEGRADED, Health.FAILING: Severity.FAILING}
+
+_SIMPLE = {
+    "Deleveraged": "auto_deleveraged",
+    "LossSocialised": "loss_socialised",
+    "MarkRefused": "mark_refused",
+    "Paused": "paused",
+    "LiquidationStarted": "liquidation",
+}
+_SAID = {
+    "auto_deleveraged": "auto-deleveraged",
+    "loss_socialised": "loss socialised",
+    "mark_refused": "price refused",
+    "paused": "paused",
+    "liquidation": "liquidation started",
+    "partial_liquidation": "partial liquidation",
+    "collateral_added": "collateral added",
+}
+
+
+def reading_of(finding: Finding, time_ms: int) -> Reading:
+    """Return what alerts read of a finding; a part that could not be looked at is no worse."""
+    return Reading(
+        subject=f"service {finding.name}",
+        time_ms=time_ms,
+        severity=_SEVERITIES.get(finding.health),
+        reason=finding.detail,
+    )
+
+
+def happening_of(event: Mapping[str, Any], warned: Iterable[str]) -> str | None:
+    """Return what an event of the API is to operators; `None` for nothing.
+
+    Args:
+        event: As `/v1/events` tells it.
+        warned: Accounts that stand at a warning level: money that comes in to them is told.
+    """
+    kind = event.get("type")
+    if kind == "Filled" and event.get("reason") == "reduce":
+        return "partial_liquidation"
+    if kind == "Deposited":
+        return "collateral_added" if event.get("account") in set(warned) else None
+    return _SIMPLE.get(str(kind))
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Happenings of one kind that have not been told."""
+
+    since_ms: int
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+
+
+class VenueGuard:
+    """Folds findings and events into alerts; without a clock, like the book behind it.
+
+    Attributes:
+        book: Which part is at which level.
+    """
+
+    def __init__(self, rules: AlertRules, standings: Mapping[str, Standing] | None = None) -> None:
+        self.book = AlertBook(rules, standings)
+        self._gathered: dict[str, _Gathered] = {}
+        self._told_ms: dict[str, int] = {}
+
+    def looked(self, findings: Iterable[Finding], time_ms: int) -> list[Alert]:
+        """Take note of how the parts are; what is not known yet changes nothing."""
+        known = (f for f in findings if f.health is not Health.UNKNOWN)
+        alerts = [a for f in known for a in self.book.observe(reading_of(f, time_ms))]
+        return [*alerts, *self.book.tick(time_ms), *self._due(time_ms)]
+
+    def happened(self, kind: str, who: str, time_ms: int) -> list[Alert]:
+        """Take note of something that happened; return what is to be told now."""
+        gathered = self._gathered.setdefault(kind, _Gathered(time_ms))
+        gathered.count += 1
+        if who not in gathered.names and len(gathered.names) <= NAMES_MAX:
+            gathered.names.append(who)
+        return list(self._due(time_ms))
+
+    def _due(self, time_ms: int) -> Iterator[Alert]:
+        for kind in list(self._gathered):
+            last = self._told_ms.get(kind)
+            if last is None or time_ms - last >= 1000 * GATHER_S:
+                self._told_ms[kind] = time_ms
+                yield self._told(kind, self._gathered.pop(kind), time_ms)
+
+    def _told(self, kind: str, gathered: _Gathered, time_ms: int) -> Alert:
+        names = ", ".join(gathered.names[:NAMES_MAX])
+        more = ", ..." if len(gathered.names) > NAMES_MAX else ""
+        times = "" if gathered.count == 1 else f" {gathered.count} times"
+        channels = {str(event): told for event, told in self.book.rules.events.items()}
+        return Alert(
+            subject="venue",
+            kind=Kind.EVENT,
+            level=kind,
+            rank=-1,
+            since_ms=gathered.since_ms,
+            time_ms=time_ms,
+            text=f"{_SAID[kind]}{times}: {names}{more}",
+            channels=channels.get(kind, ()),
+        )
+
+
+def venue_rules(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `[alerts]` part of a service's configuration with the levels of a venue."""
+    return {"levels": [level.model_dump() for level in VENUE_LEVELS], **table}

@@ -1,0 +1,74 @@
+from keelmark.service.alerts.rules import AlertRules, read_rules
+from keelmark.service.alerts.values import Alert, Kind
+from keelmark.service.alerts.venue import VenueGuard, happening_of, venue_rules
+from keelmark.service.health.values import Finding, Health
+
+SECOND = 1000
+HOOK = {"kind": "webhook", "url": "http://127.0.0.1:9", "secret_env": "S"}
+TABLE = {
+    "channels": {"ops": HOOK},
+    "levels": [{"name": "failing", "severity": "failing", "channels": ["ops"]}],
+    "events": {"liquidation": ["ops"]},
+}
+
+
+def rules() -> AlertRules:
+    return read_rules(TABLE, title="test")
+
+
+def finding(health: Health, name: str = "journal") -> Finding:
+    return Finding(name=name, health=health, detail="look at the disk")
+
+
+def told(alerts: list[Alert]) -> list[str]:
+    return [alert.text for alert in alerts if alert.channels]
+
+
+def test_a_part_that_fails_is_told_once_with_what_to_do() -> None:
+    guard = VenueGuard(rules())
+    assert told(guard.looked([finding(Health.OK)], 0)) == []
+    assert told(guard.looked([finding(Health.DEGRADED)], 1)) == []
+    assert told(guard.looked([finding(Health.FAILING)], 2)) == [
+        "service journal: FAILING: look at the disk"
+    ]
+    assert told(guard.looked([finding(Health.FAILING)], 3)) == []
+
+
+def test_a_part_that_cannot_be_looked_at_is_no_better_than_it_was() -> None:
+    guard = VenueGuard(rules())
+    guard.looked([finding(Health.FAILING)], 0)
+    assert guard.looked([finding(Health.UNKNOWN)], 1) == []
+    assert guard.book.standings["service journal"].rank == 0
+    recovered = guard.looked([finding(Health.OK)], 2)
+    assert [alert.kind for alert in recovered] == [Kind.RECOVERED]
+
+
+def test_without_levels_of_its_own_a_venue_has_two() -> None:
+    made = read_rules(venue_rules({}), title="test")
+    assert [level.name for level in made.levels] == ["degraded", "failing"]
+
+
+def test_a_thousand_liquidations_are_told_once_a_minute_with_their_number() -> None:
+    guard = VenueGuard(rules())
+    first = guard.happened("liquidation", "alice", 0)
+    assert told(first) == ["liquidation started: alice"]
+    for number in range(1_000):
+        assert guard.happened("liquidation", f"client {number}", 30 * SECOND) == []
+    later = guard.looked([], 61 * SECOND)
+    assert told(later) == [
+        "liquidation started 1000 times: client 0, client 1, client 2, ...",
+    ]
+    assert guard.looked([], 500 * SECOND) == []
+
+
+def test_events_are_what_operators_call_them() -> None:
+    def of(**event: object) -> str | None:
+        return happening_of(event, ["alice"])
+
+    assert of(type="LiquidationStarted", account="bob") == "liquidation"
+    assert of(type="Filled", reason="reduce") == "partial_liquidation"
+    assert of(type="Filled", reason="fill") is None
+    assert of(type="Deposited", account="alice") == "collateral_added"
+    assert of(type="Deposited", account="bob") is None
+    assert of(type="Deleveraged") == "auto_deleveraged"
+    assert of(type="MarksSet") is None
