@@ -45,6 +45,7 @@ SYMBOLS = "ABCDEFGH"
 ASSETS = ("USDT", "X", "Y")
 PREPARED = 2_000
 PATIENCE_S = 60.0
+WHOLE = "whole"
 
 
 def rules() -> Rulebook:
@@ -110,7 +111,7 @@ def write(run: Path) -> None:
         for asset in range(len(ASSETS))
     ]
     post(book, posting_rows(paid))
-    files = Generation(run, run, Shape.of(state.universe))
+    files = Generation(run, Shape.of(state.universe))
     forth = [(unit, posting_rows(rows)) for unit, rows in groups(first, np.random.default_rng(1))]
     back = [(unit, undone(rows)) for unit, rows in reversed(forth)]
     position = 1
@@ -186,7 +187,7 @@ def break_reader(mode: str) -> None:
 
 
 def read(run: Path, mode: str, reads: int) -> dict[str, Any]:
-    """Read pairs and the fleet; a broken reader stops at what it should not have seen."""
+    """Read pairs and the fleet; a broken reader goes on until it sees what it should not."""
     deadline = time.monotonic() + PATIENCE_S
     while not (run / "columns.json").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -197,7 +198,7 @@ def read(run: Path, mode: str, reads: int) -> dict[str, Any]:
     wrong: list[str] = []
     seen: set[int] = set()
     done = 0
-    while done < reads and not wrong and time.monotonic() < deadline:
+    while (done < reads or mode != WHOLE) and not wrong and time.monotonic() < deadline:
         done += 1
         unit = first + 2 * int(rng.integers(PAIRS))
         try:

@@ -67,7 +67,7 @@ def test_left_overs_of_a_killed_writer_go_at_the_next_start(tmp_path: Path) -> N
     script = (
         "import os, sys; from pathlib import Path;"
         "from keelmark.service.columns.folders import new_folder;"
-        "print(new_folder(Path(sys.argv[1]), Path(sys.argv[1]))[0], flush=True);"
+        "print(new_folder(Path(sys.argv[1]))[0], flush=True);"
         "os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run(  # noqa: S603 our own
@@ -79,7 +79,7 @@ def test_left_overs_of_a_killed_writer_go_at_the_next_start(tmp_path: Path) -> N
     assert not is_written(left)
     venue, published, _ = traded(run, memory=memory)
     assert not left.exists()
-    remove_left_overs(run)
+    remove_left_overs(run, memory)
     assert published.folder.exists()  # a living writer's stays
     published.close()
     assert list(memory.iterdir()) == []

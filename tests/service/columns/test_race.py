@@ -39,7 +39,7 @@ def test_no_reader_sees_half_a_posting_unless_it_lacks_a_check(run: Path) -> Non
     whole, *broken = told(started("read", str(run), "400", *MODES))
     assert whole["wrong"] == []
     assert whole["reads"] == 400
-    assert whole["positions"] > 20  # the writer was at work meanwhile
+    assert whole["positions"] > 3  # the writer was at work meanwhile
     assert [bool(answer["wrong"]) for answer in broken] == [True] * len(broken), broken
 
 

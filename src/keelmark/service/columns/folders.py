@@ -1,8 +1,8 @@
 """Where the shared files lie: a private folder in memory, named in the run folder.
 
 The folder is new for every writer and its name is in `columns.json` of the run folder. A writer
-holds a lock in it while it lives, so a folder without one is a killed writer's and is removed by
-the next.
+holds a lock in it while it lives, and before it has its name, so a folder whose lock is free is a
+killed writer's: the next writer of this user removes it.
 """
 
 import fcntl
@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ MANIFEST = "columns.json"
 LOCK = "lock"
 MEMORY = Path("/dev/shm")  # noqa: S108 the folder made there is new, private and unguessable
 PRIVATE = 0o700
+PREFIX = f"keelmark-{os.getuid()}-"
+"""What the names of a user's folders begin with: of all services, so that none is left for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,26 +41,28 @@ def memory_folder(run: Path) -> Path:
     return MEMORY if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) else run
 
 
-def new_folder(run: Path, parent: Path) -> tuple[Path, int]:
+def new_folder(parent: Path) -> tuple[Path, int]:
     """Make a folder and take its lock; return it and the lock's file.
 
     Raises:
         StorageFailed: It cannot be made.
     """
-    folder = parent / f"{_prefix(run)}{secrets.token_hex(8)}"
+    token = secrets.token_hex(8)
+    unnamed, folder = parent / f".{PREFIX}{token}", parent / f"{PREFIX}{token}"
     try:
-        folder.mkdir(mode=PRIVATE)
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        unnamed.mkdir(mode=PRIVATE)
+        lock = os.open(unnamed / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
+        unnamed.rename(folder)
     except OSError as error:
         raise no_room(folder, error) from error
     return folder, lock
 
 
-def remove_left_overs(run: Path) -> None:
-    """Remove what killed writers of this run folder have left."""
-    for parent in {memory_folder(run), run}:
-        for folder in parent.glob(f"{_prefix(run)}*"):
+def remove_left_overs(*parents: Path) -> None:
+    """Remove what killed writers of this user have left."""
+    for parent in set(parents):
+        for folder in parent.glob(f"{PREFIX}*"):
             facts = folder.lstat()
             if folder.is_symlink() or facts.st_uid != os.getuid() or not folder.is_dir():
                 continue
@@ -146,9 +149,3 @@ def _manifest(path: Path, found: dict[str, Any]) -> Manifest:
 
 def _damaged(path: Path, what: str) -> UnreadableData:
     return UnreadableData(f"{path} {what}; start the writer again")
-
-
-def _prefix(run: Path) -> str:
-    """Return what the names of all folders of a run folder begin with."""
-    name = blake2b(str(run.resolve()).encode(), digest_size=6).hexdigest()
-    return f"keelmark-{os.getuid()}-{name}-"

@@ -45,11 +45,10 @@ class Generation:
         notes: Log of notes.
     """
 
-    def __init__(self, run: Path, parent: Path, shape: Shape, *, with_longs: bool = False) -> None:
+    def __init__(self, parent: Path, shape: Shape, *, with_longs: bool = False) -> None:
         """Make the files.
 
         Args:
-            run: The run folder.
             parent: Where their folder is made.
             shape: Of the moments.
             with_longs: Whether lots held long are counted: it doubles the cost of a unit.
@@ -57,7 +56,7 @@ class Generation:
         Raises:
             StorageFailed: There is no room.
         """
-        self.folder, self._lock = new_folder(run, parent)
+        self.folder, self._lock = new_folder(parent)
         self._closing: list[MappedColumn | Log] = []
         self._over: list[Log] = []
         number = secrets.randbits(62)

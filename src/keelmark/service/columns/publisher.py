@@ -55,7 +55,7 @@ class Publisher:
         """
         self._engine = engine
         self._run = run
-        remove_left_overs(run)
+        remove_left_overs(memory or memory_folder(run), run)
         self._changes = Changes(engine.state)
         engine.follower = self._changes
         self._begin(memory or memory_folder(run))
@@ -123,7 +123,7 @@ class Publisher:
             universe = self._engine.state.universe
             counted = universe.scales_with_open_interest
             shape = Shape.of(universe)
-            self._files = Generation(self._run, parent, shape, with_longs=counted)
+            self._files = Generation(parent, shape, with_longs=counted)
             try:
                 self._publish_everything()
                 write_manifest(self._run, self._files.manifest)
