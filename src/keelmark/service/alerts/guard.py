@@ -1,0 +1,248 @@
+"""The process that watches a venue for its operators: health, happenings, delivery.
+
+It reads what is published and listens to the writer like anybody else, so it tells of a writer, a
+journal or an API that is gone as well; a venue that nobody is told about costs nothing of this.
+"""
+
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import msgspec
+
+from keelmark.core.errors import KeelmarkError
+from keelmark.service.alerts.channels.build import build_channels
+from keelmark.service.alerts.courier import Courier
+from keelmark.service.alerts.rules import AlertRules, read_rules
+from keelmark.service.alerts.store import AlertStore
+from keelmark.service.alerts.values import Alert
+from keelmark.service.alerts.venue import VenueGuard, happening_of, venue_rules
+from keelmark.service.child_process import stop_pipe
+from keelmark.service.columns.replica import Replica
+from keelmark.service.events_json.topics import Topic
+from keelmark.service.events_json.write import EventWriter
+from keelmark.service.health.laws import law_findings
+from keelmark.service.health.observed import Observed
+from keelmark.service.health.parts import part_findings
+from keelmark.service.health.values import Finding, Health
+from keelmark.service.link.sync_link import LinkLost, SyncLink
+from keelmark.service.reading import Reader
+from keelmark.service.times import now_ms
+from keelmark.service.venue import kept_rulebook
+from keelmark.service.writer.report import Report
+
+TOPICS = frozenset(Topic)
+TICK_S = 0.25
+LAWS_S = 30.0
+"""How often the laws are held against everybody; parts are looked at more often."""
+CONNECT_S = 1.0
+PROBE_S = 3.0
+
+
+class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the guard is run: one line of JSON on its standard input.
+
+    Attributes:
+        data: Folder of the service.
+        rules: The `[alerts]` part of the configuration.
+        api_url: Where the API answers; empty is not asked.
+        look_s: How often the parts are looked at.
+    """
+
+    data: str
+    rules: dict[str, Any]
+    api_url: str = ""
+    look_s: float = 5.0
+
+    @property
+    def run(self) -> Path:
+        """Folder of what lives as long as the service runs."""
+        return Path(self.data) / "run"
+
+    @property
+    def store(self) -> Path:
+        """Where alerts are kept."""
+        return Path(self.data) / "alerts.db"
+
+
+Happening = tuple[str, str]
+"""What happened, and to whom."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Guard:
+    """Looks, listens, tells.
+
+    Attributes:
+        settings: How it is run.
+        rules: When to tell whom.
+        reader: What is published.
+        store: Where alerts are kept.
+        probe: Whether the API answers; `None` where it is not asked.
+    """
+
+    settings: GuardSettings
+    rules: AlertRules
+    reader: Reader
+    store: AlertStore
+    probe: Callable[[], bool] | None = None
+    heard: "SimpleQueue[Happening]" = field(default_factory=SimpleQueue)
+    connected: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _laws: list[Finding] = field(default_factory=list)
+    _laws_ms: int = 0
+    _looked_ms: int = 0
+    _guard: VenueGuard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._guard = VenueGuard(self.rules, self.store.standings())
+
+    def step(self, time_ms: int) -> list[Alert]:
+        """Take note of what was heard, look where it is time to; keep and return what is told."""
+        alerts: list[Alert] = []
+        with suppress(Empty):
+            while True:
+                kind, who = self.heard.get_nowait()
+                alerts += self._guard.happened(kind, who, time_ms)
+        if time_ms - self._looked_ms >= 1000 * self.settings.look_s:
+            self._looked_ms = time_ms
+            alerts += self._guard.looked(self.findings(time_ms), time_ms)
+        if alerts:
+            standings = self._guard.book.standings
+            subjects = {alert.subject for alert in alerts}
+            self.store.keep(alerts, {s: standings[s] for s in subjects if s in standings})
+        return alerts
+
+    def findings(self, time_ms: int) -> list[Finding]:
+        """Return how every part is; the laws are held from time to time."""
+        observed = Observed(
+            reader=self.reader,
+            is_connected=self.connected.is_set,
+            counters=self.settings.run / "writer.counters",
+            follower=self.settings.run / "follower.json",
+        )
+        if time_ms - self._laws_ms >= 1000 * LAWS_S:
+            self._laws_ms, self._laws = time_ms, law_findings(self.reader)
+        return [*part_findings(observed.parts()), *self._laws, *self._api()]
+
+    def _api(self) -> list[Finding]:
+        if self.probe is None:
+            return []
+        if self.probe():
+            return [Finding(name="api", health=Health.OK, detail="it answers")]
+        detail = "it does not answer; the engine goes on without it: look at its log"
+        return [Finding(name="api", health=Health.FAILING, detail=detail)]
+
+    def listen(self) -> None:
+        """Hear what happens until stopped: a thread's work; connects again by itself."""
+        writer = EventWriter(self.reader)
+        while not self.stopped.is_set():
+            try:
+                self._listen(writer)
+            except (LinkLost, OSError):
+                self.connected.clear()
+                self.stopped.wait(CONNECT_S)
+
+    def _listen(self, writer: EventWriter) -> None:
+        with SyncLink(self.settings.run / "writer.sock", timeout_s=None) as link:
+            link.subscribe()
+            self.connected.set()
+            for batch in link.batches():
+                if self.stopped.is_set():
+                    return
+                for told in writer.tell(batch.position, batch.records or (), TOPICS):
+                    self._note(told.body)
+        self.connected.clear()
+
+    def _note(self, body: Mapping[str, Any]) -> None:
+        kind = happening_of(body, self._warned(body))
+        if kind is not None:
+            who = body.get("account") or body.get("instrument") or body.get("price") or "?"
+            self.heard.put((kind, str(who)))
+
+    def _warned(self, body: Mapping[str, Any]) -> list[str]:
+        """Return the account of a deposit if it stands at a warning level."""
+        unit = body.get("unit")
+        is_warned = isinstance(unit, int) and unit in self.reader.state.levels
+        return [str(body.get("account"))] if is_warned else []
+
+
+def serve_guard(settings: GuardSettings, report: Report) -> None:
+    """Guard until told to stop.
+
+    Raises:
+        KeelmarkError: The rules cannot work, or a secret is missing.
+    """
+    rules = read_rules(venue_rules(settings.rules), title="[alerts]")
+    channels = build_channels(rules.channels, os.environ, now_ms)
+    store = AlertStore(settings.store)
+    reader = Replica.open(settings.run, kept_rulebook(Path(settings.data)))
+    probe = api_probe(settings.api_url) if settings.api_url else None
+    guard = Guard(settings=settings, rules=rules, reader=reader, store=store, probe=probe)
+
+    def undelivered(channel: str, problem: str) -> None:
+        report("undelivered", channel=channel, problem=problem)
+
+    courier = Courier(rules, store, channels, undelivered)
+    threads = [
+        threading.Thread(target=guard.listen, name="listener", daemon=True),
+        threading.Thread(target=_deliver, args=(guard, courier), name="courier", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    report("ready", pid=os.getpid())
+    try:
+        _guard_on(guard, report)
+    finally:
+        guard.stopped.set()
+        threads[1].join(timeout=PROBE_S)
+        store.close()
+    report("stopped")
+
+
+def _guard_on(guard: Guard, report: Report) -> None:
+    signalled = stop_pipe()
+    while True:
+        ready, _, _ = select.select([signalled, sys.stdin.fileno()], [], [], TICK_S)
+        if ready:
+            return
+        try:
+            guard.step(now_ms())
+        except KeelmarkError as error:  # columns that are between two writers, a full disk
+            report("problem", reason=str(error))
+            guard.stopped.wait(CONNECT_S)
+
+
+def _deliver(guard: Guard, courier: Courier) -> None:
+    """Deliver what is due until the end: a thread's work."""
+    store = guard.store.another()
+    own = courier.over(store)
+    try:
+        while not guard.stopped.is_set():
+            with suppress(KeelmarkError):
+                own.run_due(now_ms())
+            guard.stopped.wait(TICK_S)
+    finally:
+        store.close()
+
+
+def api_probe(url: str) -> Callable[[], bool]:
+    """Return what tells whether the API answers; its certificate is the operator's own affair."""
+    import httpx  # noqa: PLC0415 an extra
+
+    client = httpx.Client(verify=False, timeout=PROBE_S)  # noqa: S501 only whether it lives is asked
+
+    def probe() -> bool:
+        try:
+            return client.get(f"{url}/live").is_success
+        except httpx.HTTPError:
+            return False
+
+    return probe
