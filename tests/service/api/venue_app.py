@@ -6,19 +6,19 @@ python -m tests.service.api.venue_app [PORT]
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import APIRouter, FastAPI
 
 from keelmark.core.errors import InvalidInput, Rejected
 from keelmark.engine.engine import Engine, Receipt
 from keelmark.engine.events import MarksSet
 from keelmark.service.api.app import create_app
 from keelmark.service.api.logs import start_logs
+from keelmark.service.api.routers import ReadingRoutes
 from keelmark.service.api.server import Place, server_of
 from keelmark.service.api.services import Clock, Services
 from keelmark.service.api.settings import ApiSettings
@@ -121,7 +121,7 @@ class ApiVenue:
         *,
         settings: ApiSettings | None = None,
         hand: Hand | None = None,
-        routers: Iterable[APIRouter] = (),
+        with_views: bool = False,
     ) -> None:
         self.folder = folder
         self.hand = hand or Hand()
@@ -140,7 +140,12 @@ class ApiVenue:
         self.texts = {
             role: keys.create(f"the {role}", role, now_ms=self.hand.now).text for role in Role
         }
-        self.app: FastAPI = create_app(self.services, routers)
+        self.reading: ReadingRoutes | None = None
+        if with_views:
+            reader, journal = self.services.reader, self.venue.engine.journal
+            self.reading = ReadingRoutes.of(reader, journal, self.link, folder)
+        routers = self.reading.routers if self.reading is not None else ()
+        self.app = create_app(self.services, routers)
 
     def client(self, role: Role | None = Role.RISK_ADMIN, base: str = BASE) -> httpx.AsyncClient:
         """Return a client with a key of a role, or with none."""
@@ -162,7 +167,7 @@ def main() -> None:
     """Serve a venue with two accounts until interrupted; print where, and a key of each role."""
     start_logs()
     folder = Path(tempfile.mkdtemp())
-    api = ApiVenue(folder)
+    api = ApiVenue(folder, with_views=True)
     venue = api.venue
     alice, bob = (venue.open(name, USDT=1_000) for name in ("alice", "bob"))
     venue.marks(A=100.0, B=50.0)

@@ -14,6 +14,7 @@ from keelmark.core.errors import InvalidInput
 from keelmark.engine.journal.open import Access, open_journal
 from keelmark.service.api.app import create_app
 from keelmark.service.api.logs import start_logs
+from keelmark.service.api.routers import ReadingRoutes
 from keelmark.service.api.server import Place, server_of
 from keelmark.service.api.services import Services
 from keelmark.service.api.settings import ApiSettings
@@ -116,7 +117,9 @@ async def _serve(settings: ProcessSettings, report: Report, parent: int | None) 
                 trail=trail,
                 settings=settings.api,
             )
-            app = create_app(services)
+            reading = ReadingRoutes.of(replica, journal, link, data / "run")
+            stack.callback(reading.close)
+            app = create_app(services, reading.routers)
             server = server_of(app, settings.place, services.settings.limits)
             await _until_stopped(server, report, parent)
     report("stopped")

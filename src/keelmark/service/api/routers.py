@@ -1,0 +1,55 @@
+"""Every route that reads: the venue, its accounts, its health, over one reader."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from keelmark.engine.journal.port import Journal
+from keelmark.service.api.link import WriterLink
+from keelmark.service.health.observed import Observed
+from keelmark.service.health.routes import health_router
+from keelmark.service.reading import Reader
+from keelmark.service.views.desk import BookDesk
+from keelmark.service.views.desk_routes import DeskViews, desk_router
+from keelmark.service.views.routes import Views, venue_router
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadingRoutes:
+    """Routes that read, and the threads they work on.
+
+    Attributes:
+        routers: The routes.
+    """
+
+    routers: tuple[APIRouter, ...]
+    views: Views
+    desk: DeskViews
+
+    @classmethod
+    def of(
+        cls, reader: Reader, journal: Journal | None, link: WriterLink, run: Path
+    ) -> "ReadingRoutes":
+        """Return the routes of a venue.
+
+        Args:
+            reader: What is read.
+            journal: Where liquidations are read from.
+            link: Tells whether the writer is there.
+            run: Folder where the parts say how they are.
+        """
+        views, desk = Views(reader, journal), DeskViews(BookDesk(reader))
+        observed = Observed(
+            reader=reader,
+            is_connected=lambda: link.is_connected,
+            counters=run / "writer.counters",
+            follower=run / "follower.json",
+        )
+        routers = (venue_router(views), desk_router(desk), health_router(observed, views.fleet))
+        return cls(routers=routers, views=views, desk=desk)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self.views.close()
+        self.desk.close()
