@@ -118,6 +118,7 @@ def test_a_requirement_that_jumps_is_left_to_core() -> None:
     assert np.array_equal(one, fallen)
 
 
+@pytest.mark.slow
 def test_threads_change_no_bit_of_the_result() -> None:
     tables = World(Nature(units=5_000), np.random.default_rng(1)).tables
     one, many = passed(tables), (np.empty(5_000), np.empty(5_000))

@@ -60,6 +60,7 @@ def test_an_account_without_bars_is_told_which_table_was_used() -> None:
     assert done.output.splitlines()[-2].startswith("next: `keelmark risk ")
 
 
+@pytest.mark.slow
 def test_with_bars_every_method_stands_beside_filtered_history(bars: str) -> None:
     done = run(ACCOUNT, "--returns", bars, "--every", "1h", *FAST)
     assert done.exit_code == 2, done.output
@@ -95,6 +96,7 @@ def test_the_document_holds_the_same_figures(bars: str) -> None:
     assert again == found
 
 
+@pytest.mark.slow
 def test_options_change_what_they_say(bars: str) -> None:
     shared = (ACCOUNT, "--returns", bars, "--every", "1h", "--json", *FAST)
     day = json.loads(run(*shared).output)
@@ -120,6 +122,7 @@ def test_options_change_what_they_say(bars: str) -> None:
     assert "to 2025-10-01 00:00 UTC" in cut["source"]
 
 
+@pytest.mark.slow
 def test_a_coin_that_stands_for_another_is_said(tmp_path: Path, bars: str) -> None:
     content = json.loads(Path(ACCOUNT).read_text())
     content["positions"][1]["instrument"] = "SOLUSDT"

@@ -27,6 +27,7 @@ def rows() -> pl.DataFrame:
     return pl.DataFrame({"ts_ms": times, "BTC": drawn[:, 0], "ETH": drawn[:, 1]})
 
 
+@pytest.mark.slow
 def test_what_a_row_spans_is_read_or_said_and_never_guessed(
     tmp_path: Path, rows: pl.DataFrame
 ) -> None:
@@ -87,6 +88,7 @@ def test_questions_that_have_no_answer_are_bad_input(option: tuple[str, str], me
     assert message in done.output
 
 
+@pytest.mark.slow
 def test_a_coin_that_stands_for_one_with_returns_is_said_not_to(
     tmp_path: Path, rows: pl.DataFrame
 ) -> None:

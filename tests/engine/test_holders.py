@@ -120,6 +120,7 @@ def test_members_are_found_anew_once_much_has_changed_and_come_out_the_same() ->
         assert after.unit.tolist() == same.unit.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [30.0, 400.0, 900.0])
 def test_the_core_finds_the_candidates_that_the_kernels_find(loss: float) -> None:
     """Both are bounds from below; they differ by what each allows for rounding."""

@@ -87,6 +87,7 @@ def rest_of(step: Step, engine: Engine, before: int) -> Step | None:
     return rest if len(rest.times_ms) else None
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(seed=st.integers(0, 10**6))
 def test_recovered_at_any_batch_the_engine_goes_on_as_if_it_had_never_stopped(seed: int) -> None:

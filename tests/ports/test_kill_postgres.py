@@ -44,6 +44,7 @@ def seeds(quick: int) -> list[object]:
     return [*range(quick), *nightly]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", seeds(QUICK))
 def test_what_was_acknowledged_survives_every_kill_of_the_process(
     server: Cluster, seed: int
@@ -77,6 +78,7 @@ def terminate_sessions(server: Cluster) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [restart, kill_sessions, terminate_sessions])
 @pytest.mark.parametrize("seed", seeds(1))
 def test_a_writer_outlives_its_server_and_every_batch_is_there_once(

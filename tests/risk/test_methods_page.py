@@ -15,6 +15,7 @@ def found() -> tuple[Group, ...]:
     return tuple(groups())
 
 
+@pytest.mark.slow
 def test_every_published_figure_is_met_within_its_tolerance(found: tuple[Group, ...]) -> None:
     off = [
         (group.title, name, published, ours)
@@ -34,6 +35,7 @@ def test_the_page_names_every_figure_that_is_held(found: tuple[Group, ...]) -> N
     )
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_figures_of_a_run() -> None:
     """Digits beyond what a processor may change are not compared."""
     committed = PAGE.read_text("utf-8").splitlines()

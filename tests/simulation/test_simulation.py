@@ -50,12 +50,14 @@ def test_winners_at_their_limit_are_not_closed_against_by_twos() -> None:
     assert max(len(batch) for _, batch in journal.inner.read(after=0)) < 1_000
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_runs_and_shards_differ() -> None:
     first, again, other = (run_shard(CRASH, 3, shard) for shard in (1, 1, 2))
     assert first == again
     assert first.digest != other.digest
 
 
+@pytest.mark.slow
 def test_an_engine_that_forgets_a_wait_when_it_is_opened_again_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -426,6 +426,7 @@ def test_history_resampled_is_drawn_in_its_own_steps() -> None:
     assert "no returns of SOL" in str(unknown.account.reason)
 
 
+@pytest.mark.slow
 def test_two_processes_draw_the_same_digits() -> None:
     code = (
         "from tests.risk.liquidation.books import account_of, volatilities\n"

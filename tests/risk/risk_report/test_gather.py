@@ -144,6 +144,7 @@ def test_an_account_that_is_liquidatable_says_so_instead_of_a_distance() -> None
     assert "there is no time to tell" in page
 
 
+@pytest.mark.slow
 def test_what_cancels_is_nothing_on_the_page() -> None:
     """A long beside the coin it is short of: rounding is no loss, and no share of one."""
     hedged = load_account(EXAMPLES / "usde_delta_neutral.json")
