@@ -51,7 +51,7 @@ def test_a_command_sent_again_is_done_once_and_told_where() -> None:
     assert (again.position, again.events, again.is_repeated) == (first.position, (), True)
     assert held(engine, deposit) == before + 14
     assert engine.events_at(again.position) == first.events
-    assert first.events[0] == e.Keyed(
+    assert first.events[-1] == e.Keyed(
         stamp=stamp_of("k1", encoded(deposit)), position=first.position
     )
     assert Engine.recover(GENERIC, prefix(batches(engine), first.position)).digest() == digest
@@ -78,6 +78,15 @@ def test_a_refused_command_takes_no_key() -> None:
         engine.submit(c.AdvanceTime(time_ms=1), key="k1")
     assert engine.digest() == digest
     assert not engine.submit(deposit, key="k1").is_repeated
+
+
+def test_an_amount_that_does_not_fit_on_top_of_the_balance_leaves_the_engine_as_it_is() -> None:
+    engine, deposit = venue()
+    digest = engine.digest()
+    with pytest.raises(InvalidInput):
+        engine.submit(c.Deposit(unit=deposit.unit, asset=0, quanta=2**62), key="k")
+    assert not engine.is_behind
+    assert engine.digest() == digest
 
 
 def test_the_clock_moves_once_under_a_key() -> None:

@@ -183,6 +183,7 @@ def run(book: Book, postings: Rows, undo: Rows, state: Int64s) -> int:
     return post_kernel(
         postings,
         int(state[STOPPED]),
+        len(postings),
         FEES,
         book.parameters.settle,
         len(book.parameters.assets),

@@ -232,6 +232,11 @@ def _posted(state: State, event: e.Posted) -> Touched:
     return Touched(changes.units, changes.cash)
 
 
+def _checked(state: State, event: e.Checked) -> Touched:
+    state.keys.add(event.stamps.tobytes(), event.position)
+    return _posted(state, event)
+
+
 def _funding(state: State, event: e.FundingPosted) -> Touched:
     count = len(state.universe.symbols)
     rows = list(event.instruments)
@@ -493,6 +498,7 @@ _APPLY: dict[type, Callable[[State, Any], Touched]] = {
     e.Deleveraged: _deleveraged,
     e.LossSocialised: _socialised,
     e.Posted: _posted,
+    e.Checked: _checked,
     e.FundingPosted: _funding,
     e.InterestPosted: _interest,
     e.Settled: _settled,

@@ -13,7 +13,7 @@ from keelmark.engine.journal.columnar import pack, unpack
 from keelmark.engine.journal.port import Record
 from keelmark.engine.order_events import AnyOrderEvent
 
-MESSAGE, MARKS, POSTINGS, OPENINGS = 0, 1, 2, 3
+MESSAGE, MARKS, POSTINGS, OPENINGS, CHECKED = 0, 1, 2, 3, 4
 """Kinds of record."""
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -30,6 +30,9 @@ def record_of(event: Any) -> Record:  # noqa: ANN401 one of the event types
             "prices": event.prices,
         }
         return Record(MARKS, pack(MARKS, columns, {}))
+    if isinstance(event, e.Checked):
+        columns = {"rows": event.rows, "ticks": event.ticks, "stamps": event.stamps}
+        return Record(CHECKED, pack(CHECKED, columns, {"position": event.position}))
     if isinstance(event, e.Posted):
         return Record(POSTINGS, pack(POSTINGS, {"rows": event.rows}, {}))
     if isinstance(event, e.AccountsOpened):
@@ -55,6 +58,8 @@ def event_of(record: Record) -> Any:  # noqa: ANN401 one of the event types
         return e.MarksSet(**columns.arrays)
     if record.kind == POSTINGS:
         return e.Posted(rows=np.asarray(columns.arrays["rows"]))
+    if record.kind == CHECKED:
+        return e.Checked(**columns.arrays, position=columns.meta["position"])
     if record.kind == OPENINGS:
         return e.AccountsOpened(count=columns.meta["count"], isolated=columns.arrays["isolated"])
     msg = f"record kind {record.kind} is unknown; was the journal written by a newer version?"

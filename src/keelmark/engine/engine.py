@@ -6,9 +6,8 @@ needs a decision cost no Python; after each snapshot that needs one, everybody c
 before the next price is looked at.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,10 +17,10 @@ import numpy.typing as npt
 from keelmark.book.tripwires.index import NOBODY
 from keelmark.core.errors import PositionConflict, Rejected
 from keelmark.core.numbers import exact
-from keelmark.core.process import UnitOrder
 from keelmark.engine import events as e
 from keelmark.engine.apply import Follower, Touched, apply
 from keelmark.engine.bulk import require_postings
+from keelmark.engine.checked import Hands, Outcome, drafted, in_stretches
 from keelmark.engine.codec import encoded, event_of
 from keelmark.engine.commands import (
     AdvanceTime,
@@ -45,20 +44,19 @@ from keelmark.engine.liquidation.holders import Holders
 from keelmark.engine.liquidation.orders import keep_within_positions, time_out
 from keelmark.engine.liquidation.process import (
     end,
-    is_backstops,
-    is_waiting,
     liquidate,
-    must_wait,
     take_over,
 )
 from keelmark.engine.named_prices import Prices, named_prices
-from keelmark.engine.outbox import JournalBehind, Outbox
+from keelmark.engine.outbox import JournalBehind, Outbox, stretch
 from keelmark.engine.protections import has_kind, run_protections
+from keelmark.engine.receipt import Receipt
 from keelmark.engine.recovery import opening, reading, recovered, require_new
 from keelmark.engine.schedule import Schedule
 from keelmark.engine.settings import Settings
 from keelmark.engine.snapshot import batch_digest, save
 from keelmark.engine.state import State
+from keelmark.engine.turns import in_order, queue
 from keelmark.engine.unknown import Unknowns
 from keelmark.engine.warnings import crossings, recoveries
 from keelmark.engine.watch import Watch, distinct
@@ -66,22 +64,6 @@ from keelmark.rulebooks.load import Rulebook
 
 Int32s = npt.NDArray[np.int32]
 Listener = Callable[[Any], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a command did; durable when it is returned, or at the end of its group.
-
-    Attributes:
-        position: Journal position after it.
-        events: What happened, in order; none if it is repeated: `Engine.events_at` reads them.
-        is_repeated: Whether it had been carried out before: under the same idempotency key, or as
-            a report of the same execution.
-    """
-
-    position: int
-    events: tuple[Any, ...] = field(repr=False)
-    is_repeated: bool = False
 
 
 class Engine:
@@ -184,16 +166,56 @@ class Engine:
             done = self.state.keys.position_of(stamp) if stamp else None
             if done is not None:
                 return Receipt(done, (), is_repeated=True)
-            if isinstance(command, AdvanceTime):
-                self._advance_time(command.time_ms, stamp)
-                return self._commit()
-            events = decide(self.state, command)
-            self._remember(stamp)
-            for event in events:
-                self._emit(event)
-            self._settle(self._follow(command))
-            self._deleverage_backstop()
-            return self._commit(is_repeated=not events)
+            is_done = self._carry_out(command, stamp)
+            return self._commit(is_repeated=not is_done)
+
+    def submit_checked(
+        self, commands: Sequence[Command], keys: Sequence[str] = ()
+    ) -> list[Outcome]:
+        """Carry out commands in order, each accepted or refused by itself, as one durable batch.
+
+        With the decisions of one `submit` each, and what follows from them in the same order; much
+        faster where most are payments and fills without orders or leverages. All that are accepted
+        share one position. What was decided in columns is in the event `Checked` of the batch, not
+        in its receipt.
+
+        Args:
+            commands: What to do.
+            keys: Idempotency keys, one each, the empty one for none; or no keys at all.
+
+        Returns:
+            For every command its receipt, or why it was refused.
+
+        Raises:
+            InvalidInput: There is not one key for each; nothing has changed.
+            StorageFailed: It could not be made durable; the engine must be opened again.
+        """
+        draft = drafted(self.state, commands, keys)
+        with self._outbox.whole():
+            hands = Hands(
+                state=self.state,
+                outbox=self._outbox,
+                emit=self._emit,
+                carry_out=self._carry_out,
+                is_backstop_due=self._is_backstop_due,
+            )
+            results = in_stretches(hands, draft)
+            self._settle(NOBODY)
+            self._commit()
+        return results
+
+    def _carry_out(self, command: Command, stamp: bytes) -> bool:
+        """Decide about a command and let happen what follows; return whether it did anything."""
+        if isinstance(command, AdvanceTime):
+            self._advance_time(command.time_ms, stamp)
+            return True
+        events = decide(self.state, command)
+        for event in events:
+            self._emit(event)
+        self._remember(stamp)
+        self._settle(self._follow(command))
+        self._deleverage_backstop()
+        return bool(events)
 
     def group(self) -> AbstractContextManager[None]:
         """Make the commands of a block durable together: one write for all of them.
@@ -297,7 +319,7 @@ class Engine:
         last = self._guards.horizon(judged, first, self._schedule.next_wake())
         stop, units = self._watch.advance(judged.marks, first, last)
         told = self._guards.told(judged, first, stop)
-        self._apply(_stretch(judged.marks, first, stop))
+        self._apply(stretch(judged.marks, first, stop))
         for event in told:
             self._emit(event)
         self._settle(distinct([units, self._guarded_units()]))
@@ -448,7 +470,7 @@ class Engine:
                 for unit in rows.tolist():
                     if unit in self.state.protections:
                         run_protections(self._desk, unit)
-                for unit in self._in_order(rows):
+                for unit in in_order(self.state, rows):
                     liquidate(self._desk, unit)
                 rows = self._flush()
         keep_within_positions(self._desk)
@@ -477,34 +499,6 @@ class Engine:
         for level, crossed in crossings(self.state, units).items():
             self._emit(e.Warned(level=level, units=crossed))
 
-    def _in_order(self, units: Int32s) -> Iterable[int]:
-        """Return the units that may be at their trigger, in the order the rulebook names."""
-        state = self.state
-        rest = [u for u in units.tolist() if u not in state.cases and state.may_fall(u)]
-        open_cases = self._stirring([u for u in units.tolist() if u in state.cases])
-        return self._queue(open_cases) + self._queue(rest)
-
-    def _queue(self, units: list[int]) -> list[int]:
-        """Return units in the order in which they are liquidated, those that cannot be left out.
-
-        Liquidations that have recovered come first, by id: once they have ended, what is left of
-        them can be closed against by whoever does not recover.
-        """
-        state = self.state
-        ready = [u for u in units if u not in state.held and not must_wait(state, u)]
-        back = {u for u in ready if u in state.cases and state.has_recovered(u)}
-        return sorted(back) + _ranked(state, [u for u in ready if u not in back])
-
-    def _stirring(self, units: list[int]) -> list[int]:
-        """Leave out the liquidations that wait, have surely not recovered and are not taken yet."""
-        state = self.state
-        waiting = [u for u in units if is_waiting(state, state.cases[u])]
-        if not waiting:
-            return units
-        still = zip(waiting, state.is_still_down(waiting), strict=True)
-        idle = {u for u, is_down in still if is_down and not is_backstops(state, u)}
-        return [u for u in units if u not in idle]
-
     def _run_due(self) -> None:
         """Run what waits for time."""
         time_out(self._desk)
@@ -513,7 +507,7 @@ class Engine:
             self._emit(e.WorkDone(work="recheck", time_ms=self.state.time_ms))
             for level, units in recoveries(self.state).items():
                 self._emit(e.WarningCleared(level=level, units=units))
-        for unit in self._queue(tasks.units):
+        for unit in queue(self.state, tasks.units):
             liquidate(self._desk, unit)
         self._deleverage_backstop()
         if tasks.jobs:
@@ -527,11 +521,15 @@ class Engine:
 
         Once an interval: until it has passed, who was found has been asked.
         """
-        limit = self.state.backstop_trigger()
-        if limit is not None and self.state.backstop_equity() < limit:
+        if self._is_backstop_due():
             self._emit(e.WorkDone(work="deleverage", time_ms=self.state.time_ms))
             deleverage_backstop(self._desk)
             self._settle(NOBODY)
+
+    def _is_backstop_due(self) -> bool:
+        """Whether the backstop is below its trigger, and may be looked at."""
+        limit = self.state.backstop_trigger()
+        return limit is not None and self.state.backstop_equity() < limit
 
     def _distrust(self, marks: e.MarksSet, snapshot: int) -> None:
         """Stop believing what is too old at a snapshot and not renewed by it."""
@@ -573,27 +571,6 @@ class Engine:
         if events:
             self._desk.holders.forget()
         return Receipt(self.position, events, is_repeated)
-
-
-def _stretch(marks: e.MarksSet, first: int, last: int) -> e.MarksSet:
-    """Return snapshots `first` to `last`."""
-    start, end = int(marks.offsets[first]), int(marks.offsets[last + 1])
-    return e.MarksSet(
-        times_ms=marks.times_ms[first : last + 1],
-        offsets=marks.offsets[first : last + 2] - start,
-        factors=marks.factors[start:end],
-        prices=marks.prices[start:end],
-    )
-
-
-def _ranked(state: State, units: list[int]) -> list[int]:
-    """Return units by the rulebook's order; equal ones by id."""
-    rule = state.rules.unit_order
-    if rule is UnitOrder.ACCOUNT_ID or len(units) < 2:  # noqa: PLR2004 nothing to order
-        return sorted(units)
-    with exact():
-        keys = {unit: state.rank(unit, rule) for unit in units}
-    return sorted(units, key=lambda unit: (keys[unit], unit))
 
 
 __all__ = ["Engine", "JournalBehind", "Receipt", "Rejected", "Settings"]

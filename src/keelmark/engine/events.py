@@ -512,6 +512,21 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checked(Posted):
+    """Commands of a batch that were decided by the screen, one after the other.
+
+    Attributes:
+        ticks: int64, a row: price of a fill, 0 for a payment.
+        stamps: uint8: the `Keyed.stamp` of every command that had a key, in order, end to end.
+        position: Journal position after the batch.
+    """
+
+    ticks: npt.NDArray[np.int64]
+    stamps: npt.NDArray[np.uint8]
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AccountsOpened:
     """Accounts with their cross units, numbered from the next free account.
 

@@ -24,6 +24,7 @@ _FIRST_ROWS = 1024
 
 Int64s: TypeAlias = npt.NDArray[np.int64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
+Bools: TypeAlias = npt.NDArray[np.bool_]
 
 
 def stamp_of(key: str, command: bytes) -> bytes:
@@ -72,6 +73,15 @@ class Keys:
             )
             raise Rejected(RejectionReason.KEY_REUSED, msg)
         return int(found[4])
+
+    def known(self, stamps: list[bytes]) -> list[bool]:
+        """Return which of the keys are remembered, whatever command came with them."""
+        if not self._known:
+            return [False] * len(stamps)
+        wanted = np.frombuffer(b"".join(stamps), np.int64).reshape(-1, WIDTH - 1)
+        found = np.zeros(len(stamps), np.bool_)
+        known_kernel(wanted, self._rows, self._slots, found)
+        return list(found.tolist())
 
     def add(self, stamps: bytes, position: int) -> None:
         """Remember keys, one after the other, carried out at a position."""
@@ -131,6 +141,18 @@ def find_kernel(
             return int(row)
         place = (place + 1) & mask
     return -1
+
+
+@njit
+def known_kernel(
+    stamps: Int64s,  # (m, 4)
+    rows: Int64s,  # (n, 5)
+    slots: Int32s,  # (power of two,)
+    found: Bools,  # (m,) written
+) -> None:
+    """Write which keys are there. Definition: `find_kernel`."""
+    for index in range(stamps.shape[0]):
+        found[index] = find_kernel(stamps[index], rows, slots) >= 0
 
 
 @njit

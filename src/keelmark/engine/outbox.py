@@ -1,6 +1,6 @@
 """What happened, on its way into the journal: batch by batch, or a group of batches at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,6 +58,11 @@ class Outbox:
         self._events.clear()
         self.has_facts = False
         return events
+
+    @property
+    def events(self) -> Sequence[Any]:
+        """What happened since the last batch."""
+        return self._events
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -119,6 +124,17 @@ class Outbox:
         if self.position != self.durable:
             msg = f"{what} inside a group of commands; do it after the end of its block"
             raise InvalidInput(msg)
+
+
+def stretch(marks: e.MarksSet, first: int, last: int) -> e.MarksSet:
+    """Return snapshots `first` to `last`."""
+    start, end = int(marks.offsets[first]), int(marks.offsets[last + 1])
+    return e.MarksSet(
+        times_ms=marks.times_ms[first : last + 1],
+        offsets=marks.offsets[first : last + 2] - start,
+        factors=marks.factors[start:end],
+        prices=marks.prices[start:end],
+    )
 
 
 def _with_one_stretch(events: list[Any]) -> tuple[Any, ...]:

@@ -40,7 +40,8 @@ FORMAT = 3
 
 2: a leverage in a fill is that of the whole position, not only of one it opens.
 3: a batch may say which idempotency key its command came with (`Keyed`), and what became of orders
-that are executed outside (`engine.order_events`).
+that are executed outside (`engine.order_events`); or hold commands decided together in columns
+(`Checked`).
 """
 
 SOLD = frozenset({"reduce", "disposal", "protection"})

@@ -333,8 +333,12 @@ class State:
 
     def is_reduce_only(self, unit: int) -> bool:
         """Whether a unit is past its margin call."""
-        called = self.rules.runs(Stage.MARGIN_CALL) and self.rules.margin_call.usage < ONE
-        return called and self.levels.get(unit, 0) == len(self.usages)
+        return self.calls_margin and self.levels.get(unit, 0) == len(self.usages)
+
+    @property
+    def calls_margin(self) -> bool:
+        """Whether the last level is a margin call: past it a unit opens nothing more."""
+        return self.rules.runs(Stage.MARGIN_CALL) and self.rules.margin_call.usage < ONE
 
     def may_fall(self, unit: int) -> bool:
         """Whether the screen cannot prove a unit above its trigger, and its prices are known.

@@ -358,6 +358,7 @@ def post_transfer(
 def post_kernel(
     postings: Rows,  # (n,) POSTING
     begin: int,  # first row to post
+    end: int,  # first row after the last to post
     fees_unit: int,
     settle: Int32s,  # (n_instruments,) asset
     assets: int,  # number of assets
@@ -374,7 +375,7 @@ def post_kernel(
     Earlier rows stay applied and logged: after growing a table the caller goes on from the row, on
     any other fault it rolls the log back. Definition: `tests/book/model.py`.
     """
-    for index in range(begin, postings.shape[0]):
+    for index in range(begin, end):
         length = state[LENGTH]
         if postings[index]["kind"] == FILL:
             fault = post_fill(
