@@ -38,13 +38,12 @@ def seconds(action: Callable[[], object]) -> float:
 
 def singles(journal: StoredJournal) -> np.ndarray:
     """Return the seconds of each durable append of one small batch."""
-    position = journal.position
-    return np.array(
-        [
-            seconds(lambda at=position + i: journal.append(SMALL, expected_position=at))
-            for i in range(SINGLES)
-        ]
-    )
+    position, taken = journal.position, []
+    for _ in range(SINGLES):
+        start = perf_counter()
+        position = journal.append(SMALL, expected_position=position)
+        taken.append(perf_counter() - start)
+    return np.array(taken)
 
 
 def grouped(journal: StoredJournal, size: int) -> float:

@@ -15,8 +15,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from keelmark.engine.journal.access import Access, is_url
-from keelmark.engine.journal.open import StoredJournal, open_journal
+from keelmark.engine.journal.open import StoredJournal
 from keelmark.engine.journal.port import Batch, Record
+from keelmark.engine.journal.postgres import PostgresJournal, PostgresSettings
 from keelmark.engine.journal.sqlite import SqliteJournal, SqliteSettings
 
 SETTINGS = SqliteSettings(checkpoint_bytes=256 * 1024)  # many checkpoints to be killed in
@@ -71,7 +72,10 @@ def group_after(fold: Fold, seed: int) -> list[tuple[Record, ...]]:
 
 
 def opened(name: str, access: Access) -> StoredJournal:
-    return open_journal(name, access) if is_url(name) else SqliteJournal(Path(name), SETTINGS)
+    """Open a journal, with patience for a server that recovers on a busy machine."""
+    if is_url(name):
+        return PostgresJournal(name, PostgresSettings(access=access, wait_s=60.0, outage_s=60.0))
+    return SqliteJournal(Path(name), SETTINGS)
 
 
 def drive(name: str, seed: int) -> None:

@@ -10,8 +10,8 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from keelmark.engine.journal.open import Access, open_journal
-from tests.ports.fold_script import GROUP_MAX
+from keelmark.engine.journal.access import Access
+from tests.ports.fold_script import GROUP_MAX, opened
 from tests.ports.kill_harness import (
     Program,
     digests,
@@ -101,7 +101,7 @@ def acknowledged_through(
         lines = acknowledged_beyond(process, ACKS_BETWEEN)
         for _ in range(2):
             fault()
-            with closing(open_journal(journal, Access.READER)) as reader:
+            with closing(opened(journal, Access.READER)) as reader:
                 position = reader.position
             lines += acknowledged_beyond(process, position + ACKS_BETWEEN)
         process.kill()
