@@ -143,6 +143,26 @@ def test_a_replay_is_staged_before_and_fed_after_the_writer(tmp_path: Path) -> N
     assert plans[1].settings["time"] == "marks"
 
 
+def test_prices_and_whoever_wakes_people_run_where_they_are_asked_for(tmp_path: Path) -> None:
+    asked = ServeSettings(data=tmp_path, host="0.0.0.0", feed="binanceusdm", alerts={"rearm_s": 60})  # noqa: S104 asked about
+    plans = {plan.name: plan for plan in plans_of(asked)}
+    assert plans["feed"].settings["exchange"] == "binanceusdm"
+    assert plans["guard"].settings["rules"] == {"rearm_s": 60}
+    assert plans["guard"].settings["api_url"] == "http://127.0.0.1:8420"
+    assert plans["guard"].after == "api"
+    with pytest.raises(InvalidInput, match="leave out --feed"):
+        ServeSettings(data=tmp_path, feed="okx", replay=ReplayRequest(scenario="oct10"))
+
+
+def test_alerts_that_cannot_be_sent_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "serve.toml"
+    hook = '[alerts.channels.ops]\nkind = "webhook"\nurl = "https://x"\nsecret_env = "KM_NONE"\n'
+    path.write_text(f'data = "{tmp_path / "data"}"\n{hook}')
+    assert "KM_NONE is not set" in refused("--config", str(path))
+    path.write_text("[alerts]\nrearm = 1\n")
+    assert "rearm" in refused("--config", str(path))
+
+
 # --- what is said -------------------------------------------------------------------------------
 
 REPORTS: list[tuple[dict[str, Any], str]] = [

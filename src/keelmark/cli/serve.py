@@ -21,12 +21,16 @@ CONFIGURED = frozenset(
         "speed",
         "accounts",
         "recorded",
+        "feed",
         "tls_cert",
         "tls_key",
         "log_level",
     )
 )
 """What a configuration file may say: the options' own names, with `-` or `_`."""
+
+TABLES = frozenset(("alerts",))
+"""Tables that only a configuration file has."""
 
 
 def _configured(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
@@ -48,12 +52,13 @@ def read_config(path: Path) -> dict[str, Any]:
         msg = f"the configuration {path} cannot be read: {error}"
         raise InvalidInput(msg) from error
     found = {key.replace("-", "_"): value for key, value in said.items()}
-    unknown = sorted(found.keys() - CONFIGURED)
+    unknown = sorted(found.keys() - CONFIGURED - TABLES)
     if unknown:
         told = "; ".join(f"{key!r} ({nearest(key, CONFIGURED)})" for key in unknown)
         msg = f"the configuration {path} names what nobody reads: {told}"
         raise InvalidInput(msg)
-    wrong = sorted(key for key, value in found.items() if isinstance(value, dict | list))
+    values = {key: value for key, value in found.items() if key not in TABLES}
+    wrong = sorted(key for key, value in values.items() if isinstance(value, dict | list))
     if wrong:
         msg = f"the configuration {path}: {', '.join(wrong)} must be one value each"
         raise InvalidInput(msg)
@@ -89,6 +94,7 @@ def read_config(path: Path) -> dict[str, Any]:
 @click.option("--speed", default=1.0, show_default=True, help="Seconds of it in a second.")
 @click.option("--accounts", default=20_000, show_default=True, help="Accounts to draw for it.")
 @click.option("--recorded", type=click.Path(path_type=Path), help="Folder of recorded prices.")
+@click.option("--feed", default="", help="Stream marks by ccxt: its class, as binanceusdm.")
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key, PEM.")
 @click.option(
@@ -105,4 +111,5 @@ def serve(**options: Any) -> int:  # noqa: ANN401 click's options
     """
     from keelmark.cli.serving import run  # noqa: PLC0415 what it imports is heavy
 
-    return run(options)
+    said = click.get_current_context().default_map or {}
+    return run({**options, "alerts": said.get("alerts")})

@@ -1,5 +1,7 @@
 """What the options of `keelmark serve` mean."""
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -47,6 +49,25 @@ def settings_of(options: dict[str, Any]) -> ServeSettings:
         port=options["port"],
         execution=options["execution"],
         replay=replay,
+        feed=options["feed"],
         tls_cert=options["tls_cert"],
         tls_key=options["tls_key"],
+        alerts=alerts_of(options["alerts"]),
     )
+
+
+def alerts_of(table: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the `[alerts]` part of a configuration, once it is known to work.
+
+    Raises:
+        InvalidDocument: Listing every problem, missing secrets among them.
+    """
+    if table is None:
+        return None
+    from keelmark.service.alerts.channels.build import build_channels  # noqa: PLC0415 rarely asked
+    from keelmark.service.alerts.rules import read_rules  # noqa: PLC0415 as above
+    from keelmark.service.alerts.venue import venue_rules  # noqa: PLC0415 as above
+
+    rules = read_rules(venue_rules(table), title="[alerts]")
+    build_channels(rules.channels, os.environ, now_ms)
+    return table

@@ -188,7 +188,7 @@ def serve_guard(settings: GuardSettings, report: Report) -> None:
     guard = Guard(settings=settings, rules=rules, reader=reader, store=store, probe=probe)
 
     def undelivered(channel: str, problem: str) -> None:
-        report("undelivered", channel=channel, problem=problem)
+        report("undelivered", reason=f"by {channel}: {problem}", level="warning")
 
     courier = Courier(rules, store, channels, undelivered)
     threads = [
@@ -216,7 +216,7 @@ def _guard_on(guard: Guard, report: Report) -> None:
         try:
             guard.step(now_ms())
         except KeelmarkError as error:  # columns that are between two writers, a full disk
-            report("problem", reason=str(error))
+            report("problem", reason=str(error), level="warning")
             guard.stopped.wait(CONNECT_S)
 
 

@@ -1,20 +1,35 @@
-"""`python -m keelmark.service.feeds`: a venue's prices to the writer, as a process of its own."""
+"""`python -m keelmark.service.feeds`: a venue's prices to the writer, as a process."""
 
-import argparse
 import asyncio
-import signal
+import os
 import sys
 from pathlib import Path
 
-from keelmark.accounts.fetch import plan_of
-from keelmark.core.errors import KeelmarkError
-from keelmark.rulebooks import load_rulebook
+import msgspec
+
+from keelmark.service.child_process import run_child, stop_pipe
 from keelmark.service.feeds.marks import Snapshot
 from keelmark.service.feeds.venue_feed import VenueFeed, gathering_of
 from keelmark.service.feeds.venue_prices import open_stream
 from keelmark.service.link.async_link import AsyncLink
+from keelmark.service.venue import kept_rulebook
+from keelmark.service.writer.report import Report
 
-BAD_INPUT = 64
+
+class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a feed is run: one line of JSON on its standard input.
+
+    Attributes:
+        data: Folder of the service.
+        exchange: Class of ccxt.
+        instruments: Which are streamed; all of the rulebook if empty.
+        api_url: Instead of the venue's own address.
+    """
+
+    data: str
+    exchange: str
+    instruments: tuple[str, ...] = ()
+    api_url: str = ""
 
 
 class LinkSink:
@@ -37,51 +52,37 @@ class LinkSink:
         return f"a snapshot was not taken ({outcome.status}){said}"
 
 
-async def feed(asked: argparse.Namespace) -> None:
-    """Feed until the process is told to stop."""
-    rulebook = load_rulebook(asked.rulebook)
-    exchange = asked.exchange or plan_of(rulebook.name.partition("@")[0]).exchange
-    symbols = asked.instruments.split(",") if asked.instruments else rulebook.model.instruments
-    stream = open_stream(exchange, symbols, api_url=asked.api_url, told=say)
-    async with AsyncLink(Path(asked.socket)) as link:
+def feed(settings: FeedSettings, report: Report) -> None:
+    """Feed until told to stop.
+
+    Raises:
+        InvalidInput: The venue does not stream what the rulebook lists.
+        MissingExtra: ccxt is not installed.
+    """
+    asyncio.run(_feed(settings, report))
+
+
+async def _feed(settings: FeedSettings, report: Report) -> None:
+    def told(reason: str) -> None:
+        report("problem", reason=reason, level="warning")
+
+    rulebook = kept_rulebook(Path(settings.data))
+    symbols = settings.instruments or tuple(rulebook.model.instruments)
+    stream = open_stream(settings.exchange, symbols, api_url=settings.api_url, told=told)
+    async with AsyncLink(Path(settings.data) / "run" / "writer.sock") as link:
         made = VenueFeed(
-            prices=stream, gathering=gathering_of(rulebook), sink=LinkSink(link), told=say
+            prices=stream, gathering=gathering_of(rulebook), sink=LinkSink(link), told=told
         )
         task = asyncio.create_task(made.run())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        loop = asyncio.get_running_loop()
+        for file in (stop_pipe(), sys.stdin.fileno()):  # SIGTERM, or whoever started it is gone
+            loop.add_reader(file, task.cancel)
+        report("ready", pid=os.getpid())
         try:
             await task
         except asyncio.CancelledError:
-            say("stopped")
-
-
-def say(line: str) -> None:
-    """Write one line to the standard error."""
-    sys.stderr.write(f"feed: {line}\n")
-    sys.stderr.flush()
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    made = argparse.ArgumentParser(prog="keelmark.service.feeds", description=__doc__)
-    made.add_argument("--socket", required=True, help="the writer's socket")
-    made.add_argument("--rulebook", required=True, help="the engine's rulebook")
-    made.add_argument("--exchange", default="", help="class of ccxt; the rulebook's venue if empty")
-    made.add_argument("--instruments", default="", help="comma-separated; all if empty")
-    made.add_argument("--api-url", default="", help="instead of the venue's own address")
-    return made
-
-
-def main() -> int:
-    """Run the process; return its exit code."""
-    try:
-        asyncio.run(feed(parser().parse_args()))
-    except KeelmarkError as error:
-        say(str(error))
-        return BAD_INPUT
-    return 0
+            report("stopped")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_child(FeedSettings, feed))

@@ -1,8 +1,10 @@
 """What `keelmark serve` runs: the folder made ready, the first key, then every process."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from keelmark.core.errors import InvalidInput, MissingExtra, OtherTerms
 from keelmark.engine.journal.access import is_url, journal_name
@@ -47,7 +49,9 @@ class ServeSettings:
         port: Port to listen on.
         execution: Who fills liquidation orders; `None` is `simulated`, or as begun.
         replay: A replay in place of a live feed.
+        feed: Class of ccxt whose mark prices are streamed; empty for none.
         tls_cert, tls_key: Files of a certificate and its key.
+        alerts: The `[alerts]` part of the configuration; without one nobody is woken.
     """
 
     data: Path
@@ -57,10 +61,15 @@ class ServeSettings:
     port: int = PORT
     execution: Execution | None = None
     replay: ReplayRequest | None = None
+    feed: str = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    alerts: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        if self.replay is not None and self.feed:
+            msg = "a replay brings its own prices; leave out --feed"
+            raise InvalidInput(msg)
         if (self.tls_cert is None) != (self.tls_key is None):
             msg = "TLS needs both files: --tls-cert and --tls-key"
             raise InvalidInput(msg)
@@ -79,6 +88,14 @@ class ServeSettings:
     def url(self) -> str:
         """Where a browser finds the service."""
         host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
+
+    @property
+    def local_url(self) -> str:
+        """Where the API is found from this machine."""
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 an answer to it
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = everywhere.get(self.host, host)
         return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
 
 
@@ -144,10 +161,30 @@ def plans_of(settings: ServeSettings) -> list[Plan]:
         },
         after="writer",
     )
-    plans = [writer, follower, api]
+    plans = [writer, follower, api, *_optional(settings)]
     if replay is not None:
         plans = [*_staging(settings, replay), *plans, _feed(settings, replay)]
     return [plan for plan in plans if _exists(plan.module)]
+
+
+def _optional(settings: ServeSettings) -> list[Plan]:
+    """Return the processes that were asked for: a venue's prices, and whoever wakes people."""
+    plans = []
+    if settings.feed:
+        feed = {"data": str(settings.data), "exchange": settings.feed}
+        plans.append(
+            Plan(name="feed", module="keelmark.service.feeds", settings=feed, after="writer")
+        )
+    if settings.alerts is not None:
+        guard = {
+            "data": str(settings.data),
+            "rules": settings.alerts,
+            "api_url": settings.local_url,
+        }
+        plans.append(
+            Plan(name="guard", module="keelmark.service.alerts", settings=guard, after="api")
+        )
+    return plans
 
 
 def _staging(settings: ServeSettings, replay: ReplayRequest) -> list[Plan]:
