@@ -27,7 +27,7 @@ from keelmark.engine.codec import encoded, event_of
 from keelmark.engine.engine import Engine
 from keelmark.engine.journal.access import Access
 from keelmark.engine.journal.open import open_journal
-from keelmark.engine.keys import stamp_of
+from keelmark.engine.keys import DIGEST_BYTES, stamp_of
 from keelmark.service.link import messages as m
 from keelmark.service.link.columns import packed
 from keelmark.service.link.commands import item
@@ -247,8 +247,8 @@ def _held_to_its_word(data: Path, journal: str, load: Load, kills: Kills) -> Non
     found: dict[bytes, list[int]] = {}
     for position, events in batches:
         for event in events:
-            if isinstance(event, e.Keyed):
-                found.setdefault(event.stamp, []).append(position)
+            for stamp in _stamps(event):
+                found.setdefault(stamp, []).append(position)
             kills.liquidations += isinstance(event, e.LiquidationStarted)
     statuses = Counter(outcome.status for outcome in load.told.values())
     for key, outcome in load.told.items():
@@ -262,6 +262,17 @@ def _held_to_its_word(data: Path, journal: str, load: Load, kills: Kills) -> Non
     kills.found_done = statuses["repeated"]
     kills.refused = statuses["rejected"] + statuses["invalid"]
     kills.resent, kills.batches = len(load.resent), len(batches)
+
+
+def _stamps(event: object) -> list[bytes]:
+    """Return the stamps of the keys that an event writes down."""
+    if isinstance(event, e.Keyed):
+        return [event.stamp]
+    if isinstance(event, e.Checked):
+        whole = event.stamps.tobytes()
+        width = 2 * DIGEST_BYTES
+        return [whole[at : at + width] for at in range(0, len(whole), width)]
+    return []
 
 
 def _started(data: Path, journal: str) -> subprocess.Popen[bytes]:

@@ -172,6 +172,24 @@ def test_a_large_request_takes_several_turns_and_one_answer(house: House) -> Non
     assert all(outcome.events for outcome in outcomes)
 
 
+def test_a_run_of_payments_shares_a_batch_and_each_is_accepted_or_refused(house: House) -> None:
+    with house.open() as link:
+        link.prices(None, marks=START)
+        (opened,) = link.submit(named("alice"))
+        unit = event_of(opened.events[-1]).unit
+        deposits = [item(c.Deposit(unit=unit, asset=0, quanta=10), key=f"d{k}") for k in range(300)]
+        large = item(c.Withdraw(unit=unit, asset=0, quanta=10**9), key="large")
+        outcomes = link.submit([*deposits[:150], large, deposits[0], *deposits[150:]])
+        assert statuses(outcomes[:150] + outcomes[152:]) == ["done"] * 300
+        assert statuses(outcomes[150:152]) == ["rejected", "repeated"]
+        assert outcomes[151].position == outcomes[0].position
+        assert len({outcome.position for outcome in outcomes}) <= 4
+        assert not outcomes[0].events, "the batch holds them, once"
+        assert link.status().counters["commands"] == 301
+        assert set(statuses(link.submit(deposits))) == {"repeated"}
+    assert house.engine().state.book.balance(unit, 0) == 3_000
+
+
 def test_time_moves_by_itself_only_when_something_is_due(house: House) -> None:
     house_clock = house.watch
     with house.open() as link:

@@ -77,7 +77,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         status: As above.
         position: Journal position after it; 0 where it is not durable.
-        events: What happened, as the journal holds it (`engine.codec.event_of`); of `done` only.
+        events: What happened, as the journal holds it (`engine.codec.event_of`); of `done` only,
+            and none of payments and fills that were carried out together: their batch holds them.
         error: Of everything but `done` and `repeated`.
         retry_after_ms: Of `busy` and `behind`: when to try again.
     """

@@ -18,12 +18,13 @@ from keelmark.core.errors import (
     RejectionReason,
     StorageFailed,
 )
-from keelmark.engine.commands import AdvanceTime, Command
+from keelmark.engine.commands import AdvanceTime, Command, Deposit, Fill, Transfer, Withdraw
 from keelmark.engine.engine import Engine
 from keelmark.engine.events import MarksSet
 from keelmark.engine.journal.port import Record
 from keelmark.engine.named_prices import named_prices
 from keelmark.engine.outbox import JournalBehind
+from keelmark.engine.receipt import Receipt
 from keelmark.engine.schedule import NEVER, Schedule
 from keelmark.service.link import messages as m
 from keelmark.service.link.columns import joined, unpacked
@@ -47,7 +48,12 @@ RETRY_MS = 1_000
 """Time until what is due and cannot be done is tried again."""
 
 CHECK_EVERY = 8
-"""Commands between two looks at the time."""
+"""Commands between two looks at the time, in a small request."""
+
+SCREENED_MIN, SCREENED_MAX = 8, 128
+"""Payments and fills that are decided together, at least and at most."""
+
+SCREENED = (Deposit, Withdraw, Transfer, Fill)
 
 
 class FellBehind(Exception):
@@ -92,6 +98,7 @@ class Worker:
         self._meters = meters
         self._schedule = Schedule(engine.state)
         self._looked_ns = self._wake_ms = 0
+        self._shared: set[int] = set()  # positions of many commands together
 
     def take_turn(self, lanes: Lanes, terms: Terms) -> Turn:
         """Carry out what waits, as much as fits into a turn.
@@ -235,9 +242,8 @@ class Worker:
             turn.touched.append(job)
             items = job.request.items
             while job.left:
-                at = len(job.outcomes)
-                part = items[at : at + CHECK_EVERY]
-                job.outcomes += [self._outcome(item, terms) for item in part]
+                part = _next_part(items, len(job.outcomes))
+                job.outcomes += self._outcomes(part, terms)
                 lanes.items -= len(part)
                 if time.monotonic_ns() >= end:
                     break
@@ -247,18 +253,51 @@ class Worker:
             if time.monotonic_ns() >= end:
                 return
 
-    def _outcome(self, item: m.Item, terms: Terms) -> m.Outcome:
-        """Carry out one command; what is refused changes nothing."""
+    def _outcomes(self, items: Sequence[m.Item], terms: Terms) -> list[m.Outcome]:
+        """Carry out commands in order; payments and fills that follow each other are screened."""
+        read = [self._read(item, terms) for item in items]
+        outcomes: list[m.Outcome] = []
+        while len(outcomes) < len(read):
+            at = len(outcomes)
+            plain = _plain_run(read, at)
+            if plain >= SCREENED_MIN:
+                outcomes += self._screened(items[at : at + plain], read[at : at + plain])
+            else:
+                outcomes.append(self._outcome(items[at], read[at]))
+        return outcomes
+
+    def _read(self, item: m.Item, terms: Terms) -> Command | Rejected | InvalidInput:
         try:
             command = command_of(item.command)
             self._check(command, terms)
+        except (Rejected, InvalidInput) as error:
+            return error
+        return command
+
+    def _outcome(self, item: m.Item, command: Command | Rejected | InvalidInput) -> m.Outcome:
+        """Carry out one command; what is refused changes nothing."""
+        if not isinstance(command, Command):
+            return refused(command, self.engine.position)
+        try:
             receipt = self.engine.submit(command, key=item.key)
         except PositionConflict:
             raise
         except (Rejected, InvalidInput) as error:
             return refused(error, self.engine.position)
-        status: m.OutcomeStatus = "repeated" if receipt.is_repeated else "done"
-        return m.Outcome(status=status, position=receipt.position)
+        return _accepted(receipt)
+
+    def _screened(
+        self, items: Sequence[m.Item], read: Sequence[Command | Rejected | InvalidInput]
+    ) -> list[m.Outcome]:
+        """Carry out a run of payments and fills: the same decisions, one batch for all of them."""
+        commands = [command for command in read if isinstance(command, Command)]
+        results = self.engine.submit_checked(commands, [item.key for item in items])
+        position = self.engine.position
+        self._shared.add(position)
+        return [
+            _accepted(result) if isinstance(result, Receipt) else refused(result, position)
+            for result in results
+        ]
 
     def _check(self, command: Command, terms: Terms) -> None:
         if isinstance(command, AdvanceTime):
@@ -269,7 +308,12 @@ class Worker:
     def _finish(self, turn: Turn, begun: Iterable[tuple[CommandJob, int]]) -> None:
         """Give outcomes their events now that they are durable, and count."""
         turn.durable = self._tap.taken()
-        records = {batch.position: batch.records for batch in turn.durable}
+        records = {
+            batch.position: batch.records
+            for batch in turn.durable
+            if batch.position not in self._shared
+        }
+        self._shared.clear()
         now = time.monotonic_ns()
         for job, done in begun:
             new = [_with_events(outcome, records) for outcome in job.outcomes[done:]]
@@ -291,6 +335,25 @@ class Worker:
         for outcome in outcomes:
             self._meters.count(names.get(outcome.status, "invalid"))
         self._meters.command_to_durable.note(microseconds, len(outcomes))
+
+
+def _next_part(items: Sequence[m.Item], start: int) -> Sequence[m.Item]:
+    """Return what is carried out before the time is looked at: little, or a run of many."""
+    size = CHECK_EVERY if len(items) - start < SCREENED_MAX else SCREENED_MAX
+    return items[start : start + size]
+
+
+def _plain_run(read: Sequence[Command | Rejected | InvalidInput], start: int) -> int:
+    """Return how many payments and fills follow each other from a place on."""
+    count = 0
+    while start + count < len(read) and isinstance(read[start + count], SCREENED):
+        count += 1
+    return count
+
+
+def _accepted(receipt: Receipt) -> m.Outcome:
+    status: m.OutcomeStatus = "repeated" if receipt.is_repeated else "done"
+    return m.Outcome(status=status, position=receipt.position)
 
 
 def _with_events(outcome: m.Outcome, records: dict[int, tuple[Record, ...]]) -> m.Outcome:
