@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keelmark.book.kernels.jit import plain
-from keelmark.book.kernels.standing import STANDING, standing_kernel
+from keelmark.book.kernels.standing import STANDING, spare_kernel, standing_kernel
 from keelmark.core.margin import margin_report
 from tests.book.exact import exact_twin
 from tests.book.worlds import Nature, World
@@ -22,6 +22,10 @@ def test_equity_and_excess_are_those_of_core(seed: int) -> None:
     units = np.arange(len(twin.units), dtype=np.int32)
     standing = np.zeros(len(units), STANDING)
     standing_kernel(units, twin.tables, standing)
+    alone = np.zeros(len(units), STANDING)
+    spare_kernel(units, twin.tables, alone)
+    assert np.array_equal(alone["excess"], standing["excess"])
+    assert np.array_equal(alone["error"], standing["error"])
     for row, unit in zip(standing, twin.units, strict=True):
         report = margin_report(unit, twin.market, twin.model)
         error = Decimal(float(row["error"]))
@@ -57,5 +61,6 @@ def test_the_kernel_runs_in_plain_python_too() -> None:
     compiled, interpreted = (np.zeros(40, STANDING) for _ in range(2))
     standing_kernel(units, world.tables, compiled)
     plain(standing_kernel)(units, world.tables, interpreted)
+    plain(spare_kernel)(units[:3], world.tables, interpreted[:3])
     for name in STANDING.names or ():
         assert np.allclose(compiled[name], interpreted[name], rtol=1e-12, equal_nan=True)

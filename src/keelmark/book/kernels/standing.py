@@ -53,6 +53,21 @@ def asset_price(asset: int, tables: Tables) -> float:
 
 
 @njit_unlocked
+def spare_kernel(
+    units: Int32s,  # (n,)
+    tables: Tables,
+    standing: Rows,  # (n,) STANDING, its excess and error written
+) -> None:
+    """Write the excess of units and its error alone. Definition: `core.maintenance_excess`."""
+    for index in range(units.shape[0]):
+        unit = units[index]
+        price = single_asset_price(unit, tables)
+        spare, error = excess(unit, 1.0, tables)
+        standing[index]["excess"] = spare * price
+        standing[index]["error"] = error * price
+
+
+@njit_unlocked
 def standing_kernel(
     units: Int32s,  # (n,)
     tables: Tables,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from keelmark.book.kernels.standing import STANDING, standing_kernel
+from keelmark.book.kernels.standing import STANDING, spare_kernel, standing_kernel
 from keelmark.book.kernels.subset import cleared_kernel, notional_kernel
 from keelmark.book.universe import Universe
 from keelmark.core.errors import InvalidInput
@@ -65,7 +65,7 @@ def liquidation_map(glimpse: Glimpse, instrument: int, move: float | None = None
     }
     if not np.isfinite(price):
         return head | _nobody() | {"question": None}
-    seen = _Seen.of(glimpse, holders_of(glimpse, instrument))
+    seen = _Seen.spare(glimpse, holders_of(glimpse, instrument))
     quantum = float(universe.quantum(int(universe.instruments[instrument]["settle"])))
     found = _Map(glimpse, instrument, seen, quantum)
     question = None if move is None else found.question(price, move)
@@ -103,8 +103,16 @@ class _Seen:
 
     @classmethod
     def of(cls, glimpse: Glimpse, units: Int32s) -> "_Seen":
+        """Return how units stand, with what they are worth."""
         standing = np.zeros(len(units), STANDING)
         standing_kernel(units, glimpse.tables, standing)
+        return cls(units, standing)
+
+    @classmethod
+    def spare(cls, glimpse: Glimpse, units: Int32s) -> "_Seen":
+        """Return which units are above their trigger, and nothing else of them."""
+        standing = np.zeros(len(units), STANDING)
+        spare_kernel(units, glimpse.tables, standing)
         return cls(units, standing)
 
     @property

@@ -24,12 +24,15 @@ from keelmark.service.views.cases import Cases
 from keelmark.service.views.figures import Json
 from keelmark.service.views.names import Roster, account_number
 from keelmark.service.views.schemas import described
-from keelmark.service.views.shared import LongWork, Shared, TooLong, TooMany
+from keelmark.service.views.shared import LONGEST, LongWork, Shared, TooLong, TooMany
 
 Answer = TypeVar("Answer")
 
 CATCH_UP_S = 0.05
 """Rest between two stretches of the journal that are read into the index."""
+
+SLOW = LONGEST
+"""Times as long that passes over everybody are kept: a second of work at a million accounts."""
 
 Name = Annotated[str, Path(max_length=200, description="An account's name or number.")]
 
@@ -57,9 +60,11 @@ class Views:
         rows = self.reader.state.universe.instruments["settle"].tolist()
         self.cases = Cases(dict(enumerate(rows)))
 
-    async def pass_over(self, question: tuple[Any, ...], work: Callable[[], Json]) -> Json:
-        """Return the answer of a pass over the fleet, with its age."""
-        aged = await self.fleet.ask(question, work)
+    async def pass_over(
+        self, question: tuple[Any, ...], work: Callable[[], Json], *, times: float = 1.0
+    ) -> Json:
+        """Return the answer of a pass over the fleet, with its age; see `Shared.ask`."""
+        aged = await self.fleet.ask(question, work, times=times)
         return {"age_ms": aged.age_ms, **aged.answer}
 
     def follow(self) -> None:
@@ -153,7 +158,8 @@ def _add_fleet(router: APIRouter, views: Views) -> None:
     async def fund() -> Json:
         """Tell funds with their windows, fees, the backstop, open interest and conservation."""
         own = funds.own_money(views.reader)
-        totals = await views.pass_over(("totals",), lambda: funds.book_totals(views.reader))
+        work = partial(funds.book_totals, views.reader)
+        totals = await views.pass_over(("totals",), work, times=SLOW)
         totals["totals_age_ms"] = totals.pop("age_ms")
         return own | totals
 
@@ -176,7 +182,7 @@ def _add_fleet(router: APIRouter, views: Views) -> None:
     @router.get("/distance", summary="What is at risk by joint move", **described("distance"))
     async def distance() -> Json:
         """Tell accounts, notional and equity by the nearest joint move that liquidates."""
-        return await views.pass_over(("distance",), lambda: maps.distance(views.reader.fleet()))
+        return await views.pass_over(("distance",), partial(_distance, views.reader), times=SLOW)
 
     @router.get("/riskiest", summary="Accounts nearest to liquidation", **described("riskiest"))
     async def nearest_accounts(
@@ -184,7 +190,7 @@ def _add_fleet(router: APIRouter, views: Views) -> None:
     ) -> Json:
         """Tell the units nearest to liquidation, screened by kernels and told by the exact core."""
         work = partial(riskiest.riskiest, views.reader, views.roster, limit)
-        return await views.pass_over(("riskiest", limit), work)
+        return await views.pass_over(("riskiest", limit), work, times=SLOW)
 
     @router.get(
         "/accounts/{account}/adl", summary="Place in the queue of deleveraging", **described("adl")
@@ -194,6 +200,10 @@ def _add_fleet(router: APIRouter, views: Views) -> None:
         number = account_number(views.reader, account)
         work = partial(queue.queue, views.reader, str(account))
         return await views.pass_over(("adl", number), work)
+
+
+def _distance(reader: Reader) -> Json:
+    return maps.distance(reader.fleet())
 
 
 def _map(reader: Reader, row: int, move: float | None) -> Json:

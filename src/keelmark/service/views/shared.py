@@ -19,6 +19,9 @@ Answer = TypeVar("Answer")
 KEPT_MAX = 256
 """Answers that are remembered; the oldest is forgotten first."""
 
+LONGEST = 5.0
+"""Times as long as others that any answer is kept."""
+
 
 class TooMany(KeelmarkError):
     """More long questions at once than are worked on.
@@ -66,11 +69,19 @@ class Shared:
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fleet")
 
-    async def ask(self, question: Hashable, work: Callable[[], Answer]) -> Aged[Answer]:
-        """Return the answer to a question; `work` finds it, on the thread of the fleet."""
+    async def ask(
+        self, question: Hashable, work: Callable[[], Answer], *, times: float = 1.0
+    ) -> Aged[Answer]:
+        """Return the answer to a question; `work` finds it, on the thread of the fleet.
+
+        Args:
+            question: Whoever asks the same is given the same.
+            work: Finds the answer.
+            times: How many times as long as others it is kept: what costs more is asked less.
+        """
         now = self.clock()
         known = self._known.get(question)
-        if known is None or (known[1].done() and now - known[0] > self.keep_s):
+        if known is None or (known[1].done() and now - known[0] > times * self.keep_s):
             loop = asyncio.get_running_loop()
             known = (now, loop.run_in_executor(self._pool, work))
             self._forget(now)
@@ -88,7 +99,8 @@ class Shared:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _forget(self, now: float) -> None:
-        old = [q for q, (at, done) in self._known.items() if done.done() and now - at > self.keep_s]
+        late = now - LONGEST * self.keep_s
+        old = [q for q, (at, done) in self._known.items() if done.done() and at < late]
         for question in old:
             del self._known[question]
         while len(self._known) >= KEPT_MAX:
