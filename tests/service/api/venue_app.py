@@ -122,10 +122,11 @@ class ApiVenue:
         settings: ApiSettings | None = None,
         hand: Hand | None = None,
         with_views: bool = False,
+        venue: Venue | None = None,
     ) -> None:
         self.folder = folder
         self.hand = hand or Hand()
-        self.venue = Venue()
+        self.venue = venue or Venue()
         self.link = DirectLink(self.venue.engine)
         keys = KeyRing(folder / "keys.json")
         self.services = Services(

@@ -34,7 +34,7 @@ export async function ask(path, body) {
 	}
 	const problem = new Problem(response.status, answer?.error, Number(response.headers.get("Retry-After")) || 0);
 	if (response.status === 401) link.set({ state: "signed out" });
-	if (response.status === 429) link.set({ state: "limited", until: Date.now() + 1000 * (problem.retryAfter || 5) });
+	if (response.status === 429 && answer?.error?.code !== "busy") link.set({ state: "limited", until: Date.now() + 1000 * (problem.retryAfter || 5) });
 	throw problem;
 }
 
@@ -74,7 +74,7 @@ export function useAnswer(path, everyMs = 0, body = null) {
 				next(everyMs);
 			} catch (problem) {
 				if (!over) set((before) => ({ path: key, data: before.path === key ? before.data : null, problem }));
-				next(problem.status === 404 ? 0 : Math.max(everyMs, 5000, problem.retryAfter * 1000));
+				next(problem.status === 404 ? 0 : Math.max(everyMs, 3000, problem.retryAfter * 1000));
 			}
 		};
 		load();

@@ -57,10 +57,10 @@ function Standing({ venue, standing }) {
 	const fund = useAnswer("/v1/fund", 5000);
 	const latency = useAnswer("/v1/latency", 5000);
 	const residuals = fund.data?.conservation?.filter((each) => Number(each.residual) !== 0);
-	const { marks_us: marks, lag_ms: lag } = latency.data ?? {};
+	const { mark_to_decision_us: { p50: marks } = {}, lag_ms: lag } = latency.data ?? {};
 	return html`<dl class="standing-line">
-		${marks !== undefined && html`<div><dt>marks</dt><dd>${plain(marks)} us</dd></div>`}
-		${lag !== undefined && html`<div><dt>lag</dt><dd>${plain(lag)} ms</dd></div>`}
+		${marks && html`<div><dt>marks</dt><dd>${plain(marks)} \u00b5s</dd></div>`}
+		${lag && html`<div><dt>lag</dt><dd>${plain(lag)} ms</dd></div>`}
 		${residuals && html`<div><dt>residual</dt><dd class=${residuals.length ? "red" : ""}>${residuals.length ? residuals.map((each) => `${each.residual} ${each.asset}`).join(", ") : "0"}</dd></div>`}
 		<div><dd>${clock(venue?.time ?? new Date())} UTC</dd></div>
 		<div class=${`link ${standing.state.replace(" ", "-")}`}><dt class="hidden">connection</dt><dd>${SAID[standing.state]?.(standing) ?? standing.state}</dd></div>

@@ -22,7 +22,6 @@ function ticks(low, high, wanted) {
 export const nearest = (values, wanted) =>
 	values.reduce((best, value, i) => (Math.abs(value - wanted) < Math.abs(values[best] - wanted) ? i : best), 0);
 
-/** Width of an element, followed. */
 function useWidth(box) {
 	const [width, set] = useState(0);
 	useEffect(() => {

@@ -7,7 +7,6 @@ import { Dialog, Panel, Pick } from "./parts.js";
 const ROLES = ["viewer", "operator", "risk_admin"];
 const REASON_MIN = 3;
 
-/** Whether a session has at least a role. */
 export const mayDo = (session, role) => ROLES.indexOf(session?.role) >= ROLES.indexOf(role);
 
 /** A button that asks before it acts. */

@@ -12,7 +12,6 @@ import { Surface } from "./surface.js";
 import { Chances, Rescue } from "./wayout.js";
 import { useWhatIf, WhatIf } from "./whatif.js";
 
-/** Accounts to choose from. */
 export function Accounts({ query, change }) {
 	const wanted = query.get("q") ?? "";
 	return html`<${Asked} id="accounts" title="Accounts" className="wide" path=${`/v1/accounts?limit=100&query=${encodeURIComponent(wanted)}`} every=${5000}

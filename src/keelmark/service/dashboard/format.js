@@ -36,10 +36,10 @@ export function compact(given) {
 	return decimals(value, Number.isInteger(value) || size >= 100 ? 0 : 2);
 }
 
-/** The same for an axis, where 20.0 M is 20 M. */
+/** On an axis 20.0 M is 20 M. */
 export const onAxis = (value) => compact(value).replace(/\.0+(?=\D|$)/, "");
 
-/** Money in full: two decimals, more for what is small. */
+/** Two decimals, more for what is small. */
 export function money(given, signed = false) {
 	const value = float(given);
 	if (value === null) return "unknown";
@@ -54,7 +54,6 @@ export function price(given) {
 	return decimals(value, size >= 100 ? 2 : size >= 1 ? 4 : 6);
 }
 
-/** As many digits as it has. */
 export const plain = (given) => Number(given).toLocaleString("en-US", { maximumFractionDigits: 8 }).replace("-", MINUS);
 
 /** Money where there is little room: cents only of small sums. */

@@ -18,7 +18,7 @@ function outline(top, { middle, half, high, above }) {
 const levelIn = (usage) => (usage === null ? 1 : Math.min(1, Math.max(0, usage)));
 const told = (usage) => (usage === null || usage > 1 ? "over 100 %" : percent(usage));
 
-/** In a table row: water and load line alone. */
+/** In a table row. */
 export function SmallGauge({ usage, level }) {
 	const box = { middle: 13, half: 9, high: 19, above: 3 };
 	return html`<svg width="26" height="24" role="img" aria-label=${`maintenance takes ${told(usage)} of equity`}>

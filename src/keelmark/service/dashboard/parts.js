@@ -6,7 +6,6 @@ import { useAnswer } from "./api.js";
 import { plain, price, words } from "./format.js";
 import { useEvents } from "./stream.js";
 
-/** A landmark with a heading. */
 export function Panel({ title, note, id, children, className = "" }) {
 	return html`<section class=${`panel ${className}`} aria-labelledby=${id}>
 		<header><h2 id=${id}>${title}</h2>${note && html`<p class="note">${note}</p>`}</header>
@@ -18,7 +17,9 @@ export function Panel({ title, note, id, children, className = "" }) {
 export function Answer({ of: { data, problem, again }, empty, isEmpty, children }) {
 	if (data) return html`${problem && html`<p class="old">Not up to date: ${problem.message}</p>`}${isEmpty?.(data) ? html`<p class="state">${empty}</p>` : children(data)}`;
 	if (!problem) return html`<p class="state loading" aria-busy="true">Loading</p>`;
-	return html`<div class="state trouble"><p><strong>${problem.message}</strong></p><p>${problem.fix}</p><button onClick=${again}>Try again</button></div>`;
+	const { status, message, fix } = problem;
+	if (status === 404 && empty) return html`<p class="state">${empty}</p>`;
+	return html`<div class="state trouble"><p><strong>${message}</strong></p><p>${message.includes(fix) ? "" : fix}</p><button onClick=${again}>Try again</button></div>`;
 }
 
 /** A panel whose content is an answer of the service, asked again every so often. */
@@ -43,7 +44,7 @@ export function Table({ columns, rows, caption }) {
 export const Bar = ({ share, level, long }) => html`<svg class=${`bar ${long ? "long-bar" : ""}`} viewBox="0 0 60 9" preserveAspectRatio="none" aria-hidden="true">
 	<rect class="hull" width="60" height="9" /><rect class=${`level ${level}`} width=${60 * share} height="9" /></svg>`;
 
-/** The table behind a chart, made when it is opened. */
+/** The table behind a chart. */
 export function Behind(props) {
 	const [open, set] = useState(false);
 	return html`<details onToggle=${(event) => set(event.target.open)}>
@@ -61,11 +62,10 @@ export function ThreeState({ of }) {
 /** The way to an account's own view. */
 export const AccountLink = ({ of }) => html`<a href=${hrefOf({ view: "desk", name: of.name ?? String(of.account) })}>${of.name ?? `#${of.account}`}</a>`;
 
-/** A choice among names. */
 export const Pick = ({ label, value, names, pick }) => html`<label class="pick">${label} <select value=${value} onChange=${(event) => pick(event.target.value)}>
 	${names.map((name) => html`<option value=${name}>${name === "all" ? "all prices" : name}</option>`)}</select></label>`;
 
-/** A modal dialog that gives the focus back. */
+/** Gives the focus back. */
 export function Dialog({ title, close, children }) {
 	const box = useRef(null);
 	useEffect(() => {

@@ -78,7 +78,7 @@ function Prices({ venue: { paused } }) {
 
 function Latency() {
 	const rows = (of) => Object.entries(of).filter(([, value]) => value?.p50 !== undefined);
-	const column = (name) => [name, ([, value]) => value[name] ?? ""];
+	const column = (name) => [name, ([, value]) => value[name] === null ? "" : plain(value[name])];
 	return html`<${Asked} id="latency" title="Engine latency" path="/v1/latency" every=${2000} isEmpty=${(of) => !rows(of).length} empty="Nothing has been measured yet.">
-		${(of) => html`<${Table} caption="Since the start" rows=${rows(of)} columns=${[["what", ([name]) => words(name), "text"], ...["p50", "p99", "max", "count"].map(column)]} />`}<//>`;
+		${(of) => html`<${Table} caption="Since the start" rows=${rows(of)} columns=${[["what", ([name]) => words(name).replace(/us$/, "\u00b5s"), "text"], ...["p50", "p99", "max", "count"].map(column)]} />`}<//>`;
 }

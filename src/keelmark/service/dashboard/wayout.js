@@ -8,7 +8,7 @@ import { Asked, Bar, Table } from "./parts.js";
 export function Rescue({ path, unit, set }) {
 	const steps = (of) => of.plan.steps;
 	const toDraft = (of) => draftOf(steps(of).filter(({ action }) => action === "deposit").map((step) => `deposit ${step.name}=${step.amount}`));
-	return html`<${Asked} id="rescue" title="Way out" path=${`${path}/rescue`} body=${{ unit }} isEmpty=${(of) => !of.plan} empty=${(of) => of?.reason ?? words(of?.status)}>${(of) => html`
+	return html`<${Asked} id="rescue" title="Way out" path=${`${path}/rescue`} body=${{ unit }} isEmpty=${(of) => !of.plan} empty=${(of) => (of?.status === "met" ? "It is at the target already." : of?.with_money?.reason ?? words(of?.status))}>${(of) => html`
 		<p class="answer">Cheapest way to ${percent(of.target.value, 0)} usage: costs <strong>${money(of.plan.cost)}</strong>, takes ${money(of.plan.own_money)} of own money.</p>
 		<${Table} caption="In this order" rows=${steps(of)} columns=${[
 			["step", (step) => `${words(step.action)} ${plain(step.amount)} ${step.name}`, "text"], ["at", (step) => step.price && price(step.price)], ["cost", (step) => money(step.cost)],
