@@ -1,4 +1,4 @@
-"""One browser for all tests of the page."""
+"""A browser for the tests of a file, closed at its end: it keeps a loop of its own running."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 from tests.service.dashboard.browser import chromium
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as opened:
         yield opened

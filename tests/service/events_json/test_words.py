@@ -14,7 +14,7 @@ from keelmark.engine.codec import record_of
 from keelmark.engine.event_rows import AssetRow, BillRow, HoldingRow, Payment
 from keelmark.service.events_json.topics import TOPICS, Topic, topic_of, topics_of
 from keelmark.service.events_json.write import ALL_WORDS, EventWriter
-from tests.service.commands.test_translate import ALICE, BOB, BTC, USDT, VENUE
+from tests.service.commands.test_translate import ALICE, BOB, BTC, USDT, fine_venue
 
 A = {"account": "alice", "unit": ALICE}
 M = 1_000_000
@@ -377,7 +377,7 @@ TABLE: list[tuple[Any, Topic, dict[str, Any]]] = [
 def test_an_event_says_what_happened_in_names(
     event: object, topic: Topic, says: dict[str, Any]
 ) -> None:
-    writer = EventWriter(VENUE, time_ms=7)
+    writer = EventWriter(fine_venue(), time_ms=7)
     (told,) = writer.tell(41, [record_of(event)], set(Topic))
     assert told.topic is topic
     assert {name: told.body[name] for name in says} == says
@@ -403,20 +403,20 @@ def test_every_type_of_event_has_words_a_topic_and_a_row_in_this_table() -> None
 
 
 def test_time_is_the_latest_that_an_event_told() -> None:
-    writer = EventWriter(VENUE)
+    writer = EventWriter(fine_venue())
     records = [record_of(x) for x in (e.GraceEnded(unit=ALICE), MARKS, e.GraceEnded(unit=ALICE))]
     times = [told.body["time"] for told in writer.tell(1, records, set(Topic))]
     assert times == [None, "1970-01-01T00:00:02.000Z", "1970-01-01T00:00:02.000Z"]
 
 
 def test_what_is_not_asked_for_is_not_told() -> None:
-    writer = EventWriter(VENUE)
+    writer = EventWriter(fine_venue())
     records = [record_of(x) for x in (MARKS, e.GraceEnded(unit=ALICE))]
     assert [told.index for told in writer.tell(1, records, {Topic.HEALTH})] == [1]
 
 
 def test_postings_are_written_row_by_row_where_asked() -> None:
-    (told,) = EventWriter(VENUE, rows=True).tell(1, [record_of(posted())], set(Topic))
+    (told,) = EventWriter(fine_venue(), rows=True).tell(1, [record_of(posted())], set(Topic))
     fill, payment = told.body["rows"]
     assert fill == {
         "kind": "fill",
@@ -434,7 +434,7 @@ def test_postings_are_written_row_by_row_where_asked() -> None:
 
 
 def test_a_unit_that_the_state_does_not_know_yet_is_named_by_its_opening() -> None:
-    writer = EventWriter(VENUE)
+    writer = EventWriter(fine_venue())
     opened = e.AccountOpened(account=70, unit=71, name="late")
     records = [record_of(x) for x in (opened, e.Deposited(unit=71, asset=0, quanta=1))]
     records.append(record_of(e.Deposited(unit=999, asset=0, quanta=1)))

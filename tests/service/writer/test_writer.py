@@ -72,14 +72,18 @@ def test_each_command_is_done_repeated_rejected_or_invalid_by_itself(house: Hous
         ]
         first, again = outcomes[:2]
         assert again.position == first.position
-        events = [event_of(record) for record in first.events]
-        assert isinstance(events[-1], e.AccountOpened)
-        assert events[-1].name == "alice"
+        assert account_opened(first).name == "alice"
         codes = [outcome.error.code if outcome.error else "" for outcome in outcomes]
         assert codes[2] == "key_reused"
         assert codes[3] == "duplicate_id"
         assert codes[5] == "insufficient_balance"
     assert set(house.engine().state.names) == {"alice", "carol"}
+
+
+def account_opened(outcome: m.Outcome) -> e.AccountOpened:
+    events = [event_of(record) for record in outcome.events]
+    (opened,) = (event for event in events if isinstance(event, e.AccountOpened))
+    return opened
 
 
 def house_unit() -> int:
@@ -176,7 +180,7 @@ def test_a_run_of_payments_shares_a_batch_and_each_is_accepted_or_refused(house:
     with house.open() as link:
         link.prices(None, marks=START)
         (opened,) = link.submit(named("alice"))
-        unit = event_of(opened.events[-1]).unit
+        unit = account_opened(opened).unit
         deposits = [item(c.Deposit(unit=unit, asset=0, quanta=10), key=f"d{k}") for k in range(300)]
         large = item(c.Withdraw(unit=unit, asset=0, quanta=10**9), key="large")
         outcomes = link.submit([*deposits[:150], large, deposits[0], *deposits[150:]])

@@ -50,6 +50,7 @@ HISTOGRAMS = {
 """By name in Prometheus: the writer's own name, and the help text. Seconds."""
 
 MICRO = 1e-6
+PER_SECOND = 1_000_000
 
 
 def writer_families(cells: Mapping[str, int]) -> Iterator[Metric]:
@@ -78,7 +79,7 @@ def buckets_of(found: Distribution) -> Iterator[tuple[str, float]]:
         total += count
         is_doubling = (bucket + 1) % STEPS == 0 and bucket + 1 >= 4 * STEPS
         if is_doubling:
-            yield f"{lower_edge(bucket + 1) * MICRO:g}", float(total)
+            yield str(lower_edge(bucket + 1) / PER_SECOND), float(total)
     yield "+Inf", float(sum(found.buckets))
 
 
