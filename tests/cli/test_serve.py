@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -13,6 +14,8 @@ from keelmark.cli.serve import read_config
 from keelmark.cli.serve import serve as command
 from keelmark.core.errors import InvalidInput, OtherTerms
 from keelmark.rulebooks.load import load_rulebook
+from keelmark.service.api.process import ProcessSettings
+from keelmark.service.supervisor.front import Front
 from keelmark.service.supervisor.lock import FolderLock
 from keelmark.service.supervisor.serving import (
     ReplayRequest,
@@ -48,9 +51,22 @@ def test_a_configuration_file_says_what_options_say(tmp_path: Path) -> None:
     assert context.params["log_level"] == "warning"
 
 
+def test_a_configuration_file_says_how_it_is_reached_from_outside(tmp_path: Path) -> None:
+    path = tmp_path / "serve.toml"
+    path.write_text(
+        'host-name = ["a.example", "b.example"]\nproxy = "10.0.0.1"\nbehind_tls = true\n'
+    )
+    params = command.make_context("serve", ["--config", str(path), "--access-log"]).params
+    assert params["host_name"] == ("a.example", "b.example")
+    assert params["proxy"] == ("10.0.0.1",)
+    assert params["behind_tls"]
+    assert params["access_log"]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        ("proxy = [1]", "proxy must be one value each"),
         ("prot = 1", "'prot' (did you mean 'port'?)"),
         ("port = ", "cannot be read"),
         ("[port]\na = 1", "must be one value each"),
@@ -85,6 +101,9 @@ def test_a_missing_configuration_file_is_refused(tmp_path: Path) -> None:
         (["--tls-cert", "cert.pem"], "TLS needs both files"),
         (["--tls-cert", "none.pem", "--tls-key", "none.pem"], "there is no file none.pem"),
         (["--port", "0"], "0 is not in the range"),
+        (["--host-name", "https://margin.example.org"], "without scheme, port and path"),
+        (["--proxy", "gateway"], "is no address"),
+        (["--proxy", "0.0.0.0/0"], "believes everybody"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -131,6 +150,26 @@ def test_the_writer_starts_first_and_a_password_is_in_no_argument(tmp_path: Path
     assert all(plan.after == "writer" for plan in plans[1:])
     assert all(secret not in plan.module for plan in plans)
     assert plans[0].settings["journal"] == secret
+
+
+def test_the_journal_may_be_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEELMARK_JOURNAL", "postgresql://host/db")
+    assert command.make_context("serve", []).params["journal"] == "postgresql://host/db"
+    said = command.make_context("serve", ["--journal", "postgresql://other/db"]).params
+    assert said["journal"] == "postgresql://other/db", "the command line wins"
+
+
+def test_how_it_is_reached_from_outside_is_what_the_api_is_told(tmp_path: Path) -> None:
+    front = Front(host_names=("margin.example",), proxies=("10.0.0.0/8",), behind_tls=True)
+    asked = ServeSettings(data=tmp_path, front=front)
+    api = next(plan for plan in plans_of(asked) if plan.name == "api")
+    told = msgspec.convert(json.loads(json.dumps(api.settings)), ProcessSettings)
+    assert told.api.hosts == ("127.0.0.1", "margin.example")
+    assert told.api.is_tls
+    assert told.place.proxies == ("10.0.0.0/8",)
+    assert not told.access_log
+    assert asked.url == "https://margin.example"
+    assert asked.local_url == "http://127.0.0.1:8420"
 
 
 def test_a_replay_is_staged_before_and_fed_after_the_writer(tmp_path: Path) -> None:

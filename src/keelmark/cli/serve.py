@@ -24,10 +24,17 @@ CONFIGURED = frozenset(
         "feed",
         "tls_cert",
         "tls_key",
+        "host_name",
+        "proxy",
+        "behind_tls",
+        "access_log",
         "log_level",
     )
 )
 """What a configuration file may say: the options' own names, with `-` or `_`."""
+
+LISTS = frozenset(("host_name", "proxy"))
+"""Of them, those that may be a list."""
 
 TABLES = frozenset(("alerts",))
 """Tables that only a configuration file has."""
@@ -58,11 +65,21 @@ def read_config(path: Path) -> dict[str, Any]:
         msg = f"the configuration {path} names what nobody reads: {told}"
         raise InvalidInput(msg)
     values = {key: value for key, value in found.items() if key not in TABLES}
-    wrong = sorted(key for key, value in values.items() if isinstance(value, dict | list))
+    wrong = sorted(key for key, value in values.items() if not _is_readable(key, value))
     if wrong:
         msg = f"the configuration {path}: {', '.join(wrong)} must be one value each"
         raise InvalidInput(msg)
-    return found
+    return {
+        key: [value] if key in LISTS and isinstance(value, str) else value
+        for key, value in found.items()
+    }
+
+
+def _is_readable(key: str, value: object) -> bool:
+    """Whether a key's value is of a form that its option has."""
+    if isinstance(value, list):
+        return key in LISTS and all(isinstance(part, str) for part in value)
+    return not isinstance(value, dict)
 
 
 @click.command()
@@ -82,7 +99,12 @@ def read_config(path: Path) -> dict[str, Any]:
     help="Folder of the service; made private to you.",
 )
 @click.option("--venue", help="Rulebook of a new folder: name or TOML file. Default: generic.")
-@click.option("--journal", default="", help="postgresql://... Default: a file in the folder.")
+@click.option(
+    "--journal",
+    default="",
+    envvar="KEELMARK_JOURNAL",
+    help="postgresql://... Default: a file in the folder.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8420, show_default=True, type=click.IntRange(1, 65535))
 @click.option(
@@ -97,6 +119,10 @@ def read_config(path: Path) -> dict[str, Any]:
 @click.option("--feed", default="", help="Stream marks by ccxt: its class, as binanceusdm.")
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key, PEM.")
+@click.option("--host-name", multiple=True, help="Name it answers to; may be repeated.")
+@click.option("--proxy", multiple=True, help="Address of a proxy that is believed; repeatable.")
+@click.option("--behind-tls", is_flag=True, help="A proxy in front of it speaks TLS to browsers.")
+@click.option("--access-log", is_flag=True, help="Log every request, without its query.")
 @click.option(
     "--log-level",
     type=click.Choice(("debug", "info", "warning", "error")),

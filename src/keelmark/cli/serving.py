@@ -8,6 +8,7 @@ import click
 
 from keelmark.core.errors import InvalidInput
 from keelmark.market.datasets import find_data
+from keelmark.service.supervisor.front import Front
 from keelmark.service.supervisor.serving import ReplayRequest, ServeSettings, serve
 from keelmark.service.supervisor.voice import Voice
 from keelmark.service.times import iso_time, now_ms
@@ -52,6 +53,12 @@ def settings_of(options: dict[str, Any]) -> ServeSettings:
         feed=options["feed"],
         tls_cert=options["tls_cert"],
         tls_key=options["tls_key"],
+        front=Front(
+            host_names=tuple(options["host_name"]),
+            proxies=tuple(options["proxy"]),
+            behind_tls=options["behind_tls"],
+            access_log=options["access_log"],
+        ),
         alerts=alerts_of(options["alerts"]),
     )
 

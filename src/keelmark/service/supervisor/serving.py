@@ -1,7 +1,7 @@
 """What `keelmark serve` runs: the folder made ready, the first key, then every process."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from keelmark.engine.journal.access import is_url, journal_name
 from keelmark.service.replay.request import kept_replay
 from keelmark.service.security.keys import KeyRing
 from keelmark.service.supervisor.child import Plan
+from keelmark.service.supervisor.front import Front
 from keelmark.service.supervisor.lock import FolderLock
 from keelmark.service.supervisor.supervisor import Supervisor
 from keelmark.service.supervisor.voice import Voice
@@ -51,6 +52,7 @@ class ServeSettings:
         replay: A replay in place of a live feed.
         feed: Class of ccxt whose mark prices are streamed; empty for none.
         tls_cert, tls_key: Files of a certificate and its key.
+        front: How it is reached from outside.
         alerts: The `[alerts]` part of the configuration; without one nobody is woken.
     """
 
@@ -64,6 +66,7 @@ class ServeSettings:
     feed: str = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    front: Front = field(default_factory=Front)
     alerts: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -87,6 +90,8 @@ class ServeSettings:
     @property
     def url(self) -> str:
         """Where a browser finds the service."""
+        if self.front.behind_tls and self.front.host_names:
+            return f"https://{self.front.host_names[0]}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
 
@@ -158,6 +163,7 @@ def plans_of(settings: ServeSettings) -> list[Plan]:
             "port": settings.port,
             "tls_cert": str(settings.tls_cert or ""),
             "tls_key": str(settings.tls_key or ""),
+            **asdict(settings.front),
         },
         after="writer",
     )
