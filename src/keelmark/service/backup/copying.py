@@ -1,7 +1,8 @@
 """A copy of a service's folder, taken while it runs.
 
 The journal is copied as it is at one moment; the audit trail after it, so that it holds every
-action whose events the copy has. The copy is a data folder: `keelmark serve --data COPY` goes on from it.
+action whose events the copy has. The copy is a data folder: `keelmark serve --data COPY` goes on
+from it.
 """
 
 import shutil
