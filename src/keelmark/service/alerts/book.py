@@ -45,11 +45,15 @@ class AlertBook:
     Attributes:
         rules: When to tell whom.
         standings: By subject; plain values that a store keeps.
+        changed: Subjects whose standing is not as it was when `changed` was last emptied.
+        gone: Subjects that were forgotten since.
     """
 
     def __init__(self, rules: AlertRules, standings: Mapping[str, Standing] | None = None) -> None:
         self.rules = rules
         self.standings: dict[str, Standing] = dict(standings or {})
+        self.changed: set[str] = set()
+        self.gone: set[str] = set()
         last = len(rules.levels) - 1
         for standing in self.standings.values():  # the rules may have fewer levels than before
             standing.rank, standing.owed = min(standing.rank, last), min(standing.owed, last)
@@ -68,20 +72,31 @@ class AlertBook:
 
     def tick(self, time_ms: int) -> list[Alert]:
         """Return what has become due by time alone: rests that are over, escalations."""
-        due = (self._due(subject, s, time_ms) for subject, s in self.standings.items())
+        due = [self._due(subject, s, time_ms) for subject, s in self.standings.items()]
         return [alert for alerts in due for alert in alerts]
 
-    def acknowledge(self, subject: str, who: str) -> bool:
-        """Note that somebody takes care of a subject; return whether there was anything to."""
+    def acknowledge(self, subject: str, who: str, *, since_ms: int | None = None) -> bool:
+        """Note that somebody takes care of a subject; return whether there was anything to.
+
+        Args:
+            subject: Which.
+            who: Who.
+            since_ms: Of the level that is meant: one the subject reached later is another.
+        """
         standing = self.standings.get(subject)
         if standing is None or standing.rank == NONE:
             return False
+        if since_ms not in {None, standing.since_ms}:
+            return False
         standing.acknowledged_by = who
+        self.changed.add(subject)
         return True
 
     def forget(self, subject: str) -> None:
         """Drop a subject that is watched no more."""
-        self.standings.pop(subject, None)
+        if self.standings.pop(subject, None) is not None:
+            self.gone.add(subject)
+            self.changed.discard(subject)
 
     def _rank(self, reading: Reading, before: int) -> int:
         """Return the level of a reading: reached, or held by hysteresis.
@@ -100,6 +115,7 @@ class AlertBook:
 
     def _risen(self, reading: Reading, standing: Standing, rank: int) -> Iterator[Alert]:
         level = self.rules.levels[rank]
+        self.changed.add(reading.subject)
         standing.rank, standing.since_ms = rank, reading.time_ms
         standing.acknowledged_by, standing.is_escalated = "", False
         if self._rests(standing, level, reading.time_ms):
@@ -109,6 +125,7 @@ class AlertBook:
 
     def _fallen(self, reading: Reading, standing: Standing, rank: int) -> Iterator[Alert]:
         left = self.rules.levels[standing.rank]
+        self.changed.add(reading.subject)
         standing.rank, standing.since_ms = rank, reading.time_ms
         if standing.owed > rank:
             standing.owed = NONE
@@ -136,6 +153,7 @@ class AlertBook:
                 alerts.append(self._told(subject, standing, Kind.AGAIN, time_ms))
         if self._escalates(standing, time_ms):
             standing.is_escalated = True
+            self.changed.add(subject)
             alerts.append(self._alert(subject, standing, Kind.ESCALATED, time_ms))
         return alerts
 
@@ -151,6 +169,7 @@ class AlertBook:
 
     def _told(self, subject: str, standing: Standing, kind: Kind, time_ms: int) -> Alert:
         standing.owed = NONE
+        self.changed.add(subject)
         for level in self.rules.levels[: standing.rank + 1]:  # a worse level says the milder too
             standing.told_ms[level.name] = time_ms
         return self._alert(subject, standing, kind, time_ms)

@@ -49,7 +49,7 @@ class Courier:
         channel = self._channels.get(name)
         if channel is None:
             problem = f"there is no channel {name!r} any more"
-            self._store.give_up(deliveries, problem=problem)
+            self._store.give_up(deliveries, time_ms=time_ms, problem=problem)
             self._told(name, problem)
             return 0
         if not self._is_full(name, deliveries, time_ms):
@@ -78,7 +78,7 @@ class Courier:
         except NotDelivered as error:
             self._failed(name, message, error, time_ms)
             return False
-        self._store.confirm(message)
+        self._store.confirm(message, time_ms=time_ms)
         return True
 
     def _failed(
@@ -87,11 +87,11 @@ class Courier:
         old = [d for d in message if time_ms - d.alert.time_ms >= 1000 * GIVE_UP_S]
         lost = message if error.is_final else old
         if lost:
-            self._store.give_up(lost, problem=str(error))
+            self._store.give_up(lost, time_ms=time_ms, problem=str(error))
             self._told(name, str(error))
         rest = [d for d in message if d not in lost]
         if rest:
             tries = max(d.tries for d in rest)
             pause_s = max(min(FIRST_RETRY_S * 2.0**tries, LAST_RETRY_S), error.retry_after_s)
             next_ms = time_ms + int(1000 * pause_s)
-            self._store.postpone(rest, next_ms=next_ms, problem=str(error))
+            self._store.postpone(rest, time_ms=time_ms, next_ms=next_ms, problem=str(error))

@@ -20,6 +20,7 @@ import msgspec
 from keelmark.core.errors import KeelmarkError
 from keelmark.service.alerts.channels.build import build_channels
 from keelmark.service.alerts.courier import Courier
+from keelmark.service.alerts.keeper import Keeper
 from keelmark.service.alerts.rules import AlertRules, read_rules
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.alerts.values import Alert
@@ -100,13 +101,16 @@ class Guard:
     _laws_ms: int = 0
     _looked_ms: int = 0
     _guard: VenueGuard = field(init=False)
+    _keeper: Keeper = field(init=False)
 
     def __post_init__(self) -> None:
         self._guard = VenueGuard(self.rules, self.store.standings())
+        self._keeper = Keeper(self._guard.book, self.store)
 
     def step(self, time_ms: int) -> list[Alert]:
         """Take note of what was heard, look where it is time to; keep and return what is told."""
         alerts: list[Alert] = []
+        self._keeper.take()
         with suppress(Empty):
             while True:
                 kind, who = self.heard.get_nowait()
@@ -114,11 +118,7 @@ class Guard:
         if time_ms - self._looked_ms >= 1000 * self.settings.look_s:
             self._looked_ms = time_ms
             alerts += self._guard.looked(self.findings(time_ms), time_ms)
-        if alerts:
-            standings = self._guard.book.standings
-            subjects = {alert.subject for alert in alerts}
-            self.store.keep(alerts, {s: standings[s] for s in subjects if s in standings})
-        return alerts
+        return self._keeper.keep(alerts)
 
     def findings(self, time_ms: int) -> list[Finding]:
         """Return how every part is; the laws are held from time to time."""

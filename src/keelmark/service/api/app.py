@@ -18,6 +18,7 @@ from keelmark.service.api.openapi import describe
 from keelmark.service.api.problems import Problem
 from keelmark.service.api.routes import (
     admin,
+    alerts,
     audit,
     commands,
     events,
@@ -36,7 +37,7 @@ FLUSH_S = 60.0
 """Seconds between writing down when keys were last used."""
 PROBLEMS_MAX = 8
 """Wrong fields that one answer names."""
-_OURS = (session, pages, commands, prices, admin, keys, audit, events, streams)
+_OURS = (session, pages, commands, prices, admin, keys, audit, events, streams, alerts)
 
 
 def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI:

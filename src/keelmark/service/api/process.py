@@ -6,12 +6,16 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvicorn
 
 from keelmark.core.errors import InvalidInput
 from keelmark.engine.journal.open import Access, open_journal
+from keelmark.service.alerts.board import AlertBoard
+from keelmark.service.alerts.rules import read_rules
+from keelmark.service.alerts.venue import venue_rules
 from keelmark.service.api.app import create_app
 from keelmark.service.api.logs import start_logs
 from keelmark.service.api.routers import ReadingRoutes
@@ -45,6 +49,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
         behind_tls: Whether a proxy in front of it speaks TLS.
         mode: `venue` or `desk`.
         access_log: Whether every request is told.
+        alerts: The `[alerts]` part of the configuration; `None` where nobody guards.
     """
 
     data: str
@@ -58,6 +63,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     behind_tls: bool = False
     mode: str = "venue"
     access_log: bool = False
+    alerts: dict[str, Any] | None = None
 
     @property
     def api(self) -> ApiSettings:
@@ -116,13 +122,24 @@ async def _serve(settings: ProcessSettings, report: Report, parent: int | None) 
                 keys=KeyRing(data / "keys.json"),
                 trail=trail,
                 settings=settings.api,
+                alerts=_board(settings.alerts, data),
             )
-            reading = ReadingRoutes.of(replica, journal, link, data / "run")
+            reading = ReadingRoutes.of(
+                replica, journal, link, data / "run", alerts=services.alerts.counts
+            )
             stack.callback(reading.close)
             app = create_app(services, reading.routers)
             server = server_of(app, settings.place, services.settings.limits)
             await _until_stopped(server, report, parent)
     report("stopped")
+
+
+def _board(table: dict[str, Any] | None, data: Path) -> AlertBoard:
+    """Return the alerts of a folder, by the rules its guard has."""
+    if table is None:
+        return AlertBoard()
+    rules = read_rules(venue_rules(table), title="[alerts]")
+    return AlertBoard(rules=rules, path=data / "alerts.db")
 
 
 async def _until_stopped(server: uvicorn.Server, report: Report, parent: int | None) -> None:

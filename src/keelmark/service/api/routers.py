@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from keelmark.engine.journal.port import Journal
 from keelmark.service.api.link import WriterLink
-from keelmark.service.health.observed import Observed
+from keelmark.service.health.observed import Counts, Observed
 from keelmark.service.health.routes import health_router
 from keelmark.service.reading import Reader
 from keelmark.service.views.desk import BookDesk
@@ -29,7 +29,13 @@ class ReadingRoutes:
 
     @classmethod
     def of(
-        cls, reader: Reader, journal: Journal | None, link: WriterLink, run: Path
+        cls,
+        reader: Reader,
+        journal: Journal | None,
+        link: WriterLink,
+        run: Path,
+        *,
+        alerts: Counts = dict,
     ) -> "ReadingRoutes":
         """Return the routes of a venue.
 
@@ -38,6 +44,7 @@ class ReadingRoutes:
             journal: Where liquidations are read from.
             link: Tells whether the writer is there.
             run: Folder where the parts say how they are.
+            alerts: Deliveries of alerts by what became of them.
         """
         views, desk = Views(reader, journal), DeskViews(BookDesk(reader))
         observed = Observed(
@@ -45,6 +52,7 @@ class ReadingRoutes:
             is_connected=lambda: link.is_connected,
             counters=run / "writer.counters",
             follower=run / "follower.json",
+            alerts=alerts,
         )
         routers = (venue_router(views), desk_router(desk), health_router(observed, views.fleet))
         return cls(routers=routers, views=views, desk=desk)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 
 from keelmark.service import times
+from keelmark.service.alerts.board import AlertBoard
 from keelmark.service.api.hub import History, Hub
 from keelmark.service.api.link import WriterLink
 from keelmark.service.api.progress import Progress
@@ -44,6 +45,7 @@ class Services:
         trail: The audit trail.
         settings: How the API is run.
         clock: What time it is.
+        alerts: What was told of it, and to whom.
     """
 
     reader: Reader
@@ -53,6 +55,7 @@ class Services:
     trail: AuditTrail
     settings: ApiSettings = field(default_factory=ApiSettings)
     clock: Clock = field(default_factory=Clock)
+    alerts: AlertBoard = field(default_factory=AlertBoard)
     sessions: Sessions = field(init=False)
     requests: Buckets = field(init=False)
     failures: Buckets = field(init=False)

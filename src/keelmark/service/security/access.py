@@ -82,6 +82,7 @@ ACCESS: tuple[Access, ...] = (
     _row("GET", "/v1/liquidations/{case}", VIEWER, "a liquidation, its working and who paid"),
     _row("GET", "/v1/orders", VIEWER, "liquidation orders out in the market"),
     _row("GET", "/v1/alerts", VIEWER, "levels, open alerts, history"),
+    _admin("POST", "/v1/alerts/{alert}/acknowledge", OPERATOR, "take an alert on; none escalates"),
     _row("GET", "/v1/events", VIEWER, "events since a position"),
     _row("GET", "/v1/stream", VIEWER, "events as they happen, server-sent"),
     _row(WEBSOCKET, "/v1/ws", VIEWER, "events as they happen, WebSocket"),

@@ -164,6 +164,7 @@ def plans_of(settings: ServeSettings) -> list[Plan]:
             "tls_cert": str(settings.tls_cert or ""),
             "tls_key": str(settings.tls_key or ""),
             **asdict(settings.front),
+            "alerts": settings.alerts,
         },
         after="writer",
     )

@@ -6,15 +6,17 @@ the desk and the store.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
 
 from keelmark.accounts.account import Account
-from keelmark.core.errors import KeelmarkError
+from keelmark.core.errors import KeelmarkError, StorageFailed
 from keelmark.service.alerts.channels.port import Clock
 from keelmark.service.alerts.courier import Courier
+from keelmark.service.alerts.keeper import Keeper
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.alerts.values import Alert
 from keelmark.service.watch.config import WatchedAccount
@@ -60,6 +62,8 @@ class Daemon:
         courier: Who delivers them.
         clock: Milliseconds, UTC.
         told: Hears every alert.
+        complained: Hears why alerts cannot be kept, once for as long as it lasts.
+        trouble: Why they cannot; empty while they can.
         stopped: Ends the watch when it is set.
     """
 
@@ -70,8 +74,14 @@ class Daemon:
     courier: Courier
     clock: Clock
     told: Told = lambda _: None
+    complained: Callable[[str], None] = lambda _: None
+    trouble: str = ""
     stopped: Event = field(default_factory=Event)
     _outcomes: "SimpleQueue[Outcome]" = field(default_factory=SimpleQueue)
+    _keeper: Keeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._keeper = Keeper(self.desk.alerts, self.store)
 
     def run(self) -> None:
         """Watch until `stopped` is set; what is due is delivered before it returns."""
@@ -82,8 +92,19 @@ class Daemon:
         courier = Thread(target=self._deliver_on, name="courier", daemon=True)
         courier.start()
         while not self.stopped.is_set():
-            self.step(TICK_S)
+            try:
+                self.step(TICK_S)
+                self.trouble = ""
+            except StorageFailed as error:  # nothing is lost: it is written once it can be
+                self._in_trouble(str(error))
         courier.join(timeout=RETRY_MAX_S)
+
+    def _in_trouble(self, problem: str) -> None:
+        """Say that the store cannot be used, once for as long as it lasts."""
+        if not self.trouble:
+            self.complained(problem)
+        self.trouble = problem
+        self.stopped.wait(BEAT_S)
 
     def step(self, wait_s: float) -> None:
         """Look at what has been read, at least at the clock; waits for it as long as is given."""
@@ -94,13 +115,13 @@ class Daemon:
                 alerts += self._look(self._outcomes.get_nowait())
         except Empty:
             pass
-        alerts += self.desk.tick(self.clock())
-        if alerts:
-            subjects = {alert.subject for alert in alerts}
-            standings = self.desk.alerts.standings
-            self.store.keep(alerts, {s: standings[s] for s in subjects if s in standings})
-            for alert in alerts:
-                self.told(alert)
+        try:
+            self._keeper.take()
+        finally:  # a store that cannot be read takes nothing away from what was looked at
+            alerts += self.desk.tick(self.clock())
+            kept = self._keeper.keep(alerts)
+        for alert in kept:
+            self.told(alert)
 
     def _look(self, outcome: Outcome) -> list[Alert]:
         if isinstance(outcome.found, KeelmarkError):
@@ -158,9 +179,11 @@ class Daemon:
         courier = self.courier.over(store)
         try:
             while not self.stopped.is_set():
-                courier.run_due(self.clock())
+                with suppress(StorageFailed):  # said by the thread that looks
+                    courier.run_due(self.clock())
                 self.stopped.wait(TICK_S)
-            courier.run_due(self.clock())
+            with suppress(StorageFailed):
+                courier.run_due(self.clock())
         finally:
             store.close()
 
