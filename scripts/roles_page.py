@@ -12,9 +12,10 @@ HEAD = """# Who may do what
 
 Every route of the service, and the roles that may use it. `python -m scripts.roles_page` writes
 this page from the table the service works by (`service/security/access.py`); a route that is not
-in it cannot be reached. Without a key nothing answers but `/live`; `POST /session` takes a key and
-opens a session with it. A role may do what those to its left may. *audited*: in the audit trail
-before it is done.
+in it cannot be reached, and the whole application is asked every route in every role
+(`tests/service/api/test_roles.py`). Without a key nothing answers but `/live`; `POST /session`
+takes a key and opens a session with it. A role may do what those to its left may. *audited*: in
+the audit trail before it is done.
 """
 YES, NO = "yes", "-"
 

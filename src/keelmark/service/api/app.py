@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from itertools import chain
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute, APIWebSocketRoute
+from fastapi.routing import APIWebSocketRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute
 
 from keelmark.core.errors import InvariantViolated, KeelmarkError
 from keelmark.service.api.gate import Gate
@@ -70,15 +71,16 @@ def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for module in _OURS:
-        app.include_router(module.router)
-    for router in routers:
+    included = (*(module.router for module in _OURS), *routers)
+    known = listed([*app.routes, *chain.from_iterable(router.routes for router in included)])
+    _require_listed(known)
+    app.state.routes = known
+    for router in included:
         app.include_router(router)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_middleware(Gate, services=services)
     describe(app)
-    _require_listed(app.routes)
     return app
 
 
@@ -111,27 +113,32 @@ def _wrong_request(_: Request, error: Exception) -> Response:
     return Problem(422, message or "the request is wrong", where=where, fix=fix).response()
 
 
-def _require_listed(routes: Iterable[BaseRoute]) -> None:
+def _require_listed(routes: Iterable[tuple[str, str]]) -> None:
     """Refuse an application with a route that nobody has said who may use.
 
     Raises:
         InvariantViolated: Naming the route.
     """
-    for method, path in sorted(listed(routes)):
+    for method, path in sorted(routes):
         if method not in access_table().find(path).methods:
             msg = f"{method} {path} is not in the table of service/security/access.py; add it"
             raise InvariantViolated(msg)
 
 
-def listed(routes: Iterable[BaseRoute]) -> set[tuple[str, str]]:
-    """Return the methods and paths of routes."""
+def listed(routes: Iterable[BaseRoute]) -> frozenset[tuple[str, str]]:
+    """Return the methods and paths of routes, as they are before a framework includes them.
+
+    Raises:
+        InvariantViolated: Of a route it cannot be told: what is not understood is not let in.
+    """
     found: set[tuple[str, str]] = set()
     for route in routes:
+        path, methods = getattr(route, "path", None), getattr(route, "methods", None)
         if isinstance(route, APIWebSocketRoute):
             found.add((WEBSOCKET, route.path))
-        elif isinstance(route, Mount):
-            found.add(("GET", f"{route.path}/{{path:path}}"))
-        elif isinstance(route, APIRoute) or hasattr(route, "methods"):
-            methods = (getattr(route, "methods", None) or set()) - {"HEAD"}
-            found |= {(method, route.path) for method in methods}  # type: ignore[attr-defined]
-    return found
+        elif path is not None and methods:
+            found |= {(method, path) for method in methods - {"HEAD"}}
+        else:
+            msg = f"a route of kind {type(route).__name__} has no methods to look up: {route!r}"
+            raise InvariantViolated(msg)
+    return frozenset(found)
