@@ -108,3 +108,10 @@ def test_a_quantile_is_at_most_a_quarter_above_the_true_one(
 
 def test_nothing_counted_has_no_quantile() -> None:
     assert Distribution(0, 0, (0,) * BUCKETS).quantile(0.99) is None
+
+
+def test_room_for_every_cell_is_taken_at_once(tmp_path: Path) -> None:
+    names = [f"cell {number}" for number in range(4_000)]
+    with Counters.create(tmp_path / "counters", names):
+        facts = (tmp_path / "counters").stat()
+        assert 512 * facts.st_blocks >= facts.st_size, "a hole on a full device ends whoever reads"

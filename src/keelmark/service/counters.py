@@ -55,8 +55,8 @@ class Counters:
         with suppress(FileNotFoundError):
             beside.unlink()
         with os.fdopen(os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b") as file:
-            file.write(_PREFIX.pack(_MAGIC, len(text)) + text)
-            file.truncate(size)
+            # Written, not truncated to: counting in a hole of a file on a full device is a signal.
+            file.write(_PREFIX.pack(_MAGIC, len(text)) + text + bytes(_CELL * len(listed)))
             file.flush()
             mapped = mmap.mmap(file.fileno(), size)
         beside.replace(path)  # a reader of the old file keeps it until it opens this one

@@ -89,6 +89,8 @@ def test_a_service_at_rest_is_well() -> None:
     ("change", "name", "health"),
     [
         ({"is_connected": False}, "writer", Health.FAILING),
+        ({"still_s": 6.0}, "writer", Health.DEGRADED),
+        ({"still_s": 31.0}, "writer", Health.FAILING),
         ({"cells": {**(GOOD.cells or {}), "is_behind": 1}}, "journal", Health.FAILING),
         ({"cells": None}, "journal", Health.UNKNOWN),
         ({"cells": {"position": 12 + LAG_MAX}}, "lag", Health.DEGRADED),

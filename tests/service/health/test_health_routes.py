@@ -13,6 +13,7 @@ from keelmark.service.health.observed import Observed
 from keelmark.service.health.routes import health_router
 from keelmark.service.metrics.families import COUNTERS, GAUGES, HISTOGRAMS
 from keelmark.service.reading import EngineReader
+from keelmark.service.times import running_s
 from keelmark.service.views.shared import Shared
 from tests.engine.venue import Venue
 from tests.service.views.books import a_book
@@ -32,11 +33,12 @@ class Place:
             alerts=lambda: {"open": 0, "sent": 3, "failed": 0},
         )
 
-    def counted(self) -> None:
-        """Let the writer have counted."""
+    def counted(self, *, still_s: float = 0.0) -> None:
+        """Let the writer have counted, and then have done nothing for a while."""
         cells = [c for n, _ in HISTOGRAMS.values() for c in histogram_names(n)]
-        names = [*COUNTERS, *GAUGES, "time_ms", *cells]
+        names = [*COUNTERS, *GAUGES, "time_ms", "turned_ms", *cells]
         with Counters.create(self.observed.counters, names) as counters:
+            counters.set("turned_ms", int(1000 * (running_s() - still_s)))
             counters.set("position", self.venue.engine.position)
             counters.set("time_ms", self.venue.state.time_ms + 5)
             for microseconds in (100, 200, 10_000):
@@ -84,6 +86,16 @@ def test_a_service_whose_parts_are_well_is_well(place: Place, client: Client) ->
     assert {"writer", "journal", "snapshots", "INV-01", "INV-06"} <= names.keys()
     assert answer.json()["status"] == "ok", names
     assert answer.status_code == 200
+
+
+def test_a_writer_that_stands_still_is_not_well_however_it_is_connected(
+    place: Place, client: Client
+) -> None:
+    place.counted(still_s=60.0)
+    answer = client.get("/health")
+    found = {row["name"]: row for row in answer.json()["findings"]}
+    assert answer.status_code == 503
+    assert "has done nothing for 60 s" in found["writer"]["detail"]
 
 
 def test_what_is_not_known_yet_is_not_called_well(place: Place, client: Client) -> None:

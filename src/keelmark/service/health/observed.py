@@ -11,6 +11,7 @@ from keelmark.core.errors import KeelmarkError
 from keelmark.service.counters import Counters
 from keelmark.service.health.parts import Parts
 from keelmark.service.reading import Reader
+from keelmark.service.times import running_s
 
 Counts = Callable[[], Mapping[str, int]]
 
@@ -44,10 +45,12 @@ class Observed:
     def parts(self) -> Parts:
         """Return what is known of the parts."""
         state, (snapshot, age_s) = self.reader.state, self._snapshot()
-        factors = state.universe.factors
+        factors, cells = state.universe.factors, self.cells()
+        turned_ms = (cells or {}).get("turned_ms", 0)
         return Parts(
             is_connected=self.is_connected(),
-            cells=self.cells(),
+            cells=cells,
+            still_s=running_s() - turned_ms / 1000 if turned_ms else None,
             position=self.reader.position,
             snapshot=snapshot,
             snapshot_age_s=age_s,

@@ -8,6 +8,11 @@ from keelmark.service.health.values import Finding, Health
 LAG_MAX = 1_000
 """Batches a reader may be behind the writer before somebody should look."""
 
+STILL_S = 5.0
+"""The writer turns twice a second at least; so long without is looked at."""
+
+STUCK_S = 30.0
+
 SNAPSHOT_MAX_S = 3600.0
 QUEUE_MAX = 10_000
 
@@ -19,6 +24,7 @@ class Parts:
     Attributes:
         is_connected: Whether the writer answers.
         cells: The writer's own counts, by name.
+        still_s: How long the writer's loop has not gone round.
         position: Journal position of what is read here.
         snapshot: What the follower wrote of itself last.
         snapshot_age_s: How long ago.
@@ -28,6 +34,7 @@ class Parts:
 
     is_connected: bool
     cells: Mapping[str, int] | None = None
+    still_s: float | None = None
     position: int | None = None
     snapshot: Mapping[str, object] | None = None
     snapshot_age_s: float | None = None
@@ -49,6 +56,11 @@ def part_findings(parts: Parts) -> list[Finding]:
 
 
 def _writer(parts: Parts) -> Finding:
+    still_s = parts.still_s or 0.0
+    if parts.is_connected and still_s > STILL_S:
+        health = Health.FAILING if still_s > STUCK_S else Health.DEGRADED
+        detail = f"it has done nothing for {still_s:.0f} s: it waits for the disk or the database"
+        return Finding(name="writer", health=health, detail=detail)
     if parts.is_connected:
         return Finding(name="writer", health=Health.OK, detail="it answers")
     detail = "it does not answer: it is starting, or was ended; reads are of the last position"

@@ -277,6 +277,7 @@ class Writer:
             "queue_marks": self._lanes.marks,
             "clock_drift_ms": self._clock.drift_ms,
             "clock_steps": self._clock.steps,
+            "turned_ms": time.monotonic_ns() // 1_000_000,
         }
         _set_all(self._meters, gauges.items())
         self._hall.count()

@@ -8,6 +8,7 @@ COUNTS = (
     "position",  # of the journal
     "time_ms",  # the engine's clock
     "is_behind",  # 1 while the journal cannot be written
+    "turned_ms",  # when its loop went round last, on the monotone clock that processes share
     "started_ms",  # when it was ready, the machine's clock
     "peers",  # connections now
     "subscribers",  # of them, who hear every batch
