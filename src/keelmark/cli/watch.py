@@ -15,6 +15,7 @@ from keelmark.cli.options import json_option
 if TYPE_CHECKING:
     from keelmark.service.alerts.values import Alert
     from keelmark.service.watch.daemon import Daemon
+    from keelmark.service.watch.front import Front
 
 FOLDER = "keelmark-watch"
 CODES = {
@@ -32,7 +33,7 @@ CODES = {
     type=click.Path(path_type=Path, file_okay=False),
     default=FOLDER,
     show_default=True,
-    help="Folder in which alerts are kept.",
+    help="Folder of its alerts, keys and audit trail.",
 )
 @click.option("--once", is_flag=True, help="Look once, print, and leave with the worst verdict.")
 @json_option
@@ -50,7 +51,7 @@ def watch(*, config: Path, data: Path, once: bool, as_json: bool) -> None:
     try:
         if once:
             click.get_current_context().exit(_look_once(daemon, as_json=as_json))
-        _watch_on(daemon, as_json=as_json)
+        _watch_on(daemon, data, as_json=as_json)
     finally:
         daemon.store.close()
 
@@ -71,10 +72,12 @@ def _look_once(daemon: "Daemon", *, as_json: bool) -> ExitCode:
     return next((code for level, code in CODES.items() if level in levels), ExitCode.OK)
 
 
-def _watch_on(daemon: "Daemon", *, as_json: bool) -> None:
+def _watch_on(daemon: "Daemon", data: Path, *, as_json: bool) -> None:
     """Watch until the process is told to stop; each alert is printed as it comes."""
     from keelmark.cli.watch_table import alert_line  # noqa: PLC0415 heavy
+    from keelmark.service.supervisor.lock import FolderLock  # noqa: PLC0415 heavy
     from keelmark.service.watch.document import instant  # noqa: PLC0415 heavy
+    from keelmark.service.watch.front import served  # noqa: PLC0415 heavy
 
     def told(alert: "Alert") -> None:
         if as_json:
@@ -82,12 +85,34 @@ def _watch_on(daemon: "Daemon", *, as_json: bool) -> None:
         else:
             click.echo(alert_line(alert, instant(alert.time_ms)[11:19]))
 
-    daemon.told = told
-    if not as_json:
-        names = ", ".join(daemon.sources)
-        click.echo(f"watching {names}; alerts (times UTC) follow, Ctrl-C ends", err=True)
-    with _ended_by_signals(daemon):
+    daemon.told, daemon.complained = told, lambda problem: click.echo(problem, err=True)
+    with FolderLock(data), served(daemon, data) as front, _ended_by_signals(daemon):
+        _introduce(list(daemon.sources), front, as_json=as_json)
         daemon.run()
+
+
+def _introduce(names: list[str], front: "Front | None", *, as_json: bool) -> None:
+    """Say what is watched and where it is shown; the first key is printed this once."""
+    url = "" if front is None else front.url
+    key = "" if front is None or not front.first_key else f"{url}/#key={front.first_key}"
+    if as_json:
+        said = {
+            "event": "watching",
+            "accounts": names,
+            "url": url or None,
+            "first_key": key or None,
+        }
+        click.echo(json.dumps(said), err=True)
+        return
+    click.echo(f"watching {', '.join(names)}; alerts (times UTC) follow, Ctrl-C ends", err=True)
+    if url:
+        click.echo(f"  page      {url}/", err=True)
+    if key:
+        click.echo(
+            f"  first key {key}\n"
+            "            a risk admin's, shown this once: keep it; make others on the page",
+            err=True,
+        )
 
 
 def alert_document(alert: "Alert") -> dict[str, object]:

@@ -7,15 +7,15 @@ from keelmark.accounts.check_document import JsonTable
 from keelmark.accounts.figures import percent
 from keelmark.cli.painting import COLOURS, WIDTH, painted, say, wrapped
 from keelmark.service.alerts.values import Alert, Kind
+from keelmark.service.watch.document import worst_first
 
-ORDER = ("liquidatable", "unknown", "red", "amber", "green")
 _NAME = 18
 _WORD = 13
 
 
 def print_watch(rows: Sequence[JsonTable]) -> None:
     """Print every account, the worst first."""
-    for row in sorted(rows, key=_badness):
+    for row in worst_first(rows):
         for line in lines_of(row):
             say(line)
 
@@ -57,7 +57,3 @@ def _said(row: JsonTable) -> str:
     if row["problem"]:
         parts.append(f"last read failed: {row['problem']}")
     return "; ".join(parts)
-
-
-def _badness(row: JsonTable) -> tuple[int, str]:
-    return ORDER.index(str(row["level"])), str(row["account"])

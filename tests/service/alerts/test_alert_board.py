@@ -14,7 +14,6 @@ from keelmark.service.alerts.book import AlertBook
 from keelmark.service.alerts.keeper import Keeper
 from keelmark.service.alerts.store import VERSION, AlertStore
 from keelmark.service.alerts.values import Alert, Kind, Reading
-from keelmark.service.api.services import Services
 from keelmark.service.security.roles import Role
 from tests.service.alerts.test_alert_book import rules
 from tests.service.api.venue_app import ApiVenue
@@ -189,7 +188,6 @@ def with_alerts(api: ApiVenue, board: AlertBoard) -> ApiVenue:
 def test_alerts_over_http_and_who_may_take_one_on(tmp_path: Path, desk: Desk) -> None:
     desk.look(0.1, 0)
     api = with_alerts(ApiVenue(tmp_path), desk.board)
-    assert isinstance(api.services, Services)
     (row,) = api.ask("GET", "/v1/alerts", Role.VIEWER).json()["open"]
     path = f"/v1/alerts/{row['id']}/acknowledge"
     assert api.ask("POST", path, Role.VIEWER, json={}).status_code == 403

@@ -20,7 +20,7 @@ from keelmark.service.api.app import create_app
 from keelmark.service.api.logs import start_logs
 from keelmark.service.api.routers import ReadingRoutes
 from keelmark.service.api.server import Place, server_of
-from keelmark.service.api.services import Clock, Services
+from keelmark.service.api.services import Clock, VenueServices
 from keelmark.service.api.settings import ApiSettings
 from keelmark.service.link.commands import command_of
 from keelmark.service.link.failures import refused
@@ -129,7 +129,7 @@ class ApiVenue:
         self.venue = venue or Venue()
         self.link = DirectLink(self.venue.engine)
         keys = KeyRing(folder / "keys.json")
-        self.services = Services(
+        self.services = VenueServices(
             reader=EngineReader(self.venue.engine),
             link=self.link,
             history=lambda after: self.venue.engine.journal.read(after=after),

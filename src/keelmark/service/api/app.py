@@ -29,7 +29,7 @@ from keelmark.service.api.routes import (
     session,
     streams,
 )
-from keelmark.service.api.services import Services
+from keelmark.service.api.services import Services, VenueServices
 from keelmark.service.api.version import VERSION
 from keelmark.service.security.access import WEBSOCKET, access_table
 
@@ -38,14 +38,21 @@ FLUSH_S = 60.0
 """Seconds between writing down when keys were last used."""
 PROBLEMS_MAX = 8
 """Wrong fields that one answer names."""
-_OURS = (session, pages, commands, prices, admin, keys, audit, events, streams, alerts)
+_ALWAYS = (session, pages, keys, audit, streams, alerts)
+_OF_A_VENUE = (commands, prices, admin, events)
+
+
+_SUMMARIES = {
+    "venue": "The margin and liquidation engine of a venue, over HTTP.",
+    "desk": "The accounts that `keelmark watch` watches, over HTTP.",
+}
 
 
 def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI:
     """Return the application.
 
     Args:
-        services: What the routes work with.
+        services: What the routes work with; those of a venue bring its commands and events.
         routers: Further routes; each must be in the table of `security.access`.
 
     Raises:
@@ -64,14 +71,15 @@ def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI
     app = FastAPI(
         title="Keelmark",
         version=VERSION,
-        summary="The margin and liquidation engine of a venue, over HTTP.",
+        summary=_SUMMARIES[services.settings.mode],
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    included = (*(module.router for module in _OURS), *routers)
+    modules = (*_ALWAYS, *(_OF_A_VENUE if isinstance(services, VenueServices) else ()))
+    included = (*(module.router for module in modules), *routers)
     known = listed([*app.routes, *chain.from_iterable(router.routes for router in included)])
     _require_listed(known)
     app.state.routes = known

@@ -5,6 +5,7 @@ A client that does not keep up is dropped and told where to go on; nobody waits 
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -120,38 +121,32 @@ class Client:
         return piece
 
 
-class Hub:
-    """Listens to the writer and hands out what happens.
+class Listeners(ABC):
+    """Everybody who listens to one source of events.
 
     Attributes:
-        position: Journal position up to which everything was handed out.
-        time_ms: The clock there.
+        limits: How streams are kept from costing more than they should.
+        position: Position up to which everything was handed out.
         clients: Everybody who listens.
-        catching_up: How many read the journal before they listen, by key.
     """
 
-    def __init__(
-        self, reader: Reader, link: WriterLink, history: History, limits: StreamLimits
-    ) -> None:
-        self._reader, self._link, self._history, self.limits = reader, link, history, limits
-        self.position, self.time_ms = reader.position, reader.time_ms
+    def __init__(self, limits: StreamLimits, position: int) -> None:
+        self.limits, self.position = limits, position
         self.clients: set[Client] = set()
-        self._writer = EventWriter(reader, time_ms=self.time_ms)
-        self._task: asyncio.Task[None] | None = None
 
+    @property
+    @abstractmethod
+    def clock_ms(self) -> int:
+        """The clock of what is told."""
+
+    @abstractmethod
     def start(self) -> None:
-        """Begin to listen."""
-        self._task = asyncio.create_task(self._listen())
+        """Begin to listen to the source."""
 
     async def stop(self) -> None:
         """Stop listening, and let everybody go."""
         for client in self.clients:
             client.drop("service_stops")
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
 
     def join(self, client: Client) -> bool:
         """Let a client listen if nothing lies between; return whether it does."""
@@ -170,6 +165,7 @@ class Hub:
             if client.key_id == key_id:
                 client.drop("signed_out")
 
+    @abstractmethod
     async def read_on(self, client: Client, index: int) -> list[bytes]:
         """Return what a client has missed, some of it, batch by batch, and move it on.
 
@@ -177,6 +173,50 @@ class Hub:
             client: Somebody who does not listen yet.
             index: Place in the batch after its position up to which it has everything; -1 for none.
         """
+
+    def hand(self, frames: Frames, position: int) -> None:
+        """Hand the events of one batch to everybody."""
+        for client in self.clients:
+            client.push(frames.of(client.topics, sse=client.sse), position)
+        self.position = position
+
+
+class Hub(Listeners):
+    """Listens to the writer and hands out what happens.
+
+    Attributes:
+        time_ms: The clock of the last batch.
+    """
+
+    def __init__(
+        self, reader: Reader, link: WriterLink, history: History, limits: StreamLimits
+    ) -> None:
+        super().__init__(limits, reader.position)
+        self._reader, self._link, self._history = reader, link, history
+        self.time_ms = reader.time_ms
+        self._writer = EventWriter(reader, time_ms=self.time_ms)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def clock_ms(self) -> int:
+        """The venue's clock."""
+        return self._reader.time_ms
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._task = asyncio.create_task(self._listen())
+
+    async def stop(self) -> None:
+        """Stop listening, and let everybody go."""
+        await super().stop()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def read_on(self, client: Client, index: int) -> list[bytes]:
+        """Read the journal; as of `Listeners`."""
         after, topics = client.position, client.topics
         frames, client.position = await asyncio.to_thread(self._page, after, index, topics)
         found = (frame.of(topics, sse=client.sse) for frame in frames)
@@ -240,7 +280,5 @@ class Hub:
         """Hand one batch to everybody."""
         if self.clients:
             wanted = frozenset(topic for client in self.clients for topic in client.topics)
-            frames = Frames(tuple(self._writer.tell(position, records, wanted)))
-            for client in self.clients:
-                client.push(frames.of(client.topics, sse=client.sse), position)
+            self.hand(Frames(tuple(self._writer.tell(position, records, wanted))), position)
         self.position = position

@@ -20,7 +20,7 @@ from keelmark.service.api.app import create_app
 from keelmark.service.api.logs import start_logs
 from keelmark.service.api.routers import ReadingRoutes
 from keelmark.service.api.server import Place, server_of
-from keelmark.service.api.services import Services
+from keelmark.service.api.services import VenueServices
 from keelmark.service.api.settings import ApiSettings
 from keelmark.service.columns.replica import Replica
 from keelmark.service.link.async_link import AsyncLink
@@ -115,7 +115,7 @@ async def _serve(settings: ProcessSettings, report: Report, parent: int | None) 
         stack.callback(trail.close)
         replica = Replica.open(data / "run", kept_rulebook(data))
         async with AsyncLink(data / "run" / "writer.sock") as link:
-            services = Services(
+            services = VenueServices(
                 reader=replica,
                 link=link,
                 history=lambda after: journal.read(after=after),

@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 
 from keelmark.service import times
 from keelmark.service.alerts.board import AlertBoard
-from keelmark.service.api.hub import History, Hub
+from keelmark.service.api.hub import History, Hub, Listeners
 from keelmark.service.api.link import WriterLink
 from keelmark.service.api.progress import Progress
 from keelmark.service.api.settings import ApiSettings
@@ -35,34 +35,28 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Everything the routes work with.
+    """What every application works with: of a venue, or of a desk.
 
     Attributes:
-        reader: What is durable, to read.
-        link: The writer.
-        history: Batches of the journal after a position; read in a worker's thread.
         keys: API keys.
         trail: The audit trail.
         settings: How the API is run.
         clock: What time it is.
         alerts: What was told of it, and to whom.
+        hub: Everybody who listens.
     """
 
-    reader: Reader
-    link: WriterLink
-    history: History
     keys: KeyRing
     trail: AuditTrail
     settings: ApiSettings = field(default_factory=ApiSettings)
     clock: Clock = field(default_factory=Clock)
     alerts: AlertBoard = field(default_factory=AlertBoard)
+    hub: Listeners
     sessions: Sessions = field(init=False)
     requests: Buckets = field(init=False)
     failures: Buckets = field(init=False)
     sign_ins: Buckets = field(init=False)
     origins: Origins = field(init=False)
-    hub: Hub = field(init=False)
-    progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what the settings describe."""
@@ -73,10 +67,33 @@ class Services:
             "failures": Buckets(limits.failures),
             "sign_ins": Buckets(limits.sign_ins),
             "origins": Origins.of(settings.hosts, is_tls=settings.is_tls),
-            "hub": Hub(self.reader, self.link, self.history, settings.streams),
-            "progress": Progress(self.reader, self.clock.running_s),
         }.items():
             object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueServices(Services):
+    """What the routes of a venue work with.
+
+    Attributes:
+        reader: What is durable, to read.
+        link: The writer.
+        history: Batches of the journal after a position; read in a worker's thread.
+        progress: How far what is read follows what was acknowledged.
+    """
+
+    reader: Reader
+    link: WriterLink
+    history: History
+    hub: Listeners = field(init=False)
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what the settings describe."""
+        Services.__post_init__(self)
+        hub = Hub(self.reader, self.link, self.history, self.settings.streams)
+        object.__setattr__(self, "hub", hub)
+        object.__setattr__(self, "progress", Progress(self.reader, self.clock.running_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +126,12 @@ VISITOR, SERVICES = "keelmark.visitor", "keelmark.services"
 def services_of(connection: HTTPConnection) -> Services:
     """Return what a request's route works with."""
     found: Services = connection.scope[SERVICES]
+    return found
+
+
+def venue_services_of(connection: HTTPConnection) -> VenueServices:
+    """Return what a route of a venue works with."""
+    found: VenueServices = connection.scope[SERVICES]
     return found
 
 

@@ -22,6 +22,7 @@ class Topic(StrEnum):
     ADMIN = "admin"
     PRICES = "prices"
     STATUS = "status"
+    ALERTS = "alerts"
 
 
 TOPICS: dict[Topic, tuple[type, ...]] = {
@@ -77,6 +78,7 @@ TOPICS: dict[Topic, tuple[type, ...]] = {
     ),
     Topic.PRICES: (e.MarksSet, e.MarkRefused, e.MarkDoubted, e.MarkConfirmed),
     Topic.STATUS: (e.JournalOpened, e.Keyed, e.TimeAdvanced, e.WorkDone),
+    Topic.ALERTS: (),  # of a desk: what is told there is in no journal
 }
 _TOPIC_OF = {kind: topic for topic, kinds in TOPICS.items() for kind in kinds}
 _FILLS = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
@@ -53,7 +54,7 @@ def health_router(observed: Observed, fleet: Shared) -> APIRouter:
     @router.get(
         "/health",
         summary="Whether it is well, the invariants run",
-        responses={200: _described("It is well, or degraded."), UNWELL: _described("It is not.")},
+        **HEALTH_ANSWERS,
     )
     async def health() -> JSONResponse:
         """Hold the laws against what is published, look at every part, and tell the worst."""
@@ -147,13 +148,18 @@ def lag_ms(cells: Mapping[str, int], time_ms: int) -> int | None:
 def _described(text: str) -> dict[str, object]:
     properties = {
         "status": {"type": "string", "enum": [health.value for health in Health]},
-        "position": {"type": "integer"},
+        "position": {"type": ["integer", "null"]},
         "time": {"type": "string"},
         "findings": _FINDINGS,
     }
     schema = {"type": "object", "properties": properties}
     return {"description": text, "content": {"application/json": {"schema": schema}}}
 
+
+HEALTH_ANSWERS: dict[str, Any] = {
+    "responses": {200: _described("It is well, or degraded."), UNWELL: _described("It is not.")}
+}
+"""What `/health` says of its answers."""
 
 _QUANTILES = {
     "type": "object",

@@ -18,6 +18,15 @@ _CURRENCY: Field = (TEXT, "What totals are in.")
 _WHEN = {"position": _POSITION, "time": _TIME}
 _DESK = {**_WHEN, "account": _ACCOUNT}
 
+_WATCHED: dict[str, Field] = {
+    "account": (TEXT, "What it is called."),
+    "level": (TEXT, "`green`, `amber`, `red`, `liquidatable` or `unknown`."),
+    "alert": ([TEXT, "null"], "Level of the alert that is open; null without one."),
+    "is_stale": (FLAG, "Whether the last good read is too old to say anything."),
+    "read": ([TEXT, "null"], "When it was read last; null before the first time."),
+    "problem": ([TEXT, "null"], "Why the last read brought nothing."),
+}
+
 ANSWERS: dict[str, dict[str, Field]] = {
     "venue": {
         **_WHEN,
@@ -53,6 +62,17 @@ ANSWERS: dict[str, dict[str, Field]] = {
         "total": (COUNT, "Accounts there are, or that match."),
         "next": ([COUNT, "null"], "`after` of the next page; null on the last."),
         "accounts": (LIST, "One row each."),
+    },
+    "desk_accounts": {
+        **_WHEN,
+        "total": (COUNT, "Accounts that are watched, or that match."),
+        "next": ("null", "There is one page."),
+        "accounts": (LIST, "One row each, the worst first."),
+    },
+    "desk_account": {
+        **_WHEN,
+        **_WATCHED,
+        "residuals_by_figure": (LIST, "The venue's own figures beside ours, of the last read."),
     },
     "account": {
         **_WHEN,

@@ -83,12 +83,14 @@ class Dashboard(_Strict):
     """Where the dashboard is served; off without a port.
 
     Attributes:
-        host: Address to listen at.
+        host: Address to listen at; the default is reached from this machine alone.
         port: Port; 0 for no dashboard.
+        host_names: Names it answers to besides: of a proxy in front of it.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, lt=65536)] = 8421
+    host_names: tuple[str, ...] = ()
 
 
 class WatchConfig(_Strict):

@@ -5,7 +5,7 @@ other. What they bring goes through one queue to the thread that called `run`, w
 the desk and the store.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -62,6 +62,7 @@ class Daemon:
         courier: Who delivers them.
         clock: Milliseconds, UTC.
         told: Hears every alert.
+        looked: Hears which accounts were looked at.
         complained: Hears why alerts cannot be kept, once for as long as it lasts.
         trouble: Why they cannot; empty while they can.
         stopped: Ends the watch when it is set.
@@ -74,6 +75,7 @@ class Daemon:
     courier: Courier
     clock: Clock
     told: Told = lambda _: None
+    looked: Callable[[Sequence[str]], None] = lambda _: None
     complained: Callable[[str], None] = lambda _: None
     trouble: str = ""
     stopped: Event = field(default_factory=Event)
@@ -109,12 +111,10 @@ class Daemon:
     def step(self, wait_s: float) -> None:
         """Look at what has been read, at least at the clock; waits for it as long as is given."""
         alerts: list[Alert] = []
-        try:
-            alerts += self._look(self._outcomes.get(timeout=wait_s))
-            while True:
-                alerts += self._look(self._outcomes.get_nowait())
-        except Empty:
-            pass
+        names: list[str] = []
+        for outcome in self._arrived(wait_s):
+            alerts += self._look(outcome)
+            names.append(outcome.name)
         try:
             self._keeper.take()
         finally:  # a store that cannot be read takes nothing away from what was looked at
@@ -122,6 +122,16 @@ class Daemon:
             kept = self._keeper.keep(alerts)
         for alert in kept:
             self.told(alert)
+        self.looked(list(dict.fromkeys(names)))
+
+    def _arrived(self, wait_s: float) -> Iterator[Outcome]:
+        """Yield what has been read, after waiting for the first."""
+        try:
+            yield self._outcomes.get(timeout=wait_s)
+            while True:
+                yield self._outcomes.get_nowait()
+        except Empty:
+            return
 
     def _look(self, outcome: Outcome) -> list[Alert]:
         if isinstance(outcome.found, KeelmarkError):

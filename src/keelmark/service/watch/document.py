@@ -1,10 +1,40 @@
 """What a watch knows as JSON: one table an account, decimal strings, three-state figures."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 
-from keelmark.accounts.check_document import JsonTable, decimal_text, statistic_text
+from keelmark.accounts.check_document import (
+    JsonTable,
+    decimal_text,
+    residual_document,
+    statistic_text,
+)
 from keelmark.service.watch.desk import Desk, Watched
 from keelmark.service.watch.look import Look
+
+WORST_FIRST = ("liquidatable", "unknown", "red", "amber", "green")
+"""Words of an account, the worst first."""
+
+_FAR = Decimal("Infinity")
+
+
+def worst_first(rows: Iterable[JsonTable]) -> list[JsonTable]:
+    """Return rows of accounts, the worst first: by their word, then by distance, then by name."""
+
+    def badness(row: JsonTable) -> tuple[int, Decimal, str]:
+        distance = row.get("distance")
+        near = abs(Decimal(distance)) if isinstance(distance, str) else _FAR
+        return WORST_FIRST.index(str(row["level"])), near, str(row["account"])
+
+    return sorted(rows, key=badness)
+
+
+def residual_rows(watched: Watched) -> list[JsonTable]:
+    """Return the venue's own figures beside ours, of the last read."""
+    if watched.read is None:
+        return []
+    return [residual_document(r) for r in watched.read.check.residuals]
 
 
 def watch_document(desk: Desk, time_ms: int) -> JsonTable:

@@ -12,7 +12,7 @@ from keelmark.service.api.audited import audited
 from keelmark.service.api.describing import gives, takes
 from keelmark.service.api.problems import Problem
 from keelmark.service.api.routes.commands import IdempotencyKey, answer_of, submitted
-from keelmark.service.api.services import services_of, visitor_of
+from keelmark.service.api.services import venue_services_of, visitor_of
 from keelmark.service.commands import forms as f
 from keelmark.service.commands.decode import decoded_as
 from keelmark.service.commands.translate import admin_command
@@ -89,7 +89,7 @@ async def rulebook(request: Request, _key: str = IdempotencyKey) -> Response:
 
 async def _decided(request: Request, form: f.AnyAdmin) -> Response:
     """Carry out a decision; the trail knows of it before the writer does."""
-    services, visitor = services_of(request), visitor_of(request)
+    services, visitor = venue_services_of(request), visitor_of(request)
     grid, _ = services.progress.grid()
     command = admin_command(form, grid, f"{visitor.key.name} ({visitor.key.id})")
 

@@ -18,7 +18,7 @@ from keelmark.service.api.answers import (
 )
 from keelmark.service.api.describing import gives, takes
 from keelmark.service.api.problems import Problem
-from keelmark.service.api.services import Services, services_of, visitor_of
+from keelmark.service.api.services import VenueServices, venue_services_of, visitor_of
 from keelmark.service.commands import decode
 from keelmark.service.commands.fields import NAME_MAX
 from keelmark.service.commands.forms import AnyExecution, Form, Row
@@ -62,7 +62,7 @@ IdempotencyKey = Header(
 async def send(request: Request, _key: str = IdempotencyKey) -> Response:
     """Carry out one command; the answer comes once it is durable, with what happened."""
     form = decode.decoded(decode.COMMAND, await request.body())
-    command = await _command(services_of(request), form)
+    command = await _command(venue_services_of(request), form)
     return await carried_out(request, command)
 
 
@@ -77,7 +77,7 @@ async def send_batch(request: Request) -> Response:
 
     An account that the same batch opens cannot be named in it: its number is not known yet.
     """
-    services, actor = services_of(request), visitor_of(request).key.id
+    services, actor = venue_services_of(request), visitor_of(request).key.id
     body = await request.body()
     rows = decode.rows_of(body)
     limit = services.settings.limits.batch_rows
@@ -101,7 +101,7 @@ async def report(request: Request) -> Response:
 
     A report that is made twice counts once.
     """
-    services, actor = services_of(request), visitor_of(request).key.id
+    services, actor = venue_services_of(request), visitor_of(request).key.id
     forms = decode.decoded(decode.EXECUTIONS, await request.body())
     limit = services.settings.limits.batch_rows
     if not 0 < len(forms) <= limit:
@@ -119,10 +119,10 @@ async def carried_out(request: Request, command: c.Command) -> Response:
     """
     outcome = await submitted(request, command)
     require_done(outcome)
-    return answer_of(services_of(request), outcome)
+    return answer_of(venue_services_of(request), outcome)
 
 
-def answer_of(services: Services, outcome: Outcome) -> Response:
+def answer_of(services: VenueServices, outcome: Outcome) -> Response:
     """Return the answer to a command that is durable."""
     writer = EventWriter(services.reader, time_ms=services.reader.time_ms)
     told = writer.tell(outcome.position, outcome.events, ALL_TOPICS)
@@ -136,7 +136,7 @@ def answer_of(services: Services, outcome: Outcome) -> Response:
 
 async def submitted(request: Request, command: c.Command) -> Outcome:
     """Send one command to the writer, with the key of the request; return what became of it."""
-    services = services_of(request)
+    services = venue_services_of(request)
     key = request.headers.get("idempotency-key", "")
     if not _KEY.fullmatch(key):
         msg = f"an idempotency key is at most {NAME_MAX} printable ASCII characters"
@@ -155,7 +155,7 @@ def json_response(value: object) -> Response:
 # --- inside ---------------------------------------------------------------------------------------
 
 
-async def _command(services: Services, form: Form) -> c.Command:
+async def _command(services: VenueServices, form: Form) -> c.Command:
     """Return a form as a command; what was opened a moment ago is waited for."""
     try:
         grid, state = services.progress.grid()
@@ -171,7 +171,7 @@ Rows = Sequence[Row | tuple[str, WrongField] | AnyExecution]
 
 
 def _translated(
-    services: Services, rows: Rows, actor: str
+    services: VenueServices, rows: Rows, actor: str
 ) -> tuple[list[RowDone | None], list[int], list[Item]]:
     """Return what is known to be wrong, and what is to be sent with its place."""
     grid, state = services.progress.grid()
@@ -201,14 +201,14 @@ def _form_of(row: Row | tuple[str, WrongField] | AnyExecution) -> tuple[Form, st
     return row, ""
 
 
-async def _may_be_known(services: Services, results: Sequence[RowDone | None]) -> bool:
+async def _may_be_known(services: VenueServices, results: Sequence[RowDone | None]) -> bool:
     """Whether an account that is not known may be by now."""
     codes = {row.error.code for row in results if row is not None and row.error is not None}
     return bool(codes & UNKNOWN) and await services.progress.caught_up()
 
 
 async def _batch_done(
-    services: Services, results: list[RowDone | None], places: list[int], items: list[Item]
+    services: VenueServices, results: list[RowDone | None], places: list[int], items: list[Item]
 ) -> Response:
     """Send what is to be sent; return what became of each row."""
     outcomes = await services.link.submit(items) if items else ()

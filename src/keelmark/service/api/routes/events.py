@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from keelmark.service.api.problems import Problem
-from keelmark.service.api.services import Services, services_of
+from keelmark.service.api.services import VenueServices, venue_services_of
 from keelmark.service.events_json.topics import Topic, topics_of
 from keelmark.service.events_json.write import EventWriter
 
@@ -55,7 +55,7 @@ async def events(
     rows: Annotated[bool, Query(description="Write batches of postings row by row.")] = False,
 ) -> Events:
     """Read events from the journal, in order, from a position on."""
-    services = services_of(request)
+    services = venue_services_of(request)
     wanted = wanted_topics(topics)
     position, index = place_of(after)
     async with _READERS:
@@ -90,7 +90,7 @@ class _Wish:
     rows: bool
 
 
-def _read(services: Services, wish: _Wish) -> Events:
+def _read(services: VenueServices, wish: _Wish) -> Events:
     """Read a part of the journal."""
     end = max(services.hub.position, services.reader.position)
     if wish.position > end:
@@ -117,6 +117,8 @@ def _read(services: Services, wish: _Wish) -> Events:
     return _events(services, found, place, is_end=True)
 
 
-def _events(services: Services, found: list[dict[str, Any]], place: str, *, is_end: bool) -> Events:
+def _events(
+    services: VenueServices, found: list[dict[str, Any]], place: str, *, is_end: bool
+) -> Events:
     position = services.reader.position
     return Events(events=found, next=place, is_end=is_end, position=position)

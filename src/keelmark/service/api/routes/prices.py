@@ -10,7 +10,7 @@ from keelmark.service.api.answers import PricesDone, require_done
 from keelmark.service.api.describing import gives, takes
 from keelmark.service.api.problems import Problem, code_of
 from keelmark.service.api.routes.commands import json_response
-from keelmark.service.api.services import Services, services_of
+from keelmark.service.api.services import VenueServices, venue_services_of
 from keelmark.service.commands import decode
 from keelmark.service.commands.forms import Snapshot
 from keelmark.service.link.columns import joined
@@ -31,7 +31,7 @@ async def push(request: Request) -> Response:
 
     What a snapshot does not name keeps its price. Without a time it is of now.
     """
-    services = services_of(request)
+    services = venue_services_of(request)
     snapshots = decode.decoded(decode.SNAPSHOTS, await request.body()).snapshots
     marks = [_marks(services, at, snapshot) for at, snapshot in enumerate(snapshots)]
     outcome = await services.link.marks(joined(marks))
@@ -40,7 +40,7 @@ async def push(request: Request) -> Response:
     return json_response(PricesDone(position=outcome.position))
 
 
-def _marks(services: Services, at: int, snapshot: Snapshot) -> MarksSet:
+def _marks(services: VenueServices, at: int, snapshot: Snapshot) -> MarksSet:
     """Return a snapshot by row.
 
     Raises:

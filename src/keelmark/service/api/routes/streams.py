@@ -180,7 +180,7 @@ class Stream:
         if self._client.dropped:
             return b""
         position = self._client.resume_after
-        time_ms = self._services.reader.time_ms
+        time_ms = self._services.hub.clock_ms
         body = {"position": position, "time": iso_time(time_ms) if time_ms else None}
         return self._notice("ping", body, position)
 
