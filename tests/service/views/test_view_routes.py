@@ -117,7 +117,7 @@ def test_every_answer_is_described(api: ApiVenue) -> None:
                 told = operation["responses"]["200"]["content"]["application/json"]["schema"]
                 assert told["required"], path
                 seen += 1
-    assert seen == len(ANSWERS)
+    assert seen == len([name for name in ANSWERS if not name.startswith("desk_")])
 
 
 HOSTILE = [
