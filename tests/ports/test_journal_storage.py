@@ -95,3 +95,43 @@ def test_every_commit_waits_for_the_device(tmp_path: Path) -> None:
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
     assert (mode, synchronous) == (b"wal", 2)
+
+
+def test_a_reader_makes_no_journal_in_the_place_of_one_that_is_gone(tmp_path: Path) -> None:
+    path, away = tmp_path / "journal.sqlite", tmp_path / "away"
+    away.mkdir()
+    made = batches(2)
+    with SqliteJournal(path) as journal:
+        journal.append_many(made, expected_position=0)
+        with SqliteJournal(path, SqliteSettings(create=False)) as reader:
+            _moved(tmp_path, away)
+            with pytest.raises(StorageFailed, match="put it back"):
+                list(reader.read(after=0))
+            with pytest.raises(StorageFailed, match="put it back"):
+                assert reader.position
+            begun = journal.read(after=0)
+            with pytest.raises(StorageFailed):
+                next(begun)
+            assert not list(tmp_path.glob("journal.*"))
+            _moved(away, tmp_path)
+            assert [batch for _, batch in reader.read(after=0)] == made
+
+
+def test_a_reader_follows_the_file_that_has_the_name(tmp_path: Path) -> None:
+    """A copy that was put in the place of a lost file is read, not the lost one."""
+    path, other = tmp_path / "journal.sqlite", tmp_path / "other.sqlite"
+    made = batches(3)
+    for target, count in ((path, 1), (other, 3)):
+        with SqliteJournal(target) as journal:
+            journal.append_many(made[:count], expected_position=0)
+    with SqliteJournal(path, SqliteSettings(create=False)) as reader:
+        assert reader.position == 1
+        for suffix in ("", "-acked"):
+            beside(other, suffix).replace(beside(path, suffix))
+        assert reader.position == 3
+        assert [batch for _, batch in reader.read(after=0)] == made
+
+
+def _moved(source: Path, target: Path) -> None:
+    for file in source.glob("journal.*"):
+        file.rename(target / file.name)

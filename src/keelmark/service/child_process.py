@@ -1,7 +1,8 @@
 """How a process of the service is run: settings in, reports out, an exit code that means something.
 
 The first line of standard input is the settings as JSON; reports go to standard output, one JSON
-object a line. Exit codes: 0 done or stopped, 64 it cannot run as asked, 70 an error of our own.
+object a line. Exit codes: 0 done or stopped, 64 it cannot run as asked, 70 an error of our own,
+75 its storage is away: a disk or a database that says no may say yes again.
 """
 
 import os
@@ -13,10 +14,10 @@ from typing import TypeVar
 
 import msgspec
 
-from keelmark.core.errors import InvariantViolated, KeelmarkError
+from keelmark.core.errors import InvariantViolated, KeelmarkError, StorageFailed
 from keelmark.service.writer.report import Report, reporter
 
-BAD_INPUT, OUR_ERROR = 64, 70
+BAD_INPUT, OUR_ERROR, AWAY = 64, 70, 75
 
 SettingsT = TypeVar("SettingsT")
 
@@ -29,6 +30,8 @@ def run_child(kind: type[SettingsT], work: Callable[[SettingsT, Report], None]) 
         work(msgspec.json.decode(first_line(), type=kind), report)
     except InvariantViolated as error:
         return _failed(report, error, OUR_ERROR)
+    except StorageFailed as error:
+        return _failed(report, error, AWAY)
     except (KeelmarkError, msgspec.MsgspecError) as error:
         return _failed(report, error, BAD_INPUT)
     except Exception as error:  # noqa: BLE001 whatever it is, it is ours

@@ -167,6 +167,31 @@ def test_many_requests_are_under_way_at_once_and_no_more_than_allowed(tmp_path: 
     assert asyncio.run(run()) == [1, 2, 3, "busy"]
 
 
+def test_a_writer_that_hangs_is_waited_for_and_not_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+
+    def hangs(peer: socket.socket) -> None:
+        say(peer, HELLO)
+        (request,) = heard(peer, 1)
+        (later,) = heard(peer, 1)
+        say(peer, m.Done(id=request.id, results=(DONE,)), m.Done(id=later.id, results=(DONE,)))
+
+    async def run() -> tuple[m.Outcome, m.Outcome]:
+        async with AsyncLink(path, answer_s=0.05) as link:
+            assert await link.connected(5)
+            (first,) = await link.submit(ITEMS[:1])
+            (second,) = await link.submit(ITEMS[:1])
+            return first, second
+
+    with peers(path, hangs):
+        late, done = asyncio.run(run())
+    assert late.status == "unknown"
+    assert late.error is not None
+    assert "did not answer within 0.05 s" in late.error.message
+    assert "same key" in late.error.message
+    assert done == DONE, "an answer that comes too late is nobody else's"
+
+
 def test_a_request_too_large_for_a_frame_is_invalid_and_not_sent(tmp_path: Path) -> None:
     path = tmp_path / "s"
     large = [item(OpenAccount(name="x" * (17 * 2**20)))]

@@ -93,6 +93,23 @@ def test_one_that_cannot_start_as_asked_ends_the_service_at_once(family: Family)
     assert family.lines() == ["a started", "b started", "a stopped"]
 
 
+def test_one_whose_storage_is_away_is_tried_until_it_is_back(
+    family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database may be away for longer than a process may keep dying."""
+    monkeypatch.setattr(patience, "PAUSES_S", (0.01,))
+    of = {"away": DEATHS_MAX + 2}
+    assert family.run(family.plan("a", of=of, is_vital=True), until="a back") == 0
+    assert family.events("a").count("started") == DEATHS_MAX + 4
+    assert "gave_up" not in family.events("a")
+
+
+def test_one_whose_storage_is_away_at_the_first_start_ends_the_service(family: Family) -> None:
+    """A wrong address is told at once."""
+    assert family.run(family.plan("a", of={"fails": 75}, is_vital=True)) == 64
+    assert family.events("a") == ["started", "failed", "gave_up"]
+
+
 def test_one_that_has_done_its_work_is_not_started_again(family: Family) -> None:
     plans = [family.plan("a"), family.plan("b", of={"ends": True}, after="a", is_once=True)]
     assert family.run(*plans, until="b done") == 0

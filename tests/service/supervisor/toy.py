@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
 def main() -> int:
@@ -24,12 +25,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if settings.get("stubborn") else stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     note("started")
-    code = settings.get("fails")
-    if code is not None:
+    if "fails" in settings:
         sys.stdout.write('{"event": "failed", "reason": "as asked"}\n')
-        return int(code)
+        return int(settings["fails"])
     if settings.get("dies_once") and log.read_text().count(f"{settings['name']} started") == 1:
         return 3
+    code = came_back(settings, log)
+    if code is not None:
+        return code
     sys.stdout.write('{"event": "ready"}\nno report\n')
     sys.stdout.flush()
     if settings.get("ends"):
@@ -39,6 +42,18 @@ def main() -> int:
         if settings.get("calls_stop"):
             os.kill(os.getppid(), signal.SIGTERM)
             time.sleep(5)
+
+
+def came_back(settings: dict[str, Any], log: Path) -> int | None:
+    """Be ready once, then so many times without storage, then be back."""
+    if "away" not in settings:
+        return None
+    starts = log.read_text().count(f"{settings['name']} started")
+    if 1 < starts < settings["away"] + 2:
+        return 75
+    sys.stdout.write('{"event": "ready"}\n' if starts == 1 else '{"event": "back"}\n')
+    sys.stdout.flush()
+    return 3 if starts == 1 else None
 
 
 if __name__ == "__main__":

@@ -193,6 +193,63 @@ def test_a_journal_replaced_by_an_older_one_stops_the_writer(house: House) -> No
         writer._hall.close()  # noqa: SLF001 the process would end here
 
 
+@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
+def test_a_writer_that_starts_without_its_journal_begins_no_new_one(
+    house: House, *, is_killed: bool
+) -> None:
+    """What was acknowledged is somewhere else: a new journal in its place would hide that."""
+    away = house.data / "away"
+    away.mkdir()
+    with house.open() as link:
+        link.submit(named("alice"))
+    if is_killed:
+        (house.data / "stopped.json").unlink()
+    gone(house.data, away)
+    with pytest.raises(StorageFailed, match="is gone; put it back"):
+        house.writer()
+    assert not (house.data / "journal.db").exists()
+    back(house.data, away)
+    with house.open() as link:
+        assert link.hello.position == 1
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
+def test_a_writer_that_starts_on_an_older_journal_says_so(house: House, *, is_killed: bool) -> None:
+    older = house.data / "older"
+    older.mkdir()
+    with house.open() as link:
+        link.submit(named("alice"))
+    copied(house.data, older)
+    with house.open() as link:
+        link.submit(named("bob"))
+    if is_killed:
+        (house.data / "stopped.json").unlink()
+    for file in house.data.glob("journal.db*"):
+        file.unlink()
+    back(house.data, older)
+    with pytest.raises(CorruptJournal, match="ends at position 1, and 2 was acknowledged"):
+        house.writer()
+
+
+def test_snapshots_without_a_journal_are_not_begun_anew(house: House) -> None:
+    (house.data / "snapshots").mkdir()
+    (house.data / "snapshots" / f"{7:016}.snapshot").write_bytes(b"of a journal that is gone")
+    with pytest.raises(StorageFailed, match="is gone; put it back"):
+        house.writer()
+    SqliteJournal(house.data / "journal.db").close()
+    with pytest.raises(CorruptJournal, match="ends at position 0, and 7 was acknowledged"):
+        house.writer()
+
+
+def test_a_note_that_cannot_be_left_does_not_spoil_the_end(house: House) -> None:
+    (house.data / ".stopped.json.new").mkdir()
+    with house.open() as link:
+        link.submit(named("alice"))
+    assert "not_noted" in [report["event"] for report in house.reports]
+    assert house.told("stopped")
+    assert sorted(house.engine().state.names) == ["alice"]
+
+
 def copied(data: Path, target: Path) -> None:
     for file in data.glob("journal.db*"):
         shutil.copy(file, target / file.name)

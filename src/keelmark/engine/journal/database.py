@@ -31,10 +31,17 @@ class SqliteSettings:
     checkpoint_bytes: int = 32 * 2**20
 
 
-def connect(path: Path, settings: SqliteSettings) -> sqlite3.Connection:
-    """Return a connection that flushes every commit to the device."""
+def connect(path: Path, settings: SqliteSettings, *, create: bool = False) -> sqlite3.Connection:
+    """Return a connection that flushes every commit to the device.
+
+    Args:
+        path: The file.
+        settings: How it is opened.
+        create: Whether an empty file is made where there is none.
+    """
     connection = sqlite3.connect(
-        path,
+        f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+        uri=True,
         timeout=settings.wait_s,
         isolation_level=None,  # transactions are written out, never implied
         check_same_thread=False,  # the journal holds its own lock
@@ -111,7 +118,7 @@ def _pragmas(settings: SqliteSettings) -> tuple[str, ...]:
 
 
 def _opened(path: Path, settings: SqliteSettings, mark: Head | None) -> sqlite3.Connection:
-    connection = connect(path, settings)
+    connection = connect(path, settings, create=settings.create)
     try:
         _recognise(connection, path, mark, settings.wait_s)
         _prepare(connection, settings)

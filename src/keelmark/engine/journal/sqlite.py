@@ -61,6 +61,7 @@ class SqliteJournal:
         mark = read_mark(_mark_path(path))  # before the journal: it may only have grown since
         self._connection = open_journal(path, self._settings, mark)
         self._mark = self._marked(mark)
+        self._file = self._named()
 
     @property
     def name(self) -> str:
@@ -71,6 +72,7 @@ class SqliteJournal:
     def position(self) -> int:
         """How many batches the journal holds."""
         with self._lock, storage(self._path, "read the position"):
+            self._follow()
             return head_of(self._connection, self._path).position
 
     def append(self, batch: Batch, *, expected_position: int) -> int:
@@ -91,6 +93,7 @@ class SqliteJournal:
         The iterator has its own connection, so appending goes on while it is read.
         """
         with self._lock, storage(self._path, "read"):
+            self._follow()
             end = head_of(self._connection, self._path)
             check_after(after, end.position, str(self._path))
             start = head_at(self._connection, self._path, after)
@@ -112,6 +115,30 @@ class SqliteJournal:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _named(self) -> tuple[int, int]:
+        """Return which file has the journal's name.
+
+        Raises:
+            StorageFailed: None has: it was moved or removed.
+        """
+        try:
+            found = self._path.stat()
+        except FileNotFoundError as error:
+            msg = f"{self._path} was moved or removed; put it back, with the files beside it"
+            raise StorageFailed(msg) from error
+        return found.st_dev, found.st_ino
+
+    def _follow(self) -> None:
+        """Let a reader go on with the file that has the name: the other one is of the past."""
+        if self._settings.create or self._named() == self._file:
+            return
+        mark = read_mark(_mark_path(self._path))
+        connection = open_journal(self._path, self._settings, mark)
+        self._connection.close()
+        self._mark.close()
+        self._connection, self._mark = connection, Mark(_mark_path(self._path))
+        self._file = self._named()
 
     def _marked(self, mark: Head | None) -> Mark:
         """Open the mark and bring it up to what the journal holds; all of that is durable."""

@@ -2,7 +2,7 @@
 
 The first line of standard input is the settings as JSON; its end means that whoever started this
 process is gone, and stops it like SIGTERM does. Exit codes: 0 stopped, 64 it cannot start as asked,
-70 an error of our own.
+70 an error of our own, 75 its storage is away.
 """
 
 import sys
@@ -10,11 +10,11 @@ import traceback
 
 import msgspec
 
-from keelmark.core.errors import InvariantViolated, KeelmarkError
+from keelmark.core.errors import InvariantViolated, KeelmarkError, StorageFailed
 from keelmark.service.api.process import ProcessSettings, run
 from keelmark.service.writer.report import Report, reporter
 
-BAD_INPUT, OUR_ERROR = 64, 70
+BAD_INPUT, OUR_ERROR, AWAY = 64, 70, 75
 
 
 def main() -> int:
@@ -25,6 +25,8 @@ def main() -> int:
         run(settings, report, sys.stdin.fileno())
     except InvariantViolated as error:
         return _failed(report, error, OUR_ERROR)
+    except StorageFailed as error:
+        return _failed(report, error, AWAY)
     except (KeelmarkError, msgspec.MsgspecError) as error:
         return _failed(report, error, BAD_INPUT)
     except SystemExit as error:  # uvicorn's word for a port in use

@@ -14,6 +14,7 @@ import msgspec
 from starlette.responses import Response
 
 from keelmark.core.errors import (
+    CorruptJournal,
     DuplicateId,
     InvalidInput,
     InvariantViolated,
@@ -64,6 +65,7 @@ _FAMILIES: tuple[tuple[type[KeelmarkError], int], ...] = (
     (InvalidInput, 422),
     (VenueUnavailable, 503),
     (StorageFailed, 503),
+    (CorruptJournal, 503),
     (InvariantViolated, 500),
 )
 

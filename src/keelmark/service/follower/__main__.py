@@ -2,7 +2,8 @@
 
 The first line of standard input is the settings as JSON; its end means that whoever started this
 process is gone, and stops it like SIGTERM does. Exit codes: 0 stopped, 64 it cannot start as asked,
-70 what the journal gives is not what is published, or breaks a law: the status file says what.
+70 what the journal gives is not what is published, or breaks a law: the status file says what,
+75 its storage is away.
 """
 
 import os
@@ -13,12 +14,12 @@ import traceback
 
 import msgspec
 
-from keelmark.core.errors import InvariantViolated, KeelmarkError
+from keelmark.core.errors import InvariantViolated, KeelmarkError, StorageFailed
 from keelmark.service.follower.follower import Follower, run
 from keelmark.service.follower.settings import FollowerSettings
 from keelmark.service.writer.report import Report, reporter
 
-BAD_INPUT, OUR_ERROR = 64, 70
+BAD_INPUT, OUR_ERROR, AWAY = 64, 70, 75
 
 
 def main() -> int:
@@ -30,6 +31,8 @@ def main() -> int:
         _run(settings, report)
     except InvariantViolated as error:
         return _failed(report, error, OUR_ERROR)
+    except StorageFailed as error:
+        return _failed(report, error, AWAY)
     except (KeelmarkError, msgspec.MsgspecError) as error:
         return _failed(report, error, BAD_INPUT)
     except Exception as error:  # noqa: BLE001 whatever it is, it is ours

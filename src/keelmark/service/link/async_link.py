@@ -15,6 +15,10 @@ from keelmark.service.link.failures import not_there, unknown
 from keelmark.service.link.frames import BadFrame, FrameReader, framed
 
 READ_BYTES = 2**18
+ANSWER_S = 30.0
+"""How long a writer that is there is waited for: it may be putting a million accounts under other
+rules; it may also hang."""
+
 BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Pauses between attempts to connect; the last is repeated."""
 
@@ -40,8 +44,16 @@ class AsyncLink:
     sent, `unknown` where nobody knows. Batches are those of `batches`, on a connection of its own.
     """
 
-    def __init__(self, path: Path, *, pending_max: int = 4_096) -> None:
+    def __init__(self, path: Path, *, pending_max: int = 4_096, answer_s: float = ANSWER_S) -> None:
+        """Make a link, not yet connected.
+
+        Args:
+            path: Socket of the writer.
+            pending_max: Most requests under way; beyond it they are answered `busy`.
+            answer_s: How long an answer is waited for; then its outcome is `unknown`.
+        """
         self._path = path
+        self._answer_s = answer_s
         self._pending_max = pending_max
         self._connection: _Connection | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -171,9 +183,12 @@ class AsyncLink:
         future: asyncio.Future[m.Answer] = asyncio.get_running_loop().create_future()
         connection.pending[request.id] = future
         try:
-            connection.writer.write(frame)
-            await connection.writer.drain()
-            return await future
+            async with asyncio.timeout(self._answer_s):
+                connection.writer.write(frame)
+                await connection.writer.drain()
+                return await future
+        except TimeoutError:
+            return unknown(f"the writer did not answer within {self._answer_s:g} s")
         except (OSError, NoWriter) as error:
             return unknown(f"the writer is gone ({error})")
         finally:

@@ -13,6 +13,7 @@ from keelmark.service.supervisor.patience import Patience
 
 OUR_ERROR = 70
 BAD_INPUT = 64
+AWAY = 75
 
 Hear = Callable[[str, dict[str, Any]], None]
 """Told the name of a process and its report."""
@@ -135,9 +136,10 @@ class Supervisor:
             return
         pause = place.patience.died(time.monotonic())
         report: dict[str, Any] = {"event": "died", "code": code, "reason": failure}
-        if not place.was_ready and code == BAD_INPUT:
+        is_away = code == AWAY and (place.was_ready or not place.plan.is_vital)
+        if not place.was_ready and not is_away and code in {BAD_INPUT, AWAY}:
             self._give_up(place, report, BAD_INPUT)
-        elif place.plan.is_vital and place.patience.is_over:
+        elif place.plan.is_vital and place.patience.is_over and not is_away:
             self._give_up(place, report, code if code in {BAD_INPUT, OUR_ERROR} else OUR_ERROR)
         else:
             place.next_s = time.monotonic() + pause

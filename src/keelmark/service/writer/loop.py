@@ -291,12 +291,20 @@ class Writer:
             self._hall.wait(0.05)
         self._hall.close()
         if self._trouble is None:
-            note = write_stopped(self._settings, self._worker.engine)
-            self._report("stopped", position=note.position, digest=note.digest)
+            self._leave_note()
             self._tap.close()
         else:
             self._report("stopped", position=self._durable, reason=str(self._trouble.error))
         self._publication.close()
+
+    def _leave_note(self) -> None:
+        """Leave position and digest for the next start; it can do without."""
+        engine = self._worker.engine
+        try:
+            write_stopped(self._settings, engine)
+        except OSError as error:
+            self._report("not_noted", reason=str(error))
+        self._report("stopped", position=engine.position, digest=engine.digest())
 
 
 def _set_all(meters: Meters, gauges: Iterable[tuple[str, int]]) -> None:

@@ -21,6 +21,7 @@ from keelmark.engine.journal.access import is_url
 from keelmark.engine.journal.open import StoredJournal, open_journal
 from keelmark.engine.journal.sqlite import SqliteJournal, SqliteSettings
 from keelmark.rulebooks.load import Rulebook
+from keelmark.service.counters import Counters
 from keelmark.service.venue import kept_rulebook, kept_venue
 from keelmark.service.writer.report import Report
 from keelmark.service.writer.settings import WriterSettings
@@ -73,11 +74,13 @@ def open_engine(
         InvalidInput: The folder belongs to another rulebook, or to a newer release.
     """
     target = settings.journal or str(settings.folder / "journal.db")
-    if at_least > 0 and not is_url(target) and not Path(target).exists():
-        msg = f"{target} is gone; put it back, with the files beside it"
-        raise StorageFailed(msg)
+    at_least = max(at_least, _left_behind(settings))
+    if not is_url(target):
+        _require_there(Path(target), settings, at_least)
     journal = opener(target)
     try:
+        if journal.position == 0:
+            at_least = max(at_least, _latest_snapshot(settings))
         _require_end(journal, at_least)
         return _recovered(settings, journal, report)
     except BaseException:
@@ -113,6 +116,35 @@ def open_for_writer(target: str) -> StoredJournal:
     return SqliteJournal(Path(target), SqliteSettings(wait_s=LOCK_WAIT_S))
 
 
+def _left_behind(settings: WriterSettings) -> int:
+    """Return the position that the last writer of the folder is known to have acknowledged."""
+    positions = [0]
+    with suppress(OSError, msgspec.MsgspecError):
+        note = msgspec.json.decode(settings.stopped.read_bytes(), type=Stopped)
+        positions.append(note.position)
+    with suppress(UnreadableData), Counters.open(settings.counters) as counters:
+        positions.append(counters.read().get("position", 0))
+    return max(positions)
+
+
+def _latest_snapshot(settings: WriterSettings) -> int:
+    return next((position for position, _ in snapshots(settings.snapshots)), 0)
+
+
+def _require_there(file: Path, settings: WriterSettings, at_least: int) -> None:
+    """Refuse to begin a new journal where there was one.
+
+    Raises:
+        StorageFailed: It is gone.
+    """
+    if file.exists():
+        return
+    marked = file.with_name(f"{file.name}-acked")
+    if at_least > 0 or marked.exists() or _latest_snapshot(settings) > 0:
+        msg = f"{file} is gone; put it back, with the files beside it"
+        raise StorageFailed(msg)
+
+
 def _require_end(journal: StoredJournal, at_least: int) -> None:
     """Refuse a journal that has lost what was acknowledged.
 
@@ -122,7 +154,8 @@ def _require_end(journal: StoredJournal, at_least: int) -> None:
     if journal.position < at_least:
         msg = (
             f"{journal.name} ends at position {journal.position}, and {at_least} was acknowledged: "
-            "it was replaced by an older one; put the newer one back"
+            "it was replaced by an older one; put the newer one back, or go on knowingly from what "
+            "there is in a new folder that holds the journal and `venue` alone"
         )
         raise CorruptJournal(msg)
 

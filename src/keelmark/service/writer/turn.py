@@ -339,7 +339,7 @@ class Worker:
 
 def _next_part(items: Sequence[m.Item], start: int) -> Sequence[m.Item]:
     """Return what is carried out before the time is looked at: little, or a run of many."""
-    size = CHECK_EVERY if len(items) - start < SCREENED_MAX else SCREENED_MAX
+    size = CHECK_EVERY if len(items) < SCREENED_MAX else SCREENED_MAX
     return items[start : start + size]
 
 
