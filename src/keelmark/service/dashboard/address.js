@@ -1,6 +1,5 @@
 /** The state of a view lives in the fragment, so a link shares it and no server log sees it. */
 
-/** @returns {{view: string, name: string, query: URLSearchParams}} */
 export function readAddress(hash = location.hash) {
 	const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
 	const [view, name = ""] = path.split("/");
@@ -13,7 +12,6 @@ export function hrefOf({ view, name = "", query = "" }) {
 	return `#/${path}${String(query) && `?${query}`}`;
 }
 
-/** Change parts of the query in place: no entry in the history for a slider. */
 export function remember(changes) {
 	const address = readAddress();
 	for (const [key, value] of Object.entries(changes)) {

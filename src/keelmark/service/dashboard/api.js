@@ -6,7 +6,6 @@ import { link } from "./link.js";
 const SHARED_MS = 900;
 const asked = new Map();
 
-/** What the service, or the way to it, refused. */
 export class Problem extends Error {
 	constructor(status, { code, message, where, fix } = {}, retryAfter = 0) {
 		super(message ?? `the service answered ${status}`);
@@ -14,7 +13,6 @@ export class Problem extends Error {
 	}
 }
 
-/** Ask for a path; a body makes it a POST. */
 export async function ask(path, body) {
 	let response;
 	try {
@@ -52,10 +50,7 @@ function read(text) {
 	}
 }
 
-/**
- * An answer that is asked for again every so often while the page is seen; `everyMs` 0 asks once.
- * @returns {{data: any, problem: Problem | null, again: () => void}}
- */
+/** An answer that is asked for again every so often while the page is seen. */
 export function useAnswer(path, everyMs = 0, body = null) {
 	const [found, set] = useState({ path: null, data: null, problem: null });
 	const [turn, again] = useState(0);

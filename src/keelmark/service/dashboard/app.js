@@ -8,8 +8,10 @@ import { mayDo } from "./controls.js";
 import { Accounts, Desk } from "./desk.js";
 import { clock, plain } from "./format.js";
 import { useLink } from "./link.js";
+import { Answer } from "./parts.js";
 import { follow, useEvents } from "./stream.js";
 import { Venue } from "./venue.js";
+import { Watched } from "./watched.js";
 
 function App() {
 	const [, turn] = useState(0);
@@ -24,12 +26,13 @@ function App() {
 	}, []);
 	const standing = useLink();
 	const session = useAnswer("/session", 60_000);
-	const venue = useAnswer("/v1/venue", 2000);
+	const mode = session.data?.mode;
+	const isVenue = mode === "venue";
+	const venue = useAnswer(isVenue && "/v1/venue", 2000);
 	useEvents("admin", venue.again);
 	const { view: asked, name, query } = readAddress();
-	const mode = session.data?.mode;
-	const view = asked || (mode === "desk" ? "desk" : "venue");
-	const tabs = [mode !== "desk" && "venue", "desk", mayDo(session.data, "risk_admin") && "audit"].filter(Boolean);
+	const view = asked === "venue" ? mode : asked || mode;
+	const tabs = [isVenue && "venue", "desk", mayDo(session.data, "risk_admin") && "audit"].filter(Boolean);
 	const shared = { query, change, session: session.data ?? {}, venue: view === "venue" ? venue : venue.data };
 	return html`<button class="skip" onClick=${() => document.getElementById("main").focus()}>Skip to content</button>
 		<header class="top">
@@ -41,7 +44,8 @@ function App() {
 			${standing.state === "signed out" ? html`<${SignedOut} />`
 				: view === "audit" ? html`<${Audit} />`
 				: view === "venue" ? html`<${Venue} ...${shared} />`
-				: name ? html`<${Desk} key=${name} name=${name} ...${shared} />` : html`<${Accounts} ...${shared} />`}
+				: !mode ? html`<${Answer} of=${session} />`
+				: name ? html`<${Desk} key=${name} name=${name} ...${shared} />` : html`<${isVenue ? Accounts : Watched} ...${shared} />`}
 		</main>`;
 }
 
@@ -52,10 +56,10 @@ const SAID = {
 	limited: ({ until }) => `too many questions: on in ${seconds(until - Date.now())}`,
 };
 
-/** Latency, lag, residual, the venue's clock, and how we stand; only a change of state is spoken. */
+/** Latency, lag, residual, the venue's clock, and how we stand. */
 function Standing({ venue, standing }) {
-	const fund = useAnswer("/v1/fund", 5000);
-	const latency = useAnswer("/v1/latency", 5000);
+	const fund = useAnswer(venue && "/v1/fund", 5000);
+	const latency = useAnswer(venue && "/v1/latency", 5000);
 	const residuals = fund.data?.conservation?.filter((each) => Number(each.residual) !== 0);
 	const { mark_to_decision_us: { p50: marks } = {}, lag_ms: lag } = latency.data ?? {};
 	return html`<dl class="standing-line">
@@ -67,7 +71,6 @@ function Standing({ venue, standing }) {
 	</dl><p class="hidden" role="status">${standing.state}</p>`;
 }
 
-/** The service shows its own sign-in page; the fragment brings one back to the same view. */
 const SignedOut = () => html`<section class="panel wide"><h2>Signed out</h2><p class="state">The session has ended.</p>
 	<button class="main" onClick=${() => location.reload()}>Sign in again</button></section>`;
 

@@ -1,4 +1,4 @@
-/** The audit trail, newest first, for risk admins: each act with what came of it. */
+/** The audit trail, newest first, for risk admins. */
 
 import { html } from "./vendor/preact.js";
 import { useAnswer } from "./api.js";

@@ -18,7 +18,6 @@ function ticks(low, high, wanted) {
 	return Array.from({ length: Math.max(0, Math.floor(high / step + 1e-9) - first + 1) }, (_, i) => (first + i) * step);
 }
 
-/** Index of the value nearest to one wanted. */
 export const nearest = (values, wanted) =>
 	values.reduce((best, value, i) => (Math.abs(value - wanted) < Math.abs(values[best] - wanted) ? i : best), 0);
 
@@ -32,11 +31,6 @@ function useWidth(box) {
 	return width;
 }
 
-/**
- * `x` 0 is the present; a line is `{hue, values, label, area, atStart}`, a value `null` where it has none.
- * @param {{xs: number[], lines: object[], x: (v: number) => string, y: (v: number) => string, label: string, said: string,
- *   at: number, move: (index: number) => void, nowLabel: string, height?: number}} props
- */
 export function Chart({ xs, lines, x: xText, y: yText, label, said, at, move, nowLabel, height = 260 }) {
 	const box = useRef(null);
 	const width = useWidth(box);

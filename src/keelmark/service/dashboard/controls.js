@@ -1,4 +1,4 @@
-/** What an operator may do; each act states its consequence and asks a reason, which is audited. */
+/** What an operator may do. */
 
 import { html, useState } from "./vendor/preact.js";
 import { ask } from "./api.js";
@@ -9,14 +9,13 @@ const REASON_MIN = 3;
 
 export const mayDo = (session, role) => ROLES.indexOf(session?.role) >= ROLES.indexOf(role);
 
-/** A button that asks before it acts. */
-function Act(props) {
+export function Act(props) {
 	const [open, set] = useState(false);
 	return html`<button class=${props.grave && "grave"} onClick=${() => set(true)}>${props.name}</button>
 		${open && html`<${Confirmation} ...${props} close=${() => set(false)} />`}`;
 }
 
-/** `name` says the act, `consequence` what follows; a `grave` one looks it. */
+/** `name` says the act, `consequence` what follows. */
 function Confirmation({ name, consequence, path, body, done, grave, close }) {
 	const [reason, setReason] = useState("");
 	const [state, set] = useState({});
@@ -26,7 +25,7 @@ function Confirmation({ name, consequence, path, body, done, grave, close }) {
 		try {
 			await ask(path, { ...body, reason: reason.trim() });
 			close();
-			done();
+			done?.();
 		} catch (problem) {
 			set({ problem });
 		}
@@ -63,7 +62,6 @@ const OVERRIDES = {
 	takeover: ["Take over", "The backstop takes every position of it at its transfer price; its owner keeps nothing of them."],
 };
 
-/** What may be done to one account. */
 export function AccountControls({ account, name, units, session, again }) {
 	const isAdmin = mayDo(session, "risk_admin");
 	const [cause, setCause] = useState("request");

@@ -9,6 +9,7 @@ import { Gauge } from "./gauge.js";
 import { Ladder } from "./ladder.js";
 import { AccountLink, Answer, Asked, Bar, Figure, Panel, Pick, Table, ThreeState } from "./parts.js";
 import { Surface } from "./surface.js";
+import { Residuals } from "./watched.js";
 import { Chances, Rescue } from "./wayout.js";
 import { useWhatIf, WhatIf } from "./whatif.js";
 
@@ -26,7 +27,7 @@ export function Desk({ name, session, ...shared }) {
 	const path = `/v1/accounts/${encodeURIComponent(name)}`;
 	const check = useAnswer(`${path}/check`, 3000);
 	const face = useAnswer(`${path}/face`, 3000);
-	const account = useAnswer(session.mode === "desk" ? null : path, 3000);
+	const account = useAnswer(path, 3000);
 	return html`<${Answer} of=${check}>${(of) => html`<${Loaded} ...${{ path, name, session, face, account, check: of }} ...${shared} />`}<//>`;
 }
 
@@ -58,7 +59,8 @@ function Loaded({ path, name, query, change, session, venue, face, account, chec
 		<${Surface} path=${path} unit=${unit.unit} coins=${coins} />
 		<${Rescue} path=${path} unit=${unit.unit} set=${set} />
 		<${Chances} path=${path} />
-		${account.data && mayDo(session, "operator") && html`<${AccountControls} account=${account.data.account} name=${name} units=${account.data.units} session=${session} again=${account.again} />`}
+		${account.data?.residuals_by_figure && html`<${Residuals} rows=${account.data.residuals_by_figure} />`}
+		${account.data?.units && mayDo(session, "operator") && html`<${AccountControls} account=${account.data.account} name=${name} units=${account.data.units} session=${session} again=${account.again} />`}
 	</div>`;
 }
 

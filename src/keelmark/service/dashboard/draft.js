@@ -1,14 +1,11 @@
-/** A what-if in the making: what the sliders hold, and the same as edits the service reads. */
+/** A what-if in the making. */
 
 import { legName } from "./margin.js";
-
-/** @typedef {{money: Record<string, number>, sizes: Record<string, number>, moves: Record<string, number>}} Draft */
 
 export const emptyDraft = () => ({ money: {}, sizes: {}, moves: {} });
 
 const tidy = (value) => String(Number(value.toPrecision(12)));
 
-/** Money first, then trades, then prices: what one would do now, and then the market moves. */
 export function editsOf({ money, sizes, moves }) {
 	return [
 		...Object.entries(money).map(([asset, sum]) => `${sum > 0 ? "deposit" : "withdraw"} ${asset}=${tidy(Math.abs(sum))}`),
@@ -17,7 +14,6 @@ export function editsOf({ money, sizes, moves }) {
 	];
 }
 
-/** The draft that edits say; what no slider holds is left out. */
 export function draftOf(edits) {
 	const draft = emptyDraft();
 	for (const edit of edits) {
@@ -32,7 +28,6 @@ export function draftOf(edits) {
 	return draft;
 }
 
-/** A draft with one slider moved; back at its place, it is no edit. */
 export function changed(draft, part, name, value, idle = 0) {
 	const { [name]: _, ...rest } = draft[part];
 	return { ...draft, [part]: value === idle ? rest : { ...rest, [name]: value } };

@@ -1,4 +1,4 @@
-/** Liquidations, stage by stage; each opens to its working and who paid. */
+/** Liquidations, stage by stage. */
 
 import { html, useState } from "./vendor/preact.js";
 import { useAnswer } from "./api.js";

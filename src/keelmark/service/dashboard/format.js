@@ -9,7 +9,7 @@ const SCALES = [
 	[1e3, "k"],
 ];
 
-/** A decimal string as a float, for drawing only; `null` where there is none. */
+/** A decimal string as a float, for drawing only. */
 export const float = (text) => (text === null || text === undefined ? null : Number(text));
 
 export function decimals(value, digits) {
@@ -24,7 +24,6 @@ const plus = (value, text) => (value > 0 && /[1-9]/.test(text) ? `+${text}` : te
 
 export const count = (value) => (float(value) === null ? "unknown" : decimals(float(value), 0));
 
-/** About three digits and a scale: 61.3 M. */
 export function compact(given) {
 	const value = float(given);
 	if (value === null) return "unknown";
@@ -36,10 +35,8 @@ export function compact(given) {
 	return decimals(value, Number.isInteger(value) || size >= 100 ? 0 : 2);
 }
 
-/** On an axis 20.0 M is 20 M. */
 export const onAxis = (value) => compact(value).replace(/\.0+(?=\D|$)/, "");
 
-/** Two decimals, more for what is small. */
 export function money(given, signed = false) {
 	const value = float(given);
 	if (value === null) return "unknown";
@@ -56,7 +53,6 @@ export function price(given) {
 
 export const plain = (given) => Number(given).toLocaleString("en-US", { maximumFractionDigits: 8 }).replace("-", MINUS);
 
-/** Money where there is little room: cents only of small sums. */
 export const brief = (value, signed) => (Math.abs(value) < 1e5 ? money(value, signed) : signed ? plus(value, count(value)) : count(value));
 
 export function percent(given, digits = 1) {
@@ -73,7 +69,6 @@ export const clock = (time, dated = false) =>
 /** Words of the JSON (`margin_call`) as people read them. */
 export const words = (name) => String(name ?? "").replaceAll("_", " ");
 
-/** Which word a distance gets: the same thresholds as `keelmark check`. */
 export function levelOf(distance, levels = { red: 0.15, amber: 0.3 }) {
 	if (distance === undefined) return "unknown";
 	if (distance === null) return "green";

@@ -1,4 +1,4 @@
-/** The keelmark gauge: water is maintenance over equity; under the load line the account is lost. */
+/** The keelmark gauge: water is maintenance over equity. */
 
 import { html } from "./vendor/preact.js";
 import { percent } from "./format.js";
@@ -18,7 +18,6 @@ function outline(top, { middle, half, high, above }) {
 const levelIn = (usage) => (usage === null ? 1 : Math.min(1, Math.max(0, usage)));
 const told = (usage) => (usage === null || usage > 1 ? "over 100 %" : percent(usage));
 
-/** In a table row. */
 export function SmallGauge({ usage, level }) {
 	const box = { middle: 13, half: 9, high: 19, above: 3 };
 	return html`<svg width="26" height="24" role="img" aria-label=${`maintenance takes ${told(usage)} of equity`}>
@@ -28,7 +27,6 @@ export function SmallGauge({ usage, level }) {
 	</svg>`;
 }
 
-/** On the page of an account: every mark named, no two names on each other; `was` is now of an after. */
 export function Gauge({ usage, marks, level, was }) {
 	const box = { middle: 66, half: 60, high: 250, above: 16 };
 	const rows = marks.map((mark) => ({ ...mark, usage: Number(mark.usage), kind: "" }));

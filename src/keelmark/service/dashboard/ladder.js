@@ -1,4 +1,4 @@
-/** Equity and maintenance along a price: where they cross, the unit is liquidated. */
+/** Equity and maintenance along a price. */
 
 import { html, useState } from "./vendor/preact.js";
 import { Chart, nearest } from "./chart.js";

@@ -1,4 +1,4 @@
-/** One value that says how the page stands with the service; every part may follow it. */
+/** One value that says how the page stands with the service. */
 
 import { useEffect, useState } from "./vendor/preact.js";
 
@@ -17,7 +17,6 @@ export const link = {
 		Object.assign(link, change);
 		for (const follower of followers) follower({ ...link });
 	},
-	/** Whether asking is of no use now. */
 	isClosed: () => link.state === "signed out" || (link.state === "limited" && Date.now() < link.until),
 };
 

@@ -19,7 +19,6 @@ export function cumulated({ moves, ...map }) {
 	return [...falls.reverse(), { move: 0, notional: 0, accounts: 0 }, ...rises];
 }
 
-/** @param {{instruments: string[], chosen: string, move: number, choose: (change: object) => void}} props */
 export const LiquidationMap = ({ instruments, chosen, move, choose }) => html`<${Asked} id="map" title="Liquidation map" className="map"
 	path=${`/v1/map?instrument=${encodeURIComponent(chosen)}`} every=${2000} isEmpty=${(map) => map.price === null} empty=${(map) => map?.reason}
 	before=${html`<${Pick} label="Instrument" value=${chosen} names=${instruments} pick=${(instrument) => choose({ instrument })} />`}>

@@ -1,15 +1,9 @@
-/**
- * The margin of a unit in floats, from its `/face`: what a slider answers with before the service has.
- * The definition is `keelmark.core.margin`; a test compares the two on random units.
- * A unit has `assets` and `positions` of floats; the description of the API says what each is.
- * @typedef {{assets: object[], positions: object[], trigger: string, trigger_level: number}} Unit
- */
+/** The margin of a unit in floats, from its `/face`; `keelmark.core.margin` defines it, a test compares. */
 
 /** Signed value of a position at a price, in its settle asset. */
 const valueAt = ({ size, contract_size: contract, inverse }, price) =>
 	inverse ? (-size * contract) / price : size * contract * price;
 
-/** What a rule asks of a notional; which row owns its edge is the rule's. */
 function ruled({ kind, floors, rates, deductions, slope, edge_upper: upper }, size, notional) {
 	if (kind === "scaled") return notional * (rates[0] + slope * size);
 	const key = kind === "sized" ? size : notional;
@@ -30,7 +24,6 @@ export function positionMargin(position) {
 	};
 }
 
-/** @param {Unit} unit @returns {{equity: number, maintenance: number, excess: number, usage: number | null, lost: boolean}} */
 export function marginOf(unit) {
 	let equity = 0;
 	let maintenance = 0;
@@ -49,7 +42,6 @@ export function marginOf(unit) {
 	return { equity, maintenance, excess, usage, lost: excess < 0 || (excess === 0 && unit.trigger === "at_or_below") };
 }
 
-/** Prices after moves of coins; `all` moves every one that has none of its own. */
 export function moved(unit, moves) {
 	const factor = (coin) => 1 + (moves[coin] ?? moves.all ?? 0);
 	return {
@@ -59,7 +51,6 @@ export function moved(unit, moves) {
 	};
 }
 
-/** The unit after a draft: money first, then trades at the mark with their fee, then prices. */
 export function afterDraft(unit, { money, sizes, moves }, feeRate = 0) {
 	const assets = unit.assets.map((asset) => ({ ...asset, cash: asset.cash + ((unit.kind === "cross" && money[asset.asset]) || 0) }));
 	const positions = unit.positions.map((each) => {
@@ -69,10 +60,9 @@ export function afterDraft(unit, { money, sizes, moves }, feeRate = 0) {
 	return moved({ ...unit, assets, positions }, moves);
 }
 
-/** How an edit calls a position: a leg of a hedge with its side. */
 export const legName = ({ instrument, leg }) => (leg === "net" ? instrument : `${instrument}/${leg}`);
 
-/** Trade at the mark until the size is `wanted`: what is closed is settled, a fee is paid. */
+/** Trade at the mark until the size is `wanted`. */
 function tradeTo(position, wanted, assets, feeRate) {
 	const cash = assets.find(({ asset }) => asset === position.settle);
 	const value = (size) => valueAt({ ...position, size }, position.mark);
@@ -83,7 +73,7 @@ function tradeTo(position, wanted, assets, feeRate) {
 	return { ...position, size: wanted, cost: cost + value(wanted - kept) };
 }
 
-/** The nearest move of everything together that liquidates, by steps and halving; `null` within 95 %. */
+/** The nearest move of everything together that liquidates, by steps and halving. */
 export function jointMove(unit) {
 	const isLost = (move) => marginOf(moved(unit, { all: move })).lost;
 	if (isLost(0)) return 0;

@@ -1,4 +1,4 @@
-/** Pieces every view is made of: panels with their states, figures with their working, tables. */
+/** Pieces every view is made of. */
 
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { hrefOf } from "./address.js";
@@ -13,7 +13,6 @@ export function Panel({ title, note, id, children, className = "" }) {
 	</section>`;
 }
 
-/** What stands where an answer is not there: loading, an error with its remedy, nothing. */
 export function Answer({ of: { data, problem, again }, empty, isEmpty, children }) {
 	if (data) return html`${problem && html`<p class="old">Not up to date: ${problem.message}</p>`}${isEmpty?.(data) ? html`<p class="state">${empty}</p>` : children(data)}`;
 	if (!problem) return html`<p class="state loading" aria-busy="true">Loading</p>`;
@@ -40,11 +39,9 @@ export function Table({ columns, rows, caption }) {
 	</div>`;
 }
 
-/** A share as a bar in a table. */
 export const Bar = ({ share, level, long }) => html`<svg class=${`bar ${long ? "long-bar" : ""}`} viewBox="0 0 60 9" preserveAspectRatio="none" aria-hidden="true">
 	<rect class="hull" width="60" height="9" /><rect class=${`level ${level}`} width=${60 * share} height="9" /></svg>`;
 
-/** The table behind a chart. */
 export function Behind(props) {
 	const [open, set] = useState(false);
 	return html`<details onToggle=${(event) => set(event.target.open)}>
@@ -52,20 +49,18 @@ export function Behind(props) {
 	</details>`;
 }
 
-/** A price that exists, does not, or is unknown; the reason is always there. */
+/** A price that exists, does not, or is unknown. */
 export function ThreeState({ of }) {
 	if (of?.status === "price") return html`<span title=${of.value}>${price(of.value)}</span>`;
 	const [word, why] = of?.status === "none" ? ["none reachable", of.reason] : ["unknown", of?.reason];
 	return html`<span class="absent" title=${why ?? "no reason was given"}>${word}<small>${why}</small></span>`;
 }
 
-/** The way to an account's own view. */
 export const AccountLink = ({ of }) => html`<a href=${hrefOf({ view: "desk", name: of.name ?? String(of.account) })}>${of.name ?? `#${of.account}`}</a>`;
 
 export const Pick = ({ label, value, names, pick }) => html`<label class="pick">${label} <select value=${value} onChange=${(event) => pick(event.target.value)}>
 	${names.map((name) => html`<option value=${name}>${name === "all" ? "all prices" : name}</option>`)}</select></label>`;
 
-/** Gives the focus back. */
 export function Dialog({ title, close, children }) {
 	const box = useRef(null);
 	useEffect(() => {
@@ -79,7 +74,6 @@ export function Dialog({ title, close, children }) {
 	</dialog>`;
 }
 
-/** A figure that opens its working. */
 export function Figure({ path, figure, unit, children }) {
 	const [open, set] = useState(false);
 	return html`<button class="figure" title="Where does this number come from?" onClick=${() => set(true)}>${children}</button>

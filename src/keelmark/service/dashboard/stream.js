@@ -1,9 +1,9 @@
-/** Events as they happen: WebSocket, or server-sent events by fetch; after a gap, from where we were. */
+/** Events as they happen: WebSocket, or server-sent events by fetch. */
 
 import { useEffect, useRef } from "./vendor/preact.js";
 import { link } from "./link.js";
 
-const TOPICS = "health,liquidations,fund,adl,admin,status";
+const TOPICS = "health,liquidations,fund,adl,admin,status,alerts";
 const LONGEST_WAIT_MS = 15_000;
 const SOON_MS = 300;
 const followers = new Set();
@@ -23,7 +23,6 @@ const opened = () => {
 	link.set({ state: "live", heardAt: Date.now() });
 };
 
-/** Done when the socket has closed. */
 function bySocket() {
 	const base = location.origin.replace(/^http/, "ws");
 	return new Promise((resolve) => {
@@ -34,7 +33,6 @@ function bySocket() {
 	});
 }
 
-/** The same without WebSocket: frames are blocks of lines, an empty line between. */
 async function byFetch() {
 	const headers = at === null ? {} : { "Last-Event-ID": at };
 	const response = await fetch(`/v1/stream?topics=${TOPICS}`, { headers });
@@ -57,7 +55,6 @@ async function byFetch() {
 	}
 }
 
-/** Follow events until the page goes; every other try is without WebSocket once it has failed twice. */
 export async function follow() {
 	for (;;) {
 		if (link.state !== "signed out") {

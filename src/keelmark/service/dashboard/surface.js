@@ -9,7 +9,7 @@ const TOP = 20;
 const WIDE = 380;
 const HIGH = 230;
 
-/** Where the excess is below zero, and the line where it is zero: each cell is two triangles, cut straight. */
+/** Where the excess is below zero, and the line where it is zero. */
 function regions(excess, place) {
 	let lost = "";
 	let line = "";

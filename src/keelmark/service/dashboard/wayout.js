@@ -17,7 +17,6 @@ export function Rescue({ path, unit, set }) {
 		<p class="buttons"><button onClick=${() => set(toDraft(of))}>Try its deposit on the sliders</button></p>`}<//>`;
 }
 
-/** Probability by horizon, with its interval. */
 export const Chances = ({ path }) => html`<${Asked} id="chances" title="How likely" path=${`${path}/risk`}
 	isEmpty=${(of) => !of.probability?.length} empty="No probability is known: its coins have no volatility.">${(of) => html`
 		<${Table} caption="Chance of liquidation; intervals of 95 %" rows=${of.probability} columns=${[

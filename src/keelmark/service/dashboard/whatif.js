@@ -1,4 +1,4 @@
-/** Sliders and their answer: now beside after, an estimate within the frame, exact when they rest. */
+/** Sliders and their answer. */
 
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { ask } from "./api.js";
@@ -9,7 +9,6 @@ import { Panel } from "./parts.js";
 
 const REST_MS = 250;
 
-/** What a unit would be after edits: `after` in floats at once, `told` by the service, `then` the better of both. */
 export function useWhatIf({ path, unit, floating, edits, feeRate, position }) {
 	const key = edits.join("\n");
 	const [found, set] = useState({});
@@ -76,7 +75,6 @@ function NowAfter({ unit, before, after, told, problem, edits }) {
 		</tbody></table></div>`;
 }
 
-/** Usage now and after on one scale; the line is the load line. */
 function TwoBars({ now, after }) {
 	const width = (usage) => 300 * Math.min(1, usage ?? 1);
 	return html`<svg class="two-bars" viewBox="0 0 400 58" role="img" aria-label=${`Maintenance takes ${percent(now)} of equity now, ${percent(after)} after`}>
@@ -87,7 +85,6 @@ function TwoBars({ now, after }) {
 	</svg>`;
 }
 
-/** Copies the address: it holds the view and its edits, never a key. */
 function Share() {
 	const [said, set] = useState("Copy link");
 	const copy = async () => {

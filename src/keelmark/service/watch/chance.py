@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from keelmark.accounts.account import Account
 from keelmark.core.errors import KeelmarkError
 
+DAY_S = 86400.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableChance:
@@ -18,9 +20,12 @@ class TableChance:
 
     def __call__(self, account: Account) -> float | None:
         """Return the chance that any unit is liquidated; `None` where it is unknown."""
-        from keelmark.risk.liquidation import liquidation_probability  # noqa: PLC0415 heavy
-        from keelmark.risk.scenarios.coin_table import coin_table  # noqa: PLC0415 heavy
-        from keelmark.risk.tail.book import RiskBook  # noqa: PLC0415 heavy
+        try:
+            from keelmark.risk.liquidation import liquidation_probability  # noqa: PLC0415 heavy
+            from keelmark.risk.scenarios.coin_table import coin_table  # noqa: PLC0415 heavy
+            from keelmark.risk.tail.book import RiskBook  # noqa: PLC0415 heavy
+        except ImportError:  # the extra `risk` is not installed
+            return None
 
         try:
             law = coin_table().law(RiskBook.of(account).coins, days=min(1.0, self.days))

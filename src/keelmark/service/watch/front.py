@@ -24,6 +24,7 @@ from keelmark.service.security.audit import AuditTrail
 from keelmark.service.security.keys import KeyRing
 from keelmark.service.times import iso_time
 from keelmark.service.views.desk_routes import DeskViews, desk_router
+from keelmark.service.watch.chance import DAY_S, TableChance
 from keelmark.service.watch.config import Dashboard
 from keelmark.service.watch.daemon import Daemon
 from keelmark.service.watch.document import account_row
@@ -104,6 +105,8 @@ def open_front(daemon: Daemon, folder: Path) -> Front:
     views = DeskViews(desk)
     app = create_app(services, (watch_router(desk, board), desk_router(views)))
     start_logs("warning", access=False)
+    if daemon.desk.chance is None:  # no level reads it: people do
+        daemon.desk.chance = TableChance(days=config.alerts.horizon_s / DAY_S)
     _listen(daemon, hub)
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -12,14 +12,12 @@ from keelmark.service.alerts.channels.build import build_channels
 from keelmark.service.alerts.courier import Courier, Told
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.feeds.venue_prices import VenuePrices, open_stream
-from keelmark.service.watch.chance import TableChance
+from keelmark.service.watch.chance import DAY_S, TableChance
 from keelmark.service.watch.config import WatchConfig, WatchedAccount
 from keelmark.service.watch.daemon import Daemon
 from keelmark.service.watch.desk import Desk
 from keelmark.service.watch.sources import Source, open_source
 from keelmark.service.watch.tape import Tape
-
-DAY_S = 86400.0
 
 
 def clock_ms() -> int:

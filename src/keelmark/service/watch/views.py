@@ -59,7 +59,7 @@ class WatchDesk:
             "time": instant(now),
             "total": len(found),
             "next": None,
-            "accounts": found,
+            "accounts": [{**row, "name": row["account"]} for row in found],
         }
 
     def account(self, name: str) -> Json:
