@@ -17,7 +17,7 @@ from tests.service.watch.test_watch import document
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 SOON_MS = 15_000
-PHONE = {"width": 390, "height": 844}
+PHONE_WIDTH = 390
 Desk = tuple[Daemon, Front]
 
 
@@ -67,8 +67,8 @@ def test_a_desk_is_seen_worst_first_opened_and_taken_care_of(browser: Browser, d
     watch.step(0)
     expect(rows.nth(0)).to_contain_text("far")
 
-    page.set_viewport_size(PHONE)
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.set_viewport_size({"width": PHONE_WIDTH, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE_WIDTH
     page.get_by_role("link", name="near").click()
     expect(page.locator("svg.gauge")).to_be_visible()
     expect(page.get_by_role("heading", name="Against the venue")).to_be_visible()
