@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check nightly lint fmt bench
+.PHONY: help setup demo serve test check nightly lint fmt bench
 
 export UV_PYTHON_DOWNLOADS := never
 export PYTHON
@@ -25,6 +25,9 @@ setup: $(ready) ## make the environment in .venv, if it is not that of the lock 
 
 demo: $(ready) ## replay the crash of 10 October 2025 into out/demo
 	$(with_kernels) $(bin)/keelmark replay oct10 --out out/demo
+
+serve: $(ready) ## run the service on that crash, sixty times as fast, with its dashboard
+	$(with_kernels) $(bin)/keelmark serve --data out/serve --replay oct10 --speed 60
 
 test: $(ready) ## every test except the nightly ones
 	KEELMARK_HYPOTHESIS="$${KEELMARK_HYPOTHESIS:-ci}" $(bin)/pytest -n $(WORKERS) --dist worksteal

@@ -170,6 +170,8 @@ def test_how_it_is_reached_from_outside_is_what_the_api_is_told(tmp_path: Path) 
     assert not told.access_log
     assert asked.url == "https://margin.example"
     assert asked.local_url == "http://127.0.0.1:8420"
+    own = ServeSettings(data=tmp_path, front=Front(host_names=("margin.example",)))
+    assert own.url == "http://margin.example:8420"
 
 
 def test_a_replay_is_staged_before_and_fed_after_the_writer(tmp_path: Path) -> None:

@@ -51,6 +51,9 @@ def storage(path: Path, doing: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _named(error, path, doing) from error
+    except MemoryError as error:  # a damaged length asks for more than there is
+        msg = f"{path}: cannot {doing} (a length in it is beyond memory): {_DAMAGED[1]}"
+        raise CorruptJournal(msg) from error
     except OSError as error:
         msg = f"{path}: cannot {doing} ({error}); check the disk and its permissions"
         raise StorageFailed(msg) from error

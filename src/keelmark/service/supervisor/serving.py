@@ -90,9 +90,10 @@ class ServeSettings:
     @property
     def url(self) -> str:
         """Where a browser finds the service."""
-        if self.front.behind_tls and self.front.host_names:
-            return f"https://{self.front.host_names[0]}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        names = self.front.host_names
+        if self.front.behind_tls and names:
+            return f"https://{names[0]}"
+        host = names[0] if names else f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
 
     @property
