@@ -47,11 +47,8 @@ LOOK_NS = 20_000_000
 RETRY_MS = 1_000
 """Time until what is due and cannot be done is tried again."""
 
-CHECK_EVERY = 8
-"""Commands between two looks at the time, in a small request."""
-
-SCREENED_MIN, SCREENED_MAX = 8, 128
-"""Payments and fills that are decided together, at least and at most."""
+RUN_MIN, RUN_MAX = 8, 128
+"""Payments and fills that are decided together, at least and at most: some 2 ms."""
 
 SCREENED = (Deposit, Withdraw, Transfer, Fill)
 
@@ -240,11 +237,10 @@ class Worker:
         while (job := lanes.first_commands()) is not None:
             begun.append((job, len(job.outcomes)))
             turn.touched.append(job)
-            items = job.request.items
             while job.left:
-                part = _next_part(items, len(job.outcomes))
-                job.outcomes += self._outcomes(part, terms)
-                lanes.items -= len(part)
+                left = job.left
+                self._go_on(job, terms, end)
+                lanes.items -= left - job.left
                 if time.monotonic_ns() >= end:
                     break
             if job.left:
@@ -253,18 +249,24 @@ class Worker:
             if time.monotonic_ns() >= end:
                 return
 
-    def _outcomes(self, items: Sequence[m.Item], terms: Terms) -> list[m.Outcome]:
-        """Carry out commands in order; payments and fills that follow each other are screened."""
+    def _go_on(self, job: CommandJob, terms: Terms, end: int) -> None:
+        """Carry out the next commands of a request, in order, until an instant.
+
+        Payments and fills that follow each other are decided together: they are one batch.
+        """
+        start = len(job.outcomes)
+        items = job.request.items[start : start + RUN_MAX]
         read = [self._read(item, terms) for item in items]
-        outcomes: list[m.Outcome] = []
-        while len(outcomes) < len(read):
-            at = len(outcomes)
-            plain = _plain_run(read, at)
-            if plain >= SCREENED_MIN:
-                outcomes += self._screened(items[at : at + plain], read[at : at + plain])
+        at = 0
+        while at < len(read):
+            run = _plain_run(read, at)
+            if run >= RUN_MIN:
+                job.outcomes += self._screened(items[at : at + run], read[at : at + run])
             else:
-                outcomes.append(self._outcome(items[at], read[at]))
-        return outcomes
+                job.outcomes.append(self._outcome(items[at], read[at]))
+            at = len(job.outcomes) - start
+            if time.monotonic_ns() >= end:
+                return
 
     def _read(self, item: m.Item, terms: Terms) -> Command | Rejected | InvalidInput:
         try:
@@ -335,12 +337,6 @@ class Worker:
         for outcome in outcomes:
             self._meters.count(names.get(outcome.status, "invalid"))
         self._meters.command_to_durable.note(microseconds, len(outcomes))
-
-
-def _next_part(items: Sequence[m.Item], start: int) -> Sequence[m.Item]:
-    """Return what is carried out before the time is looked at: little, or a run of many."""
-    size = CHECK_EVERY if len(items) < SCREENED_MAX else SCREENED_MAX
-    return items[start : start + size]
 
 
 def _plain_run(read: Sequence[Command | Rejected | InvalidInput], start: int) -> int:
