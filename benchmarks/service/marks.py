@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.service.book import Prepared
-from benchmarks.service.writer import Running, between
+from benchmarks.service.served import Served
 from keelmark.engine.events import MarksSet
 from keelmark.service.counters import Distribution
 from keelmark.service.link import messages as m
 from keelmark.service.link.columns import packed
 from keelmark.service.link.sync_link import SyncLink
+from keelmark.service.times import now_ms
 
 CALM_SIGMA = 1e-4
 BURST_S = 0.001
@@ -75,16 +76,15 @@ def drawn(book: Prepared, load: MarkLoad, begin_ms: int) -> Iterator[MarksSet]:
         )
 
 
-def send_marks(running: Running, book: Prepared, load: MarkLoad) -> MarkResult:
+def send_marks(service: Served, book: Prepared, load: MarkLoad) -> MarkResult:
     """Send marks when they are due, never waiting for an answer; read the writer's own clock."""
-    begin_ms = running.cells()["time_ms"] + 1
     requests = [
         m.Marks(id=number, columns=packed(marks))
-        for number, marks in enumerate(drawn(book, load, begin_ms), 1)
+        for number, marks in enumerate(drawn(book, load, now_ms()), 1)
     ]
     refused, late_s = 0, 0.0
-    with SyncLink(running.settings.socket, timeout_s=120.0) as link:
-        before, begun = running.cells(), time.perf_counter()
+    with SyncLink(service.folder / "run" / "writer.sock", timeout_s=600.0) as link:
+        before, begun = service.cells(), time.perf_counter()
         answered = 0
         for number, request in enumerate(requests):
             due = begun + number / load.rate
@@ -99,14 +99,36 @@ def send_marks(running: Running, book: Prepared, load: MarkLoad) -> MarkResult:
             refused += _is_refused(link.receive())
             answered += 1
         seconds = time.perf_counter() - begun
-    after = running.cells()
     return MarkResult(
         sent=len(requests),
         rate=len(requests) / seconds,
         late_s=late_s,
-        latency=between(before, after, "mark_to_decision_us"),
+        latency=between(before, service.cells(), "mark_to_decision_us"),
         refused=refused,
     )
+
+
+def send_crash(service: Served, book: Prepared, fall: float) -> float:
+    """Send one snapshot in which every contract has fallen; return seconds until it is durable."""
+    prices = np.array(book.prices[:-1]) * (1.0 - fall)
+    marks = MarksSet(
+        times_ms=np.array([now_ms()]),
+        offsets=np.array([0, len(prices)]),
+        factors=np.arange(len(prices), dtype=np.int32),
+        prices=prices,
+    )
+    with SyncLink(service.folder / "run" / "writer.sock", timeout_s=3_600.0) as link:
+        begun = time.perf_counter()
+        if link.marks(marks).status != "done":
+            msg = "the crash was not carried out"
+            raise RuntimeError(msg)
+        return time.perf_counter() - begun
+
+
+def between(before: dict[str, int], after: dict[str, int], name: str) -> Distribution:
+    """Return a histogram of what was counted between two looks."""
+    difference = {cell: after[cell] - before.get(cell, 0) for cell in after}
+    return Distribution.of(difference, name)
 
 
 def _is_refused(answer: m.Answer) -> bool:

@@ -114,7 +114,7 @@ def required(notional: Floats) -> Floats:
     return result
 
 
-def opening_marks(state: State, shape: Shape) -> MarksSet:
+def opening_marks(state: State, shape: Shape, time_ms: int) -> MarksSet:
     """Return the first price of everything."""
     ticks, _ = price_units(shape)
     prices = np.ones(len(state.universe.factors))
@@ -123,16 +123,16 @@ def opening_marks(state: State, shape: Shape) -> MarksSet:
     if shape.is_priced:
         prices[state.universe.asset_rows["price_factor"][COIN]] = COIN_PRICE
     return MarksSet(
-        times_ms=np.array([1_000]),
+        times_ms=np.array([time_ms]),
         offsets=np.array([0, len(prices)]),
         factors=np.arange(len(prices), dtype=np.int32),
         prices=prices,
     )
 
 
-def fleet_events(state: State, shape: Shape) -> Iterator[Any]:
+def fleet_events(state: State, shape: Shape, time_ms: int) -> Iterator[Any]:
     """Yield what makes a state hold the fleet, in order."""
-    yield opening_marks(state, shape)
+    yield opening_marks(state, shape, time_ms)
     first = state.book.units_count
     yield AccountsOpened(count=shape.units, isolated=np.zeros(0, np.int64))
     for stretch, start in enumerate(range(0, shape.units, STRETCH)):
@@ -178,18 +178,19 @@ def capacity(shape: Shape) -> Capacity:
 def fleet_state(shape: Shape) -> State:
     """Return a state that holds the fleet; nobody watches it."""
     state = State(bench_rulebook(shape), capacity=capacity(shape))
-    for event in fleet_events(state, shape):
+    for event in fleet_events(state, shape, 1_000):
         apply(state, event)
     return state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What an engine is given: journal, market, and who hears every event."""
+    """What an engine is given: journal, market, who hears every event, and its first instant."""
 
     journal: Journal | None = None
     market: ExecutionVenue | None = None
     listener: Listener | None = None
+    time_ms: int = 1_000
 
 
 def fleet_engine(shape: Shape, outside: Outside) -> Engine:
@@ -201,7 +202,7 @@ def fleet_engine(shape: Shape, outside: Outside) -> Engine:
         settings=Settings(capacity=capacity(shape)),
         listener=outside.listener,
     )
-    for event in fleet_events(engine.state, shape):
+    for event in fleet_events(engine.state, shape, outside.time_ms):
         if isinstance(event, MarksSet):
             engine.submit_marks(event)
         else:

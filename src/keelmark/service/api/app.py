@@ -38,6 +38,7 @@ FLUSH_S = 60.0
 """Seconds between writing down when keys were last used."""
 PROBLEMS_MAX = 8
 """Wrong fields that one answer names."""
+
 _ALWAYS = (session, pages, keys, audit, streams, alerts)
 _OF_A_VENUE = (commands, prices, admin, events)
 
@@ -78,7 +79,8 @@ def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    modules = (*_ALWAYS, *(_OF_A_VENUE if isinstance(services, VenueServices) else ()))
+    # What is asked most comes first: routes are looked through in order.
+    modules = (*(_OF_A_VENUE if isinstance(services, VenueServices) else ()), *_ALWAYS)
     included = (*(module.router for module in modules), *routers)
     known = listed([*app.routes, *chain.from_iterable(router.routes for router in included)])
     _require_listed(known)

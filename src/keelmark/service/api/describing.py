@@ -2,6 +2,22 @@
 
 from typing import Any
 
+from keelmark.service.commands.fields import NAME_MAX
+
+KEYED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "maxLength": NAME_MAX, "default": ""},
+            "description": "A key of your own. The same key with the same command does nothing "
+            "twice; with another command it is refused.",
+        },
+    ],
+}
+"""The header that makes a command safe to send again; the route reads it itself."""
+
 
 def takes(name: str, examples: dict[str, Any], *, is_list: bool = False) -> dict[str, Any]:
     """Return the description of a JSON body: a component, or a list of them."""

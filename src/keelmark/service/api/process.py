@@ -103,7 +103,17 @@ def run(settings: ProcessSettings, report: Report, parent: int | None = None) ->
         KeelmarkError: Columns, journal, keys or trail cannot be used; says why.
     """
     start_logs(access=settings.access_log)
-    asyncio.run(_serve(settings, report, parent))
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, report, parent))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes a fast loop; `None`, where it is not installed, is the usual one."""
+    try:
+        import uvloop  # noqa: PLC0415 there is none for Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def _serve(settings: ProcessSettings, report: Report, parent: int | None) -> None:

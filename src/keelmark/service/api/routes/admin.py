@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from keelmark.service.api.answers import require_done
 from keelmark.service.api.audited import audited
-from keelmark.service.api.describing import gives, takes
+from keelmark.service.api.describing import KEYED, gives, takes
 from keelmark.service.api.problems import Problem
-from keelmark.service.api.routes.commands import IdempotencyKey, answer_of, submitted
+from keelmark.service.api.routes.commands import answer_of, submitted
 from keelmark.service.api.services import venue_services_of, visitor_of
 from keelmark.service.commands import forms as f
 from keelmark.service.commands.decode import decoded_as
@@ -28,10 +28,10 @@ _CLOSE = {"account": "alice", "cause": "regulatory", "reason": "order 4711"}
 @router.post(
     "/pause",
     summary="Pause an instrument, or everything",
-    openapi_extra=takes("Pause", {"one instrument": _PAUSE}),
+    openapi_extra=takes("Pause", {"one instrument": _PAUSE}) | KEYED,
     responses=_DONE,
 )
-async def pause(request: Request, _key: str = IdempotencyKey) -> Response:
+async def pause(request: Request) -> Response:
     """Stop trading and liquidation until resumed."""
     return await _decided(request, decoded_as(f.Pause, await request.body()))
 
@@ -39,10 +39,10 @@ async def pause(request: Request, _key: str = IdempotencyKey) -> Response:
 @router.post(
     "/resume",
     summary="Lift a pause",
-    openapi_extra=takes("Resume", {"one instrument": _PAUSE}),
+    openapi_extra=takes("Resume", {"one instrument": _PAUSE}) | KEYED,
     responses=_DONE,
 )
-async def resume(request: Request, _key: str = IdempotencyKey) -> Response:
+async def resume(request: Request) -> Response:
     """Lift a pause and trust the next mark again, whatever its step."""
     return await _decided(request, decoded_as(f.Resume, await request.body()))
 
@@ -50,10 +50,10 @@ async def resume(request: Request, _key: str = IdempotencyKey) -> Response:
 @router.post(
     "/override",
     summary="Hold a unit, release it, take it over",
-    openapi_extra=takes("Override", {"hold": _HOLD}),
+    openapi_extra=takes("Override", {"hold": _HOLD}) | KEYED,
     responses=_DONE,
 )
-async def override(request: Request, _key: str = IdempotencyKey) -> Response:
+async def override(request: Request) -> Response:
     """Decide about a unit by hand. A takeover needs a risk admin."""
     form = decoded_as(f.Override, await request.body())
     visitor = visitor_of(request)
@@ -68,10 +68,10 @@ async def override(request: Request, _key: str = IdempotencyKey) -> Response:
 @router.post(
     "/close",
     summary="Close an account for good",
-    openapi_extra=takes("CloseAccount", {"by order": _CLOSE}),
+    openapi_extra=takes("CloseAccount", {"by order": _CLOSE}) | KEYED,
     responses=_DONE,
 )
-async def close(request: Request, _key: str = IdempotencyKey) -> Response:
+async def close(request: Request) -> Response:
     """Close every unit into cash, pay what is owed in order, return the rest."""
     return await _decided(request, decoded_as(f.CloseAccount, await request.body()))
 
@@ -79,10 +79,11 @@ async def close(request: Request, _key: str = IdempotencyKey) -> Response:
 @router.post(
     "/rulebook",
     summary="Put other rules in force",
-    openapi_extra=takes("SetRulebook", {"TOML": {"text": 'name = "..."', "reason": "new tiers"}}),
+    openapi_extra=takes("SetRulebook", {"TOML": {"text": 'name = "..."', "reason": "new tiers"}})
+    | KEYED,
     responses=_DONE,
 )
-async def rulebook(request: Request, _key: str = IdempotencyKey) -> Response:
+async def rulebook(request: Request) -> Response:
     """Put a whole rulebook for the same instruments and assets in force."""
     return await _decided(request, decoded_as(f.SetRulebook, await request.body()))
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 import msgspec
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from keelmark.engine import commands as c
@@ -16,7 +16,7 @@ from keelmark.service.api.answers import (
     row_of,
     wrong_row,
 )
-from keelmark.service.api.describing import gives, takes
+from keelmark.service.api.describing import KEYED, gives, takes
 from keelmark.service.api.problems import Problem
 from keelmark.service.api.services import VenueServices, venue_services_of, visitor_of
 from keelmark.service.commands import decode
@@ -44,22 +44,15 @@ _REPORT = {
     "size": "-0.5",
     "price": "100000",
 }
-IdempotencyKey = Header(
-    default="",
-    alias="Idempotency-Key",
-    max_length=NAME_MAX,
-    description="A key of your own. The same key with the same command does nothing twice; with "
-    "another command it is refused.",
-)
 
 
 @router.post(
     "/v1/commands",
     summary="Send one command",
-    openapi_extra=takes("Command", {"deposit": _DEPOSIT}),
+    openapi_extra=takes("Command", {"deposit": _DEPOSIT}) | KEYED,
     responses=gives("CommandDone", "It is durable."),
 )
-async def send(request: Request, _key: str = IdempotencyKey) -> Response:
+async def send(request: Request) -> Response:
     """Carry out one command; the answer comes once it is durable, with what happened."""
     form = decode.decoded(decode.COMMAND, await request.body())
     command = await _command(venue_services_of(request), form)
