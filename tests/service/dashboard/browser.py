@@ -1,13 +1,13 @@
 """Debian's Chromium, driven by Playwright: and pages that may ask nobody else."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Playwright, Request, Route, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -60,10 +60,9 @@ class Watched:
         )
 
     def _kept_inside(self, route: Route) -> None:
-        if urlsplit(route.request.url).hostname in OURS:
-            route.continue_()
-        else:
-            route.abort()
+        is_ours = urlsplit(route.request.url).hostname in OURS
+        with suppress(Error):  # the page was closed meanwhile: nobody waits for the answer
+            route.continue_() if is_ours else route.abort()
 
     def _noted(self, request: Request) -> None:
         parts = urlsplit(request.url)
