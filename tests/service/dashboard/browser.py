@@ -7,7 +7,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Playwright, Request, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Error,
+    Page,
+    Playwright,
+    Request,
+    Response,
+    Route,
+    sync_playwright,
+)
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -43,16 +52,19 @@ class Watched:
     Attributes:
         page: The page.
         elsewhere: Addresses it asked for that are not on this machine; none was answered.
+        refused: Answers of the service that were no answer.
         complaints: Errors of its scripts, and what its policy refused.
     """
 
     def __init__(self, browser: Browser, **context: Any) -> None:  # noqa: ANN401 as Playwright names them
         self.context = browser.new_context(**context)
         self.elsewhere: list[str] = []
+        self.refused: list[str] = []
         self.complaints: list[str] = []
         self.context.route("**/*", self._kept_inside)
         self.context.on("request", self._noted)
         self.page: Page = self.context.new_page()
+        self.page.on("response", self._answered)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on(
             "console",
@@ -63,6 +75,10 @@ class Watched:
         is_ours = urlsplit(route.request.url).hostname in OURS
         with suppress(Error):  # the page was closed meanwhile: nobody waits for the answer
             route.continue_() if is_ours else route.abort()
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.refused.append(f"{response.status} {response.url}")
 
     def _noted(self, request: Request) -> None:
         parts = urlsplit(request.url)

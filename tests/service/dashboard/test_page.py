@@ -65,10 +65,14 @@ def test_no_request_leaves_the_machine_and_the_policy_is_kept(
     expect(page.locator(".map svg")).to_be_visible()
     page.goto(f"{service.base}/#/desk/alice")
     expect(page.get_by_role("heading", name="Way out")).to_be_visible()
+    expect(page.get_by_role("table", name="Chance of liquidation")).to_be_visible()
+    page.goto(f"{service.base}/#/desk/empty")
+    expect(page.get_by_text("No position is held.")).to_be_visible()
     page.goto(f"{service.base}/#/audit")
     expect(page.get_by_role("heading", name="Audit trail")).to_be_visible()
     assert watched.elsewhere == []
-    assert [said for said in watched.complaints if "Content Security" in said] == []
+    assert watched.refused == []
+    assert watched.complaints == []
 
 
 def test_the_map_is_read_with_arrow_keys(watched: Watched, service: Served) -> None:
@@ -129,10 +133,27 @@ def test_a_shared_link_shows_the_same_to_somebody_else(
     other.context.close()
 
 
+def test_what_a_coin_is_assumed_to_move_like_is_said_chosen_and_shared(
+    watched: Watched, service: Served
+) -> None:
+    page = shown(watched, service, "desk/alice?like=BTC%3DETH&like=GONE%3DETH")
+    chances = page.get_by_role("table", name="Chance of liquidation")
+    expect(chances.get_by_role("rowheader", name="7 days")).to_be_visible()
+    before = chances.inner_text()
+    assumed = page.get_by_label("Assumed: BTC moves like")
+    expect(assumed).to_have_value("ETH")
+    assumed.select_option("PAXG")
+    expect(chances).not_to_have_text(before, use_inner_text=True)
+    expect(assumed).to_have_value("PAXG")
+    assert "like=BTC%3DPAXG" in page.url
+    assert watched.refused == []
+
+
 def test_a_pause_with_its_reason_reaches_the_engine_and_the_audit_trail(
     watched: Watched, service: Served
 ) -> None:
     page = shown(watched, service, "venue")
+    expect(page.locator("[aria-busy]")).to_have_count(0)  # nothing moves any more under a pointer
     page.get_by_role("combobox").last.select_option("ETHUSDT")
     page.get_by_role("button", name="Pause ETHUSDT").click()
     dialog = page.get_by_role("dialog")

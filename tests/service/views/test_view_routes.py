@@ -108,6 +108,30 @@ def test_risk_tells_chances_under_given_volatilities(api: ApiVenue) -> None:
     assert [row["days"] for row in told["account"]["horizons"]] in (["1", "7"], [])
 
 
+def test_risk_asks_what_an_unknown_coin_moves_like_and_says_what_it_took(api: ApiVenue) -> None:
+    path = "/v1/accounts/alice/risk"
+    refused = api.ask("GET", path, Role.VIEWER)
+    assert refused.status_code == 409
+    error = refused.json()["error"]
+    assert "XRP, not A, B; say which coin each moves like: like=A=BTC" in error["message"]
+    assert "--" not in error["message"]
+    assert error["fix"].startswith("say which coin")
+    answer = api.ask("GET", f"{path}?like=A%3DSOL&like=%2A", Role.VIEWER)
+    assert answer.status_code == 200, answer.text
+    documented("risk", answer.json())
+    told = answer.json()
+    assert told["standing_in"] == {"A": "SOL", "B": "ENA"}  # ENA: the largest deviation of a day
+    assert {"BTC", "SOL", "ENA"} <= set(told["coins_known"])
+    assert "A is taken to move as SOL" in told["notes"]
+    assert "--" not in json.dumps(told["beside"])
+    same = api.ask("GET", f"{path}?like=A%3DSOL&like=%2A%3DSOL", Role.VIEWER).json()
+    assert same["standing_in"] == {"A": "SOL", "B": "SOL"}
+    for wrong in ("C=BTC", "A=", "=BTC", "A=NONE", "*=NONE"):
+        refused = api.ask("GET", path, Role.VIEWER, params={"like": wrong})
+        assert refused.status_code == 422, wrong
+        assert "like=" in refused.json()["error"]["message"]
+
+
 def test_every_answer_is_described(api: ApiVenue) -> None:
     paths = api.ask("GET", "/openapi.json").json()["paths"]
     seen = 0
@@ -159,6 +183,7 @@ HOSTILE = [
     "/v1/accounts/alice/risk?vol=A",
     "/v1/accounts/alice/risk?vol=A=0",
     "/v1/accounts/alice/risk?vol=A=-1",
+    "/v1/accounts/alice/risk?like=" + "A" * 300,
 ]
 
 

@@ -4,7 +4,9 @@ import { useEffect, useState } from "./vendor/preact.js";
 import { link } from "./link.js";
 
 const SHARED_MS = 900;
+const LONG_MS = 5000;
 const asked = new Map();
+let line = Promise.resolve();
 
 export class Problem extends Error {
 	constructor(status, { code, message, where, fix } = {}, retryAfter = 0) {
@@ -42,6 +44,9 @@ function shared(key, path, body) {
 	return asked.get(key).answer;
 }
 
+/** One long question at a time. */
+const inLine = (work) => (line = line.then(work, work));
+
 function read(text) {
 	try {
 		return JSON.parse(text);
@@ -64,7 +69,8 @@ export function useAnswer(path, everyMs = 0, body = null) {
 		};
 		const load = async () => {
 			try {
-				const data = await shared(key, path, body);
+				const work = () => over || shared(key, path, body);
+				const data = await (everyMs > LONG_MS ? inLine(work) : work());
 				if (!over) set({ path: key, data, problem: null });
 				next(everyMs);
 			} catch (problem) {

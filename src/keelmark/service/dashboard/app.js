@@ -6,7 +6,7 @@ import { useAnswer } from "./api.js";
 import { Audit } from "./audit.js";
 import { mayDo } from "./controls.js";
 import { Accounts, Desk } from "./desk.js";
-import { clock, plain } from "./format.js";
+import { clock, milliseconds, plain } from "./format.js";
 import { useLink } from "./link.js";
 import { Answer } from "./parts.js";
 import { follow, useEvents } from "./stream.js";
@@ -63,8 +63,8 @@ function Standing({ venue, standing }) {
 	const residuals = fund.data?.conservation?.filter((each) => Number(each.residual) !== 0);
 	const { mark_to_decision_us: { p50: marks } = {}, lag_ms: lag } = latency.data ?? {};
 	return html`<dl class="standing-line">
-		${marks && html`<div><dt>marks</dt><dd>${plain(marks)} \u00b5s</dd></div>`}
-		${lag && html`<div><dt>lag</dt><dd>${plain(lag)} ms</dd></div>`}
+		${marks > 0 && html`<div><dt>marks</dt><dd>${milliseconds(marks)} ms</dd></div>`}
+		${lag > 0 && html`<div><dt>lag</dt><dd>${plain(lag)} ms</dd></div>`}
 		${residuals && html`<div><dt>residual</dt><dd class=${residuals.length ? "red" : ""}>${residuals.length ? residuals.map((each) => `${each.residual} ${each.asset}`).join(", ") : "0"}</dd></div>`}
 		<div><dd>${clock(venue?.time ?? new Date())} UTC</dd></div>
 		<div class=${`link ${standing.state.replace(" ", "-")}`}><dt class="hidden">connection</dt><dd>${SAID[standing.state]?.(standing) ?? standing.state}</dd></div>

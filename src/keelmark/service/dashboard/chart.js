@@ -1,4 +1,4 @@
-/** Lines over one axis, drawn as SVG: the scheme is CSS, the names stand on the lines, arrow keys read it. */
+/** Lines over one axis as SVG; the names stand on the lines, arrow keys read it. */
 
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 
@@ -9,7 +9,6 @@ const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp:
 
 const scale = (low, high, from, to) => (value) => from + ((value - low) * (to - from)) / (high - low || 1);
 
-/** Round values between low and high, about `wanted` of them. */
 function ticks(low, high, wanted) {
 	const rough = (high - low) / Math.max(wanted, 1) || 1;
 	const power = 10 ** Math.floor(Math.log10(rough));
@@ -37,8 +36,10 @@ export function Chart({ xs, lines, x: xText, y: yText, label, said, at, move, no
 	const last = xs.length - 1;
 	const right = Math.max(width - 8, LEFT + 1);
 	const known = lines.flatMap(({ values }) => values.filter((value) => value !== null));
-	const low = Math.min(0, ...known);
-	const high = Math.max(0, ...known) || 1;
+	const [least, most] = [Math.min(0, ...known), Math.max(0, ...known)];
+	const room = 0.1 * (most - least) || 1; // for the names
+	const low = least && least - room;
+	const high = most + room;
 	const x = scale(xs[0], xs[last], LEFT, right);
 	const y = scale(low, high, height - BELOW, TOP);
 	const keys = (event) => {
@@ -72,7 +73,8 @@ function Drawn({ hue, values, area, label, atStart, xs, x, y }) {
 	if (!points.length) return null;
 	const path = points.map(([left, top]) => `${left.toFixed(1)} ${top.toFixed(1)}`).join("L");
 	const [end, top] = points.at(atStart ? 0 : -1);
+	const under = !atStart && top > points[0][1];
 	return html`${area && html`<path class=${`area ${hue}`} d=${`M${points[0][0]} ${y(0)}L${path}L${points.at(-1)[0]} ${y(0)}Z`} />`}
 		<path class=${`line ${hue}`} d=${`M${path}`} />
-		<text class=${`name ${hue} ${atStart ? "" : "end"}`} x=${end + (atStart ? 5 : -5)} y=${Math.max(TOP + 14, top - 7)}>${label}</text>`;
+		<text class=${`name ${hue} ${atStart ? "" : "end"}`} x=${end + (atStart ? 5 : -5)} y=${top + (under ? 16 : -7)}>${label}</text>`;
 }

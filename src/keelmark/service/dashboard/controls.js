@@ -15,7 +15,6 @@ export function Act(props) {
 		${open && html`<${Confirmation} ...${props} close=${() => set(false)} />`}`;
 }
 
-/** `name` says the act, `consequence` what follows. */
 function Confirmation({ name, consequence, path, body, done, grave, close }) {
 	const [reason, setReason] = useState("");
 	const [state, set] = useState({});
@@ -43,7 +42,6 @@ function Confirmation({ name, consequence, path, body, done, grave, close }) {
 const HALTS = "Liquidations and new risk there stop; open positions stay and losses may grow meanwhile.";
 const GOES_ON = "It goes on at the present mark: what is below its trigger is liquidated at once.";
 
-/** Pause and resume, of one instrument or of everything. */
 export function Controls({ venue, again }) {
 	const { everything, instruments } = venue.paused;
 	const [chosen, choose] = useState(venue.instruments[0]?.instrument);
@@ -67,9 +65,9 @@ export function AccountControls({ account, name, units, session, again }) {
 	const [cause, setCause] = useState("request");
 	const override = (unit, action) => html`<${Act} key=${action + unit.unit} name=${OVERRIDES[action][0] + (units.length > 1 ? ` ${unit.unit_id}` : "")} done=${again}
 		grave=${action === "takeover"} path="/v1/admin/override" consequence=${OVERRIDES[action][1]} body=${{ account, unit: unit.unit, action }} />`;
-	return html`<${Panel} id="controls" title="Controls"><p class="buttons">
-		${units.map((unit) => html`${override(unit, unit.is_held ? "release" : "hold")} ${isAdmin && override(unit, "takeover")}`)}
-		${isAdmin && html`<${Act} grave=${true} name="Close account" done=${again} path="/v1/admin/close" body=${{ account, cause }}
+	return html`<${Panel} id="controls" title="Controls">
+		${units.map((unit) => html`<p class="buttons">${override(unit, unit.is_held ? "release" : "hold")} ${isAdmin && override(unit, "takeover")}</p>`)}
+		<p class="buttons">${isAdmin && html`<${Act} grave=${true} name="Close account" done=${again} path="/v1/admin/close" body=${{ account, cause }}
 			consequence=${`${name} is closed for good: every position is closed at the mark, obligations are paid, the rest is returned. It cannot be opened again.`} />
 			<${Pick} label="because of" value=${cause} names=${["request", "margin", "insolvency", "regulatory"]} pick=${setCause} />`}
 	</p><//>`;

@@ -4,10 +4,10 @@ import { html } from "./vendor/preact.js";
 import { useAnswer } from "./api.js";
 import { AccountControls, mayDo } from "./controls.js";
 import { editsOf } from "./draft.js";
-import { change as signed, compact, float, levelOf, money, percent, plain, price, words } from "./format.js";
+import { change as signed, compact, float, levelOf, many, money, percent, plain, price, words } from "./format.js";
 import { Gauge } from "./gauge.js";
 import { Ladder } from "./ladder.js";
-import { AccountLink, Answer, Asked, Bar, Figure, Panel, Pick, Table, ThreeState } from "./parts.js";
+import { AccountLink, Answer, Asked, Bar, called, Figure, Panel, Pick, Table, ThreeState } from "./parts.js";
 import { Surface } from "./surface.js";
 import { Residuals } from "./watched.js";
 import { Chances, Rescue } from "./wayout.js";
@@ -17,7 +17,7 @@ export function Accounts({ query, change }) {
 	const wanted = query.get("q") ?? "";
 	return html`<${Asked} id="accounts" title="Accounts" className="wide" path=${`/v1/accounts?limit=100&query=${encodeURIComponent(wanted)}`} every=${5000}
 		before=${html`<label class="pick">Name or number <input type="search" value=${wanted} onInput=${(event) => change({ q: event.target.value })} /></label>`}
-		isEmpty=${(of) => !of.accounts.length} empty="No account has this name.">${(of) => html`<${Table} caption=${`${of.total} accounts`} rows=${of.accounts} columns=${[
+		isEmpty=${(of) => !of.accounts.length} empty="No account has this name.">${(of) => html`<${Table} caption=${many(of.total, "account")} rows=${of.accounts} columns=${[
 			["account", (row) => html`<${AccountLink} of=${row} />`, "text"], ["positions", (row) => row.positions], ["units", (row) => row.units],
 			["stage", (row) => words(row.stage), "text"],
 		]} />`}<//>`;
@@ -40,27 +40,29 @@ function Loaded({ path, name, query, change, session, venue, face, account, chec
 	const set = (draft) => change({ edit: editsOf(draft) });
 	const coins = [...new Set(floating?.positions.map((each) => each.coin))];
 	const rows = check.positions.filter((each) => each.unit === unit.unit);
+	const stands = rows.length > 0 && unit.equity !== null;
 	const usage = float(unit.margin_ratio);
 	const level = unit.is_liquidatable ? "liquidatable" : unit.level ?? levelOf(unit.distance, check.levels);
 	const { then } = answer;
+	const main = { path, unit: unit.unit, coins, query, change };
 	return html`<div class="grid desk">
-		<section class="panel four" aria-labelledby="account">
-			<h2 id="account">${name}</h2>
+		<div class="column"><section class="panel" aria-labelledby="account">
+			<h2 id="account">${called(name)}</h2>
 			<p class="note">${check.rulebook} ${units.length > 1 ? html`<${Pick} label="unit" value=${unit.unit} names=${units.map((each) => each.unit)} pick=${(chosen) => change({ unit: chosen })} />` : unit.unit}</p>
 			<p class="headline"><strong class=${level}>${level.toUpperCase()}</strong> ${headline(unit)}</p>
 			<${Gauge} usage=${then ? then.usage : usage} level=${then ? levelOf(then.distance, check.levels) : level} was=${then ? usage : undefined} marks=${marksOf(unit, floating, venue)} />
-		</section>
-		<${Panel} id="figures" className="three" title="Figures" note=${`${unit.currency}; each opens its working`}><dl class="figures">
-			${FIGURES.map(([key, write]) => html`<div><dt>${words(key)}</dt><dd>${unit[key] === null ? html`<span class="absent" title=${unit.reason}>none</span>` : html`<${Figure} path=${path} figure=${key} unit=${unit.unit}>${write(unit[key])}<//>`}</dd></div>`)}
-		</dl>${check.notes?.map((note) => html`<p class="note">${note}</p>`)}<//>
-		<${WhatIf} ...${{ floating, set, answer, unit, face }} />
+		</section></div>
+		<div class="column"><${Panel} id="figures" title="Figures" note=${`${unit.currency}; each opens its working`}><dl class="figures">
+				${FIGURES.map(([key, write]) => html`<div><dt>${words(key)}</dt><dd>${unit[key] === null ? html`<span class="absent" title=${unit.reason}>none</span>` : html`<${Figure} path=${path} figure=${key} unit=${unit.unit}>${write(unit[key])}<//>`}</dd></div>`)}
+			</dl>${check.notes?.map((note) => html`<p class="note">${note}</p>`)}<//>
+			${stands && html`<${Rescue} ...${main} set=${set} />`}</div>
+		<div class="column"><${WhatIf} ...${{ floating, set, answer, unit, face }} />
+			${stands && html`<${Chances} ...${main} />`}</div>
 		<${Positions} ...${{ check, rows, unit, path }} />
-		<${Ladder} path=${path} unit=${unit.unit} names=${["all", ...new Set(rows.map((each) => each.instrument))]} along=${query.get("along") ?? "all"} change=${change} />
-		<${Surface} path=${path} unit=${unit.unit} coins=${coins} />
-		<${Rescue} path=${path} unit=${unit.unit} set=${set} />
-		<${Chances} path=${path} />
+		${stands && html`<${Ladder} ...${main} names=${["all", ...new Set(rows.map((each) => each.instrument))]} />
+			<${Surface} ...${main} hasOptions=${rows.some((each) => each.expiry)} />`}
 		${account.data?.residuals_by_figure && html`<${Residuals} rows=${account.data.residuals_by_figure} />`}
-		${account.data?.units && mayDo(session, "operator") && html`<${AccountControls} account=${account.data.account} name=${name} units=${account.data.units} session=${session} again=${account.again} />`}
+		${account.data?.units && mayDo(session, "operator") && html`<${AccountControls} account=${account.data.account} name=${called(name)} units=${account.data.units} session=${session} again=${account.again} />`}
 	</div>`;
 }
 

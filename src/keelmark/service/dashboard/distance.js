@@ -1,4 +1,4 @@
-/** At risk: how far every price may move together before it begins, each row with everything nearer. */
+/** At risk by distance, each row with everything nearer. */
 
 import { html } from "./vendor/preact.js";
 import { compact, count, levelOf, percent } from "./format.js";

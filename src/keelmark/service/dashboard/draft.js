@@ -33,7 +33,6 @@ export function changed(draft, part, name, value, idle = 0) {
 	return { ...draft, [part]: value === idle ? rest : { ...rest, [name]: value } };
 }
 
-/** The sliders of a unit, each with its range and its idle place. */
 export function slidersOf(unit, { equity }) {
 	const coins = [...new Set(unit.positions.map(({ coin }) => coin))];
 	const money = unit.kind === "cross" ? unit.assets.slice(0, 1) : [];

@@ -8,10 +8,10 @@ import { Answer, Asked, Dialog, Table } from "./parts.js";
 export function Feed() {
 	const [open, set] = useState(null);
 	const row = (each) => html`<li key=${each.case}><button class="row" onClick=${() => set(each.case)}>
-		<time>${clock(each.ended ?? each.started)}</time> <span>${each.name ?? `#${each.account}`} <small>${each.instruments.join(", ")}</small></span>
+		<time>${clock(each.ended ?? each.started)}</time> <span>${each.name ?? `#${each.account}`} <small>${each.instruments.slice(0, 2).join(", ")}${each.instruments.length > 2 && ` +${each.instruments.length - 2}`}</small></span>
 		<span class=${each.ended ? "" : "amber"}>${words(each.ended ? each.outcome : each.stage ?? "decided")}</span>
 		<span class="end">${compact(each.notional)}</span></button></li>`;
-	return html`<${Asked} id="feed" title="Liquidations" path="/v1/liquidations?limit=30" every=${2000} act="liquidations"
+	return html`<${Asked} id="feed" title="Liquidations" note="Time UTC, account, how it ended, notional at the decision" path="/v1/liquidations?limit=30" every=${2000} act="liquidations"
 			isEmpty=${(of) => !of.open.length && !of.recent.length} empty="Nobody has been liquidated.">
 			${(of) => html`<ol class="feed">${[...of.open, ...of.recent].map(row)}</ol>`}<//>
 		${open !== null && html`<${Case} number=${open} close=${() => set(null)} />`}`;

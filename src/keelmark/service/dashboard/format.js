@@ -2,25 +2,21 @@
 
 const MINUS = "\u2212";
 const THIN = "\u202f";
-const SCALES = [
-	[1e12, "T"],
-	[1e9, "B"],
-	[1e6, "M"],
-	[1e3, "k"],
-];
+const SCALES = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
 
 /** A decimal string as a float, for drawing only. */
 export const float = (text) => (text === null || text === undefined ? null : Number(text));
 
 export function decimals(value, digits) {
-	const text = Math.abs(value).toLocaleString("en-US", {
-		minimumFractionDigits: digits,
-		maximumFractionDigits: digits,
-	});
+	const text = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 	return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
 }
 
 const plus = (value, text) => (value > 0 && /[1-9]/.test(text) ? `+${text}` : text);
+
+export const many = (number, word) => `${count(number)} ${word}${Number(number) === 1 ? "" : "s"}`;
+
+export const milliseconds = (us) => (us === null ? "" : plain(Number((us / 1000).toPrecision(3))));
 
 export const count = (value) => (float(value) === null ? "unknown" : decimals(float(value), 0));
 
@@ -66,7 +62,6 @@ export const change = (given, digits = 1) => plus(float(given), percent(given, d
 export const clock = (time, dated = false) =>
 	time ? new Date(time).toISOString().slice(dated ? 0 : 11, 19).replace("T", " ") : "unknown";
 
-/** Words of the JSON (`margin_call`) as people read them. */
 export const words = (name) => String(name ?? "").replaceAll("_", " ");
 
 export function levelOf(distance, levels = { red: 0.15, amber: 0.3 }) {

@@ -5,10 +5,8 @@ import { percent } from "./format.js";
 
 const CURVE = [0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.21, 0.28, 0.35];
 
-/** Half the width of the hull at a height, of one where its sides are straight. */
 const beam = (height) => Math.min(1, (Math.max(0, height) / 0.35) ** 0.4);
 
-/** Corners of the hull filled up to `top`, as points of a polygon. */
 function outline(top, { middle, half, high, above }) {
 	const right = [...CURVE.filter((height) => height < top), top].map((height) => [beam(height), height]);
 	const corners = [...right, ...right.map(([x, height]) => [-x, height]).reverse()];

@@ -5,7 +5,8 @@ import { Chart, nearest } from "./chart.js";
 import { change as signed, compact, float, money, onAxis, percent, price } from "./format.js";
 import { Asked, Behind, Pick } from "./parts.js";
 
-export function Ladder({ path, unit, names, along, change }) {
+export function Ladder({ path, unit, names, query, change }) {
+	const along = names.includes(query.get("along")) ? query.get("along") : "all";
 	return html`<${Asked} id="ladder" title="Along a price" path=${`${path}/ladder?${new URLSearchParams({ along, unit })}`} every=${5000}
 		before=${html`<${Pick} label="Move" value=${along} names=${names} pick=${(name) => change({ along: name })} />`}
 		isEmpty=${(of) => !of.rungs.length} empty="Nothing moves with this price.">${(of) => html`<${Drawn} of=${of} />`}<//>`;

@@ -2,12 +2,12 @@
 
 import { html, useMemo } from "./vendor/preact.js";
 import { Chart, nearest } from "./chart.js";
-import { change, compact, count, onAxis, percent, price } from "./format.js";
+import { change, compact, count, many, onAxis, percent, price } from "./format.js";
 import { Asked, Behind, Pick } from "./parts.js";
 
 const SHOWN = 0.99;
 
-/** Sums away from the present price, falls to the left, rises to the right, as far as nearly all of them. */
+/** Sums away from the present price, as far as nearly all. */
 export function cumulated({ moves, ...map }) {
 	const side = (notional, accounts, sign) => {
 		let [total, people] = [0, 0];
@@ -32,7 +32,7 @@ function Drawn({ map, move, choose }) {
 	const point = points[at];
 	const verb = point.move < 0 ? `falls ${percent(-point.move)}` : point.move > 0 ? `rises ${percent(point.move)}` : "stays";
 	const to = map.price * (1 + point.move);
-	const figures = `${count(point.accounts)} accounts, ${compact(point.notional)}${"\u00a0"}${map.settle}`;
+	const figures = `${many(point.accounts, "account")}, ${compact(point.notional)}${"\u00a0"}${map.settle}`;
 	const lines = [
 		{ hue: "long", area: true, atStart: true, label: `longs ${compact(points[0].notional)}`, values: points.map((each, i) => (i <= middle ? each.notional : null)) },
 		{ hue: "short", area: true, label: `shorts ${compact(points.at(-1).notional)}`, values: points.map((each, i) => (i >= middle ? each.notional : null)) },

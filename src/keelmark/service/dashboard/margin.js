@@ -1,6 +1,5 @@
 /** The margin of a unit in floats, from its `/face`; `keelmark.core.margin` defines it, a test compares. */
 
-/** Signed value of a position at a price, in its settle asset. */
 const valueAt = ({ size, contract_size: contract, inverse }, price) =>
 	inverse ? (-size * contract) / price : size * contract * price;
 
@@ -11,7 +10,6 @@ function ruled({ kind, floors, rates, deductions, slope, edge_upper: upper }, si
 	return notional * rates[row] - (kind === "tiered" ? deductions[row] : 0);
 }
 
-/** Profit that counts, notional and maintenance of a position, in its settle asset. */
 export function positionMargin(position) {
 	const made = valueAt(position, position.mark) - position.cost;
 	const base = position.margin_on === "entry" ? position.cost : valueAt(position, position.margin_price);
@@ -62,7 +60,6 @@ export function afterDraft(unit, { money, sizes, moves }, feeRate = 0) {
 
 export const legName = ({ instrument, leg }) => (leg === "net" ? instrument : `${instrument}/${leg}`);
 
-/** Trade at the mark until the size is `wanted`. */
 function tradeTo(position, wanted, assets, feeRate) {
 	const cash = assets.find(({ asset }) => asset === position.settle);
 	const value = (size) => valueAt({ ...position, size }, position.mark);

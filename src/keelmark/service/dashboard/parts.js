@@ -3,8 +3,10 @@
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { hrefOf } from "./address.js";
 import { useAnswer } from "./api.js";
-import { plain, price, words } from "./format.js";
+import { clock, plain, price, words } from "./format.js";
 import { useEvents } from "./stream.js";
+
+const SLOW_MS = 3000; // asked less often: says of when
 
 export function Panel({ title, note, id, children, className = "" }) {
 	return html`<section class=${`panel ${className}`} aria-labelledby=${id}>
@@ -25,7 +27,8 @@ export function Answer({ of: { data, problem, again }, empty, isEmpty, children 
 export function Asked({ path, every = 0, body, act, before, empty, isEmpty, children, ...panel }) {
 	const answer = useAnswer(path, every, body);
 	useEvents(act, answer.again);
-	return html`<${Panel} ...${panel}>${before}
+	const note = panel.note ?? (every > SLOW_MS && answer.data && `as of ${clock(answer.data.time)} UTC`);
+	return html`<${Panel} ...${panel} note=${note}>${before}
 		<${Answer} of=${answer} isEmpty=${isEmpty} empty=${typeof empty === "function" ? empty(answer.data) : empty}>${children}<//><//>`;
 }
 
@@ -49,14 +52,17 @@ export function Behind(props) {
 	</details>`;
 }
 
-/** A price that exists, does not, or is unknown. */
 export function ThreeState({ of }) {
 	if (of?.status === "price") return html`<span title=${of.value}>${price(of.value)}</span>`;
 	const [word, why] = of?.status === "none" ? ["none reachable", of.reason] : ["unknown", of?.reason];
 	return html`<span class="absent" title=${why ?? "no reason was given"}>${word}<small>${why}</small></span>`;
 }
 
-export const AccountLink = ({ of }) => html`<a href=${hrefOf({ view: "desk", name: of.name ?? String(of.account) })}>${of.name ?? `#${of.account}`}</a>`;
+export const called = (name) => (/^\d+$/.test(name) ? `#${name}` : name);
+export function AccountLink({ of: { name, account, unit_id: unit = "cross" } }) {
+	const query = unit === "cross" ? "" : new URLSearchParams({ unit });
+	return html`<a href=${hrefOf({ view: "desk", name: name ?? String(account), query })}>${name ?? `#${account}`}</a>${query && html`<small>${unit.split(":")[0]}</small>`}`;
+}
 
 export const Pick = ({ label, value, names, pick }) => html`<label class="pick">${label} <select value=${value} onChange=${(event) => pick(event.target.value)}>
 	${names.map((name) => html`<option value=${name}>${name === "all" ? "all prices" : name}</option>`)}</select></label>`;
@@ -87,7 +93,6 @@ function Working({ path, figure, unit, close }) {
 	<//>`;
 }
 
-/** One line of a working and what it is made of. */
 export function Step({ of: step }) {
 	const inputs = Object.entries(step.inputs ?? {}).map(([name, value]) => `${words(name)} ${plain(value)}`);
 	const row = step.tier && `row ${step.tier.number ?? "of the venue"} from ${plain(step.tier.floor)}: rate ${plain(step.tier.rate)}, deduction ${plain(step.tier.deduction)}`;

@@ -5,7 +5,7 @@ import { useAnswer } from "./api.js";
 import { Controls, mayDo } from "./controls.js";
 import { AtRisk } from "./distance.js";
 import { Feed } from "./feed.js";
-import { change, clock, compact, count, float, levelOf, percent, plain, price, words } from "./format.js";
+import { change, clock, compact, count, float, levelOf, many, milliseconds, percent, price, words } from "./format.js";
 import { SmallGauge } from "./gauge.js";
 import { LiquidationMap } from "./map.js";
 import { AccountLink, Answer, Asked, Panel, Table } from "./parts.js";
@@ -33,16 +33,17 @@ function Standing({ venue }) {
 	const distance = useAnswer("/v1/distance", 3000);
 	const cases = useAnswer("/v1/liquidations?limit=30", 2000);
 	const held = fund.data?.segments.flatMap((segment) => segment.assets) ?? [];
+	const [first] = held;
 	const risk = distance.data?.within.find((row) => row.move === LOOK_WITHIN);
 	const line = (name, value, note) => html`<div><dt>${name}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd></div>`;
 	return html`<${Panel} id="standing" title="Now" className="three standing"><dl class="figures">
 		${line("insurance fund", held.length ? held.map((each) => html`<span class="fund">${compact(each.balance)} ${each.asset} </span>`) : fund.problem ? "unknown" : "\u2026",
-			fund.data?.backstop && `backstop holds ${compact(fund.data.backstop.inventory)}`)}
-		${line(`at risk < ${LOOK_WITHIN * 100} %`, risk ? compact(risk.notional) : distance.problem ? "unknown" : "\u2026", risk && `${count(risk.accounts)} accounts, ${compact(risk.equity)} equity`)}
+			first?.window && `${change(first.balance / first.window.base - 1)} since ${clock(first.window.start)}`)}
+		${line(`at risk < ${LOOK_WITHIN * 100} %`, risk ? compact(risk.notional) : distance.problem ? "unknown" : "\u2026", risk && `${many(risk.accounts, "account")}, ${compact(risk.equity)} equity`)}
 		${line("margin calls", count(venue.margin_calls), `${count(venue.warned)} warned`)}
 		${line("liquidations open", count(venue.liquidations.open), `${count(venue.liquidations.held)} held, ${count(venue.liquidations.ever)} ever`)}
-		${line("auto-deleveraged", count(cases.data?.recent.filter((each) => each.outcome === "deleveraged").length), `of the last ${count(cases.data?.recent.length)} liquidations`)}
-		${line("accounts", count(venue.accounts), `${count(venue.units)} margin units`)}
+		${line("auto-deleveraged", count(cases.data?.recent.filter((each) => each.outcome === "deleveraged").length), `of the last ${many(cases.data?.recent.length, "liquidation")}`)}
+		${line("accounts", count(venue.accounts), many(venue.units, "margin unit"))}
 	</dl></${Panel}>`;
 }
 
@@ -51,10 +52,10 @@ function Riskiest() {
 	return html`<${Asked} id="riskiest" title="Riskiest accounts" path="/v1/riskiest?limit=20" every=${2000} isEmpty=${(of) => !of.accounts.length} empty="No account holds a position.">
 		${(of) => html`<${Table} caption=${`Nearest to liquidation first; notional in ${of.valuation}`} rows=${of.accounts} columns=${[
 			["account", (row) => html`<${AccountLink} of=${row} />`, "text"],
-			["usage", (row) => html`<${SmallGauge} usage=${float(row.margin_ratio)} level=${level(row)} /> ${row.margin_ratio === null ? "none left" : percent(row.margin_ratio, 0)}`],
+			["usage", (row) => html`<${SmallGauge} usage=${float(row.margin_ratio)} level=${level(row)} /><span class="beside">${row.margin_ratio === null ? "none left" : percent(row.margin_ratio, 0)}</span>`],
 			["distance", (row) => row.distance === null
 				? html`<span class="absent">${row.distance_reason ? "none" : "none reachable"}<small>${row.distance_reason}</small></span>`
-				: html`<span class=${level(row)}>${change(signed(row))}</span><small>${row.moves}</small>`],
+				: html`<span class=${level(row)}>${Number(row.distance) ? change(signed(row)) : "reached"}</span><small>${row.moves}</small>`],
 			["notional", (row) => compact(row.notional)],
 			["stage", (row) => (row.is_held ? "held" : words(row.stage)), "text"],
 		]} />`}<//>`;
@@ -72,13 +73,13 @@ function Prices({ venue: { paused } }) {
 			["price", (row) => (row.price === null ? html`<span class="absent">unknown</span>` : price(row.price))],
 			["guard", guard, "text"],
 			["seen", (row) => (row.seen ? clock(row.seen) : "never")],
-			["from index", (row) => (row.index?.divergence ? change(row.index.divergence, 2) : "")],
+			...(of.prices.some((row) => row.index?.divergence) ? [["from index", (row) => (row.index?.divergence ? change(row.index.divergence, 2) : "")]] : []),
 		]} />`}<//>`;
 }
 
 function Latency() {
 	const rows = (of) => Object.entries(of).filter(([, value]) => value?.p50 !== undefined);
-	const column = (name) => [name, ([, value]) => value[name] === null ? "" : plain(value[name])];
+	const column = (name) => [name, ([, value]) => milliseconds(value[name])];
 	return html`<${Asked} id="latency" title="Engine latency" path="/v1/latency" every=${2000} isEmpty=${(of) => !rows(of).length} empty="Nothing has been measured yet.">
-		${(of) => html`<${Table} caption="Since the start" rows=${rows(of)} columns=${[["what", ([name]) => words(name).replace(/us$/, "\u00b5s"), "text"], ...["p50", "p99", "max", "count"].map(column)]} />`}<//>`;
+		${(of) => html`<${Table} caption="Milliseconds, since the start" rows=${rows(of)} columns=${[["what", ([name]) => words(name.replace(/_us$/, "")), "text"], ...["p50", "p99", "max"].map(column), ["count", ([, value]) => count(value.count)]]} />`}<//>`;
 }

@@ -34,7 +34,7 @@ export function useWhatIf({ path, unit, floating, edits, feeRate, position }) {
 
 export function WhatIf({ floating, set, answer, unit, face }) {
 	const { edits, draft } = answer;
-	return html`<${Panel} id="whatif" title="What if" className="five">${floating ? html`
+	return html`<${Panel} id="whatif" title="What if">${floating ? html`
 		<div>${slidersOf(floating, floating.now).map((slider) => html`<${Slider} slider=${slider} draft=${draft} set=${set} />`)}</div>
 		<${NowAfter} unit=${unit} ...${answer} />
 		<p class="buttons"><button disabled=${!edits.length} onClick=${() => set(emptyDraft())}>Reset</button><${Share} /></p>
@@ -51,7 +51,6 @@ function Slider({ slider: { part, name, label, low, high, step, idle }, draft, s
 		<output>${said}</output></label>`;
 }
 
-/** Two bars of usage, and the figures with their difference. */
 function NowAfter({ unit, before, after, told, problem, edits }) {
 	if (!edits.length) return html`<p class="note">Move a slider: what it would be stands here, beside what it is.</p>`;
 	if (problem) return html`<p class="red" role="alert">${problem.message} ${problem.fix}</p>`;

@@ -6,9 +6,11 @@ Each is the document of the command of the same name, made by the same functions
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+
+import msgspec
 
 from keelmark.accounts.check import check
 from keelmark.accounts.check_document import check_document
@@ -29,6 +31,7 @@ from keelmark.risk.what_if import whatif
 from keelmark.risk.whatif_document import whatif_document
 from keelmark.service.views.desk import Found
 from keelmark.service.views.figures import Json, instant
+from keelmark.service.views.standing_in import coins_known, standing_in
 
 LADDER_STEPS, LADDER_STEPS_MAX = 41, 201
 SURFACE_STEPS, SURFACE_STEPS_MAX = 21, 41
@@ -243,6 +246,7 @@ class Chance:
         paths: Drawn.
         seed: Of the draws.
         unit: One unit alone.
+        like: Coins that the table does not know, by the coin they move like; `*` every other.
     """
 
     horizon: timedelta = timedelta(days=1)
@@ -251,6 +255,7 @@ class Chance:
     paths: int = PATHS
     seed: int = 0
     unit: str | None = None
+    like: Mapping[str, str] = field(default_factory=dict)
 
     def require(self) -> None:
         """Refuse what nobody would wait for.
@@ -275,6 +280,7 @@ def risked(found: Found, chance: Chance) -> Json:
     """Return what `keelmark risk --json` says by the built-in table, with `probability` by horizon.
 
     Under volatilities of one's own the probabilities alone are told: what is lost takes a law.
+    `standing_in` says which coin was taken for one that the table does not know.
 
     Raises:
         InvalidInput: What is asked is out of range, or the account holds nothing.
@@ -299,11 +305,25 @@ def risked(found: Found, chance: Chance) -> Json:
             found,
             {"rulebook": found.account.rulebook.name, "liquidation": {"as given": told.document()}},
         )
+    like = standing_in(found.account, chance.like)
     options = RiskOptions(
-        level=chance.level, days=days, paths=chance.paths, seed=chance.seed, unit_id=chance.unit
+        level=chance.level,
+        days=days,
+        paths=chance.paths,
+        seed=chance.seed,
+        unit_id=chance.unit,
+        like=like,
     )
     lost = risk_of(found.account, None, options)
-    return placed(found, whole_document(lost, beside_of(found.account, lost)))
+    told = msgspec.to_builtins(whole_document(lost, beside_of(found.account, lost)))
+    for other in told["beside"].values():
+        if "reason" in other:
+            other["reason"] = other["reason"].replace(*WITHOUT_HISTORY)
+    return placed(found, {**told, "standing_in": like, "coins_known": coins_known()})
+
+
+WITHOUT_HISTORY = (": give --returns BARS", ", and the service keeps none")
+"""What the command line says and what is said here."""
 
 
 HORIZONS = (1.0, 7.0)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from keelmark.service.views import answers
@@ -16,6 +16,7 @@ from keelmark.service.views.figures import Json
 from keelmark.service.views.routes import Name, long_answer
 from keelmark.service.views.schemas import described
 from keelmark.service.views.shared import LongWork
+from keelmark.service.views.standing_in import PAIRS_MAX, pairs_of
 
 Text = Annotated[str, Field(max_length=answers.NAME_MAX)]
 Unit = Annotated[str | None, Query(max_length=answers.NAME_MAX, description="Margin unit.")]
@@ -147,61 +148,78 @@ def _add_reads(router: APIRouter, views: DeskViews) -> None:
         return await views.asked(partial(face, found))
 
 
+def _moves(low: Share = "-50%", high: Share = "50%") -> tuple[Decimal, Decimal]:
+    return answers.number("low", low), answers.number("high", high)
+
+
+Moves = Annotated[tuple[Decimal, Decimal], Depends(_moves)]
+
+
 def _add_drawn(router: APIRouter, views: DeskViews) -> None:
     @router.get("/ladder", summary="Margin along one price", **described("ladder"))
     async def ladder(
         account: Name,
+        moves: Moves,
         along: Annotated[str, Query(max_length=answers.NAME_MAX)] = "all",
-        low: Share = "-50%",
-        high: Share = "50%",
         steps: Annotated[int, Query(ge=2, le=answers.LADDER_STEPS_MAX)] = answers.LADDER_STEPS,
         unit: Unit = None,
     ) -> Json:
         """Answer as `keelmark ladder --json`: an instrument, a coin, an asset, or all."""
-        found, span = views.desk.find(account), _span(low, high, steps, unit)
+        found, span = views.desk.find(account), _span(moves, steps, unit)
         return await views.asked(partial(answers.laddered, found, along, span))
 
     @router.get("/surface", summary="Margin over two prices", **described("surface"))
     async def surface(
         account: Name,
         x: Annotated[str, Query(max_length=answers.NAME_MAX)],
+        moves: Moves,
         y: Annotated[str, Query(max_length=answers.NAME_MAX)] = "volatility",
-        low: Share = "-50%",
-        high: Share = "50%",
         steps: Annotated[int, Query(ge=2, le=answers.SURFACE_STEPS_MAX)] = answers.SURFACE_STEPS,
+        unit: Unit = None,
     ) -> Json:
         """Answer as `keelmark surface --json`; in a worker, bounded."""
-        found, span = views.desk.find(account), _span(low, high, steps, None)
+        found, span = views.desk.find(account), _span(moves, steps, unit)
         return await long_answer(views.long, partial(answers.surfaced, found, x, y, span))
 
 
-def _span(low: str, high: str, steps: int, unit: str | None) -> answers.Span:
-    return answers.Span(
-        low=answers.number("low", low), high=answers.number("high", high), steps=steps, unit=unit
+def _span(moves: tuple[Decimal, Decimal], steps: int, unit: str | None) -> answers.Span:
+    low, high = moves
+    return answers.Span(low=low, high=high, steps=steps, unit=unit)
+
+
+def _chance(
+    horizon: Annotated[str, Query(max_length=10, description="8h, 1d or 10d.")] = "1d",
+    level: Annotated[float, Query(ge=0.5, lt=1.0, allow_inf_nan=False)] = 0.99,
+    vol: Annotated[
+        list[str] | None, Query(max_length=100, description="COIN=0.03, of a day.")
+    ] = None,
+    like: Annotated[
+        list[str] | None,
+        Query(
+            max_length=PAIRS_MAX,
+            description="XPL=SOL: a coin the table does not know moves like one it does; "
+            "`*`: every other like the table's liveliest, `*=SOL` like that one.",
+        ),
+    ] = None,
+    seed: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    unit: Unit = None,
+) -> answers.Chance:
+    chance = answers.Chance(
+        horizon=answers.horizon(horizon),
+        level=level,
+        volatilities=answers.deviations(vol or ()),
+        seed=seed,
+        unit=unit,
+        like=pairs_of(like or ()),
     )
+    chance.require()
+    return chance
 
 
 def _add_questions(router: APIRouter, views: DeskViews) -> None:
     @router.get("/risk", summary="Losses and chances of liquidation", **described("risk"))
-    async def risk(
-        account: Name,
-        horizon: Annotated[str, Query(max_length=10, description="8h, 1d or 10d.")] = "1d",
-        level: Annotated[float, Query(ge=0.5, lt=1.0, allow_inf_nan=False)] = 0.99,
-        vol: Annotated[
-            list[str] | None, Query(max_length=100, description="COIN=0.03, of a day.")
-        ] = None,
-        seed: Annotated[int, Query(ge=0, le=2**31)] = 0,
-        unit: Unit = None,
-    ) -> Json:
+    async def risk(account: Name, chance: Annotated[answers.Chance, Depends(_chance)]) -> Json:
         """Answer as `keelmark risk --json`, by the built-in table; in a worker, bounded."""
-        chance = answers.Chance(
-            horizon=answers.horizon(horizon),
-            level=level,
-            volatilities=answers.deviations(vol or ()),
-            seed=seed,
-            unit=unit,
-        )
-        chance.require()
         found = views.desk.find(account)
         return await long_answer(views.long, partial(answers.risked, found, chance))
 

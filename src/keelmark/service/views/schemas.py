@@ -182,7 +182,10 @@ ANSWERS: dict[str, dict[str, Field]] = {
     "risk": {
         **_DESK,
         "rulebook": _RULEBOOK,
-        "liquidation": (OBJECT, "Chances by horizon, by law."),
+        "liquidation": (
+            OBJECT,
+            "Chances by horizon, by law; `standing_in`: what unknown coins move like.",
+        ),
     },
     "whatif": {
         **_DESK,
