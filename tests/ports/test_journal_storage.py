@@ -97,6 +97,16 @@ def test_every_commit_waits_for_the_device(tmp_path: Path) -> None:
     assert (mode, synchronous) == (b"wal", 2)
 
 
+def test_a_journal_that_may_only_be_read_is_told_at_the_append(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with SqliteJournal(path) as journal:
+        journal.append((record(1),), expected_position=0)
+        journal._connection.execute("PRAGMA query_only = ON")  # noqa: SLF001 as a read-only disk
+        with pytest.raises(StorageFailed, match="check the disk and its permissions"):
+            journal.append((record(2),), expected_position=1)
+        assert len(list(journal.read(after=0))) == 1
+
+
 def test_a_reader_makes_no_journal_in_the_place_of_one_that_is_gone(tmp_path: Path) -> None:
     path, away = tmp_path / "journal.sqlite", tmp_path / "away"
     away.mkdir()
