@@ -1,0 +1,89 @@
+"""The whole of a watch: a living venue, REST and stream, and webhooks that verify signatures."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from keelmark.service.alerts.values import Alert
+from keelmark.service.watch.config import load_config
+from keelmark.service.watch.open import open_watch
+from keelmark.service.watch.sources import VenueSource
+from scripts.watch_demo import SECRET, Running, Stage, play, staged
+from tests.accounts.live.venue_server import KEYS
+
+pytest.importorskip("ccxt")
+pytestmark = pytest.mark.slow
+
+
+class InProcess:
+    """The same watch on a thread of the test, its exchange without the venue's rate limits."""
+
+    def __init__(self, stage: Stage, file: Path) -> None:
+        self._stage, self._file = stage, file
+        self._opened = Event()
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._opened.wait(20)
+
+    def _run(self) -> None:
+        stage = self._stage
+        daemon = open_watch(load_config(self._file), stage.data, environment=stage.keys)
+        for source in daemon.sources.values():
+            assert isinstance(source, VenueSource)
+            source.exchange.enableRateLimit = False  # type: ignore[attr-defined]  # of ccxt
+        daemon.told, daemon.stopped = self._told, self._stopped
+        self._opened.set()
+        daemon.run()
+        daemon.store.close()
+
+    def _told(self, alert: Alert) -> None:
+        with (self._stage.folder / "out.txt").open("a") as out:
+            out.write(alert.text + "\n")
+
+    def end(self, how: signal.Signals) -> int:
+        """End it in order."""
+        del how
+        self._stopped.set()
+        self._thread.join(20)
+        return int(self._thread.is_alive())
+
+
+def in_process(stage: Stage, file: Path) -> Running:
+    return InProcess(stage, file)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setattr("scripts.watch_demo.WAIT_S", 30.0)
+    with staged(tmp_path, launch=in_process, stale_s=2.0) as made:
+        yield made
+
+
+def told_once(stage: Stage) -> bool:
+    return len(set(stage.hook.ids)) == len(stage.hook.ids)
+
+
+def test_a_crash_is_told_signed_recovery_is_silent_and_a_venue_may_go_and_come_back(
+    stage: Stage,
+) -> None:
+    play(stage)
+    assert stage.end() == 0
+    assert stage.hook.forged == 0
+    assert stage.hook.heard == [
+        ("desk", "raised", "amber"),
+        ("desk", "raised", "red"),
+        ("lead", "escalated", "red"),
+        *sorted(
+            [("desk", "event", "partial_liquidation"), ("lead", "event", "partial_liquidation")]
+        ),
+        ("desk", "event", "collateral_added"),
+        ("desk", "raised", "unknown"),
+    ]
+    assert told_once(stage)
+    assert stage.venue.refused == 0
+    assert KEYS["SECRET"] not in stage.said
+    assert SECRET not in str(stage.hook.texts)
