@@ -15,11 +15,13 @@ from keelmark.cli.serve import serve as command
 from keelmark.core.errors import InvalidInput, OtherTerms
 from keelmark.rulebooks.load import load_rulebook
 from keelmark.service.api.process import ProcessSettings
+from keelmark.service.replay.request import ReplayKept, replay_path
 from keelmark.service.supervisor.front import Front
 from keelmark.service.supervisor.lock import FolderLock
 from keelmark.service.supervisor.serving import (
     ReplayRequest,
     ServeSettings,
+    _as_begun,
     plans_of,
 )
 from keelmark.service.supervisor.voice import Voice
@@ -182,6 +184,16 @@ def test_a_replay_is_staged_before_and_fed_after_the_writer(tmp_path: Path) -> N
     assert names[1] == plans[2].after == "writer"
     assert names[-1] == "feed"
     assert plans[1].settings["time"] == "marks"
+
+
+def test_a_replay_goes_on_at_the_speed_that_is_asked_for(tmp_path: Path) -> None:
+    rulebook = load_rulebook("generic")
+    begin_venue(tmp_path, rulebook, Venue(reference="replay oct10", rulebook=rulebook.name))
+    replay_path(tmp_path).write_bytes(
+        msgspec.json.encode(ReplayKept(scenario="oct10", accounts=10))
+    )
+    going_on = _as_begun(ServeSettings(data=tmp_path, speed=60.0))
+    assert going_on.replay == ReplayRequest(scenario="oct10", speed=60.0)
 
 
 def test_prices_and_whoever_wakes_people_run_where_they_are_asked_for(tmp_path: Path) -> None:

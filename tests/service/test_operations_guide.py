@@ -95,7 +95,7 @@ def reported() -> Iterator[str]:
     """Yield every event that a process of the service reports."""
     for path in sorted((ROOT / "src/keelmark/service").rglob("*.py")):
         text = path.read_text("utf-8")
-        yield from re.findall(r"\breport\(\s*\"(\w+)\"", text)
+        yield from re.findall(r"report\(\s*\"(\w+)\"", text)
         yield from re.findall(r"\{\"event\": \"(\w+)\"", text)
         yield from re.findall(r"(?:LOG\w*)\.\w+\(\s*\"([^\"]+)\"", text)
 
@@ -114,6 +114,7 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
         ExitCode.BAD_INPUT,
         ExitCode.OUR_ERROR,
         ExitCode.INTERRUPTED,
+        child_process.AWAY,
     }
     for module in (child_process, supervisor):
         assert (module.BAD_INPUT, module.OUR_ERROR) == (ExitCode.BAD_INPUT, ExitCode.OUR_ERROR)

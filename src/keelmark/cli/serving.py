@@ -50,6 +50,7 @@ def settings_of(options: dict[str, Any]) -> ServeSettings:
         port=options["port"],
         execution=options["execution"],
         replay=replay,
+        speed=options["speed"],
         feed=options["feed"],
         tls_cert=options["tls_cert"],
         tls_key=options["tls_key"],

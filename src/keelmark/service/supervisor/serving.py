@@ -50,6 +50,7 @@ class ServeSettings:
         port: Port to listen on.
         execution: Who fills liquidation orders; `None` is `simulated`, or as begun.
         replay: A replay in place of a live feed.
+        speed: Seconds in a second of the replay that a folder was begun with, where none is named.
         feed: Class of ccxt whose mark prices are streamed; empty for none.
         tls_cert, tls_key: Files of a certificate and its key.
         front: How it is reached from outside.
@@ -63,6 +64,7 @@ class ServeSettings:
     port: int = PORT
     execution: Execution | None = None
     replay: ReplayRequest | None = None
+    speed: float = 1.0
     feed: str = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -252,7 +254,7 @@ def _as_begun(settings: ServeSettings) -> ServeSettings:
         raise OtherTerms(msg)
     if kept is None or asked is not None:
         return settings
-    return replace(settings, replay=ReplayRequest(scenario=kept.scenario))
+    return replace(settings, replay=ReplayRequest(scenario=kept.scenario, speed=settings.speed))
 
 
 def _reference(settings: ServeSettings) -> str:
