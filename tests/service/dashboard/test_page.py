@@ -176,6 +176,7 @@ def test_a_pause_with_its_reason_reaches_the_engine_and_the_audit_trail(
 def test_a_viewer_sees_no_controls(browser: Browser, service: Served) -> None:
     viewer = signed_in(browser, service, Role.VIEWER)
     page = viewer.page
+    expect(page.get_by_role("heading", name="KEELMARK", level=1)).to_be_visible()
     expect(page.get_by_role("heading", name="Liquidation map")).to_be_visible()
     expect(page.get_by_role("heading", name="Controls")).to_have_count(0)
     expect(page.get_by_role("link", name="audit")).to_have_count(0)
@@ -219,6 +220,7 @@ def test_a_liquidation_opens_to_who_paid(watched: Watched, service: Served) -> N
     page.locator(".feed button").first.click()
     expect(page.get_by_role("dialog")).to_contain_text("Who paid")
     expect(page.get_by_role("dialog")).to_contain_text("What happened, in order")
+    expect(page.get_by_role("dialog")).to_contain_text(re.compile(r"equity [\d.,\u2212]+ against"))
 
 
 def test_a_phone_has_one_column_and_the_dark_is_dark(browser: Browser, service: Served) -> None:

@@ -36,7 +36,7 @@ function App() {
 	const shared = { query, change, session: session.data ?? {}, venue: view === "venue" ? venue : venue.data };
 	return html`<button class="skip" onClick=${() => document.getElementById("main").focus()}>Skip to content</button>
 		<header class="top">
-			<span class="brand"><img src="/assets/mark.svg" alt="" width="20" height="20" />KEELMARK</span>
+			<h1 class="brand"><img src="/assets/mark.svg" alt="" width="20" height="20" />KEELMARK</h1>
 			<nav aria-label="Views">${tabs.map((tab) => html`<a href=${hrefOf({ view: tab })} aria-current=${tab === view ? "page" : null}>${tab}</a>`)}</nav>
 			<${Standing} venue=${venue.data} standing=${standing} />
 		</header>

@@ -20,8 +20,7 @@ export function Feed() {
 function Case({ number, close }) {
 	const answer = useAnswer(`/v1/liquidations/${number}`, 2000);
 	return html`<${Dialog} title=${`Liquidation ${number}`} close=${close}><${Answer} of=${answer}>${(of) => html`
-		<p>${of.name ?? `Account #${of.account}`} (${of.unit_id}) was decided at ${clock(of.started, true)} UTC with equity ${money(of.equity)}
-			against maintenance ${money(of.maintenance_margin)} on ${money(of.notional)} notional.
+		<p>${of.name ?? `Account #${of.account}`} (${of.unit_id}) was decided at ${clock(of.started, true)} UTC with equity ${money(of.equity)} against maintenance ${money(of.maintenance_margin)} on ${money(of.notional)} notional.
 			${of.ended ? ` It ${of.outcome === "recovered" ? "recovered" : `was ${words(of.outcome)}`} at ${clock(of.ended)}.` : " It is going on."}</p>
 		<h3>What happened, in order</h3>
 		<ol class="steps">${of.steps.map((step) => html`<li><time>${clock(step.time)}</time> <strong>${words(step.stage)}</strong> ${step.text}</li>`)}</ol>

@@ -9,7 +9,7 @@ const SOON_MS = 300;
 const followers = new Set();
 let failures = 0;
 
-/** Follow events; without them every figure is still asked for, only later. */
+/** Without events every figure is still asked for, only later. */
 export function follow() {
 	if (link.state === "signed out") return;
 	const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/ws?topics=${TOPICS}`);

@@ -38,7 +38,7 @@ function Standing({ venue }) {
 	const line = (name, value, note) => html`<div><dt>${name}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd></div>`;
 	return html`<${Panel} id="standing" title="Now" className="three standing"><dl class="figures">
 		${line("insurance fund", held.length ? held.map((each) => html`<span class="fund">${compact(each.balance)} ${each.asset} </span>`) : fund.problem ? "unknown" : "\u2026",
-			first?.window && `${change(first.balance / first.window.base - 1)} since ${clock(first.window.start)}`)}
+			first?.window?.spent > 0 && `${compact(first.window.spent)} paid since ${clock(first.window.start)}`)}
 		${line(`at risk < ${LOOK_WITHIN * 100} %`, risk ? compact(risk.notional) : distance.problem ? "unknown" : "\u2026", risk && `${many(risk.accounts, "account")}, ${compact(risk.equity)} equity`)}
 		${line("margin calls", count(venue.margin_calls), `${count(venue.warned)} warned`)}
 		${line("liquidations open", count(venue.liquidations.open), `${count(venue.liquidations.held)} held, ${count(venue.liquidations.ever)} ever`)}
