@@ -168,6 +168,7 @@ class Stage:
             by which one read takes three seconds.
         told: Says what is done.
         launch: Starts the watch; the command itself where left out.
+        secret: Of the key it reads the account with.
     """
 
     venue: LiveVenue
@@ -177,6 +178,7 @@ class Stage:
     stale_s: float = 10.0
     told: Callable[[str], None] = lambda _: None
     launch: "Launch | None" = None
+    secret: str = KEYS["SECRET"]
     _running: "Running | None" = None
 
     def start(self) -> None:
@@ -191,8 +193,11 @@ class Stage:
     @property
     def keys(self) -> dict[str, str]:
         """What the watch finds in its environment."""
-        keys = {f"KEELMARK_DESK_ONE_{name}": KEYS[name] for name in ("KEY", "SECRET")}
-        return {**keys, "KEELMARK_HOOK_SECRET": SECRET}
+        return {
+            "KEELMARK_DESK_ONE_KEY": KEYS["KEY"],
+            "KEELMARK_DESK_ONE_SECRET": self.secret,
+            "KEELMARK_HOOK_SECRET": SECRET,
+        }
 
     @property
     def data(self) -> Path:

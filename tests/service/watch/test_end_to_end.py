@@ -16,6 +16,7 @@ from tests.accounts.live.venue_server import KEYS
 
 pytest.importorskip("ccxt")
 pytestmark = pytest.mark.slow
+WRONG = "s-wrong-7788aa"
 
 
 class InProcess:
@@ -87,3 +88,41 @@ def test_a_crash_is_told_signed_recovery_is_silent_and_a_venue_may_go_and_come_b
     assert stage.venue.refused == 0
     assert KEYS["SECRET"] not in stage.said
     assert SECRET not in str(stage.hook.texts)
+
+
+@pytest.mark.nightly
+def test_killed_in_the_middle_of_an_alert_while_the_webhook_is_down_it_tells_each_once(
+    tmp_path: Path,
+) -> None:
+    """The command itself, killed with -9 between deciding and delivering, at the venue's limits."""
+    with staged(tmp_path, stale_s=60.0) as stage:
+        stage.hook.is_down = True
+        stage.start()
+        stage.until(lambda: stage.venue.followers > 0, "the price stream is followed")
+        stage.venue.price("48000")
+        stage.until(lambda: "main: RED" in stage.said, "the level is reached")
+        stage.end(signal.SIGKILL)
+        stage.hook.is_down = False
+        stage.start()
+        stage.hook.wait(("desk", "raised", "red"))
+        stage.hook.wait(("lead", "escalated", "red"))
+        stage.read_again()
+        stage.end(signal.SIGKILL)
+        stage.start()
+        stage.until(lambda: stage.venue.followers > 0, "it is followed again")
+        stage.read_again()
+        assert stage.end() == 0
+    assert sorted(stage.hook.heard) == [("desk", "raised", "red"), ("lead", "escalated", "red")]
+    assert stage.hook.forged == 0
+    assert told_once(stage)
+
+
+@pytest.mark.nightly
+def test_a_wrong_key_is_refused_by_the_venue_told_and_shown_to_nobody(tmp_path: Path) -> None:
+    with staged(tmp_path, stale_s=5.0, secret=WRONG) as stage:
+        stage.start()
+        stage.hook.wait(("desk", "raised", "unknown"))
+        assert stage.end() == 0
+    assert stage.venue.refused > 0
+    assert "check the key" in stage.hook.texts[0]
+    assert WRONG not in stage.said + str(stage.hook.texts)
