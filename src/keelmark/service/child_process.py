@@ -5,6 +5,7 @@ object a line. Exit codes: 0 done or stopped, 64 it cannot run as asked, 70 an e
 75 its storage is away: a disk or a database that says no may say yes again.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -19,6 +20,21 @@ from keelmark.service.writer.report import Report, reporter
 
 BAD_INPUT, OUR_ERROR, AWAY = 64, 70, 75
 
+NO_ROOM = frozenset(
+    (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EIO,
+        errno.EACCES,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+    )
+)
+"""What a machine says that has run out of something, or has lost a disk."""
+
 SettingsT = TypeVar("SettingsT")
 
 
@@ -28,16 +44,20 @@ def run_child(kind: type[SettingsT], work: Callable[[SettingsT, Report], None]) 
     report = reporter(sys.stdout.fileno())
     try:
         work(msgspec.json.decode(first_line(), type=kind), report)
-    except InvariantViolated as error:
-        return _failed(report, error, OUR_ERROR)
-    except StorageFailed as error:
-        return _failed(report, error, AWAY)
-    except (KeelmarkError, msgspec.MsgspecError) as error:
-        return _failed(report, error, BAD_INPUT)
-    except Exception as error:  # noqa: BLE001 whatever it is, it is ours
-        traceback.print_exc()
-        return _failed(report, error, OUR_ERROR)
+    except Exception as error:  # noqa: BLE001 each kind has its code
+        code = exit_code(error)
+        if code == OUR_ERROR and not isinstance(error, KeelmarkError):
+            traceback.print_exc()
+        return _failed(report, error, code)
     return 0
+
+
+def exit_code(error: Exception) -> int:
+    """Return what the end of a process by an error means to whoever started it."""
+    if isinstance(error, StorageFailed) or (isinstance(error, OSError) and error.errno in NO_ROOM):
+        return AWAY
+    is_theirs = isinstance(error, (KeelmarkError, msgspec.MsgspecError))
+    return BAD_INPUT if is_theirs and not isinstance(error, InvariantViolated) else OUR_ERROR
 
 
 def first_line() -> bytes:

@@ -10,11 +10,10 @@ import traceback
 
 import msgspec
 
-from keelmark.core.errors import InvariantViolated, KeelmarkError, StorageFailed
+from keelmark.core.errors import KeelmarkError
 from keelmark.service.api.process import ProcessSettings, run
+from keelmark.service.child_process import BAD_INPUT, OUR_ERROR, exit_code
 from keelmark.service.writer.report import Report, reporter
-
-BAD_INPUT, OUR_ERROR, AWAY = 64, 70, 75
 
 
 def main() -> int:
@@ -23,17 +22,13 @@ def main() -> int:
     try:
         settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=ProcessSettings)
         run(settings, report, sys.stdin.fileno())
-    except InvariantViolated as error:
-        return _failed(report, error, OUR_ERROR)
-    except StorageFailed as error:
-        return _failed(report, error, AWAY)
-    except (KeelmarkError, msgspec.MsgspecError) as error:
-        return _failed(report, error, BAD_INPUT)
     except SystemExit as error:  # uvicorn's word for a port in use
         return _failed(report, error, BAD_INPUT)
-    except Exception as error:  # noqa: BLE001 whatever it is, it is ours
-        traceback.print_exc()
-        return _failed(report, error, OUR_ERROR)
+    except Exception as error:  # noqa: BLE001 each kind has its code
+        code = exit_code(error)
+        if code == OUR_ERROR and not isinstance(error, KeelmarkError):
+            traceback.print_exc()
+        return _failed(report, error, code)
     return 0
 
 
