@@ -155,7 +155,7 @@ class LiveVenue:
             "positionRisk": lambda: [self._position()],
             "openOrders": list,
             "accountConfig": lambda: ACCOUNT_CONFIG,
-            "symbolConfig": lambda: SYMBOL_CONFIG,
+            "symbolConfig": lambda: [{**SYMBOL_CONFIG[0], "leverage": 10}],
             "premiumIndex": list,
             "assetIndex": list,
             "leverageBracket": _brackets,

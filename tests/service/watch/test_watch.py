@@ -118,6 +118,23 @@ def test_the_chance_of_liquidation_is_kept_until_it_is_old_or_positions_change()
     assert found == [0.01, 0.01, 0.02, 0.02, 0.03]
 
 
+def test_the_chance_is_worked_out_anew_when_the_distance_has_changed_by_a_tenth() -> None:
+    asked: list[Account] = []
+    watched = desk(probability_s=300)
+
+    def chance(looked_at: Account) -> float:
+        asked.append(looked_at)
+        return 0.01 * len(asked)
+
+    watched.chance = chance
+    found = []
+    for time_s, balance in ((0, "4500"), (1, "4490"), (2, "2000"), (3, "1990"), (4, "-9000")):
+        watched.read("main", account(balance=balance), time_s * SECOND)
+        look = watched.watched["main"].look
+        found.append(None if look is None else look.probability)
+    assert found == [0.01, 0.01, 0.02, 0.02, 0.03]
+
+
 def test_a_subject_that_is_watched_no_more_is_forgotten() -> None:
     watched = desk()
     watched.read("main", account(balance="0"), 1)

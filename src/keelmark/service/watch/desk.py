@@ -8,11 +8,15 @@ from keelmark.accounts.account import Account
 from keelmark.accounts.check import check
 from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import KeelmarkError
+from keelmark.core.numbers import exact
 from keelmark.service.alerts.book import AlertBook
 from keelmark.service.alerts.happenings import happenings
 from keelmark.service.alerts.values import Alert, Reading, State
 from keelmark.service.watch.config import WatchConfig, WatchedAccount
 from keelmark.service.watch.look import Chance, Look, holdings_of, reading_of
+
+CHANGED_SHARE = Decimal("0.1")
+"""The chance of liquidation is kept while the distance changes by less than this share of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,7 @@ class Watched:
         failed: Reads in a row that brought nothing.
         since_ms: When it began to be watched.
         chance_ms: When the chance of liquidation was last worked out.
+        chance_distance: Distance to liquidation then.
     """
 
     account: WatchedAccount
@@ -36,6 +41,7 @@ class Watched:
     problem: str = ""
     failed: int = 0
     chance_ms: int | None = None
+    chance_distance: Decimal | None = None
 
     def age_s(self, time_ms: int) -> float:
         """Return the seconds since the last good read, or since the beginning."""
@@ -77,8 +83,8 @@ class Desk:
     def read(self, name: str, account: Account, time_ms: int) -> list[Alert]:
         """Take note of an account that was read; return what has to be told."""
         before = self.watched[name]
-        look, chance_ms = self._look(before, account, time_ms)
-        now = replace(before, look=look, read=look, problem="", failed=0, chance_ms=chance_ms)
+        now, look = self._looked(before, account, time_ms)
+        now = replace(now, read=look, problem="", failed=0)
         self.watched = {**self.watched, name: now}
         told = list(self._happened(name, before.read, look))
         return [*told, *self.alerts.observe(reading_of(name, look, time_ms))]
@@ -86,8 +92,8 @@ class Desk:
     def moved(self, name: str, account: Account, time_ms: int) -> list[Alert]:
         """Take note of an account at newer prices; it has not been read since."""
         before = self.watched[name]
-        look, chance_ms = self._look(before, account, time_ms)
-        self.watched = {**self.watched, name: replace(before, look=look, chance_ms=chance_ms)}
+        now, look = self._looked(before, account, time_ms)
+        self.watched = {**self.watched, name: now}
         if before.is_stale(time_ms):
             return []
         return self.alerts.observe(reading_of(name, look, time_ms))
@@ -124,28 +130,44 @@ class Desk:
         channels = {str(event): told for event, told in self.config.alerts.events.items()}
         return tuple(happenings(name, holdings_of(before), holdings_of(now), channels))
 
-    def _look(self, before: Watched, account: Account, time_ms: int) -> tuple[Look, int | None]:
-        """Return what an account comes to, and when its chance was worked out."""
-        chance, chance_ms = self._chance(before, account, time_ms)
+    def _looked(self, before: Watched, account: Account, time_ms: int) -> tuple[Watched, Look]:
+        """Return what is known of an account after a look at it, and the look."""
         found = check(
             account,
             warn_distance=Decimal(repr(self.config.red)),
             amber_distance=Decimal(repr(self.config.amber)),
             volatilities=self.volatilities,
         )
-        return Look(time_ms=time_ms, check=found, probability=chance), chance_ms
+        look = Look(time_ms=time_ms, check=found)
+        chance_ms, at = before.chance_ms, before.chance_distance
+        if self.chance is not None:
+            if before.look is None or self._is_chance_due(before, look, time_ms):
+                look = replace(look, probability=self.chance(account))
+                chance_ms, at = time_ms, found.distance
+            else:
+                look = replace(look, probability=before.look.probability)
+        return replace(before, look=look, chance_ms=chance_ms, chance_distance=at), look
 
-    def _chance(
-        self, before: Watched, account: Account, time_ms: int
-    ) -> tuple[float | None, int | None]:
-        """Return the chance of liquidation and when it was worked out: kept while sizes are."""
-        if self.chance is None:
-            return None, None
-        last, look = before.chance_ms, before.look
-        is_due = last is None or time_ms - last >= 1000 * self.config.probability_s
-        if look is None or is_due or not _same_sizes(look.check.account, account):
-            return self.chance(account), time_ms
-        return look.probability, last
+    def _is_chance_due(self, before: Watched, look: Look, time_ms: int) -> bool:
+        """Whether the chance is to be worked out anew: it is old, or of another account by now."""
+        last = before.chance_ms
+        if (
+            before.look is None
+            or last is None
+            or time_ms - last >= 1000 * self.config.probability_s
+        ):
+            return True
+        if not _same_sizes(before.look.check.account, look.check.account):
+            return True
+        return _has_moved(before.chance_distance, look.check.distance)
+
+
+def _has_moved(before: Decimal | None, now: Decimal | None) -> bool:
+    """Whether a distance has changed so much that a chance that was worked out at it is another."""
+    if before is None or now is None:
+        return before is not now
+    with exact():
+        return abs(now - before) > CHANGED_SHARE * abs(before)
 
 
 def _same_sizes(one: Account, other: Account) -> bool:
