@@ -10,6 +10,7 @@ from benchmarks.service.book import Prepared
 from benchmarks.service.served import Served
 from keelmark.engine.events import MarksSet
 from keelmark.service.counters import Distribution
+from keelmark.service.folder import Folder
 from keelmark.service.link import messages as m
 from keelmark.service.link.columns import packed
 from keelmark.service.link.sync_link import SyncLink
@@ -83,7 +84,7 @@ def send_marks(service: Served, book: Prepared, load: MarkLoad) -> MarkResult:
         for number, marks in enumerate(drawn(book, load, now_ms()), 1)
     ]
     refused, late_s = 0, 0.0
-    with SyncLink(service.folder / "run" / "writer.sock", timeout_s=600.0) as link:
+    with SyncLink(Folder(service.folder).socket, timeout_s=600.0) as link:
         before, begun = service.cells(), time.perf_counter()
         answered = 0
         for number, request in enumerate(requests):
@@ -117,7 +118,7 @@ def send_crash(service: Served, book: Prepared, fall: float) -> float:
         factors=np.arange(len(prices), dtype=np.int32),
         prices=prices,
     )
-    with SyncLink(service.folder / "run" / "writer.sock", timeout_s=3_600.0) as link:
+    with SyncLink(Folder(service.folder).socket, timeout_s=3_600.0) as link:
         begun = time.perf_counter()
         if link.marks(marks).status != "done":
             msg = "the crash was not carried out"

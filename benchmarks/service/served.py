@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 from keelmark.service.counters import Counters
+from keelmark.service.folder import Folder
 
 STOP_S = 120.0
 _KB = 1024
@@ -38,7 +39,7 @@ class Served:
 
     def cells(self) -> dict[str, int]:
         """Return the writer's counts."""
-        with Counters.open(self.folder / "run" / "writer.counters") as counters:
+        with Counters.open(Folder(self.folder).counters) as counters:
             return counters.read()
 
     def memory(self) -> dict[str, int]:

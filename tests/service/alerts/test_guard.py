@@ -73,7 +73,7 @@ def test_a_law_that_breaks_is_told_at_the_next_look_at_the_laws(guard: Guard) ->
 
 def test_a_follower_that_found_something_is_told(guard: Guard) -> None:
     status = {"position": 1, "findings": ["unit 3 differs"]}
-    (guard.settings.run / "follower.json").write_text(json.dumps(status))
+    guard.settings.folder.follower.write_text(json.dumps(status))
     assert levels(guard, 100) == [("service snapshots", "failing")]
 
 

@@ -22,6 +22,7 @@ from keelmark.service.api.routers import ReadingRoutes
 from keelmark.service.api.server import Place, server_of
 from keelmark.service.api.services import Clock, VenueServices
 from keelmark.service.api.settings import ApiSettings
+from keelmark.service.folder import Folder
 from keelmark.service.link.commands import command_of
 from keelmark.service.link.failures import refused
 from keelmark.service.link.messages import Batch, Counters, Item, Outcome, Subscribed
@@ -144,7 +145,7 @@ class ApiVenue:
         self.reading: ReadingRoutes | None = None
         if with_views:
             reader, journal = self.services.reader, self.venue.engine.journal
-            self.reading = ReadingRoutes.of(reader, journal, self.link, folder)
+            self.reading = ReadingRoutes.of(reader, journal, self.link, Folder(folder))
         routers = self.reading.routers if self.reading is not None else ()
         self.app = create_app(self.services, routers)
 

@@ -140,7 +140,7 @@ def test_a_killed_follower_leaves_usable_snapshots_and_the_next_goes_on(
         venue.do(c.Deposit(unit=long, asset=0, quanta=1))
         out, _ = process.communicate()  # the end of its input stops it
         assert process.returncode == 0
-        status = read_status(settings.status)
+        status = read_status(settings.folder.follower)
         assert status is not None
         assert (status.status, status.digest) == (OK, venue.engine.digest())
         assert b'"snapshot"' in out

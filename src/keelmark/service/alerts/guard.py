@@ -29,6 +29,7 @@ from keelmark.service.child_process import stop_pipe
 from keelmark.service.columns.replica import Replica
 from keelmark.service.events_json.topics import Topic
 from keelmark.service.events_json.write import EventWriter
+from keelmark.service.folder import Folder
 from keelmark.service.health.laws import law_findings
 from keelmark.service.health.observed import Observed
 from keelmark.service.health.parts import part_findings
@@ -63,14 +64,9 @@ class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     look_s: float = 5.0
 
     @property
-    def run(self) -> Path:
-        """Folder of what lives as long as the service runs."""
-        return Path(self.data) / "run"
-
-    @property
-    def store(self) -> Path:
-        """Where alerts are kept."""
-        return Path(self.data) / "alerts.db"
+    def folder(self) -> Folder:
+        """Folder of the service."""
+        return Folder(Path(self.data))
 
 
 Happening = tuple[str, str]
@@ -125,8 +121,8 @@ class Guard:
         observed = Observed(
             reader=self.reader,
             is_connected=self.connected.is_set,
-            counters=self.settings.run / "writer.counters",
-            follower=self.settings.run / "follower.json",
+            counters=self.settings.folder.counters,
+            follower=self.settings.folder.follower,
         )
         if time_ms - self._laws_ms >= 1000 * LAWS_S:
             self._laws_ms, self._laws = time_ms, law_findings(self.reader)
@@ -151,7 +147,7 @@ class Guard:
                 self.stopped.wait(CONNECT_S)
 
     def _listen(self, writer: EventWriter) -> None:
-        with SyncLink(self.settings.run / "writer.sock", timeout_s=None) as link:
+        with SyncLink(self.settings.folder.socket, timeout_s=None) as link:
             link.subscribe()
             self.connected.set()
             for batch in link.batches():
@@ -182,8 +178,8 @@ def serve_guard(settings: GuardSettings, report: Report) -> None:
     """
     rules = read_rules(venue_rules(settings.rules), title="[alerts]")
     channels = build_channels(rules.channels, os.environ, now_ms)
-    store = AlertStore(settings.store)
-    reader = Replica.open(settings.run, kept_rulebook(Path(settings.data)))
+    store = AlertStore(settings.folder.alerts)
+    reader = Replica.open(settings.folder.run, kept_rulebook(settings.folder.path))
     probe = api_probe(settings.api_url) if settings.api_url else None
     guard = Guard(settings=settings, rules=rules, reader=reader, store=store, probe=probe)
 

@@ -23,6 +23,7 @@ from keelmark.service.api.server import Place, server_of
 from keelmark.service.api.services import VenueServices
 from keelmark.service.api.settings import ApiSettings
 from keelmark.service.columns.replica import Replica
+from keelmark.service.folder import Folder
 from keelmark.service.link.async_link import AsyncLink
 from keelmark.service.security.audit import AuditTrail
 from keelmark.service.security.keys import KeyRing
@@ -117,26 +118,25 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(settings: ProcessSettings, report: Report, parent: int | None) -> None:
-    data = Path(settings.data)
+    folder = Folder(Path(settings.data))
     with ExitStack() as stack:
-        journal = open_journal(settings.journal or data / "journal.db", Access.READER)
+        journal = open_journal(folder.journal_or(settings.journal), Access.READER)
         stack.callback(journal.close)
-        trail = AuditTrail(data / "audit.jsonl", now_ms=now_ms())
+        trail = AuditTrail(folder.trail, now_ms=now_ms())
         stack.callback(trail.close)
-        replica = Replica.open(data / "run", kept_rulebook(data))
-        async with AsyncLink(data / "run" / "writer.sock") as link:
+        replica = Replica.open(folder.run, kept_rulebook(folder.path))
+        async with AsyncLink(folder.socket) as link:
             services = VenueServices(
                 reader=replica,
                 link=link,
                 history=lambda after: journal.read(after=after),
-                keys=KeyRing(data / "keys.json"),
+                keys=KeyRing(folder.keys),
                 trail=trail,
                 settings=settings.api,
-                alerts=_board(settings.alerts, data),
+                alerts=_board(settings.alerts, folder),
             )
-            reading = ReadingRoutes.of(
-                replica, journal, link, data / "run", alerts=services.alerts.counts
-            )
+            alerts = services.alerts.counts
+            reading = ReadingRoutes.of(replica, journal, link, folder, alerts=alerts)
             stack.callback(reading.close)
             app = create_app(services, reading.routers)
             server = server_of(app, settings.place, services.settings.limits)
@@ -144,12 +144,12 @@ async def _serve(settings: ProcessSettings, report: Report, parent: int | None) 
     report("stopped")
 
 
-def _board(table: dict[str, Any] | None, data: Path) -> AlertBoard:
+def _board(table: dict[str, Any] | None, folder: Folder) -> AlertBoard:
     """Return the alerts of a folder, by the rules its guard has."""
     if table is None:
         return AlertBoard()
     rules = read_rules(venue_rules(table), title="[alerts]")
-    return AlertBoard(rules=rules, path=data / "alerts.db")
+    return AlertBoard(rules=rules, path=folder.alerts)
 
 
 async def _until_stopped(server: uvicorn.Server, report: Report, parent: int | None) -> None:

@@ -1,12 +1,12 @@
 """Every route that reads: the venue, its accounts, its health, over one reader."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastapi import APIRouter
 
 from keelmark.engine.journal.port import Journal
 from keelmark.service.api.link import WriterLink
+from keelmark.service.folder import Folder
 from keelmark.service.health.observed import Counts, Observed
 from keelmark.service.health.routes import health_router
 from keelmark.service.reading import Reader
@@ -33,7 +33,7 @@ class ReadingRoutes:
         reader: Reader,
         journal: Journal | None,
         link: WriterLink,
-        run: Path,
+        folder: Folder,
         *,
         alerts: Counts = dict,
     ) -> "ReadingRoutes":
@@ -43,15 +43,15 @@ class ReadingRoutes:
             reader: What is read.
             journal: Where liquidations are read from.
             link: Tells whether the writer is there.
-            run: Folder where the parts say how they are.
+            folder: Where the parts say how they are.
             alerts: Deliveries of alerts by what became of them.
         """
         views, desk = Views(reader, journal), DeskViews(BookDesk(reader))
         observed = Observed(
             reader=reader,
             is_connected=lambda: link.is_connected,
-            counters=run / "writer.counters",
-            follower=run / "follower.json",
+            counters=folder.counters,
+            follower=folder.follower,
             alerts=alerts,
         )
         routers = (venue_router(views), desk_router(desk), health_router(observed, views.fleet))

@@ -16,6 +16,7 @@ import msgspec
 from keelmark.core.errors import InvalidInput, KeelmarkError, StorageFailed, UnreadableData
 from keelmark.engine.journal.access import is_url, journal_name
 from keelmark.engine.journal.copying import copy_journal
+from keelmark.service.folder import Folder
 from keelmark.service.security.private_file import OWNER_ONLY, sync_folder, write_private
 from keelmark.service.venue import has_venue
 from keelmark.service.writer.opening import snapshots
@@ -60,16 +61,17 @@ def back_up(data: Path, copy: Path, *, journal: str, time: str) -> BackupNote:
         msg = f"{copy} exists; name a folder that does not"
         raise InvalidInput(msg)
     with _whole(copy) as part:
+        old, new = Folder(data), Folder(part)
         shutil.copytree(data / "venue", part / "venue")
-        kept = _copied_snapshots(data / "snapshots", part / "snapshots")
+        kept = _copied_snapshots(old.snapshots, new.snapshots)
         in_file = not is_url(journal)
-        position = copy_journal(data / "journal.db", part / "journal.db") if in_file else None
+        position = copy_journal(old.journal, new.journal) if in_file else None
         if position is not None:
             kept = [at for at in kept if at <= position]
-        _copy_trail(data / "audit.jsonl", part / "audit.jsonl")
-        _copy_private(data / "keys.json", part / "keys.json")
-        _copy_database(data / "alerts.db", part / "alerts.db")
-        name = "journal.db" if in_file else journal_name(journal)
+        _copy_trail(old.trail, new.trail)
+        _copy_private(old.keys, new.keys)
+        _copy_database(old.alerts, new.alerts)
+        name = new.journal.name if in_file else journal_name(journal)
         note = BackupNote(time=time, journal=name, position=position, snapshots=tuple(kept))
         write_private(part / NOTE, msgspec.json.encode(note))
     return note
@@ -103,7 +105,7 @@ def _whole(copy: Path) -> Iterator[Path]:
         raise _failed(copy, error) from error
     try:
         yield part
-        for folder in (part / "venue", part / "snapshots", part):
+        for folder in (part / "venue", Folder(part).snapshots, part):
             sync_folder(folder)
         part.rename(copy)
         sync_folder(copy.absolute().parent)

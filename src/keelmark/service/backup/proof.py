@@ -16,6 +16,7 @@ from keelmark.engine.journal.port import Batch, Record
 from keelmark.engine.recovery import recovered
 from keelmark.engine.state import State
 from keelmark.service.backup.copying import read_note
+from keelmark.service.folder import Folder
 from keelmark.service.follower.follower import SAMPLED, WHOLE
 from keelmark.service.security.audit import verify as verify_trail
 from keelmark.service.venue import kept_rulebook, kept_venue
@@ -64,7 +65,7 @@ def prove(data: Path, *, journal: str = "", at: int | None = None, is_quick: boo
         InvariantViolated: Snapshot and journal give different states, a law is broken, or the
             audit trail was changed.
     """
-    with open_journal(journal or data / "journal.db", Access.READER) as found:
+    with open_journal(Folder(data).journal_or(journal), Access.READER) as found:
         _require_note(data, found)
         end = found.position if at is None else at
         if end > found.position:
@@ -125,7 +126,7 @@ def _from_snapshot(data: Path, journal: _Until) -> tuple[State | None, int | Non
     """Return the state from the latest snapshot that is good, and why later ones are none."""
     rulebook, venue = kept_rulebook(data), kept_venue(data)
     left_out: list[str] = []
-    for position, path in snapshots(data / "snapshots"):
+    for position, path in snapshots(Folder(data).snapshots):
         if position > journal.end:
             continue
         try:
@@ -160,7 +161,7 @@ def _held(state: State) -> tuple[int, ...]:
 
 
 def _trail(data: Path) -> int:
-    found = verify_trail(data / "audit.jsonl")
+    found = verify_trail(Folder(data).trail)
     if found.problems:
         msg = f"{data / 'audit.jsonl'}: the audit trail has been changed: {found.problems[0]}"
         raise InvariantViolated(msg)

@@ -11,6 +11,7 @@ from keelmark.service.child_process import run_child, stop_pipe
 from keelmark.service.feeds.marks import Snapshot
 from keelmark.service.feeds.venue_feed import VenueFeed, gathering_of
 from keelmark.service.feeds.venue_prices import open_stream
+from keelmark.service.folder import Folder
 from keelmark.service.link.async_link import AsyncLink
 from keelmark.service.venue import kept_rulebook
 from keelmark.service.writer.report import Report
@@ -69,7 +70,7 @@ async def _feed(settings: FeedSettings, report: Report) -> None:
     rulebook = kept_rulebook(Path(settings.data))
     symbols = settings.instruments or tuple(rulebook.model.instruments)
     stream = open_stream(settings.exchange, symbols, api_url=settings.api_url, told=told)
-    async with AsyncLink(Path(settings.data) / "run" / "writer.sock") as link:
+    async with AsyncLink(Folder(Path(settings.data)).socket) as link:
         made = VenueFeed(
             prices=stream, gathering=gathering_of(rulebook), sink=LinkSink(link), told=told
         )

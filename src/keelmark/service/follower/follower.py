@@ -95,10 +95,10 @@ class Follower:
         self.position: int
         self._market: ExecutionVenue
         self._records: tuple[Record, ...]
-        settings.snapshots.mkdir(mode=0o700, parents=True, exist_ok=True)
-        settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_halves(settings.snapshots)
-        self._journal = open_journal(settings.target, Access.READER)
+        settings.folder.snapshots.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.folder.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_halves(settings.folder.snapshots)
+        self._journal = open_journal(settings.folder.journal_or(settings.journal), Access.READER)
         try:
             self._begin()
         except BaseException:
@@ -154,7 +154,7 @@ class Follower:
             StorageFailed: The snapshot cannot be written.
         """
         start = self._clock()
-        found = self._comparer(self.state, self.position, self._settings.run)
+        found = self._comparer(self.state, self.position, self._settings.folder.run)
         findings = [*self.law_findings(), *found.findings]
         if findings:
             raise InvariantViolated("; ".join(findings))
@@ -169,7 +169,7 @@ class Follower:
             compared=found.compared,
             newer=found.newer,
         )
-        write_status(self._settings.status, status)
+        write_status(self._settings.folder.follower, status)
         self._report(
             "snapshot",
             position=self.position,
@@ -191,7 +191,7 @@ class Follower:
 
     def _begin(self) -> None:
         settings = self._settings
-        rulebook, venue = kept_rulebook(settings.folder), kept_venue(settings.folder)
+        rulebook, venue = kept_rulebook(settings.folder.path), kept_venue(settings.folder.path)
         start = self._clock()
         found, market, snapshot = self._best(rulebook, venue.market)
         self.state, self.position, self._market = found.state, found.position, market
@@ -204,7 +204,7 @@ class Follower:
         self, rulebook: Rulebook, market: Callable[[], ExecutionVenue]
     ) -> tuple[Recovered, ExecutionVenue, int]:
         """Return what the journal holds, from the latest snapshot that is good."""
-        for position, path in snapshots(self._settings.snapshots):
+        for position, path in snapshots(self._settings.folder.snapshots):
             venue = market()
             try:
                 return recovered(rulebook, self._journal, venue, path), venue, position
@@ -239,11 +239,11 @@ class Follower:
             "last": batch_digest(self._records),
             "begun": event_of(begun),
         }
-        path = self._settings.snapshots / f"{self.position:016d}.snapshot"
+        path = self._settings.folder.snapshots / f"{self.position:016d}.snapshot"
         try:
             return save(self.state, self._market, path, notes)
         except OSError as error:
-            remove_halves(self._settings.snapshots)
+            remove_halves(self._settings.folder.snapshots)
             msg = (
                 f"{path}: {error.strerror}; make room: until then a start reads the journal from "
                 f"position {self._last.position}"
@@ -252,17 +252,17 @@ class Follower:
 
     def _prune(self) -> None:
         """Remove all but the latest snapshots."""
-        for _, path in snapshots(self._settings.snapshots)[self._settings.keep :]:
+        for _, path in snapshots(self._settings.folder.snapshots)[self._settings.keep :]:
             path.unlink(missing_ok=True)
 
     def _note(self, status: str, findings: tuple[str, ...]) -> None:
         """Say how it is, beside what is known of the last snapshot."""
         try:
-            known = read_status(self._settings.status) or Status(status=status)
+            known = read_status(self._settings.folder.follower) or Status(status=status)
         except UnreadableData:
             known = Status(status=status)
         new = msgspec.structs.replace(known, status=status, findings=findings)
-        write_status(self._settings.status, new)
+        write_status(self._settings.folder.follower, new)
 
 
 def remove_halves(folder: Path) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from keelmark.service.folder import Folder
+
 
 class FollowerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a follower is run.
@@ -26,26 +28,6 @@ class FollowerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     poll_s: float = 0.2
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Folder:
         """Folder of the service."""
-        return Path(self.data)
-
-    @property
-    def run(self) -> Path:
-        """Folder of what lives as long as the service runs."""
-        return self.folder / "run"
-
-    @property
-    def snapshots(self) -> Path:
-        """Folder of snapshots."""
-        return self.folder / "snapshots"
-
-    @property
-    def status(self) -> Path:
-        """Where the follower writes how it is."""
-        return self.run / "follower.json"
-
-    @property
-    def target(self) -> str:
-        """The journal."""
-        return self.journal or str(self.folder / "journal.db")
+        return Folder(Path(self.data))

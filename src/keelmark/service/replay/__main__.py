@@ -15,6 +15,7 @@ from keelmark.core.errors import InvalidInput
 from keelmark.lab.replay.stage import Feed, feed_of
 from keelmark.lab.scenarios import load_scenario
 from keelmark.service.child_process import run_child, stop_pipe
+from keelmark.service.folder import Folder
 from keelmark.service.link.sync_link import LinkLost, SyncLink
 from keelmark.service.replay.pacing import Pacing
 from keelmark.service.replay.request import kept_replay
@@ -51,7 +52,7 @@ def stream(settings: FeedSettings, report: Report) -> None:
     pause = 0.0
     while not select.select(stop, [], [], pause)[0]:
         try:
-            with SyncLink(data / "run" / "writer.sock") as link:
+            with SyncLink(Folder(data).socket) as link:
                 pacing.begin(link.status().time_ms)
                 if _sent(link, pacing, stop, report):
                     return

@@ -17,6 +17,7 @@ from keelmark.engine.settings import Settings
 from keelmark.lab.replay.run import World, draw_world
 from keelmark.lab.replay.stage import capacity_for, feed_of, fill_book
 from keelmark.service.child_process import run_child
+from keelmark.service.folder import Folder
 from keelmark.service.replay.request import ReplayKept, replay_path
 from keelmark.service.replay.venue import replay_books, replay_rulebook
 from keelmark.service.venue import Venue, begin_venue, has_venue
@@ -66,7 +67,7 @@ def _fill(settings: StagingSettings, world: World) -> None:
         rulebook=rulebook.name,
         books=replay_books(spec, scenario, population),
     )
-    target = settings.journal or str(data / "journal.db")
+    target = Folder(data).journal_or(settings.journal)
     with open_journal(target) as journal:
         engine = Engine(
             rulebook,
@@ -76,7 +77,7 @@ def _fill(settings: StagingSettings, world: World) -> None:
         )
         feed = feed_of(scenario, engine.state.universe, scenario.mark_model)
         fill_book(engine, feed, spec, population)
-        folder = data / "snapshots"
+        folder = Folder(data).snapshots
         folder.mkdir(mode=0o700, exist_ok=True)
         engine.write_snapshot(folder / f"{engine.position:016}.snapshot")
     path = replay_path(data)
@@ -93,7 +94,7 @@ def _clear(data: Path) -> None:
         InvalidInput: There is a journal, and no sign that we began it.
     """
     marker = _marker(data)
-    files = [*data.glob("journal.db*"), *(data / "snapshots").glob("*.snapshot")]
+    files = [*data.glob("journal.db*"), *Folder(data).snapshots.glob("*.snapshot")]
     if files and not marker.exists():
         msg = f"{data} holds {files[0].name} and was not begun by a replay; name another --data"
         raise InvalidInput(msg)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from keelmark.core.errors import InvalidInput, StorageFailed
+from keelmark.service.folder import Folder
 
 
 class FolderInUse(InvalidInput):
@@ -17,7 +18,7 @@ class FolderLock:
     """Holds a data folder for as long as the process lives; made private to its owner."""
 
     def __init__(self, data: Path) -> None:
-        self._path = data / "run" / "service.pid"
+        self._path = Folder(data).lock
         try:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
             data.chmod(0o700)

@@ -8,6 +8,7 @@ from typing import Any
 
 from keelmark.core.errors import InvalidInput, MissingExtra, OtherTerms
 from keelmark.engine.journal.access import is_url, journal_name
+from keelmark.service.folder import Folder
 from keelmark.service.replay.request import kept_replay
 from keelmark.service.security.keys import KeyRing
 from keelmark.service.supervisor.child import Plan
@@ -280,7 +281,7 @@ def _introduce(settings: ServeSettings, reference: str, voice: Voice) -> None:
         journal=journal,
         url=settings.url,
     )
-    key = KeyRing(settings.data / "keys.json").bootstrap(now_ms())
+    key = KeyRing(Folder(settings.data).keys).bootstrap(now_ms())
     if key is not None:
         voice.plain(
             f"  first key {settings.url}/#key={key.text}\n"

@@ -20,6 +20,7 @@ from keelmark.service.api.server import Place, server_of
 from keelmark.service.api.services import Clock, Services
 from keelmark.service.api.settings import ApiSettings, StreamLimits
 from keelmark.service.events_json.topics import Topic
+from keelmark.service.folder import Folder
 from keelmark.service.security.audit import AuditTrail
 from keelmark.service.security.keys import KeyRing
 from keelmark.service.times import iso_time
@@ -87,15 +88,15 @@ def open_front(daemon: Daemon, folder: Path) -> Front:
     require_extra()
     config = daemon.desk.config
     listener = _listener(config.dashboard)
-    keys = KeyRing(folder / "keys.json")
+    keys = KeyRing(Folder(folder).keys)
     settings = ApiSettings(
         hosts=_hosts(config.dashboard), mode="desk", streams=StreamLimits(catch_up=NO_LIMIT)
     )
     hub = WatchHub(settings.streams, daemon.clock)
-    board = AlertBoard(rules=config.alerts, path=folder / "alerts.db")
+    board = AlertBoard(rules=config.alerts, path=Folder(folder).alerts)
     services = Services(
         keys=keys,
-        trail=AuditTrail(folder / "audit.jsonl", now_ms=daemon.clock()),
+        trail=AuditTrail(Folder(folder).trail, now_ms=daemon.clock()),
         settings=settings,
         clock=replace(Clock(), now_ms=daemon.clock),
         alerts=board,

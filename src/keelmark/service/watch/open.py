@@ -12,6 +12,7 @@ from keelmark.service.alerts.channels.build import build_channels
 from keelmark.service.alerts.courier import Courier, Told
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.feeds.venue_prices import VenuePrices, open_stream
+from keelmark.service.folder import Folder
 from keelmark.service.watch.chance import DAY_S, TableChance
 from keelmark.service.watch.config import WatchConfig, WatchedAccount
 from keelmark.service.watch.daemon import Daemon
@@ -53,7 +54,7 @@ def open_watch(
     except OSError as error:
         msg = f"{folder}: cannot be made ({error.strerror}); name another folder with --data"
         raise StorageFailed(msg) from error
-    store = AlertStore(folder / "alerts.db")
+    store = AlertStore(Folder(folder).alerts)
     chance = TableChance(days=config.alerts.horizon_s / DAY_S)
     return Daemon(
         desk=Desk(

@@ -19,7 +19,7 @@ def run_writer(settings: WriterSettings, report: Report) -> None:
     """Run the writer until it is told to stop."""
     surroundings = Surroundings(
         clock=lambda not_before: SteadyClock(machine(), not_before_ms=not_before),
-        publication=SharedColumns(settings.run, report),
+        publication=SharedColumns(settings.folder.run, report),
         report=report,
     )
     signalled = stop_pipe()

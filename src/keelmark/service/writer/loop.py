@@ -80,18 +80,18 @@ class Writer:
         self._publication = around.publication
         self._terms = Terms(turn_ns=int(settings.turn_ms * 1e6), by_marks=settings.time == "marks")
         self._lanes = Lanes(settings.queue_items)
-        require_short(settings.socket)
+        require_short(settings.folder.socket)
         opened = open_engine(settings, around.report, opener=around.opener)
         self._tap = opened.tap
         self._durable = opened.engine.position
         self._clock = around.clock(opened.engine.state.time_ms)
-        settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._meters = Meters(settings.counters)
+        settings.folder.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._meters = Meters(settings.folder.counters)
         self._worker = Worker(opened.engine, opened.tap, self._clock, self._meters)
         self._trouble: _Trouble | None = None
         self._is_stopping = False
         self._publication.open(opened.engine)
-        self._hall = Hall(settings.socket, self._meters)
+        self._hall = Hall(settings.folder.socket, self._meters)
         self._greet()
         self._meters.set("started_ms", self._clock.now_ms())
 

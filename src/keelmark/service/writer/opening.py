@@ -73,7 +73,7 @@ def open_engine(
         InvariantViolated: It was damaged, or does not give what it gave when the writer stopped.
         InvalidInput: The folder belongs to another rulebook, or to a newer release.
     """
-    target = settings.journal or str(settings.folder / "journal.db")
+    target = settings.folder.journal_or(settings.journal)
     at_least = max(at_least, _left_behind(settings))
     if not is_url(target):
         _require_there(Path(target), settings, at_least)
@@ -99,9 +99,9 @@ def snapshots(folder: Path) -> list[tuple[int, Path]]:
 def write_stopped(settings: WriterSettings, engine: Engine) -> Stopped:
     """Leave position and digest of an engine that is stopped."""
     note = Stopped(position=engine.position, digest=engine.digest())
-    beside = settings.stopped.with_name(".stopped.json.new")
+    beside = settings.folder.stopped.with_name(".stopped.json.new")
     beside.write_bytes(msgspec.json.encode(note))
-    beside.replace(settings.stopped)
+    beside.replace(settings.folder.stopped)
     return note
 
 
@@ -120,15 +120,15 @@ def _left_behind(settings: WriterSettings) -> int:
     """Return the position that the last writer of the folder is known to have acknowledged."""
     positions = [0]
     with suppress(OSError, msgspec.MsgspecError):
-        note = msgspec.json.decode(settings.stopped.read_bytes(), type=Stopped)
+        note = msgspec.json.decode(settings.folder.stopped.read_bytes(), type=Stopped)
         positions.append(note.position)
-    with suppress(UnreadableData), Counters.open(settings.counters) as counters:
+    with suppress(UnreadableData), Counters.open(settings.folder.counters) as counters:
         positions.append(counters.read().get("position", 0))
     return max(positions)
 
 
 def _latest_snapshot(settings: WriterSettings) -> int:
-    return next((position for position, _ in snapshots(settings.snapshots)), 0)
+    return next((position for position, _ in snapshots(settings.folder.snapshots)), 0)
 
 
 def _require_there(file: Path, settings: WriterSettings, at_least: int) -> None:
@@ -161,12 +161,12 @@ def _require_end(journal: StoredJournal, at_least: int) -> None:
 
 
 def _recovered(settings: WriterSettings, journal: StoredJournal, report: Report) -> Opened:
-    target = settings.journal or str(settings.folder / "journal.db")
+    target = settings.folder.journal_or(settings.journal)
     tap = JournalTap(journal, None if is_url(target) else Path(target))
-    rulebook, venue = kept_rulebook(settings.folder), kept_venue(settings.folder)
+    rulebook, venue = kept_rulebook(settings.folder.path), kept_venue(settings.folder.path)
     start = _Start(rulebook, venue.market, tap, journal.position, report)
     begun = time.monotonic()
-    engine = start.best(snapshots(settings.snapshots))
+    engine = start.best(snapshots(settings.folder.snapshots))
     seconds = round(time.monotonic() - begun, 3)
     report("recovered", position=engine.position, seconds=seconds)
     _compare(settings, engine)
@@ -219,7 +219,7 @@ class _Start:
 def _compare(settings: WriterSettings, engine: Engine) -> None:
     """Compare with what the last writer left when it was stopped (INV-10), once."""
     try:
-        note = msgspec.json.decode(settings.stopped.read_bytes(), type=Stopped)
+        note = msgspec.json.decode(settings.folder.stopped.read_bytes(), type=Stopped)
     except (OSError, msgspec.MsgspecError):
         return
     if note.position == engine.position and note.digest != engine.digest():
@@ -229,4 +229,4 @@ def _compare(settings: WriterSettings, engine: Engine) -> None:
         )
         raise InvariantViolated(msg)
     with suppress(OSError):
-        settings.stopped.unlink()
+        settings.folder.stopped.unlink()

@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from keelmark.service.folder import Folder
+
 TimeSource = Literal["clock", "marks"]
 
 
@@ -27,31 +29,6 @@ class WriterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     queue_items: int = 20_000
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Folder:
         """Folder of the service."""
-        return Path(self.data)
-
-    @property
-    def run(self) -> Path:
-        """Folder of what lives as long as the service runs."""
-        return self.folder / "run"
-
-    @property
-    def snapshots(self) -> Path:
-        """Folder of snapshots."""
-        return self.folder / "snapshots"
-
-    @property
-    def socket(self) -> Path:
-        """Where the writer listens."""
-        return self.run / "writer.sock"
-
-    @property
-    def counters(self) -> Path:
-        """Where the writer counts."""
-        return self.run / "writer.counters"
-
-    @property
-    def stopped(self) -> Path:
-        """Where a writer that was stopped leaves its position and digest."""
-        return self.folder / "stopped.json"
+        return Folder(Path(self.data))
