@@ -110,7 +110,8 @@ def _introduce(names: list[str], front: "Front | None", *, as_json: bool) -> Non
     if key:
         click.echo(
             f"  first key {key}\n"
-            "            a risk admin's, shown this once: keep it; make others by POST /v1/admin/keys",
+            "            a risk admin's, shown this once: keep it; "
+            "make others by POST /v1/admin/keys",
             err=True,
         )
 

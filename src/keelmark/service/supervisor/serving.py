@@ -285,7 +285,8 @@ def _introduce(settings: ServeSettings, reference: str, voice: Voice) -> None:
     if key is not None:
         voice.plain(
             f"  first key {settings.url}/#key={key.text}\n"
-            "            a risk admin's, shown this once: keep it; make others by POST /v1/admin/keys",
+            "            a risk admin's, shown this once: keep it; "
+            "make others by POST /v1/admin/keys",
             event="first_key",
             url=f"{settings.url}/#key={key.text}",
         )
