@@ -92,6 +92,7 @@ def send_singles(
 ) -> CommandResult:
     """Send one command a request at a steady rate; latency counts from when each was due."""
     per_lane = int(rate * seconds / connections)
+    run = time.monotonic_ns()  # keys of another run are not keys of this one
     rng = np.random.default_rng(13)
     lists = [
         [json.dumps(_command(rng, book, 0.5)).encode() for _ in range(per_lane)]
@@ -105,7 +106,9 @@ def send_singles(
         for turn, body in enumerate(lists[number]):
             due = begun + (turn + number / connections) * connections / rate
             time.sleep(max(0.0, due - time.perf_counter()))
-            client.send("POST", "/v1/commands", body, f"Idempotency-Key: s{number}.{turn}\r\n")
+            client.send(
+                "POST", "/v1/commands", body, f"Idempotency-Key: s{run}.{number}.{turn}\r\n"
+            )
             status, _ = client.receive()
             took.append((time.perf_counter() - due) * 1e3)
             done += status == OK

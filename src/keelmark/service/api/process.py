@@ -25,6 +25,7 @@ from keelmark.service.api.settings import ApiSettings
 from keelmark.service.columns.replica import Replica
 from keelmark.service.folder import Folder
 from keelmark.service.link.async_link import AsyncLink
+from keelmark.service.memory import settle
 from keelmark.service.security.audit import AuditTrail
 from keelmark.service.security.keys import KeyRing
 from keelmark.service.times import now_ms
@@ -140,6 +141,7 @@ async def _serve(settings: ProcessSettings, report: Report, parent: int | None) 
             stack.callback(reading.close)
             app = create_app(services, reading.routers)
             server = server_of(app, settings.place, services.settings.limits)
+            settle()
             await _until_stopped(server, report, parent)
     report("stopped")
 

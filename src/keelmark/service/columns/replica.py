@@ -33,6 +33,9 @@ Floats = npt.NDArray[np.float64]
 ATTEMPTS = 50
 """Times files may turn out to be replaced while they are opened."""
 
+LOOK_S = 0.005
+"""Time between two looks for another writer's files: what the last one published stays whole."""
+
 
 class Replica:
     """Reads the columns that a writer publishes; a `Reader`.
@@ -71,6 +74,7 @@ class Replica:
         self._map: Mapping | None = None
         self._position = -1
         self._seen = self._tried = (0, 0)
+        self._looked_s = 0.0
         with self._lock:
             self._refresh()
 
@@ -216,6 +220,7 @@ class Replica:
             except UnreadableData:
                 if not self._is_replaced():
                     raise
+                self._looked_s = 0.0
             else:
                 return
         msg = f"the files of {self._run} were replaced {ATTEMPTS} times while they were opened"
@@ -252,7 +257,11 @@ class Replica:
         return bool(later.numbers[Field.LOG] != self._moment.numbers[Field.LOG])
 
     def _follow_writer(self) -> None:
-        """Map another writer's files if there are such."""
+        """Map another writer's files if there are such; looked for now and then."""
+        now_s = time.monotonic()
+        if self._map is not None and now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
         try:
             found = (self._run / MANIFEST).stat()
         except FileNotFoundError:

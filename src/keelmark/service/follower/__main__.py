@@ -11,6 +11,7 @@ import sys
 from keelmark.service.child_process import run_child, stop_pipe
 from keelmark.service.follower.follower import Follower, run
 from keelmark.service.follower.settings import FollowerSettings
+from keelmark.service.memory import settle
 from keelmark.service.writer.report import Report
 
 
@@ -23,6 +24,7 @@ def follow(settings: FollowerSettings, report: Report) -> None:
         return bool(ready)
 
     follower = Follower(settings, report)
+    settle()
     try:
         run(follower, settings, wait, report)
     finally:
