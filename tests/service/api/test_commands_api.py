@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
+from keelmark.service.api.app import MOST_ASKED
+from keelmark.service.api.routes import commands, prices
 from keelmark.service.api.settings import ApiSettings, Limits
 from keelmark.service.link.messages import Failure, Outcome
 from keelmark.service.security.audit import entries, verify
@@ -329,3 +332,15 @@ def test_events_are_read_by_topic(api: ApiVenue) -> None:
     assert [x["type"] for x in body["events"]] == ["Deposited", "Deposited", "MarksSet"]
     for query in ("topics=nothing", "after=x", "after=99", "limit=0", "limit=99999", "after=-1"):
         assert api.ask("GET", f"/v1/events?{query}").status_code == 422
+
+
+def test_what_goes_straight_to_its_route_is_a_route_of_the_framework_too(api: ApiVenue) -> None:
+    described = {
+        (method, route.path): route.endpoint
+        for router in (commands.router, prices.router)
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    assert {place: described[place] for place in MOST_ASKED} == MOST_ASKED
+    assert {path for _, path in MOST_ASKED} <= api.app.openapi()["paths"].keys()

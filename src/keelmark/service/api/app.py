@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from keelmark.core.errors import InvariantViolated, KeelmarkError
+from keelmark.service.api.express import Express
 from keelmark.service.api.gate import Gate
 from keelmark.service.api.openapi import describe
 from keelmark.service.api.problems import Problem
@@ -41,6 +42,13 @@ PROBLEMS_MAX = 8
 
 _ALWAYS = (session, pages, keys, audit, streams, alerts)
 _OF_A_VENUE = (commands, prices, admin, events)
+MOST_ASKED = {
+    ("POST", "/v1/commands"): commands.send,
+    ("POST", "/v1/commands/batch"): commands.send_batch,
+    ("POST", "/v1/executions"): commands.report,
+    ("POST", "/v1/marks"): prices.push,
+}
+"""What goes straight to its route (`Express`)."""
 
 
 _SUMMARIES = {
@@ -89,6 +97,8 @@ def create_app(services: Services, routers: Iterable[APIRouter] = ()) -> FastAPI
         app.include_router(router)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
+    if isinstance(services, VenueServices):
+        app.add_middleware(Express, routes=MOST_ASKED)
     app.add_middleware(Gate, services=services)
     describe(app)
     return app
