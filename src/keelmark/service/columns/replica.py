@@ -257,7 +257,7 @@ class Replica:
         return bool(later.numbers[Field.LOG] != self._moment.numbers[Field.LOG])
 
     def _follow_writer(self) -> None:
-        """Map another writer's files if there are such; looked for now and then."""
+        """Map another writer's files if there are such."""
         now_s = time.monotonic()
         if self._map is not None and now_s - self._looked_s < LOOK_S:
             return

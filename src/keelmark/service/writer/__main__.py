@@ -8,6 +8,7 @@ process is gone, and stops it like SIGTERM does. Exit codes: 0 stopped, 64 it ca
 import sys
 
 from keelmark.service.child_process import run_child, stop_pipe
+from keelmark.service.memory import settle
 from keelmark.service.writer.clock import SteadyClock, machine
 from keelmark.service.writer.loop import Surroundings, Writer
 from keelmark.service.writer.publication import SharedColumns
@@ -26,6 +27,7 @@ def run_writer(settings: WriterSettings, report: Report) -> None:
     writer = Writer(settings, surroundings)
     writer.stop_when_readable(signalled)
     writer.stop_when_readable(sys.stdin.fileno())
+    settle()
     writer.run()
 
 

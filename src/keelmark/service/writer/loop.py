@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from keelmark.core.errors import KeelmarkError, StorageFailed
 from keelmark.service.link import messages as m
-from keelmark.service.memory import settle
 from keelmark.service.writer.clock import SteadyClock
 from keelmark.service.writer.hall import Hall, Heard, require_short
 from keelmark.service.writer.lanes import CommandJob, Lanes, MarkJob
@@ -98,7 +97,6 @@ class Writer:
 
     def run(self) -> None:
         """Serve until told to stop; then finish what was accepted."""
-        settle()
         self._report("ready", position=self._durable, pid=os.getpid())
         while not (self._is_stopping and (self._lanes.is_empty or self._trouble)):
             self._once()
