@@ -12,6 +12,7 @@ the script does must depend on its seed and its state alone. SIGKILL ends the pr
 machine: data in the page cache survives, so a loss of power is not simulated.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -127,10 +128,16 @@ def start(program: Program, mode: str, target: str) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 our own interpreter and script
         [sys.executable, str(program.script), mode, target, str(program.seed)],
         cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": import_path()},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def import_path() -> str:
+    """Where a script finds what it shares with other tests: a script's own folder comes first."""
+    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
 
 def digests(lines: Sequence[str]) -> Digests:
