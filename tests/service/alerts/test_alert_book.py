@@ -120,6 +120,45 @@ def test_what_is_unknown_is_never_better_than_it_was() -> None:
     assert book.standings["a"].rank == 1
 
 
+def test_an_account_that_comes_out_of_the_unknown_worse_than_it_went_in_is_told() -> None:
+    book = AlertBook(rules())
+    book.observe(near(0.5, 0))
+    assert told(book.observe(near(None, 1, state=State.UNKNOWN))) == [(Kind.RAISED, "unknown")]
+    assert told(book.observe(near(0.02, 2, usage=0.88))) == [(Kind.RAISED, "red")]
+    assert book.standings["a"].rank == 1
+    book.observe(near(None, 3, state=State.UNKNOWN))
+    assert told(book.observe(near(0.02, 4))) == []  # as it was when it was last known
+    assert book.standings["a"].rank == 1
+
+
+def test_the_unknown_mutes_no_level_of_figures_and_they_do_not_mute_it() -> None:
+    book = AlertBook(rules())
+    unknown = near(None, 10_000, state=State.UNKNOWN)
+    assert told(book.observe(unknown)) == [(Kind.RAISED, "unknown")]
+    book.observe(near(0.5, MINUTE))
+    assert told(book.observe(near(0.02, 2 * MINUTE))) == [(Kind.RAISED, "red")]
+    book = AlertBook(rules())
+    book.observe(near(None, 0, state=State.LIQUIDATABLE))
+    book.observe(near(0.5, 1))
+    assert told(book.observe(unknown)) == [(Kind.RAISED, "unknown")]
+
+
+def test_a_level_that_had_still_to_be_told_is_told_after_the_unknown() -> None:
+    book = AlertBook(rules())
+    for time_ms, distance in enumerate((0.1, 0.9, 0.1)):
+        book.observe(near(distance, time_ms))
+    book.observe(near(None, 3, state=State.UNKNOWN))
+    assert told(book.observe(near(0.1, 4))) == []
+    assert told(book.tick(15 * MINUTE)) == [(Kind.AGAIN, "red"), (Kind.ESCALATED, "red")]
+
+
+def test_what_could_be_liquidated_and_is_unknown_now_is_no_better() -> None:
+    book = AlertBook(rules())
+    book.observe(near(None, 0, state=State.LIQUIDATABLE))
+    assert book.observe(near(None, 1, state=State.UNKNOWN)) == []
+    assert book.standings["a"].rank == 3
+
+
 def test_a_liquidatable_account_is_at_the_worst_level_whatever_its_figures() -> None:
     book = AlertBook(rules())
     alerts = book.observe(near(None, 0, state=State.LIQUIDATABLE))
@@ -178,10 +217,12 @@ def test_a_subject_is_at_least_at_the_level_its_figures_reach(
     book = AlertBook(rules())
     for time_ms, (_, distance, state) in enumerate(steps):
         reading = near(distance, time_ms, state=state)
+        before = book.standings["a"].rank if "a" in book.standings else NONE
         book.observe(reading)
         reached = [r for r, level in enumerate(book.rules.levels) if level.is_reached(reading)]
         held = [r for r, level in enumerate(book.rules.levels) if level.is_held(reading)]
-        assert max(reached, default=NONE) <= book.standings["a"].rank <= max(held, default=NONE)
+        most = max([*held, before] if state is State.UNKNOWN else held, default=NONE)
+        assert max(reached, default=NONE) <= book.standings["a"].rank <= most
 
 
 @given(STEPS, st.integers(0, 60))

@@ -3,6 +3,9 @@
 A subject rises as soon as a level is reached and falls only when its figures are clear of the
 threshold (hysteresis). A level that was told rests for the re-arm time: what returns to it sooner
 is told once that time is over, if it is still there. What nobody acknowledges escalates once.
+
+Not to know is neither better nor worse than any figure: what comes out of it is compared with the
+level that was held before, and telling it says nothing of the levels that figures reach.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,6 +31,8 @@ class Standing(msgspec.Struct, kw_only=True):
         acknowledged_by: Who took it on; empty for nobody.
         is_escalated: Whether the present rise has been escalated.
         last: What was read last, for messages that come later.
+        known: Its level when its margin was last known; only of use while it is not.
+        is_known_owed: Whether that level had still to be told.
     """
 
     rank: int = NONE
@@ -37,6 +42,13 @@ class Standing(msgspec.Struct, kw_only=True):
     acknowledged_by: str = ""
     is_escalated: bool = False
     last: dict[str, str] = msgspec.field(default_factory=dict)
+    known: int = NONE
+    is_known_owed: bool = False
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the margin was not known when it was last looked at."""
+        return self.last.get("state") == State.UNKNOWN
 
 
 class AlertBook:
@@ -57,16 +69,18 @@ class AlertBook:
         last = len(rules.levels) - 1
         for standing in self.standings.values():  # the rules may have fewer levels than before
             standing.rank, standing.owed = min(standing.rank, last), min(standing.owed, last)
+            standing.known = min(standing.known, last)
 
     def observe(self, reading: Reading) -> list[Alert]:
         """Take note of a reading; return what has to be told now."""
         standing = self.standings.setdefault(reading.subject, Standing())
-        before, after = standing.rank, self._rank(reading, standing.rank)
+        before, told = self._compared(reading, standing)
+        after = self._rank(reading, before)
         standing.last = figures_of(reading)
         alerts: list[Alert] = []
-        if after > before:
+        if after > standing.rank or (after > told and after != standing.rank):
             alerts += self._risen(reading, standing, after)
-        elif after < before:
+        elif after < standing.rank:
             alerts += self._fallen(reading, standing, after)
         return [*alerts, *self._due(reading.subject, standing, reading.time_ms)]
 
@@ -98,20 +112,30 @@ class AlertBook:
             self.gone.add(subject)
             self.changed.discard(subject)
 
+    def _compared(self, reading: Reading, standing: Standing) -> tuple[int, int]:
+        """Return the level a reading is compared with, and the one above which it is told."""
+        is_unknown = reading.state is State.UNKNOWN
+        if is_unknown == standing.is_unknown:
+            return standing.rank, standing.rank
+        self.changed.add(reading.subject)
+        if is_unknown:
+            standing.known = standing.rank
+            standing.is_known_owed = standing.owed != NONE and standing.owed == standing.rank
+            return standing.rank, standing.rank
+        return standing.known, standing.known - standing.is_known_owed
+
     def _rank(self, reading: Reading, before: int) -> int:
         """Return the level of a reading: reached, or held by hysteresis.
 
-        What is unknown is no better than it was: without a level for it, a subject stays.
+        What is unknown is no better than it was: a subject rises to the level for it, or stays.
         """
-        if reading.state is State.UNKNOWN and not any(x.unknown for x in self.rules.levels):
-            return before
         reached = _last(r for r, level in enumerate(self.rules.levels) if level.is_reached(reading))
         held = _last(
             rank
             for rank, level in enumerate(self.rules.levels)
             if rank <= before and level.is_held(reading)
         )
-        return max(reached, held)
+        return max(reached, before if reading.state is State.UNKNOWN else held)
 
     def _risen(self, reading: Reading, standing: Standing, rank: int) -> Iterator[Alert]:
         level = self.rules.levels[rank]
@@ -170,8 +194,11 @@ class AlertBook:
     def _told(self, subject: str, standing: Standing, kind: Kind, time_ms: int) -> Alert:
         standing.owed = NONE
         self.changed.add(subject)
-        for level in self.rules.levels[: standing.rank + 1]:  # a worse level says the milder too
-            standing.told_ms[level.name] = time_ms
+        standing.told_ms[self.rules.levels[standing.rank].name] = time_ms
+        if not standing.is_unknown:  # a worse level says the milder too
+            for level in self.rules.levels[: standing.rank]:
+                if not level.is_blind:
+                    standing.told_ms[level.name] = time_ms
         return self._alert(subject, standing, kind, time_ms)
 
     def _alert(self, subject: str, standing: Standing, kind: Kind, time_ms: int) -> Alert:

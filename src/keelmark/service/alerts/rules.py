@@ -77,6 +77,12 @@ class LevelRule(_Strict):
             raise ValueError(msg)
         return self
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether the level is about what cannot be known, and about no figure."""
+        figures = (self.distance, self.usage, self.probability, self.severity)
+        return self.unknown and not self.liquidatable and all(x is None for x in figures)
+
     def is_reached(self, reading: Reading) -> bool:
         """Whether a reading is at this level or worse."""
         return self._holds(reading, slack=0.0)
