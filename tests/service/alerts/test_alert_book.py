@@ -10,6 +10,7 @@ from keelmark.service.alerts.book import NONE, AlertBook, Standing
 from keelmark.service.alerts.happenings import Holdings, happenings
 from keelmark.service.alerts.rules import AlertRules, read_rules
 from keelmark.service.alerts.values import Alert, Kind, Reading, State
+from keelmark.service.alerts.venue import venue_rules
 
 MINUTE = 60_000
 WEBHOOK = {"kind": "webhook", "url": "http://127.0.0.1:9", "secret_env": "S"}
@@ -167,7 +168,8 @@ def test_a_liquidatable_account_is_at_the_worst_level_whatever_its_figures() -> 
 
 
 def test_rules_with_fewer_levels_take_over_old_standings() -> None:
-    book = AlertBook(rules(levels=LEVELS[:1]), {"a": Standing(rank=3)})
+    fewer = [{**LEVELS[0], "channels": ["desk", "lead"]}]
+    book = AlertBook(rules(levels=fewer), {"a": Standing(rank=3)})
     assert book.observe(near(0.2, 1)) == []
     assert book.standings["a"].rank == 0
 
@@ -181,6 +183,7 @@ def test_rules_with_fewer_levels_take_over_old_standings() -> None:
         ({"levels": [{"name": "a", "distance": 2.0}]}, "less than or equal to 1"),
         ({"levels": [{"name": "a", "unknown": True}] * 2}, "names of their own"),
         ({"channels": {"desk": {"kind": "slack"}, "lead": WEBHOOK}}, "needs url_env"),
+        ({"levels": LEVELS[:1]}, r"channels \['lead'\] are told nothing"),
         ({"rearm_s": -1}, "greater than or equal to 0"),
         ({"rearm": 1}, "rearm"),
     ],
@@ -190,6 +193,14 @@ def test_a_configuration_that_cannot_work_is_refused_by_name(
 ) -> None:
     with pytest.raises(InvalidDocument, match=said):
         rules(**change)
+
+
+def test_levels_that_are_left_out_tell_every_channel() -> None:
+    table = {"channels": {"desk": WEBHOOK, "lead": WEBHOOK}}
+    for found in (table, venue_rules(table)):
+        read = read_rules(found, title="test")
+        assert {level.channels for level in read.levels} == {("desk", "lead")}
+    assert {level.channels for level in read_rules({}, title="test").levels} == {()}
 
 
 DISTANCES = st.one_of(st.none(), st.floats(0.0, 0.6, allow_nan=False))

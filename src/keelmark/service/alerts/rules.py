@@ -162,10 +162,11 @@ _DEFAULT_LEVELS = (
 
 
 class AlertRules(_Strict):
-    """All of it; the defaults tell nobody and keep the history.
+    """All of it; without channels nobody is told and the history is kept.
 
     Attributes:
-        levels: Mildest first; a subject is at the last one that holds.
+        levels: Mildest first; a subject is at the last one that holds. Where they are left out,
+            every channel is told of each.
         channels: By name.
         rearm_s: A level that was told is not told again sooner for the same subject.
         recovery: Whether getting better is told, to the channels of the level that was left.
@@ -180,6 +181,13 @@ class AlertRules(_Strict):
     events: Mapping[Event, tuple[Name, ...]] = Field(default_factory=dict)
     horizon_s: Seconds = 86400.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_levels(cls, table: Any) -> Any:  # noqa: ANN401 not validated yet
+        if not isinstance(table, Mapping) or "levels" in table:
+            return table
+        return {"levels": telling_all(_DEFAULT_LEVELS, table), **table}
+
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
         names = [level.name for level in self.levels]
@@ -192,12 +200,23 @@ class AlertRules(_Strict):
         if unknown:
             msg = f"channels {unknown} are not described; there are {sorted(self.channels)}"
             raise ValueError(msg)
+        idle = sorted(self.channels.keys() - told)
+        if idle:
+            msg = f"channels {idle} are told nothing: name them in a level or an event"
+            raise ValueError(msg)
         return self
 
     @property
     def asks_probability(self) -> bool:
         """Whether any level reads the chance of liquidation."""
         return any(level.probability is not None for level in self.levels)
+
+
+def telling_all(levels: Iterable[LevelRule], table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return levels that are told to every channel of a table, which may not fit yet."""
+    found = table.get("channels")
+    names = list(found) if isinstance(found, Mapping) else []
+    return [level.model_dump() | {"channels": names} for level in levels]
 
 
 def read_rules(table: Mapping[str, Any], *, title: str) -> AlertRules:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keelmark.service.alerts.book import AlertBook, Standing
-from keelmark.service.alerts.rules import AlertRules, LevelRule
+from keelmark.service.alerts.rules import AlertRules, LevelRule, telling_all
 from keelmark.service.alerts.values import Alert, Kind, Reading, Severity
 from keelmark.service.health.values import Finding, Health
 
@@ -131,4 +131,4 @@ class VenueGuard:
 
 def venue_rules(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `[alerts]` part of a service's configuration with the levels of a venue."""
-    return {"levels": [level.model_dump() for level in VENUE_LEVELS], **table}
+    return {"levels": telling_all(VENUE_LEVELS, table), **table}
