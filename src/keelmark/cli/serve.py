@@ -17,6 +17,10 @@ CONFIGURED = frozenset(
         "host",
         "port",
         "execution",
+        "stale_s",
+        "band",
+        "confirm_marks",
+        "confirm_s",
         "replay",
         "speed",
         "accounts",
@@ -111,6 +115,20 @@ def _is_readable(key: str, value: object) -> bool:
     "--execution",
     type=click.Choice(("simulated", "external")),
     help="Who fills liquidation orders. Default: simulated.",
+)
+@click.option(
+    "--stale-s",
+    type=click.IntRange(0),
+    help="Seconds after which a price is not believed; 0: no guard. New folder: 60.",
+)
+@click.option("--band", help="Largest step believed at once; 0: no guard. New folder: 0.1.")
+@click.option(
+    "--confirm-marks",
+    type=click.IntRange(0),
+    help="Prices that confirm a larger step; 0: an operator does. New folder: 3.",
+)
+@click.option(
+    "--confirm-s", type=click.IntRange(0), help="Seconds that they must span. New folder: 5."
 )
 @click.option("--replay", help="Crash to replay in a new folder, as oct10.")
 @click.option("--speed", default=1.0, show_default=True, help="Seconds of it in a second.")

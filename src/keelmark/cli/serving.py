@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
 
 from keelmark.core.errors import InvalidInput
 from keelmark.market.datasets import find_data
+from keelmark.service.guard_terms import GuardTerms
 from keelmark.service.supervisor.front import Front
 from keelmark.service.supervisor.serving import ReplayRequest, ServeSettings, serve
 from keelmark.service.supervisor.voice import Voice
@@ -49,6 +51,7 @@ def settings_of(options: dict[str, Any]) -> ServeSettings:
         host=options["host"],
         port=options["port"],
         execution=options["execution"],
+        guards=guards_of(options),
         replay=replay,
         speed=options["speed"],
         feed=options["feed"],
@@ -61,6 +64,26 @@ def settings_of(options: dict[str, Any]) -> ServeSettings:
             access_log=options["access_log"],
         ),
         alerts=alerts_of(options["alerts"]),
+    )
+
+
+def guards_of(options: Mapping[str, Any]) -> GuardTerms:
+    """Return when prices are not believed, as far as it is said.
+
+    Raises:
+        InvalidInput: A band that is no fraction.
+    """
+    band = options["band"]
+    try:
+        fraction = None if band is None else Decimal(band)
+    except InvalidOperation as error:
+        msg = f"band {band!r}; give a fraction below 1, as 0.1 for 10 %; 0 for none"
+        raise InvalidInput(msg) from error
+    return GuardTerms(
+        stale_s=options["stale_s"],
+        band=fraction,
+        confirm_marks=options["confirm_marks"],
+        confirm_s=options["confirm_s"],
     )
 
 

@@ -22,8 +22,12 @@ from keelmark.engine.execution import (
 from keelmark.market.impact import ImpactModel, LinearDensity, exponential_memory
 from keelmark.rulebooks.load import Rulebook, load_rulebook, read_rulebook
 from keelmark.rulebooks.text import rulebook_text
+from keelmark.service.guard_terms import GuardTerms, differing, with_guards
 
 Execution = Literal["simulated", "external"]
+
+UNSAID = GuardTerms()
+"""No guard is asked for: those of the folder, or of a new one."""
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,22 +116,28 @@ def kept_rulebook(data: Path) -> Rulebook:
     return read_rulebook(text, title=str(path))
 
 
-def chosen_venue(data: Path, wanted: str | None, execution: Execution | None) -> Venue:
+def chosen_venue(
+    data: Path,
+    wanted: str | None,
+    execution: Execution | None,
+    guards: GuardTerms = UNSAID,
+) -> Venue:
     """Return the venue of a folder, begun now if it is new.
 
     Args:
         data: The folder.
         wanted: Rulebook asked for; `None` takes what the folder has, `generic` if it is new.
         execution: Likewise; `simulated` if it is new.
+        guards: When prices are not believed; likewise.
 
     Raises:
-        OtherTerms: The folder was begun with another venue.
+        OtherTerms: The folder was begun with another venue, or other guards.
         InvalidInput: The rulebook names no instrument.
         UnknownRulebook: There is no such rulebook.
     """
     if not has_venue(data):
         reference = wanted or "generic"
-        rulebook = load_rulebook(reference)
+        rulebook = with_guards(load_rulebook(reference), guards)
         require_instruments(rulebook, reference)
         new = Venue(reference=reference, rulebook=rulebook.name, execution=execution or "simulated")
         begin_venue(data, rulebook, new)
@@ -144,6 +154,10 @@ def chosen_venue(data: Path, wanted: str | None, execution: Execution | None) ->
             f"{data} was begun with the venue {venue.reference}, not {wanted}; leave out --venue, "
             "or name another --data folder"
         )
+        raise OtherTerms(msg)
+    other = differing(kept_rulebook(data).liquidation.guards, guards)
+    if other:
+        msg = f"{data} was begun with {other}; leave it out, or name another --data folder"
         raise OtherTerms(msg)
     return venue
 

@@ -99,6 +99,13 @@ def test_a_price_outside_its_band_is_doubted_until_others_agree() -> None:
     assert (price_row(venue, "A")["trust"], price_row(venue, "A")["price"]) == ("ok", "1302")
 
 
+def test_a_guard_that_is_off_is_said() -> None:
+    bare, half = Venue(), Venue({"liquidation": {"guards": {"band": "0.2"}}})
+    assert prices(reader_of(bare))["guards"]["off"] == ["no staleness guard", "no step guard"]
+    assert prices(reader_of(half))["guards"]["off"] == ["no staleness guard"]
+    assert prices(reader_of(Venue(GUARDED)))["guards"]["off"] == []
+
+
 def test_a_price_that_is_none_is_refused() -> None:
     venue = Venue({"liquidation": {"guards": {"band": "0.2"}}})
     venue.marks(A=1000.0, B=1000.0)

@@ -64,14 +64,14 @@ function Riskiest() {
 const signed = ({ distance, direction }) => (direction === "down" ? -1 : 1) * Math.abs(Number(distance));
 
 function Prices({ venue: { paused } }) {
-	const guard = (row) => paused.everything || paused.instruments.includes(row.name)
+	const guard = (off) => (row) => paused.everything || paused.instruments.includes(row.name)
 		? html`<span class="amber">paused</span>`
-		: html`<span class=${row.trust === "ok" ? "green" : "red"}>${row.trust}</span>${row.reason && html`<small>${row.reason}</small>`}`;
+		: html`<span class=${row.trust !== "ok" ? "red" : off ? "amber" : "green"}>${row.trust === "ok" && off || row.trust}</span>${row.reason && html`<small>${row.reason}</small>`}`;
 	return html`<${Asked} id="prices" title="Prices and their guards" path="/v1/prices" every=${2000} isEmpty=${(of) => !of.prices.length} empty="No price yet.">
-		${(of) => html`<${Table} caption=${`UTC${of.guards.stale_s ? `; not believed when older than ${of.guards.stale_s} s` : ""}`} rows=${[...of.prices].sort((a, b) => (a.trust === "ok") - (b.trust === "ok"))} columns=${[
+		${(of) => html`<${Table} caption=${`UTC; ${of.guards.words}`} rows=${[...of.prices].sort((a, b) => (a.trust === "ok") - (b.trust === "ok"))} columns=${[
 			["price of", (row) => html`${row.name}<small>${row.kind}</small>`, "text"],
 			["price", (row) => (row.price === null ? html`<span class="absent">unknown</span>` : price(row.price))],
-			["guard", guard, "text"],
+			["guard", guard(of.guards.off.join(", ")), "text"],
 			["seen", (row) => (row.seen ? clock(row.seen) : "never")],
 			...(of.prices.some((row) => row.index?.divergence) ? [["from index", (row) => (row.index?.divergence ? change(row.index.divergence, 2) : "")]] : []),
 		]} />`}<//>`;

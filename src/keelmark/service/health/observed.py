@@ -9,6 +9,7 @@ import msgspec
 
 from keelmark.core.errors import KeelmarkError
 from keelmark.service.counters import Counters
+from keelmark.service.guard_terms import guards_off
 from keelmark.service.health.parts import Parts
 from keelmark.service.reading import Reader
 from keelmark.service.times import running_s
@@ -55,6 +56,7 @@ class Observed:
             snapshot=snapshot,
             snapshot_age_s=age_s,
             untrusted=tuple(factors[row].name for row in sorted(state.untrusted)),
+            guards_off=guards_off(state.rules.guards),
             undelivered=self.alerts().get("failed", 0),
         )
 

@@ -29,6 +29,7 @@ class Parts:
         snapshot: What the follower wrote of itself last.
         snapshot_age_s: How long ago.
         untrusted: Prices that nobody is liquidated on, by name.
+        guards_off: Guards of prices that are off, in words.
         undelivered: Alerts that could not be delivered for good.
     """
 
@@ -39,6 +40,7 @@ class Parts:
     snapshot: Mapping[str, object] | None = None
     snapshot_age_s: float | None = None
     untrusted: tuple[str, ...] = ()
+    guards_off: tuple[str, ...] = ()
     undelivered: int = 0
 
 
@@ -107,10 +109,11 @@ def _snapshots(parts: Parts) -> Finding:
 
 
 def _prices(parts: Parts) -> Finding:
+    off = f"; {', '.join(parts.guards_off)}" if parts.guards_off else ""
     if not parts.untrusted:
-        return Finding(name="prices", health=Health.OK, detail="every price is trusted")
+        return Finding(name="prices", health=Health.OK, detail=f"every price is trusted{off}")
     shown = ", ".join(parts.untrusted[:5]) + (", ..." if len(parts.untrusted) > 5 else "")  # noqa: PLR2004 as many as fit
-    detail = f"{len(parts.untrusted)} not trusted, nobody is liquidated on them: {shown}"
+    detail = f"{len(parts.untrusted)} not trusted, nobody is liquidated on them: {shown}{off}"
     return Finding(name="prices", health=Health.DEGRADED, detail=detail)
 
 

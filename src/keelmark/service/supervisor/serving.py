@@ -9,6 +9,7 @@ from typing import Any
 from keelmark.core.errors import InvalidInput, MissingExtra, OtherTerms
 from keelmark.engine.journal.access import is_url, journal_name
 from keelmark.service.folder import Folder
+from keelmark.service.guard_terms import GuardTerms, guards_in_words
 from keelmark.service.replay.request import kept_replay
 from keelmark.service.security.keys import KeyRing
 from keelmark.service.supervisor.child import Plan
@@ -17,7 +18,7 @@ from keelmark.service.supervisor.lock import FolderLock
 from keelmark.service.supervisor.supervisor import Supervisor
 from keelmark.service.supervisor.voice import Voice
 from keelmark.service.times import now_ms
-from keelmark.service.venue import Execution, chosen_venue, has_venue
+from keelmark.service.venue import UNSAID, Execution, chosen_venue, has_venue, kept_rulebook
 
 PORT = 8420
 
@@ -50,6 +51,7 @@ class ServeSettings:
         host: Address to listen on.
         port: Port to listen on.
         execution: Who fills liquidation orders; `None` is `simulated`, or as begun.
+        guards: When prices are not believed, of a new folder.
         replay: A replay in place of a live feed.
         speed: Seconds in a second of the replay that a folder was begun with, where none is named.
         feed: Class of ccxt whose mark prices are streamed; empty for none.
@@ -64,6 +66,7 @@ class ServeSettings:
     host: str = "127.0.0.1"
     port: int = PORT
     execution: Execution | None = None
+    guards: GuardTerms = UNSAID
     replay: ReplayRequest | None = None
     speed: float = 1.0
     feed: str = ""
@@ -75,6 +78,9 @@ class ServeSettings:
     def __post_init__(self) -> None:
         if self.replay is not None and self.feed:
             msg = "a replay brings its own prices; leave out --feed"
+            raise InvalidInput(msg)
+        if self.replay is not None and self.guards != UNSAID:
+            msg = "a replay brings its own bars; leave out --stale-s, --band and --confirm-..."
             raise InvalidInput(msg)
         if (self.tls_cert is None) != (self.tls_key is None):
             msg = "TLS needs both files: --tls-cert and --tls-key"
@@ -263,7 +269,7 @@ def _reference(settings: ServeSettings) -> str:
     replay = settings.replay
     if replay is not None and not has_venue(settings.data):
         return f"replay {replay.scenario} at {replay.speed:g}x, {replay.accounts:,} accounts"
-    venue = chosen_venue(settings.data, settings.venue, settings.execution)
+    venue = chosen_venue(settings.data, settings.venue, settings.execution, settings.guards)
     speed = f" at {replay.speed:g}x" if replay is not None else ""
     return f"{venue.reference}{speed} ({venue.rulebook}), {venue.execution} execution"
 
@@ -271,14 +277,20 @@ def _reference(settings: ServeSettings) -> str:
 def _introduce(settings: ServeSettings, reference: str, voice: Voice) -> None:
     """Say what runs where; print the first key, once and for all."""
     journal = journal_name(settings.journal) if is_url(settings.journal) else "journal.db"
+    guards = ""
+    if has_venue(settings.data):  # a replay that is new brings its own
+        guards = guards_in_words(kept_rulebook(settings.data).liquidation.guards)
+    guarded = f"  guards    {guards}\n" if guards else ""
     voice.plain(
         f"keelmark serve  {reference}\n"
         f"  data      {settings.data}  journal {journal}\n"
+        f"{guarded}"
         f"  page      {settings.url}/  stop with Ctrl-C",
         event="serving",
         data=str(settings.data),
         venue=reference,
         journal=journal,
+        guards=guards,
         url=settings.url,
     )
     key = KeyRing(Folder(settings.data).keys).bootstrap(now_ms())

@@ -10,6 +10,7 @@ from keelmark.book.universe import Universe
 from keelmark.core.bound import FactorKind
 from keelmark.core.numbers import exact
 from keelmark.engine.state import State
+from keelmark.service.guard_terms import guards_in_words, guards_off
 from keelmark.service.reading import Reader
 from keelmark.service.views.figures import Json, instant, price_text, text
 
@@ -94,6 +95,8 @@ def prices(reader: Reader) -> Json:
             "band": text(rules.band) if rules.band else None,
             "confirm_marks": rules.confirm_marks or None,
             "confirm_s": rules.confirm_s or None,
+            "off": list(guards_off(rules)),
+            "words": guards_in_words(rules),
         },
         "counts": {trust.value: count for trust, count in counts.items()},
         "prices": rows,

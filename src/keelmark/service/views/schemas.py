@@ -42,7 +42,10 @@ ANSWERS: dict[str, dict[str, Field]] = {
     },
     "prices": {
         **_WHEN,
-        "guards": (OBJECT, "Limits of staleness and step; null where one is off."),
+        "guards": (
+            OBJECT,
+            "Limits of staleness and step; null where one is off, which `off` says in words.",
+        ),
         "counts": (OBJECT, "Prices by trust."),
         "prices": (LIST, "Each price with trust, age, index beside it and doubt."),
     },
