@@ -10,7 +10,7 @@ from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.program import main
 from keelmark.cli.serve import serve as command
 from keelmark.cli.serving import settings_of
-from keelmark.core.errors import InvalidInput, OtherTerms
+from keelmark.core.errors import InvalidInput, KeelmarkError, OtherTerms
 from keelmark.core.process import GuardRules
 from keelmark.engine.engine import Engine
 from keelmark.rulebooks.load import load_rulebook
@@ -19,6 +19,7 @@ from keelmark.service.health.parts import Parts, part_findings
 from keelmark.service.supervisor.serving import ReplayRequest, ServeSettings
 from keelmark.service.venue import chosen_venue, kept_rulebook
 
+GUIDE = Path(__file__).parents[2] / "docs/operations.md"
 LIVE_RULES = GuardRules(stale_s=60, band=Decimal("0.1"), confirm_marks=3, confirm_s=5)
 
 
@@ -75,6 +76,41 @@ def test_a_replay_brings_its_own(tmp_path: Path) -> None:
         ServeSettings(
             data=tmp_path, replay=ReplayRequest(scenario="oct10"), guards=GuardTerms(stale_s=1)
         )
+
+
+@pytest.mark.parametrize(
+    ("venue", "why"),
+    [
+        ("bybit-uta", "no bracket table for BTCUSDT"),
+        ("binance-pm", "liquidates at 1.05 times maintenance"),
+        ("paradex", "lists no instruments"),
+    ],
+)
+def test_a_venue_no_engine_can_run_leaves_the_folder_as_it_was(
+    tmp_path: Path, venue: str, why: str
+) -> None:
+    with pytest.raises(KeelmarkError, match=why):
+        chosen_venue(tmp_path, venue, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "venue",
+    [
+        "generic",
+        "binance-usdm",
+        "binance-usdm-multi",
+        "binance-coinm",
+        "hyperliquid",
+        "hyperliquid-unified",
+        "deribit-sm",
+        "dydx-v4",
+    ],
+)
+def test_these_built_in_venues_can_be_served(tmp_path: Path, venue: str) -> None:
+    assert f"`{venue}`" in GUIDE.read_text()
+    chosen_venue(tmp_path, venue, None)
+    Engine(kept_rulebook(tmp_path))
 
 
 def test_a_guard_that_is_off_is_said() -> None:

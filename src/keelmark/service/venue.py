@@ -132,13 +132,15 @@ def chosen_venue(
 
     Raises:
         OtherTerms: The folder was begun with another venue, or other guards.
-        InvalidInput: The rulebook names no instrument.
+        InvalidInput: No engine can run the rulebook, or it names no instrument.
+        MissingTable: It lacks the bracket table of an instrument.
         UnknownRulebook: There is no such rulebook.
     """
     if not has_venue(data):
         reference = wanted or "generic"
         rulebook = with_guards(load_rulebook(reference), guards)
         require_instruments(rulebook, reference)
+        require_runnable(rulebook)
         new = Venue(reference=reference, rulebook=rulebook.name, execution=execution or "simulated")
         begin_venue(data, rulebook, new)
         return new
@@ -171,6 +173,24 @@ def require_instruments(rulebook: Rulebook, reference: str) -> None:
     if not rulebook.model.instruments:
         msg = f"the rulebook {reference} lists no instruments; write those you trade as a file"
         raise InvalidInput(msg)
+
+
+def require_runnable(rulebook: Rulebook) -> None:
+    """Refuse a rulebook that no engine can run, before a folder is begun with it.
+
+    Raises:
+        MissingTable: It lacks the bracket table of an instrument.
+        InvalidInput: It names a policy nobody has, or margins in a way the kernels cannot.
+    """
+    from keelmark.book.universe import Universe  # noqa: PLC0415 heavy, for a new folder alone
+    from keelmark.engine.compatibility import (  # noqa: PLC0415 as above
+        require_policies,
+        require_symbols,
+    )
+
+    require_policies(rulebook.liquidation)
+    require_symbols(rulebook)
+    Universe.build(rulebook.model)
 
 
 def _write(path: Path, content: bytes) -> None:
