@@ -14,21 +14,42 @@ pytest.importorskip("ccxt")
 LIMIT_S = 20.0
 
 
-def price(instrument: str, mark: str | None, index: str | None = None) -> StreamedPrice:
+def price(
+    instrument: str, mark: str | None, index: str | None = None, time_ms: int | None = 1
+) -> StreamedPrice:
     coin = instrument.removesuffix("USDT")
-    return StreamedPrice(instrument=instrument, coin=coin, mark=mark, index=index, time_ms=1)
+    return StreamedPrice(instrument=instrument, coin=coin, mark=mark, index=index, time_ms=time_ms)
 
 
 def test_a_burst_is_one_snapshot_of_the_latest_prices() -> None:
     kept = Gathering(indices={"BTC": "BTCUSD"}, assets=frozenset({"BTC", "SOL"}))
     kept.add([price("BTCUSDT", "1", "2"), price("SOLUSDT", "3")])
     kept.add([price("BTCUSDT", "4", "5"), price("ETHUSDT", "6", "7")])
-    assert kept.take() == Snapshot(
+    whole = Snapshot(
+        time_ms=1,
         marks={"BTCUSDT": "4", "SOLUSDT": "3", "ETHUSDT": "6"},
         asset_prices={"BTC": "5", "SOL": "3"},
         indices={"BTCUSD": "5"},
     )
-    assert kept.take() is None
+    assert kept.take() == (whole,)
+    assert kept.take() == ()
+
+
+def test_prices_keep_the_time_their_venue_gave_them() -> None:
+    kept = Gathering(indices={}, assets=frozenset())
+    kept.add([price("A", "1", time_ms=None), price("B", "2", time_ms=9), price("C", "3")])
+    told = [(found.time_ms, found.marks) for found in kept.take()]
+    assert told == [(1, {"C": "3"}), (9, {"B": "2"}), (None, {"A": "1"})]
+
+
+def test_a_price_that_is_sent_again_is_no_new_one() -> None:
+    kept = Gathering(indices={}, assets=frozenset())
+    kept.add([price("A", "1", time_ms=5), price("B", "1", time_ms=None)])
+    kept.take()
+    kept.add([price("A", "1", time_ms=5), price("A", "2", time_ms=4)])
+    assert kept.take() == ()
+    kept.add([price("A", "2", time_ms=5), price("B", "1", time_ms=None)])
+    assert [found.marks for found in kept.take()] == [{"A": "2"}, {"B": "1"}]
 
 
 def test_an_engine_gets_what_its_rulebook_reads() -> None:
@@ -90,6 +111,7 @@ def test_the_real_client_brings_every_digit_and_comes_back_after_a_loss() -> Non
     sink, lost, asked, connections = asyncio.run(asyncio.wait_for(run(), LIMIT_S))
     marks = {name: mark for s in sink.sent[:-1] for name, mark in s.marks.items()}
     assert marks == {"BTCUSDT": "61250.12345678", "ETHUSDT": "0.00000001"}
+    assert [s.time_ms for s in sink.sent] == [1, 2, 3]
     assert [s.asset_prices for s in sink.sent if s.asset_prices] == [{"ETH": "3999.9"}]
     assert asked[:2] == ["btcusdt@markPrice@1s", "ethusdt@markPrice@1s"]
     assert connections == 2

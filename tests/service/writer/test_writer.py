@@ -20,7 +20,7 @@ from keelmark.service.link.commands import item
 from keelmark.service.link.frames import framed
 from keelmark.service.link.sync_link import LinkLost, SyncLink
 from keelmark.service.writer import loop
-from keelmark.service.writer.turn import AHEAD_MAX_MS
+from keelmark.service.writer.turn import AHEAD_MAX_MS, LATE_MAX_MS, OLD_MAX_MS
 from tests.service.writer.house import (
     NOON_MS,
     START,
@@ -210,6 +210,21 @@ def test_the_writer_answers_who_is_too_far_ahead(house: House) -> None:
         late = item(c.AdvanceTime(time_ms=NOON_MS + AHEAD_MAX_MS + 1))
         fine = item(c.AdvanceTime(time_ms=NOON_MS + AHEAD_MAX_MS))
         assert statuses(link.submit([late, fine])) == ["rejected", "done"]
+
+
+def test_a_venues_own_time_is_kept_as_near_as_the_clock_allows(house: House) -> None:
+    def fed(time_ms: int) -> tuple[str, int]:
+        outcome = link.prices(time_ms, marks=START, is_venue_time=True)
+        return outcome.status, link.status().time_ms
+
+    with house.open() as link:
+        assert fed(NOON_MS - OLD_MAX_MS - 1) == ("rejected", 0)
+        assert fed(1_000) == ("rejected", 0)
+        assert fed(NOON_MS - 700) == ("done", NOON_MS - 700)
+        assert fed(NOON_MS - 200) == ("done", NOON_MS - 200)
+        assert fed(NOON_MS - 200 - LATE_MAX_MS) == ("done", NOON_MS - 200)
+        assert fed(NOON_MS - 201 - LATE_MAX_MS) == ("rejected", NOON_MS - 200)
+        assert fed(NOON_MS + 10 * AHEAD_MAX_MS) == ("done", NOON_MS)
 
 
 def test_by_marks_no_time_is_too_far_ahead(house: House) -> None:

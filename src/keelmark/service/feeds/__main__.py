@@ -34,7 +34,10 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class LinkSink:
-    """Sends snapshots to the writer; the writer's own clock says when they are of."""
+    """Sends snapshots to the writer, as of the venue's time.
+
+    Where the venue gives none, as of when the writer has them.
+    """
 
     def __init__(self, link: AsyncLink) -> None:
         self._link = link
@@ -42,7 +45,8 @@ class LinkSink:
     async def send(self, snapshot: Snapshot) -> str:
         """Send one snapshot; what is not taken is out of date by the next and not sent again."""
         outcome = await self._link.prices(
-            None,
+            snapshot.time_ms,
+            is_venue_time=True,
             marks=snapshot.marks,
             asset_prices=snapshot.asset_prices,
             indices=snapshot.indices,

@@ -12,7 +12,7 @@ from keelmark.service.feeds.marks import Gathering, Snapshot
 from keelmark.service.feeds.venue_prices import VenuePrices
 
 BEAT_S = 0.05
-"""How often prices are sent; what changes in between is one snapshot."""
+"""How often prices are sent; what changes in between is one snapshot of each time."""
 
 Told = Callable[[str], None]
 
@@ -60,10 +60,11 @@ class VenueFeed:
     async def _send_on(self) -> None:
         while True:
             await asyncio.sleep(self.beat_s)
-            snapshot = self.gathering.take()
-            if snapshot is None:
+            snapshots = self.gathering.take()
+            if not snapshots:
                 continue
-            problem = await self.sink.send(snapshot)
+            problems = await asyncio.gather(*map(self.sink.send, snapshots))
+            problem = next(filter(None, problems), "")
             if problem and problem != self._last_problem:
                 self.told(problem)
             self._last_problem = problem

@@ -108,7 +108,7 @@ class VenuePrices:
             coin=coin,
             mark=_text(ticker.get("markPrice")),
             index=_text(ticker.get("indexPrice")),
-            time_ms=ticker.get("timestamp"),
+            time_ms=_time(ticker.get("timestamp")),
         )
 
 
@@ -171,6 +171,11 @@ def redirected(urls: Any, address: str) -> Any:  # noqa: ANN401 ccxt's table of 
     base = address.rstrip("/")
     base = re.sub("^http", "ws", base) if urls.startswith("ws") else base
     return re.sub(r"^(?:https?|wss?)://[^/]+", base, urls)
+
+
+def _time(time: object) -> int | None:
+    """Return a time in milliseconds; nothing for what is none."""
+    return time if isinstance(time, int) and time > 0 else None
 
 
 def _text(price: object) -> str | None:

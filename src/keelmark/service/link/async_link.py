@@ -108,11 +108,13 @@ class AsyncLink:
         marks: Mapping[str, str] | None = None,
         asset_prices: Mapping[str, str] | None = None,
         indices: Mapping[str, str] | None = None,
+        is_venue_time: bool = False,
     ) -> m.Outcome:
         """Carry out one snapshot of prices by name."""
         request = m.Prices(
             id=self._id(),
             time_ms=time_ms,
+            is_venue_time=is_venue_time,
             marks=dict(marks or {}),
             asset_prices=dict(asset_prices or {}),
             indices=dict(indices or {}),

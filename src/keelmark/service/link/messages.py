@@ -112,6 +112,7 @@ class Prices(Message, frozen=True):
 
     Attributes:
         time_ms: Milliseconds since 1970; `None` is the writer's own clock.
+        is_venue_time: Whether that is another clock's, to be kept as near as the engine's allows.
         marks: Decimal text by instrument, quote per base.
         asset_prices: Decimal text by asset, valuation currency.
         indices: Decimal text by index.
@@ -119,6 +120,7 @@ class Prices(Message, frozen=True):
 
     id: Id
     time_ms: int | None = None
+    is_venue_time: bool = False
     marks: dict[str, str] = {}
     asset_prices: dict[str, str] = {}
     indices: dict[str, str] = {}

@@ -38,6 +38,12 @@ from keelmark.service.writer.tap import Durable, JournalTap
 AHEAD_MAX_MS = 5_000
 """How far ahead of the service's clock a time may be: an engine's clock cannot be moved back."""
 
+LATE_MAX_MS = 5_000
+"""How far behind the engine's clock a venue's own time may be; less counts as that clock's."""
+
+OLD_MAX_MS = 3_600_000
+"""How far behind the service's clock it may be: an engine's first time is not a venue's mistake."""
+
 LAG_MS = 250
 """How far the writer's own time stays behind its clock: marks may be so long on their way."""
 
@@ -212,10 +218,19 @@ class Worker:
         return marks
 
     def _time_of(self, request: m.Prices, terms: Terms) -> int:
-        if request.time_ms is not None:
-            return request.time_ms
         last = self.engine.state.time_ms
-        return last if terms.by_marks and last else max(self._clock.now_ms(), last)
+        if request.time_ms is None:
+            return last if terms.by_marks and last else max(self._clock.now_ms(), last)
+        if not request.is_venue_time or terms.by_marks:
+            return request.time_ms
+        now = self._clock.now_ms()
+        if request.time_ms < max(last - LATE_MAX_MS, now - OLD_MAX_MS):
+            msg = (
+                f"the venue's prices come more than {LATE_MAX_MS // 1000} s late by this "
+                "machine's clock; set it, or look for what holds the venue's stream up"
+            )
+            raise Rejected(RejectionReason.TIME_OUT_OF_RANGE, msg)
+        return max(min(request.time_ms, now), last)
 
     def _accept_marks(self, read: Sequence[tuple[MarkJob, MarksSet]], turn: Turn) -> None:
         outcome = m.Outcome(status="done", position=self.engine.position)
