@@ -38,6 +38,7 @@ def test_the_rulebook_that_is_kept_says_what_the_lab_says() -> None:
         interest = one_sided_interest(world.population) * world.scenario.settle.quantum
     lab = venue_rulebook(spec, world.scenario, world.population.spec, interest)
     assert kept.liquidation == lab.liquidation
+    assert kept.name == "generic-oct10@2025-10", "its terms are not those of generic@2025-10"
     ours, theirs = Universe.build(kept.model), Universe.build(lab.model)
     assert ours.factors == theirs.factors
     assert ours.assets == theirs.assets

@@ -24,7 +24,7 @@ from keelmark.service.venue import Books
 def replay_rulebook(spec: ReplaySpec, scenario: Scenario, population: Population) -> Rulebook:
     """Return the rulebook of a replay as one that can be written down whole.
 
-    Its terms are those of `lab.replay.spec.venue_rulebook`.
+    Its terms are those of `lab.replay.spec.venue_rulebook`, its name is no built-in's.
     """
     with exact():
         interest = one_sided_interest(population) * scenario.settle.quantum
@@ -33,6 +33,8 @@ def replay_rulebook(spec: ReplaySpec, scenario: Scenario, population: Population
     rules = built.liquidation
     changed = msgspec.structs.replace(
         document,
+        name=f"{document.name}-{scenario.name}",
+        source=f"the contracts of the replay {scenario.name}, the rules of {spec.rulebook}",
         valuation=scenario.settle.asset,
         tables={row.symbol: _table(row) for row in scenario.instruments},
         instruments={row.symbol: _instrument(row) for row in scenario.instruments},
