@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,8 +43,13 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> ApiVenue:
     venue.trade(bob, alice, "A", 10, 1000)
     venue.trade(alice, venue.state.liquidity, "B", 3, 1000)
     venue.marks(A=880.0)
-    reader = EngineReader(venue.engine)
-    views = Views(reader, venue.engine.journal, fleet=Shared(keep_s=-1.0))
+    return reading(api)
+
+
+def reading(api: ApiVenue) -> ApiVenue:
+    """Let it answer what is asked of the book."""
+    reader = EngineReader(api.venue.engine)
+    views = Views(reader, api.venue.engine.journal, fleet=Shared(keep_s=-1.0))
     routers = [venue_router(views), desk_router(DeskViews(BookDesk(reader)))]
     api.app = create_app(api.services, routers)
     return api
@@ -86,6 +92,21 @@ def test_every_read_answers_as_documented(api: ApiVenue, name: str) -> None:
     assert answer.status_code == 200, answer.text
     documented(name, answer.json())
     assert answer.json()["position"] == api.venue.engine.position
+
+
+def test_before_the_first_price_there_is_no_time(tmp_path: Path) -> None:
+    api = reading(ApiVenue(tmp_path))
+    quiet(api.venue)
+    api.venue.open("alice", USDT=20_000)
+    answered = set()
+    for name, path in READS.items():
+        answer = api.ask("GET", path, Role.VIEWER)
+        assert "1970" not in answer.text, path
+        if answer.status_code == 200:
+            answered.add(name)
+            documented(name, answer.json())
+            assert answer.json()["time"] is None
+    assert answered >= READS.keys() - {"map", "liquidation", "ladder", "surface", "explain"}
 
 
 def test_questions_answer_as_documented(api: ApiVenue) -> None:

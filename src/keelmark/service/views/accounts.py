@@ -66,7 +66,7 @@ def accounts(
         rest = bool(chosen) and chosen[-1] + 1 < total
     return {
         "position": position,
-        "time": instant(state.time_ms),
+        "time": maybe_instant(state.time_ms),
         "total": total,
         "next": chosen[-1] if rest else None,
         "accounts": [_summary(reader, state, number, names.get(number)) for number in chosen],
@@ -136,7 +136,7 @@ def account(reader: Reader, roster: Roster, name: str) -> Json:
     views = list(reading.views)
     return {
         "position": reading.position,
-        "time": instant(reading.time_ms),
+        "time": maybe_instant(reading.time_ms),
         "account": number,
         "name": roster.of(state).get(number),
         "status": _status(views),

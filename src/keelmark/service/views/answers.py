@@ -30,7 +30,7 @@ from keelmark.risk.surfaces import surface
 from keelmark.risk.what_if import whatif
 from keelmark.risk.whatif_document import whatif_document
 from keelmark.service.views.desk import Found
-from keelmark.service.views.figures import Json, instant
+from keelmark.service.views.figures import Json, maybe_instant
 from keelmark.service.views.standing_in import coins_known, standing_in
 
 LADDER_STEPS, LADDER_STEPS_MAX = 41, 201
@@ -45,7 +45,7 @@ def placed(found: Found, document: Mapping[str, object]) -> Json:
     """Return a document with where and when the account was found."""
     return {
         "position": found.position,
-        "time": instant(found.time_ms),
+        "time": maybe_instant(found.time_ms),
         "account": found.name,
         **document,
     }

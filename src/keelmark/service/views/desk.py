@@ -34,7 +34,7 @@ from keelmark.engine.entries import Order
 from keelmark.engine.state import State
 from keelmark.rulebooks.load import Rulebook
 from keelmark.service.reading import Reader, Reading
-from keelmark.service.views.figures import moment, settle_row, size, tick_price
+from keelmark.service.views.figures import maybe_moment, moment, settle_row, size, tick_price
 from keelmark.service.views.names import account_number, unit_id
 
 ENTRY_ERROR = Decimal("1e-40")
@@ -156,7 +156,7 @@ class _Telling:
 
     def account(self) -> Account:
         """Return the account: the document's meaning where it says everything, else the units'."""
-        market, as_of = self._market(), moment(self.reading.time_ms)
+        market, as_of = self._market(), maybe_moment(self.reading.time_ms)
         seen = self._prices_as_of()
         try:
             document = self._document(market, as_of, seen)
@@ -206,7 +206,7 @@ class _Telling:
             asset_prices=parts[FactorKind.ASSET],
             open_interest=interest,
             snapshot_id=f"journal position {self.reading.position}",
-            time=moment(self.reading.time_ms),
+            time=maybe_moment(self.reading.time_ms),
             advice="send it to the venue",
         )
 
@@ -220,11 +220,13 @@ class _Telling:
 
     # --- the document ---------------------------------------------------------------------------
 
-    def _bare(self, as_of: datetime, seen: datetime | None) -> AccountDocument:
+    def _bare(self, as_of: datetime | None, seen: datetime | None) -> AccountDocument:
         """Return a document that says when, and nothing else."""
         return AccountDocument(venue=self.rulebook.name, as_of=as_of, prices_as_of=seen)
 
-    def _document(self, market: Market, as_of: datetime, seen: datetime | None) -> AccountDocument:
+    def _document(
+        self, market: Market, as_of: datetime | None, seen: datetime | None
+    ) -> AccountDocument:
         """Return everything a document can say of the units."""
         state, collateral = self.state, dict[str, Decimal]()
         positions: list[PositionRow] = []

@@ -20,7 +20,7 @@ from keelmark.core.numbers import ZERO, exact
 from keelmark.core.rules import RuleParameters
 from keelmark.core.unit import MarginUnit
 from keelmark.service.views.desk import Found
-from keelmark.service.views.figures import Json, instant
+from keelmark.service.views.figures import Json, maybe_instant
 
 RULES = {
     RuleKind.TIERED: "tiered",
@@ -37,7 +37,7 @@ def face(found: Found) -> Json:
         units = [_unit(unit, account) for unit in account.units]
     return {
         "position": found.position,
-        "time": instant(found.time_ms),
+        "time": maybe_instant(found.time_ms),
         "account": found.name,
         "rulebook": account.rulebook.name,
         "valuation": account.model.valuation,

@@ -21,6 +21,11 @@ def moment(time_ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=time_ms)
 
 
+def maybe_moment(time_ms: int) -> datetime | None:
+    """Return an instant; nothing where there has been none (0): no price has set the clock."""
+    return moment(time_ms) if time_ms > 0 else None
+
+
 def instant(time_ms: int) -> str:
     """Return an instant as ISO 8601 with milliseconds, UTC."""
     return moment(time_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")

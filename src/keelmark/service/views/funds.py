@@ -15,6 +15,7 @@ from keelmark.service.views.figures import (
     Json,
     amount,
     instant,
+    maybe_instant,
     money,
     price_text,
     settle_row,
@@ -42,7 +43,7 @@ def own_money(reader: Reader) -> Json:
     segments = rules.insurance.segments
     return {
         "position": position,
-        "time": instant(state.time_ms),
+        "time": maybe_instant(state.time_ms),
         "valuation": state.model.valuation,
         "segments": [
             {
@@ -66,7 +67,7 @@ def book_totals(reader: Reader) -> Json:
     sums = totals(state.book)
     return {
         "totals_position": glimpse.position,
-        "totals_time": instant(glimpse.time_ms),
+        "totals_time": maybe_instant(glimpse.time_ms),
         "open_interest": [_open_interest(state, row, sums) for row in range(len(sums.longs))],
         "conservation": _conservation(state, sums, glimpse.vault),
     }
@@ -128,8 +129,8 @@ def _window(state: State, unit: int, asset: int, balance: int) -> Json:
         allowed = int(window.base * rules.window_share)
     left = max(0, min(max(0, balance), allowed - window.spent))
     return {
-        "start": instant(window.start_ms),
-        "ends": instant(window.start_ms + 1000 * rules.window_s),
+        "start": maybe_instant(window.start_ms),
+        "ends": maybe_instant(window.start_ms and window.start_ms + 1000 * rules.window_s),
         "base": money(universe, asset, window.base),
         "allowed": money(universe, asset, allowed),
         "spent": money(universe, asset, window.spent),

@@ -66,7 +66,7 @@ def liquidations(
     recent = [] if is_open else [told.entry(entry) for entry in cases.latest(limit)]
     return {
         "position": position,
-        "time": instant(state.time_ms),
+        "time": maybe_instant(state.time_ms),
         "index": {"through": cases.through, "is_complete": cases.through >= position},
         "open": shown,
         "recent": recent,
@@ -91,7 +91,7 @@ def liquidation(reader: Reader, roster: Roster, cases: Cases, journal: Journal, 
     working = explain_liquidation(events, state.universe)
     return {
         "position": position,
-        "time": instant(state.time_ms),
+        "time": maybe_instant(state.time_ms),
         **told.entry(entry),
         "other_terms_since": any(entry.positions[-1] < at for at in cases.changed),
         "sections": [

@@ -23,7 +23,7 @@ from keelmark.lab.fleet.questions import (
     joint_ladder,
     open_units,
 )
-from keelmark.service.views.figures import Json, drawn, instant
+from keelmark.service.views.figures import Json, drawn, maybe_instant
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -56,7 +56,7 @@ def liquidation_map(glimpse: Glimpse, instrument: int, move: float | None = None
     contract = universe.instrument(instrument)
     head = {
         "position": glimpse.position,
-        "time": instant(glimpse.time_ms),
+        "time": maybe_instant(glimpse.time_ms),
         "instrument": contract.symbol,
         "settle": contract.settle,
         "price": drawn(price),
@@ -236,7 +236,7 @@ def distance(glimpse: Glimpse) -> Json:
     equity = totals(nearest, standing["equity"], steps + 1)
     return {
         "position": glimpse.position,
-        "time": instant(glimpse.time_ms),
+        "time": maybe_instant(glimpse.time_ms),
         "valuation": glimpse.universe.model.valuation,
         "moves": DISTANCES.tolist(),
         "accounts": accounts.tolist(),

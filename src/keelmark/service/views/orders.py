@@ -2,7 +2,7 @@
 
 from keelmark.engine.working import WorkingOrder
 from keelmark.service.reading import Reader
-from keelmark.service.views.figures import Json, instant, size, text, tick_price
+from keelmark.service.views.figures import Json, instant, maybe_instant, size, text, tick_price
 from keelmark.service.views.names import Roster, unit_id
 
 
@@ -38,7 +38,7 @@ def orders(reader: Reader, roster: Roster) -> Json:
     external = state.external
     return {
         "position": position,
-        "time": instant(state.time_ms),
+        "time": maybe_instant(state.time_ms),
         "market": "built-in" if external is None else "external",
         "time_out_ms": None if external is None else external.time_out_ms,
         "orders": [told(row) for row in list(state.working.rows())],

@@ -12,7 +12,7 @@ from keelmark.core.numbers import exact
 from keelmark.engine.state import State
 from keelmark.service.guard_terms import guards_in_words, guards_off
 from keelmark.service.reading import Reader
-from keelmark.service.views.figures import Json, instant, price_text, text
+from keelmark.service.views.figures import Json, instant, maybe_instant, price_text, text
 
 
 class Trust(StrEnum):
@@ -89,7 +89,7 @@ def prices(reader: Reader) -> Json:
         counts[Trust(found["trust"])] += 1
     return {
         "position": position,
-        "time": instant(state.time_ms),
+        "time": maybe_instant(state.time_ms),
         "guards": {
             "stale_s": rules.stale_s or None,
             "band": text(rules.band) if rules.band else None,

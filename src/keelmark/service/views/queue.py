@@ -19,7 +19,7 @@ from keelmark.engine.state import State
 from keelmark.engine.unknown import everybody
 from keelmark.lab.fleet.glimpse import Glimpse
 from keelmark.service.reading import Reader
-from keelmark.service.views.figures import Json, instant, size, text
+from keelmark.service.views.figures import Json, maybe_instant, size, text
 from keelmark.service.views.moment import state_of
 from keelmark.service.views.names import account_number, unit_id
 
@@ -79,7 +79,7 @@ class _Queue:
             ]
         return {
             "position": self.glimpse.position,
-            "time": instant(self.glimpse.time_ms),
+            "time": maybe_instant(self.glimpse.time_ms),
             "account": number,
             "policy": self.policy,
             "is_queue": self.policy in QUEUES,

@@ -28,7 +28,7 @@ from keelmark.lab.fleet.questions import open_units
 from keelmark.rulebooks.load import Rulebook
 from keelmark.service.reading import Reader, Reading
 from keelmark.service.views.accounts import missing_of
-from keelmark.service.views.figures import Json, instant, text
+from keelmark.service.views.figures import Json, maybe_instant, text
 from keelmark.service.views.maps import why_unknown
 from keelmark.service.views.names import Roster, unit_id
 from keelmark.service.views.stages import level_name, stage_of
@@ -222,7 +222,7 @@ class Head:
         rows.sort(key=_nearness)
         return {
             "position": self.reading.position,
-            "time": instant(self.reading.time_ms),
+            "time": maybe_instant(self.reading.time_ms),
             "valuation": self.reading.model.valuation,
             "screened": self.found.asked,
             "screened_position": self.found.position,

@@ -7,7 +7,10 @@ TEXT, COUNT, FLAG, LIST, OBJECT = "string", "integer", "boolean", "array", "obje
 Field = tuple[str | list[str], str]
 
 _POSITION: Field = ([COUNT, "null"], "Journal position the answer is of; null without a journal.")
-_TIME: Field = (TEXT, "The venue's clock there, ISO 8601, UTC.")
+_TIME: Field = (
+    [TEXT, "null"],
+    "The venue's clock there, ISO 8601, UTC; null before the first price has set it.",
+)
 _AGE: Field = (COUNT, "How old the pass over every account is, milliseconds.")
 _ACCOUNT: Field = (TEXT, "What the account was asked for by.")
 _UNIT: Field = (TEXT, "Margin unit.")

@@ -4,7 +4,7 @@ from collections import Counter
 
 from keelmark.engine.state import State
 from keelmark.service.reading import Reader
-from keelmark.service.views.figures import Json, instant, price_text, text
+from keelmark.service.views.figures import Json, maybe_instant, price_text, text
 from keelmark.service.views.prices import (
     mark_of,
     price_of_asset,
@@ -22,7 +22,7 @@ def venue(reader: Reader) -> Json:
     calls = levels[call] if call else 0
     return {
         "position": position,
-        "time": instant(state.time_ms),
+        "time": maybe_instant(state.time_ms),
         "mode": "venue",
         "rulebook": {
             "name": state.rulebook.name,
