@@ -168,6 +168,7 @@ def test_a_file_of_the_release_before_is_brought_up(tmp_path: Path, desk: Desk) 
     desk.store.close()
     with closing(sqlite3.connect(desk.path)) as old:
         old.execute("DROP TABLE acknowledgement")
+        old.execute("DROP TABLE note")
         old.execute("ALTER TABLE delivery DROP COLUMN at_ms")
         old.execute("PRAGMA user_version = 1")
         old.commit()

@@ -2,13 +2,15 @@
 
 It reads what is published and listens to the writer like anybody else, so it tells of a writer, a
 journal or an API that is gone as well; a venue that nobody is told about costs nothing of this.
+Up to where it has heard the journal is kept with what it told: a restart misses nothing, and tells
+nothing twice.
 """
 
 import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,15 +22,14 @@ import msgspec
 from keelmark.core.errors import KeelmarkError
 from keelmark.service.alerts.channels.build import build_channels
 from keelmark.service.alerts.courier import Courier
+from keelmark.service.alerts.hearing import Heard, Hearing, history_of
 from keelmark.service.alerts.keeper import Keeper
 from keelmark.service.alerts.rules import AlertRules, read_rules
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.alerts.values import Alert
-from keelmark.service.alerts.venue import VenueGuard, happening_of, venue_rules
+from keelmark.service.alerts.venue import Following, VenueGuard, venue_rules
 from keelmark.service.child_process import stop_pipe
 from keelmark.service.columns.replica import Replica
-from keelmark.service.events_json.topics import Topic
-from keelmark.service.events_json.write import EventWriter
 from keelmark.service.folder import Folder
 from keelmark.service.health.laws import law_findings
 from keelmark.service.health.observed import Observed
@@ -40,10 +41,12 @@ from keelmark.service.times import now_ms
 from keelmark.service.venue import kept_rulebook
 from keelmark.service.writer.report import Report
 
-TOPICS = frozenset(Topic)
 TICK_S = 0.25
 LAWS_S = 30.0
 """How often the laws are held against everybody; parts are looked at more often."""
+FOLLOWED_S = 5.0
+"""How often it is kept up to where everything was heard, while nothing is told."""
+FOLLOWING = "following"
 CONNECT_S = 1.0
 PROBE_S = 3.0
 
@@ -53,12 +56,15 @@ class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         data: Folder of the service.
+        journal: Address of the journal; empty is `journal.db` in the folder. It may hold a
+            password, so it is never an argument of a process.
         rules: The `[alerts]` part of the configuration.
         api_url: Where the API answers; empty is not asked.
         look_s: How often the parts are looked at.
     """
 
     data: str
+    journal: str = ""
     rules: dict[str, Any]
     api_url: str = ""
     look_s: float = 5.0
@@ -67,10 +73,6 @@ class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def folder(self) -> Folder:
         """Folder of the service."""
         return Folder(Path(self.data))
-
-
-Happening = tuple[str, str]
-"""What happened, and to whom."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class Guard:
         reader: What is published.
         store: Where alerts are kept.
         probe: Whether the API answers; `None` where it is not asked.
+        complained: Hears why what happened cannot be read.
     """
 
     settings: GuardSettings
@@ -90,31 +93,59 @@ class Guard:
     reader: Reader
     store: AlertStore
     probe: Callable[[], bool] | None = None
-    heard: "SimpleQueue[Happening]" = field(default_factory=SimpleQueue)
+    complained: Callable[[str], None] = lambda _: None
+    heard: "SimpleQueue[Heard]" = field(default_factory=SimpleQueue)
     connected: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
     _laws: list[Finding] = field(default_factory=list)
     _laws_ms: int = 0
     _looked_ms: int = 0
+    _followed_ms: int = 0
     _guard: VenueGuard = field(init=False)
     _keeper: Keeper = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = VenueGuard(self.rules, self.store.standings())
+        note = self.store.note(FOLLOWING)
+        following = (
+            Following(position=self.reader.position)
+            if note is None
+            else msgspec.msgpack.decode(note, type=Following)
+        )
+        self._guard = VenueGuard(self.rules, self.store.standings(), following)
         self._keeper = Keeper(self._guard.book, self.store)
+
+    @property
+    def place(self) -> int:
+        """Journal position up to which what happened is told, or gathered."""
+        return self._guard.following.position
 
     def step(self, time_ms: int) -> list[Alert]:
         """Take note of what was heard, look where it is time to; keep and return what is told."""
-        alerts: list[Alert] = []
         self._keeper.take()
-        with suppress(Empty):
-            while True:
-                kind, who = self.heard.get_nowait()
-                alerts += self._guard.happened(kind, who, time_ms)
+        kept = self._keep(self._hear(time_ms), time_ms)  # before a look that may fail
         if time_ms - self._looked_ms >= 1000 * self.settings.look_s:
             self._looked_ms = time_ms
-            alerts += self._guard.looked(self.findings(time_ms), time_ms)
-        return self._keeper.keep(alerts)
+            kept += self._keep(self._guard.looked(self.findings(time_ms), time_ms), time_ms)
+        return kept
+
+    def _hear(self, time_ms: int) -> list[Alert]:
+        alerts: list[Alert] = []
+        with suppress(Empty):
+            while True:
+                heard = self.heard.get_nowait()
+                for kind, who in heard.happenings:
+                    alerts += self._guard.happened(kind, who, time_ms)
+                self._guard.following.position = heard.position
+        return alerts
+
+    def _keep(self, alerts: list[Alert], time_ms: int) -> list[Alert]:
+        """Keep what is told in one step with the place up to which it is; that also by itself."""
+        if not alerts and time_ms - self._followed_ms < 1000 * FOLLOWED_S:
+            return self._keeper.keep(())
+        note = msgspec.msgpack.encode(self._guard.following)
+        kept = self._keeper.keep(alerts, {FOLLOWING: note})
+        self._followed_ms = time_ms
+        return kept
 
     def findings(self, time_ms: int) -> list[Finding]:
         """Return how every part is; the laws are held from time to time."""
@@ -138,36 +169,27 @@ class Guard:
 
     def listen(self) -> None:
         """Hear what happens until stopped: a thread's work; connects again by itself."""
-        writer = EventWriter(self.reader)
+        settings, folder = self.settings, self.settings.folder
+        hearing = Hearing(
+            reader=self.reader,
+            history=history_of(folder.journal_or(settings.journal)),
+            hear=self.heard.put,
+            position=self.place,
+            stopped=self.stopped,
+            complained=self.complained,
+        )
         while not self.stopped.is_set():
             try:
-                self._listen(writer)
+                with SyncLink(folder.socket, timeout_s=None) as link:
+                    self.connected.set()
+                    hearing.follow(link)
             except (LinkLost, OSError):
                 self.connected.clear()
                 self.stopped.wait(CONNECT_S)
-
-    def _listen(self, writer: EventWriter) -> None:
-        with SyncLink(self.settings.folder.socket, timeout_s=None) as link:
-            link.subscribe()
-            self.connected.set()
-            for batch in link.batches():
-                if self.stopped.is_set():
-                    return
-                for told in writer.tell(batch.position, batch.records or (), TOPICS):
-                    self._note(told.body)
-        self.connected.clear()
-
-    def _note(self, body: Mapping[str, Any]) -> None:
-        kind = happening_of(body, self._warned(body))
-        if kind is not None:
-            who = body.get("account") or body.get("instrument") or body.get("price") or "?"
-            self.heard.put((kind, str(who)))
-
-    def _warned(self, body: Mapping[str, Any]) -> list[str]:
-        """Return the account of a deposit if it stands at a warning level."""
-        unit = body.get("unit")
-        is_warned = isinstance(unit, int) and unit in self.reader.state.levels
-        return [str(body.get("account"))] if is_warned else []
+            except KeelmarkError as error:  # columns that are between two writers
+                self.complained(str(error))
+                self.stopped.wait(CONNECT_S)
+            self.connected.clear()
 
 
 def serve_guard(settings: GuardSettings, report: Report) -> None:
@@ -181,7 +203,18 @@ def serve_guard(settings: GuardSettings, report: Report) -> None:
     store = AlertStore(settings.folder.alerts)
     reader = Replica.open(settings.folder.run, kept_rulebook(settings.folder.path))
     probe = api_probe(settings.api_url) if settings.api_url else None
-    guard = Guard(settings=settings, rules=rules, reader=reader, store=store, probe=probe)
+
+    def complained(problem: str) -> None:
+        report("problem", reason=problem, level="warning")
+
+    guard = Guard(
+        settings=settings,
+        rules=rules,
+        reader=reader,
+        store=store,
+        probe=probe,
+        complained=complained,
+    )
 
     def undelivered(channel: str, problem: str) -> None:
         report("undelivered", reason=f"by {channel}: {problem}", level="warning")

@@ -18,7 +18,7 @@ from keelmark.service.alerts.book import Standing
 from keelmark.service.alerts.values import Alert
 
 APPLICATION_ID = int.from_bytes(b"KMAL", "big")
-VERSION = 2
+VERSION = 3
 _WAIT_S = 5.0
 _TABLES = (
     "CREATE TABLE standing (subject TEXT PRIMARY KEY, value BLOB NOT NULL)",
@@ -43,6 +43,11 @@ _SINCE_2 = (
     ),
 )
 """What version 2 added."""
+
+_SINCE_3 = ("CREATE TABLE note (name TEXT PRIMARY KEY, value BLOB NOT NULL)",)
+"""What version 3 added."""
+
+_STEPS = (_TABLES, _SINCE_2, _SINCE_3)
 
 OPEN, SENT, FAILED = "open", "sent", "failed"
 _CHANNELS_MAX = 1000
@@ -125,6 +130,7 @@ class AlertStore:
         *,
         gone: Collection[str] = (),
         taken: Sequence[Acknowledgement] = (),
+        notes: Mapping[str, bytes] | None = None,
     ) -> None:
         """Write alerts with their deliveries, and the standings they come from, in one step.
 
@@ -133,6 +139,7 @@ class AlertStore:
             standings: That changed.
             gone: Subjects that are watched no more.
             taken: Acknowledgements that are in the standings now.
+            notes: What whoever decides goes on from, by name.
         """
         with self._storage("write"), self._transaction() as connection:
             connection.executemany("DELETE FROM standing WHERE subject = ?", [(s,) for s in gone])
@@ -145,8 +152,21 @@ class AlertStore:
                 "ON CONFLICT (subject) DO UPDATE SET value = excluded.value",
                 [(s, msgspec.msgpack.encode(value)) for s, value in standings.items()],
             )
+            connection.executemany(
+                "INSERT INTO note VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                list((notes or {}).items()),
+            )
             for alert in alerts:
                 self._add(connection, alert)
+
+    def note(self, name: str) -> bytes | None:
+        """Return what was noted under a name; `None` for nothing."""
+        with self._storage("read"):
+            row = self._connection.execute(
+                "SELECT value FROM note WHERE name = ?", (name,)
+            ).fetchone()
+        return None if row is None else bytes(row[0])
 
     def history(
         self, *, subject: str | None = None, before: int | None = None, limit: int = 100
@@ -279,7 +299,7 @@ class AlertStore:
             if version > VERSION:
                 msg = f"{self._path} has version {version}; this release reads {VERSION}: upgrade"
                 raise NewerFormat(msg)
-            for sql in (*(() if version else _TABLES), *(_SINCE_2 if version < VERSION else ())):
+            for sql in (sql for step in _STEPS[version:] for sql in step):
                 connection.execute(sql)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -5,8 +5,9 @@ a while, with how many there were and who was first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from keelmark.service.alerts.book import AlertBook, Standing
 from keelmark.service.alerts.rules import AlertRules, LevelRule, telling_all
@@ -70,13 +71,26 @@ def happening_of(event: Mapping[str, Any], warned: Iterable[str]) -> str | None:
     return _SIMPLE.get(str(kind))
 
 
-@dataclass(slots=True)
-class _Gathered:
+class Gathered(msgspec.Struct):
     """Happenings of one kind that have not been told."""
 
     since_ms: int
     count: int = 0
-    names: list[str] = field(default_factory=list)
+    names: list[str] = msgspec.field(default_factory=list)
+
+
+class Following(msgspec.Struct, kw_only=True):
+    """Up to where happenings are told, or gathered: what a restart goes on from.
+
+    Attributes:
+        position: Journal position up to which everything was heard.
+        gathered: By kind, what has not been told.
+        told_ms: When each kind was last told.
+    """
+
+    position: int = 0
+    gathered: dict[str, Gathered] = msgspec.field(default_factory=dict)
+    told_ms: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class VenueGuard:
@@ -84,12 +98,17 @@ class VenueGuard:
 
     Attributes:
         book: Which part is at which level.
+        following: What is told of what happened, and what is not; plain values that are kept.
     """
 
-    def __init__(self, rules: AlertRules, standings: Mapping[str, Standing] | None = None) -> None:
+    def __init__(
+        self,
+        rules: AlertRules,
+        standings: Mapping[str, Standing] | None = None,
+        following: Following | None = None,
+    ) -> None:
         self.book = AlertBook(rules, standings)
-        self._gathered: dict[str, _Gathered] = {}
-        self._told_ms: dict[str, int] = {}
+        self.following = following or Following()
 
     def looked(self, findings: Iterable[Finding], time_ms: int) -> list[Alert]:
         """Take note of how the parts are; what is not known yet changes nothing."""
@@ -99,20 +118,21 @@ class VenueGuard:
 
     def happened(self, kind: str, who: str, time_ms: int) -> list[Alert]:
         """Take note of something that happened; return what is to be told now."""
-        gathered = self._gathered.setdefault(kind, _Gathered(time_ms))
+        gathered = self.following.gathered.setdefault(kind, Gathered(time_ms))
         gathered.count += 1
         if who not in gathered.names and len(gathered.names) <= NAMES_MAX:
             gathered.names.append(who)
         return list(self._due(time_ms))
 
     def _due(self, time_ms: int) -> Iterator[Alert]:
-        for kind in list(self._gathered):
-            last = self._told_ms.get(kind)
+        gathered, told_ms = self.following.gathered, self.following.told_ms
+        for kind in list(gathered):
+            last = told_ms.get(kind)
             if last is None or time_ms - last >= 1000 * GATHER_S:
-                self._told_ms[kind] = time_ms
-                yield self._told(kind, self._gathered.pop(kind), time_ms)
+                told_ms[kind] = time_ms
+                yield self._told(kind, gathered.pop(kind), time_ms)
 
-    def _told(self, kind: str, gathered: _Gathered, time_ms: int) -> Alert:
+    def _told(self, kind: str, gathered: Gathered, time_ms: int) -> Alert:
         names = ", ".join(gathered.names[:NAMES_MAX])
         more = ", ..." if len(gathered.names) > NAMES_MAX else ""
         times = "" if gathered.count == 1 else f" {gathered.count} times"

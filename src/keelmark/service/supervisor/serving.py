@@ -195,6 +195,7 @@ def _optional(settings: ServeSettings) -> list[Plan]:
     if settings.alerts is not None:
         guard = {
             "data": str(settings.data),
+            "journal": settings.journal,
             "rules": settings.alerts,
             "api_url": settings.local_url,
         }
