@@ -69,6 +69,11 @@ class Folder:
         return self.run / "writer.counters"
 
     @property
+    def recording_over(self) -> Path:
+        """There once a replay has sent the whole of its recording."""
+        return self.run / "recording.over"
+
+    @property
     def follower(self) -> Path:
         """Where the follower writes how it is."""
         return self.run / "follower.json"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from keelmark.service.folder import Folder
 from keelmark.service.security.roles import Role
 from tests.service.dashboard.browser import Watched, needs_chromium
 from tests.service.dashboard.served import Served, served
@@ -235,6 +236,34 @@ def test_a_phone_has_one_column_and_the_dark_is_dark(browser: Browser, service: 
         assert paper == "rgb(21, 24, 27)"
         assert len(page.screenshot(full_page=True)) > 20_000
     phone.context.close()
+
+
+def test_a_writer_that_is_gone_and_a_recording_that_is_over_are_not_called_live(
+    watched: Watched, service: Served
+) -> None:
+    page = shown(watched, service, "audit")
+    state = page.get_by_role("status")
+    expect(state).to_have_text("live")
+    service.api.link.is_connected = False
+    expect(state).to_have_text("failing")
+    expect(page.get_by_role("alert")).to_have_text("writer failing")
+    expect(page.get_by_text("writer failing: no answer")).to_be_visible()
+    service.api.link.is_connected = True
+    over = Folder(service.api.folder).recording_over
+    over.parent.mkdir(exist_ok=True)
+    over.touch()
+    page.reload()
+    expect(state).to_have_text("recording over")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    over.unlink()
+
+
+def test_a_map_nobody_is_on_has_an_axis_to_read(watched: Watched, service: Served) -> None:
+    page = shown(watched, service, "venue?instrument=BTCUSDC")
+    labels = page.locator(".map svg text.middle:not(.note)")
+    expect(labels.get_by_text("now")).to_be_visible()
+    told = labels.all_text_contents()
+    assert len(told) == len(set(told)) > 4, told
 
 
 def test_an_ended_session_and_a_limit_are_said(browser: Browser, service: Served) -> None:

@@ -30,6 +30,7 @@ class Place:
             is_connected=lambda: self.is_connected,
             counters=folder / "writer.counters",
             follower=folder / "follower.json",
+            recording_over=folder / "recording.over",
             alerts=lambda: {"open": 0, "sent": 3, "failed": 0},
         )
 
@@ -96,6 +97,27 @@ def test_a_writer_that_stands_still_is_not_well_however_it_is_connected(
     found = {row["name"]: row for row in answer.json()["findings"]}
     assert answer.status_code == 503
     assert "has done nothing for 60 s" in found["writer"]["detail"]
+
+
+def test_the_parts_alone_are_told_worst_first_and_are_no_failure_to_a_page(
+    place: Place, client: Client
+) -> None:
+    place.counted(still_s=12.0)
+    place.is_connected = False
+    place.venue.state.book.balances.rows["quanta"][0] += 1
+    answer = client.get("/health/parts")
+    told = answer.json()
+    assert (answer.status_code, told["status"]) == (200, "failing")
+    assert told["findings"][0]["name"] == "writer"
+    assert "no answer for 12 s" in told["findings"][0]["detail"]
+    assert "INV-01" not in answer.text, "laws cost a pass over everybody"
+
+
+def test_a_recording_that_is_over_is_told(place: Place, client: Client) -> None:
+    assert client.get("/health/parts").json()["is_recording_over"] is False
+    assert place.observed.recording_over is not None
+    place.observed.recording_over.touch()
+    assert client.get("/health/parts").json()["is_recording_over"] is True
 
 
 def test_what_is_not_known_yet_is_not_called_well(place: Place, client: Client) -> None:

@@ -1,8 +1,10 @@
 """A recorded crash as a service's book and feed."""
 
 import json
+import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -15,6 +17,9 @@ from keelmark.engine.invariants import Subject, check_all
 from keelmark.lab.replay.run import draw_world
 from keelmark.lab.replay.spec import ReplaySpec, venue_rulebook
 from keelmark.lab.replay.stage import Feed, one_sided_interest
+from keelmark.service.folder import Folder
+from keelmark.service.link.messages import Counters
+from keelmark.service.replay import __main__ as process
 from keelmark.service.replay.pacing import AT_ONCE, Pacing
 from keelmark.service.replay.request import ReplayKept, kept_replay
 from keelmark.service.replay.staging import StagingSettings, stage
@@ -145,3 +150,27 @@ def test_it_goes_on_where_the_clock_of_the_engine_stands() -> None:
     assert pacing.next == 9
     pacing.begin(10**9)
     assert pacing.is_over
+
+
+def test_a_recording_that_was_sent_to_its_end_leaves_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Link:
+        def __init__(self, _socket: Path) -> None: ...
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def status(self) -> Counters:
+            return Counters(id=0, position=1, time_ms=10**9, is_behind=False, counters={})
+
+    open_end, held = os.pipe()
+    monkeypatch.setattr(process, "SyncLink", Link)
+    monkeypatch.setattr(process, "_feed", lambda _data: recording(10))
+    monkeypatch.setattr(process, "stop_pipe", lambda: open_end)
+    (tmp_path / "run").mkdir()
+    with os.fdopen(open_end) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        process.stream(process.FeedSettings(data=str(tmp_path)), quiet)
+    os.close(held)
+    assert Folder(tmp_path).recording_over.exists()

@@ -153,6 +153,17 @@ def test_the_riskiest_are_nearest_first_and_exact(seed: int) -> None:
             assert float(row["distance"]) == pytest.approx(screen, abs=3e-3)
 
 
+def test_whom_nothing_liquidates_stands_behind_whom_something_does() -> None:
+    venue = Venue()
+    venue.marks(A=100.0, B=100.0)
+    for name, money, lots in (("safe", 10**6, 1), ("large", 10**6, 2), ("near", 300, 10)):
+        unit = venue.open(name, USDT=money)
+        venue.trade(unit, venue.state.liquidity, "A", lots, 100)
+    rows = riskiest(reader_of(venue), Roster(), 3)["accounts"]
+    assert [row["name"] for row in rows] == ["near", "large", "safe"]
+    assert rows[-1]["distance_reason"] == "no move liquidates"
+
+
 def test_nobody_nearer_is_left_out() -> None:
     venue = a_book(3, accounts=20)
     fleet = reader_of(venue).fleet()

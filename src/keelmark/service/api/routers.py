@@ -52,6 +52,7 @@ class ReadingRoutes:
             is_connected=lambda: link.is_connected,
             counters=folder.counters,
             follower=folder.follower,
+            recording_over=folder.recording_over,
             alerts=alerts,
         )
         routers = (venue_router(views), desk_router(desk), health_router(observed, views.fleet))

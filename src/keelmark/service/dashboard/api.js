@@ -38,13 +38,11 @@ export async function ask(path, body) {
 	throw problem;
 }
 
-/** The same question within a moment is asked once. */
 function shared(key, path, body) {
 	if (Date.now() - (asked.get(key)?.at ?? 0) > SHARED_MS) asked.set(key, { at: Date.now(), answer: ask(path, body) });
 	return asked.get(key).answer;
 }
 
-/** One long question at a time. */
 const inLine = (work) => (line = line.then(work, work));
 
 function read(text) {

@@ -56,19 +56,24 @@ const SAID = {
 	limited: ({ until }) => `too many questions: on in ${seconds(until - Date.now())}`,
 };
 
-/** Latency, lag, residual, the venue's clock, and how we stand. */
-function Standing({ venue, standing }) {
-	const fund = useAnswer(venue && "/v1/fund", 5000);
-	const latency = useAnswer(venue && "/v1/latency", 5000);
-	const residuals = fund.data?.conservation?.filter((each) => Number(each.residual) !== 0);
-	const { mark_to_decision_us: { p50: marks } = {}, lag_ms: lag } = latency.data ?? {};
+const told = (name, value, hue) => html`<div><dt>${name}</dt><dd class=${hue}>${value}</dd></div>`;
+
+/** Latency, lag, residual, the venue's clock, how we stand, and the part that is least well. */
+function Standing({ venue, standing: { state: linked, ...standing } }) {
+	const { conservation } = useAnswer(venue && "/v1/fund", 5000).data ?? {};
+	const { mark_to_decision_us: { p50: marks } = {}, lag_ms: lag } = useAnswer(venue && "/v1/latency", 5000).data ?? {};
+	const { status, findings: [worst] = [], is_recording_over: isOver } = useAnswer(venue && "/health/parts", 3000).data ?? {};
+	const isIll = linked !== "signed out" && ["failing", "degraded"].includes(status);
+	const state = linked !== "live" ? linked : isIll && (status === "failing" || worst.name === "writer") ? status : isOver ? "recording over" : "live";
+	const residuals = conservation?.filter((each) => Number(each.residual) !== 0);
 	return html`<dl class="standing-line">
-		${marks > 0 && html`<div><dt>marks</dt><dd>${milliseconds(marks)} ms</dd></div>`}
-		${lag > 0 && html`<div><dt>lag</dt><dd>${plain(lag)} ms</dd></div>`}
-		${residuals && html`<div><dt>residual</dt><dd class=${residuals.length ? "red" : ""}>${residuals.length ? residuals.map((each) => `${each.residual} ${each.asset}`).join(", ") : "0"}</dd></div>`}
+		${marks > 0 && told("marks", `${milliseconds(marks)} ms`)}
+		${lag > 0 && told("lag", `${plain(lag)} ms`)}
+		${residuals && told("residual", residuals.map((each) => `${each.residual} ${each.asset}`).join(", ") || "0", residuals[0] && "red")}
 		<div><dd>${clock(venue?.time ?? new Date())} UTC</dd></div>
-		<div class=${`link ${standing.state.replace(" ", "-")}`}><dt class="hidden">connection</dt><dd>${SAID[standing.state]?.(standing) ?? standing.state}</dd></div>
-	</dl><p class="hidden" role="status">${standing.state}</p>`;
+		<div class=${`link ${state}`}><dt class="hidden">connection</dt><dd>${SAID[state]?.(standing) ?? state}</dd></div>
+	</dl><p class="hidden" role="status">${state}</p>
+	${isIll && html`<p class=${`notice ${status}`}><span role="alert">${worst.name} ${status}</span>: ${worst.detail}</p>`}`;
 }
 
 const SignedOut = () => html`<section class="panel wide"><h2>Signed out</h2><p class="state">The session has ended.</p>

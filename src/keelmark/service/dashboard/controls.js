@@ -1,5 +1,3 @@
-/** What an operator may do. */
-
 import { html, useState } from "./vendor/preact.js";
 import { ask } from "./api.js";
 import { Dialog, Panel, Pick } from "./parts.js";

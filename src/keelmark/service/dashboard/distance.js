@@ -1,5 +1,3 @@
-/** At risk by distance, each row with everything nearer. */
-
 import { html } from "./vendor/preact.js";
 import { compact, count, levelOf, percent } from "./format.js";
 import { Asked, Bar, Table } from "./parts.js";

@@ -1,5 +1,3 @@
-/** A what-if in the making. */
-
 import { legName } from "./margin.js";
 
 export const emptyDraft = () => ({ money: {}, sizes: {}, moves: {} });

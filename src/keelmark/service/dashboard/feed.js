@@ -1,5 +1,3 @@
-/** Liquidations, stage by stage. */
-
 import { html, useState } from "./vendor/preact.js";
 import { useAnswer } from "./api.js";
 import { clock, compact, money, words } from "./format.js";

@@ -5,7 +5,7 @@ const THIN = "\u202f";
 const SCALES = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
 
 /** A decimal string as a float, for drawing only. */
-export const float = (text) => (text === null || text === undefined ? null : Number(text));
+export const float = (text) => (text == null ? null : Number(text));
 
 export function decimals(value, digits) {
 	const text = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });

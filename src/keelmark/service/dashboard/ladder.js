@@ -1,5 +1,3 @@
-/** Equity and maintenance along a price. */
-
 import { html, useState } from "./vendor/preact.js";
 import { Chart, nearest } from "./chart.js";
 import { change as signed, compact, float, money, onAxis, percent, price } from "./format.js";

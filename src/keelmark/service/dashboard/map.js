@@ -6,6 +6,7 @@ import { change, compact, count, many, onAxis, percent, price } from "./format.j
 import { Asked, Behind, Pick } from "./parts.js";
 
 const SHOWN = 0.99;
+const LEAST = 9;
 
 /** Sums away from the present price, as far as nearly all. */
 export function cumulated({ moves, ...map }) {
@@ -15,7 +16,7 @@ export function cumulated({ moves, ...map }) {
 	};
 	const sides = [side(map.longs, map.long_accounts, -1), side(map.shorts, map.short_accounts, 1)];
 	const ends = sides.map((each) => each.findIndex(({ notional }) => notional >= SHOWN * each.at(-1).notional));
-	const [falls, rises] = sides.map((each) => each.slice(0, Math.max(...ends) + 2));
+	const [falls, rises] = sides.map((each) => each.slice(0, Math.max(LEAST, ...ends) + 2));
 	return [...falls.reverse(), { move: 0, notional: 0, accounts: 0 }, ...rises];
 }
 

@@ -1,5 +1,3 @@
-/** Pieces every view is made of. */
-
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { hrefOf } from "./address.js";
 import { useAnswer } from "./api.js";

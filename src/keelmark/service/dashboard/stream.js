@@ -9,7 +9,6 @@ const SOON_MS = 300;
 const followers = new Set();
 let failures = 0;
 
-/** Without events every figure is still asked for, only later. */
 export function follow() {
 	if (link.state === "signed out") return;
 	const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/ws?topics=${TOPICS}`);
@@ -30,7 +29,6 @@ export function follow() {
 	};
 }
 
-/** Act soon after events of a topic, once for many. */
 export function useEvents(topic, act) {
 	const latest = useRef(act);
 	latest.current = act;

@@ -1,5 +1,3 @@
-/** Sliders and their answer. */
-
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { ask } from "./api.js";
 import { changed, draftOf, editsOf, emptyDraft, slidersOf } from "./draft.js";
@@ -58,8 +56,8 @@ function NowAfter({ unit, before, after, told, problem, edits }) {
 	const row = (name, key, mine, write) => {
 		const now = told ? float(told[key].now) : mine(before);
 		const then = told ? float(told[key].after) : mine(after);
-		const shown = (value) => (value === null || value === undefined ? "none" : write(value));
-		const by = now === null || then === null || now === undefined ? "" : write(then - now, true);
+		const shown = (value) => (value == null ? "none" : write(value));
+		const by = now == null || then === null ? "" : write(then - now, true);
 		return html`<tr><th scope="row">${name}</th><td>${shown(now)}</td><td data-figure=${key} title=${told?.[key].after}>${shown(then)}</td><td>${by}</td></tr>`;
 	};
 	const signed = (write) => (value, plus) => (plus ? change(value).replace("%", "pp") : write(value));

@@ -26,6 +26,7 @@ class Observed:
         is_connected: Whether the writer answers.
         counters: File in which the writer counts.
         follower: File in which the follower says how it is.
+        recording_over: File that is there once a recording is over; `None` where none is played.
         alerts: Deliveries of alerts by what became of them; nothing where none are sent.
     """
 
@@ -33,6 +34,7 @@ class Observed:
     is_connected: Callable[[], bool]
     counters: Path
     follower: Path
+    recording_over: Path | None = None
     alerts: Counts = field(default=dict)
 
     def cells(self) -> Mapping[str, int] | None:
@@ -42,6 +44,10 @@ class Observed:
                 return counters.read()
         except KeelmarkError:
             return None
+
+    def is_over(self) -> bool:
+        """Whether a recording was played to its end: nothing more will happen by itself."""
+        return self.recording_over is not None and self.recording_over.exists()
 
     def parts(self) -> Parts:
         """Return what is known of the parts."""

@@ -65,7 +65,8 @@ def _writer(parts: Parts) -> Finding:
         return Finding(name="writer", health=health, detail=detail)
     if parts.is_connected:
         return Finding(name="writer", health=Health.OK, detail="it answers")
-    detail = "it does not answer: it is starting, or was ended; reads are of the last position"
+    since = f" for {still_s:.0f} s" if parts.still_s is not None else ""
+    detail = f"no answer{since}: it is starting, or was ended; reads are of the last position"
     return Finding(name="writer", health=Health.FAILING, detail=detail)
 
 

@@ -14,7 +14,7 @@ from keelmark.service.counters import Distribution
 from keelmark.service.health.laws import law_findings
 from keelmark.service.health.observed import Observed
 from keelmark.service.health.parts import part_findings
-from keelmark.service.health.values import Finding, Health, worst
+from keelmark.service.health.values import Finding, Health, worst, worst_first
 from keelmark.service.metrics.families import (
     HISTOGRAMS,
     alert_family,
@@ -35,6 +35,14 @@ _FINDINGS = {
     "type": "array",
     "description": "Each part, and each law that is held against what is published.",
     "items": {"type": "object", "properties": {name: {"type": "string"} for name in _PARTS}},
+}
+
+
+_IS_OVER: dict[str, object] = {
+    "is_recording_over": {
+        "type": "boolean",
+        "description": "Whether a recording was played to its end.",
+    }
 }
 
 
@@ -60,15 +68,27 @@ def health_router(observed: Observed, fleet: Shared) -> APIRouter:
         """Hold the laws against what is published, look at every part, and tell the worst."""
         found = await findings()
         whole = worst(found)
-        content: Json = {
-            "status": whole.value,
+        return JSONResponse(told(found), UNWELL if whole is Health.FAILING else 200)
+
+    @router.get(
+        "/health/parts",
+        summary="Whether the parts are well, without the laws",
+        responses={200: _described("How the parts are, well or not.", **_IS_OVER)},
+    )
+    async def parts() -> Json:
+        """Look at every part, the worst first: cheap enough for a page to ask all the time."""
+        found = worst_first(part_findings(observed.parts()))
+        return told(found) | {"is_recording_over": observed.is_over()}
+
+    def told(found: list[Finding]) -> Json:
+        return {
+            "status": worst(found).value,
             "position": observed.reader.position,
             "time": instant(observed.reader.time_ms),
             "findings": [
                 {"name": f.name, "health": f.health.value, "detail": f.detail} for f in found
             ],
         }
-        return JSONResponse(content, UNWELL if whole is Health.FAILING else 200)
 
     @router.get(
         "/metrics",
@@ -145,12 +165,13 @@ def lag_ms(cells: Mapping[str, int], time_ms: int) -> int | None:
     return max(0, cells["time_ms"] - time_ms) if cells.get("time_ms") else None
 
 
-def _described(text: str) -> dict[str, object]:
+def _described(text: str, **more: object) -> dict[str, object]:
     properties = {
         "status": {"type": "string", "enum": [health.value for health in Health]},
         "position": {"type": ["integer", "null"]},
         "time": {"type": "string"},
         "findings": _FINDINGS,
+        **more,
     }
     schema = {"type": "object", "properties": properties}
     return {"description": text, "content": {"application/json": {"schema": schema}}}

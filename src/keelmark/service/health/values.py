@@ -39,3 +39,8 @@ def worst(findings: Iterable[Finding]) -> Health:
     """Return the health of the whole."""
     found = {finding.health for finding in findings}
     return next((health for health in _WORST_FIRST if health in found), Health.UNKNOWN)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with those first that somebody should look at."""
+    return sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.health))

@@ -47,6 +47,7 @@ def stream(settings: FeedSettings, report: Report) -> None:
     """
     stop = [stop_pipe(), sys.stdin.fileno()]
     data = Path(settings.data)
+    Folder(data).recording_over.unlink(missing_ok=True)
     pacing = Pacing(_feed(data), settings.speed, time.monotonic)
     report("ready")
     pause = 0.0
@@ -55,6 +56,8 @@ def stream(settings: FeedSettings, report: Report) -> None:
             with SyncLink(Folder(data).socket) as link:
                 pacing.begin(link.status().time_ms)
                 if _sent(link, pacing, stop, report):
+                    if pacing.is_over:
+                        Folder(data).recording_over.touch()
                     return
         except LinkLost as error:
             report("said", text=str(error), level="warning")

@@ -59,6 +59,7 @@ ACCESS: tuple[Access, ...] = (
     _row("GET", "/assets/{path:path}", VIEWER, "files of the dashboard"),
     _row("GET", "/openapi.json", VIEWER, "description of the API"),
     _row("GET", "/health", VIEWER, "the invariants, run"),
+    _row("GET", "/health/parts", VIEWER, "how the parts are, without the invariants"),
     _row("GET", "/metrics", VIEWER, "figures for Prometheus"),
     _row("GET", "/v1/venue", VIEWER, "instruments, assets, rules, state of the venue"),
     _row("GET", "/v1/prices", VIEWER, "prices and their trust"),

@@ -45,6 +45,9 @@ FAR = 0.6
 SURE = 0.15
 """Distance up to which half a share is a lower bound: 2 (1 - m) / (1 + m) is above 1.4 there."""
 
+NO_MOVE, NO_POSITION = "no move liquidates", "it holds no position any more"
+_NOBODY = (NO_MOVE, NO_POSITION)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Screened:
@@ -238,7 +241,7 @@ class Head:
         except (MissingNumber, InvalidInput) as error:
             return self._head(place) | _no_margin(str(error))
         if not view.positions:
-            return self._head(place) | _no_distance(report, "it holds no position any more")
+            return self._head(place) | _no_distance(report, NO_POSITION)
         if note.missing:
             reason = f"the price of {', '.join(note.missing)} is not trusted"
             return self._head(place) | _no_distance(report, reason)
@@ -290,7 +293,7 @@ def _distance(found: UnitCheck) -> Json:
     """Return the nearest liquidating move, or why there is none; 0 where it is due."""
     move = found.nearest
     if move is None:
-        why = "some move is unknown" if found.is_unsettled else "no move liquidates"
+        why = "some move is unknown" if found.is_unsettled else NO_MOVE
         return {"distance": None, "distance_reason": why, "direction": None, "moves": None}
     far = move.distance
     return {
@@ -312,11 +315,12 @@ def _no_margin(reason: str) -> Json:
     return nothing | {"margin_ratio_reason": reason, "distance_reason": reason}
 
 
-def _nearness(row: Json) -> tuple[int, float, int]:
-    """Sort key: what is unknown first, then the nearest."""
-    far = row["distance"]
-    known = far is not None
-    return (int(known), float(far) if known else 0.0, row["unit"])
+def _nearness(row: Json) -> tuple[int, float, float, int]:
+    """Sort key: what is unknown first, then the nearest; whom nothing liquidates stands last."""
+    far, notional = row["distance"], float(row["notional"] or 0)
+    if far is not None:
+        return (1, float(far), -notional, row["unit"])
+    return (2 if row["distance_reason"] in _NOBODY else 0, 0.0, -notional, row["unit"])
 
 
 __all__ = ["Head", "Screened", "reaches", "riskiest", "screened"]
