@@ -68,6 +68,22 @@ def test_processes_start_one_after_the_other_and_stop_in_the_opposite_order(
     assert ("c", {"event": "said", "text": "no report"}) in family.heard
 
 
+def test_an_early_one_is_launched_at_once_and_begins_in_its_turn(family: Family) -> None:
+    slow = family.plan("a", of={"ready_when_s": 1.0})
+    early = family.plan("b", of={"says_its_birth": True}, after="a", is_early=True)
+    assert family.run(slow, early, until="b said") == 0
+    assert family.lines() == ["a started", "b started", "b stopped", "a stopped"]
+    waited = next(r["waited_s"] for who, r in family.heard if who == "b" and r["event"] == "born")
+    assert waited > 0.5
+
+
+def test_an_early_one_ends_with_those_it_waited_for(family: Family) -> None:
+    plans = [family.plan("a", of={"fails": 64}), family.plan("b", after="a", is_early=True)]
+    assert family.run(*plans) == 64
+    assert family.lines() == ["a started"]
+    assert family.events("b") == []
+
+
 def test_one_that_dies_is_started_again_and_the_others_are_left_alone(family: Family) -> None:
     plans = [family.plan("a"), family.plan("b", of={"dies_once": True}, after="a")]
     assert family.run(*plans, until="b said") == 0

@@ -10,6 +10,7 @@ from typing import Any
 
 
 def main() -> int:
+    born_s = time.monotonic()
     settings = json.loads(sys.stdin.readline())
     log = Path(settings["log"])
 
@@ -30,6 +31,10 @@ def main() -> int:
         return int(settings["fails"])
     if settings.get("dies_once") and log.read_text().count(f"{settings['name']} started") == 1:
         return 3
+    if settings.get("says_its_birth"):
+        told = {"event": "born", "waited_s": time.monotonic() - born_s}
+        sys.stdout.write(json.dumps(told) + "\n")
+    time.sleep(settings.get("ready_when_s", 0.0))
     code = came_back(settings, log)
     if code is not None:
         return code

@@ -12,7 +12,7 @@ import msgspec
 
 from keelmark.core.errors import KeelmarkError
 from keelmark.service.api.process import ProcessSettings, run
-from keelmark.service.child_process import BAD_INPUT, OUR_ERROR, exit_code
+from keelmark.service.child_process import BAD_INPUT, OUR_ERROR, exit_code, first_line
 from keelmark.service.writer.report import Report, reporter
 
 
@@ -20,8 +20,10 @@ def main() -> int:
     """Run the API; return the exit code."""
     report = reporter(sys.stdout.fileno())
     try:
-        settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=ProcessSettings)
-        run(settings, report, sys.stdin.fileno())
+        line = first_line()
+        if not line:  # launched early, and never to begin
+            return 0
+        run(msgspec.json.decode(line, type=ProcessSettings), report, sys.stdin.fileno())
     except SystemExit as error:  # uvicorn's word for a port in use
         return _failed(report, error, BAD_INPUT)
     except Exception as error:  # noqa: BLE001 each kind has its code

@@ -1,8 +1,8 @@
 """One process of the service: started, listened to, stopped.
 
-It is given its settings as the first line of standard input, which then stays open: its end tells
-the child that the supervisor is gone. What it prints on standard output are reports, one JSON
-object a line; anything else is passed on as it is.
+It is given its settings as the first line of standard input, at once or when it is to begin; the
+input then stays open: its end tells the child that the supervisor is gone. What it prints on
+standard output are reports, one JSON object a line; anything else is passed on as it is.
 """
 
 import json
@@ -30,6 +30,8 @@ class Plan:
         module: `python -m` this.
         settings: Its first line of input.
         after: Child that has to be ready first.
+        is_early: Whether it is launched while that one gets ready, to have loaded its modules when
+            it may begin.
         is_vital: Whether the service ends where it keeps dying; others are tried for ever.
         is_once: Whether it may end by itself with code 0.
         stop_s: How long it may take to stop before it is killed.
@@ -39,6 +41,7 @@ class Plan:
     module: str
     settings: Mapping[str, Any]
     after: str = ""
+    is_early: bool = False
     is_vital: bool = False
     is_once: bool = False
     stop_s: float = 10.0
@@ -51,12 +54,14 @@ class Child:
     Attributes:
         plan: How it was started.
         process: It.
+        has_begun: Whether it was handed its settings.
         is_ready: Whether it has said so.
         failure: Its last words, if it said why it fails.
     """
 
     plan: Plan
     process: subprocess.Popen[bytes]
+    has_begun: bool = False
     is_ready: bool = False
     failure: str = ""
     _piece: bytes = field(default=b"")
@@ -66,6 +71,14 @@ class Child:
         """File its reports are read from."""
         assert self.process.stdout is not None  # noqa: S101 it was started with a pipe
         return self.process.stdout.fileno()
+
+    def begin(self) -> None:
+        """Hand it its settings."""
+        assert self.process.stdin is not None  # noqa: S101 it was started with a pipe
+        with suppress(BrokenPipeError):  # it died at once: that is seen by its exit code
+            self.process.stdin.write(json.dumps(self.plan.settings).encode() + b"\n")
+            self.process.stdin.flush()
+        self.has_begun = True
 
     def reports(self) -> list[dict[str, Any]] | None:
         """Return the reports that have come; `None` at the end."""
@@ -100,18 +113,14 @@ class Child:
                     stream.close()
 
 
-def started(plan: Plan) -> Child:
-    """Start a process and hand it its settings."""
+def launched(plan: Plan) -> Child:
+    """Start a process; it waits for its settings."""
     process = subprocess.Popen(  # noqa: S603 our own interpreter and module
         [sys.executable, "-m", plan.module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # a terminal's interrupt is for the supervisor alone
     )
-    assert process.stdin is not None  # noqa: S101 it was started with a pipe
-    with suppress(BrokenPipeError):  # it died at once: that is seen by its exit code
-        process.stdin.write(json.dumps(plan.settings).encode() + b"\n")
-        process.stdin.flush()
     return Child(plan, process)
 
 

@@ -161,7 +161,7 @@ def plans_of(settings: ServeSettings) -> list[Plan]:
         name="follower",
         module="keelmark.service.follower",
         settings=common,
-        after="writer",
+        after="api",  # it loads the whole fleet too, and nobody waits for it
         stop_s=20.0,
     )
     api = Plan(
@@ -177,8 +177,9 @@ def plans_of(settings: ServeSettings) -> list[Plan]:
             "alerts": settings.alerts,
         },
         after="writer",
+        is_early=True,
     )
-    plans = [writer, follower, api, *_optional(settings)]
+    plans = [writer, api, follower, *_optional(settings)]
     if replay is not None:
         plans = [*_staging(settings, replay), *plans, _feed(settings, replay)]
     return [plan for plan in plans if _exists(plan.module)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from keelmark.service.supervisor.child import Child, Plan, started
+from keelmark.service.supervisor.child import Child, Plan, launched
 from keelmark.service.supervisor.patience import Patience
 
 OUR_ERROR = 70
@@ -82,16 +82,20 @@ class Supervisor:
     # --- running --------------------------------------------------------------------------------
 
     def _start_due(self) -> None:
+        """Launch what is due, and let what has been launched begin when its turn has come."""
         now = time.monotonic()
         for place in self._places.values():
+            if place.is_done or now < place.next_s:
+                continue
             before = self._places.get(place.plan.after)
-            if place.child is not None or place.is_done or now < place.next_s:
-                continue
-            if before is not None and not before.is_passed:
-                continue
-            place.child = started(place.plan)
-            self._selector.register(place.child.output, selectors.EVENT_READ, place)
-            self._hear(place.plan.name, {"event": "started", "pid": place.child.process.pid})
+            may_begin = before is None or before.is_passed
+            is_early = place.plan.is_early and before is not None and before.child is not None
+            if place.child is None and (may_begin or is_early):
+                place.child = launched(place.plan)
+                self._selector.register(place.child.output, selectors.EVENT_READ, place)
+            if place.child is not None and may_begin and not place.child.has_begun:
+                place.child.begin()
+                self._hear(place.plan.name, {"event": "started", "pid": place.child.process.pid})
 
     def _hear_everybody(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
