@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from keelmark.core.errors import InvalidInput
-from keelmark.market.datasets import find_data
 from keelmark.service.guard_terms import GuardTerms
 from keelmark.service.supervisor.front import Front
 from keelmark.service.supervisor.serving import ReplayRequest, ServeSettings, serve
@@ -38,6 +37,8 @@ def settings_of(options: dict[str, Any]) -> ServeSettings:
         if options["venue"] is not None:
             msg = "--replay brings its own venue; leave out --venue"
             raise InvalidInput(msg)
+        from keelmark.market.datasets import find_data  # noqa: PLC0415 polars is slow to load
+
         replay = ReplayRequest(
             scenario=options["replay"],
             speed=options["speed"],

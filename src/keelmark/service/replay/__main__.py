@@ -90,8 +90,7 @@ def _feed(data: Path) -> Feed:
     if replay is None:
         msg = f"{data} serves no replay; begin a new folder with --replay"
         raise InvalidInput(msg)
-    spec = replay.spec
-    scenario = load_scenario(spec.scenario, data=spec.data, seed=spec.seed)
+    scenario = load_scenario(replay.scenario, data=replay.data, seed=replay.seed)
     universe = Universe.build(kept_rulebook(data).model)
     return feed_of(scenario, universe, scenario.mark_model)
 

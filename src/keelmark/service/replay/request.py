@@ -1,11 +1,13 @@
-"""Which replay a folder serves, kept in it."""
+"""Which replay a folder serves, kept in it.
+
+The supervisor reads it before anything starts, so it loads nothing of the lab.
+"""
 
 from pathlib import Path
 
 import msgspec
 
 from keelmark.core.errors import UnreadableData
-from keelmark.lab.replay.spec import ReplaySpec
 
 
 class ReplayKept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,14 +26,9 @@ class ReplayKept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     recorded: str = ""
 
     @property
-    def spec(self) -> ReplaySpec:
-        """The same, as the lab runs it."""
-        return ReplaySpec(
-            scenario=self.scenario,
-            accounts=self.accounts,
-            seed=self.seed,
-            data=Path(self.recorded) if self.recorded else None,
-        )
+    def data(self) -> Path | None:
+        """Folder of recorded data; `None` runs on built-in figures."""
+        return Path(self.recorded) if self.recorded else None
 
 
 def replay_path(data: Path) -> Path:

@@ -15,6 +15,7 @@ from keelmark.engine.engine import Engine
 from keelmark.engine.journal.open import open_journal
 from keelmark.engine.settings import Settings
 from keelmark.lab.replay.run import World, draw_world
+from keelmark.lab.replay.spec import ReplaySpec
 from keelmark.lab.replay.stage import capacity_for, feed_of, fill_book
 from keelmark.service.child_process import run_child
 from keelmark.service.folder import Folder
@@ -52,14 +53,24 @@ def stage(settings: StagingSettings, report: Report) -> None:
     def tell(what: str, done: int, total: int) -> None:
         report("progress", what=what, done=done, total=total)
 
-    world = draw_world(settings.replay.spec, progress=tell)
+    world = draw_world(_spec(settings.replay), progress=tell)
     tell("opening the book", 0, 1)
     _fill(settings, world)
     report("staged", accounts=len(world.population.accounts))
 
 
+def _spec(replay: ReplayKept) -> ReplaySpec:
+    """Return a replay as the lab runs it."""
+    return ReplaySpec(
+        scenario=replay.scenario,
+        accounts=replay.accounts,
+        seed=replay.seed,
+        data=replay.data,
+    )
+
+
 def _fill(settings: StagingSettings, world: World) -> None:
-    data, spec = Path(settings.data), settings.replay.spec
+    data, spec = Path(settings.data), _spec(settings.replay)
     scenario, population = world.scenario, world.population
     rulebook = replay_rulebook(spec, scenario, population)
     venue = Venue(
