@@ -267,6 +267,24 @@ def test_an_account_is_closed_and_a_rulebook_set_by_a_risk_admin(api: ApiVenue) 
     assert details[-1]["bytes"] == 8
 
 
+def test_a_closing_price_far_off_the_mark_is_forced_or_refused(api: ApiVenue) -> None:
+    close = {"account": "bob", "cause": "request", "reason": "asked for", "price_source": "desk"}
+    api.venue.marks(A=100.0)
+    for price in ("94", "106", "1"):
+        refused = api.ask("POST", "/v1/admin/close", json=close | {"prices": {"A": price}})
+        assert code(refused) == (422, "off_mark")
+        assert refused.json()["error"]["where"] == "prices.A"
+        assert "off the mark of A, 100" in refused.json()["error"]["message"]
+    assert api.link.items == []
+    near = api.ask("POST", "/v1/admin/close", json=close | {"prices": {"A": "95"}})
+    assert near.json()["events"][-1]["type"] == "AccountClosed"
+    forced = {"account": "alice", "prices": {"A": "1"}, "force": True}
+    far = api.ask("POST", "/v1/admin/close", json=close | forced)
+    assert far.json()["events"][-1]["type"] == "AccountClosed"
+    details = [entry.details for entry in entries(api.services.trail.path) if entry.details]
+    assert (details[-1]["force"], details[-1]["prices"]) == (True, {"A": "1"})
+
+
 def test_keys_are_made_shown_once_listed_and_revoked(api: ApiVenue) -> None:
     made = api.ask("POST", "/v1/admin/keys", json={"name": "desk", "role": "viewer"})
     assert made.status_code == 201

@@ -315,6 +315,7 @@ class CloseAccount(Form, frozen=True, tag=False):
         cause: Which kind of closing the statement names.
         prices: Price by instrument that positions close at; others close at the mark.
         price_source: Name of their source, for the statement.
+        force: Close at a price more than 5 % off the mark, or where there is no mark.
     """
 
     account: f.Account
@@ -322,6 +323,7 @@ class CloseAccount(Form, frozen=True, tag=False):
     reason: f.Reason
     price_source: f.Name = "mark"
     prices: dict[f.Name, f.Decimal] = {}
+    force: bool = False
 
 
 class SetRulebook(Form, frozen=True, tag=False):

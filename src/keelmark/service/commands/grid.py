@@ -14,6 +14,8 @@ from keelmark.service.commands.fields import DECIMAL_PATTERN
 LEGS = {"net": 0, "long": 1, "short": -1}
 HUNDREDTH = Decimal("0.01")
 LEVERAGE_MAX = 2**16 - 1
+OFF_MARK_MAX = Decimal("0.05")
+"""How far off the mark an account is closed without being forced, fraction of it."""
 RATE = Decimal("1E-12")
 USAGE = Decimal("0.000001")
 NEAR_MAX = 5_000
@@ -123,6 +125,21 @@ class Grid:
     def ticks(self, instrument: int, price: str, where: str = "price") -> int:
         """Return a price as whole ticks of an instrument."""
         return self._whole("price unit", instrument, price, where)
+
+    def require_near_mark(self, instrument: int, ticks: int, where: str) -> None:
+        """Refuse a price that somebody may have mistyped: far off the mark, or without one."""
+        symbol = self._universe.symbols[instrument]
+        if not self._state.has_mark(instrument):
+            msg = f"{symbol} has no mark to hold the price against; say `force` to close at it"
+            raise WrongField(msg, where=where, code="off_mark")
+        mark = self._state.ticks(instrument)
+        if abs(ticks - mark) > OFF_MARK_MAX * mark:
+            unit = self._step("price unit", instrument)
+            msg = (
+                f"{ticks * unit:f} is {abs(ticks - mark) / mark:.1%} off the mark of {symbol}, "
+                f"{mark * unit:f}; mend it, or say `force` to close at it"
+            )
+            raise WrongField(msg, where=where, code="off_mark")
 
     def _whole(self, kind: str, row: int, text: str, where: str) -> int:
         step = self._steps.get((kind, row))

@@ -254,16 +254,19 @@ def _override(form: f.Override, grid: Grid, operator: str) -> c.Command:
 
 
 def _close_account(form: f.CloseAccount, grid: Grid, _: str) -> c.Command:
-    rows = [
-        (grid.instrument(name, f"prices.{name}"), price, f"prices.{name}")
-        for name, price in form.prices.items()
-    ]
+    prices: dict[int, int] = {}
+    for name, price in form.prices.items():
+        where = f"prices.{name}"
+        row = grid.instrument(name, where)
+        prices[row] = grid.ticks(row, price, where)
+        if not form.force:
+            grid.require_near_mark(row, prices[row], where)
     return c.CloseAccount(
         account=grid.account(form.account),
         reason=form.cause,
         price_source=form.price_source,
-        instruments=tuple(row for row, _, _ in rows),
-        ticks=tuple(grid.ticks(row, price, where) for row, price, where in rows),
+        instruments=tuple(prices),
+        ticks=tuple(prices.values()),
     )
 
 
