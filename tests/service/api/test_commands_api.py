@@ -159,6 +159,23 @@ def test_marks_are_prices_by_name(api: ApiVenue) -> None:
     assert api.venue.state.ticks(api.venue.row("A")) == 102
 
 
+def test_a_mark_between_two_prices_is_rounded_ties_to_even_and_to_zero_is_none(
+    api: ApiVenue,
+) -> None:
+    def pushed(mark: str) -> Any:  # noqa: ANN401 an answer
+        snapshot = {"time": "1970-01-01T00:00:02Z", "marks": {"A": mark}}
+        return sent(api, "/v1/marks", {"snapshots": [snapshot]})
+
+    row, state = api.venue.row("A"), api.venue.state
+    for sent_mark, ticks in (("102.4", 102), ("102.5", 102), ("103.5", 104), ("103.6", 104)):
+        assert pushed(sent_mark).status_code == 200
+        assert state.ticks(row) == ticks
+        assert not state.is_untrusted_instrument(row)
+    pushed("0.5")
+    assert state.ticks(row) == 104
+    assert state.is_untrusted_instrument(row)
+
+
 @pytest.mark.parametrize(
     ("snapshot", "expected"),
     [

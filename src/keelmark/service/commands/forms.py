@@ -346,7 +346,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         time: When; left out, now.
-        marks: Mark price by instrument, quote per base.
+        marks: Mark price by instrument, quote per base; rounded to its price unit, ties to even.
         asset_prices: Price by asset, valuation currency.
         indices: Index price by name.
     """
