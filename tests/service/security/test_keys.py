@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keelmark.core.errors import InvalidInput, UnreadableData
+from keelmark.service.security import keys
 from keelmark.service.security.keys import KEY_PATTERN, KeyRing, hidden
 from keelmark.service.security.roles import Role
 
@@ -99,6 +100,28 @@ def test_the_last_use_is_kept(path: Path) -> None:
     assert [key.used_ms for key in ring.list()] == [77]
     ring.flush()
     assert [key.used_ms for key in KeyRing(path).list()] == [77]
+
+
+def test_revoking_a_key_tells_its_last_use(path: Path) -> None:
+    ring = KeyRing(path)
+    made = ring.create("desk", Role.VIEWER, now_ms=1)
+    ring.check(made.text, 50 * DAY)
+    assert ring.revoke(made.key.id, 51 * DAY).used_ms == 50 * DAY
+
+
+def test_keys_that_ended_take_no_room_and_the_latest_of_them_are_listed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "KEYS_MAX", 2)
+    ring = KeyRing(path)
+    kept = ring.create("standing", Role.VIEWER, now_ms=1).key
+    made = [ring.create("short", Role.VIEWER, now_ms=n, expires_ms=n + 1).key for n in range(1, 4)]
+    revoked = ring.create("revoked", Role.VIEWER, now_ms=10).key
+    with pytest.raises(InvalidInput, match="2 keys stand, the most that may; revoke"):
+        ring.create("one too many", Role.VIEWER, now_ms=11)
+    ring.revoke(revoked.id, 12)
+    new = ring.create("in its place", Role.VIEWER, now_ms=13).key
+    assert [key.id for key in ring.list()] == [kept.id, made[-1].id, revoked.id, new.id]
 
 
 def test_two_processes_that_make_keys_lose_none(path: Path) -> None:

@@ -23,6 +23,7 @@ from keelmark.service.security.roles import Role
 
 KEY_PATTERN = re.compile(r"km_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 KEYS_MAX = 1000
+"""Keys that may stand at once; as many that ended are kept to be listed, the latest."""
 NAME_MAX = 80
 _FORMAT = 1
 _PERSON = b"keelmark-key"
@@ -58,6 +59,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Whether it opens anything at that time."""
         lives = self.expires_ms is None or now_ms < self.expires_ms
         return lives and self.revoked_ms is None
+
+    def ended_ms(self) -> int:
+        """Return when it ended or will end; for ever is late."""
+        ends = [end for end in (self.expires_ms, self.revoked_ms) if end is not None]
+        return min(ends, default=2**62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,7 @@ class KeyRing:
         return self._keys.get(key_id)
 
     def list(self) -> tuple[Key, ...]:
-        """Return every key ever made, oldest first, with its last use."""
+        """Return the keys that stand or ended last, oldest first, with their last use."""
         self._refresh()
         return tuple(self._with_use(key) for key in self._keys.values())
 
@@ -124,7 +130,7 @@ class KeyRing:
 
         Raises:
             InvalidInput: The name is empty, too long or not printable, the time of its end has
-                passed, or there are too many keys.
+                passed, or too many keys stand.
         """
         _require_name(name)
         if expires_ms is not None and expires_ms <= now_ms:
@@ -154,7 +160,7 @@ class KeyRing:
             if key.revoked_ms is None:
                 _require_another_admin(keys, key, now_ms)
                 key = keys[key_id] = msgspec.structs.replace(key, revoked_ms=now_ms)
-            return key
+            return self._with_use(key)
 
     def flush(self) -> None:
         """Write down when keys were last used."""
@@ -201,9 +207,12 @@ class _Wish:
 
 def _added(keys: dict[str, Key], wish: _Wish, now_ms: int) -> NewKey:
     """Make a key and put it with the others."""
-    if len(keys) >= KEYS_MAX:
-        msg = f"there are {len(keys)} keys, the most that are kept; give fewer, for longer"
+    ended = sorted((k for k in keys.values() if not k.is_usable(now_ms)), key=Key.ended_ms)
+    if len(keys) - len(ended) >= KEYS_MAX:
+        msg = f"{KEYS_MAX} keys stand, the most that may; revoke those that nobody uses"
         raise InvalidInput(msg)
+    for old in ended[: max(0, len(ended) - KEYS_MAX)]:
+        del keys[old.id]
     secret = secrets.token_urlsafe(32)
     salt = os.urandom(_SALT_BYTES).hex()
     key = Key(
