@@ -16,9 +16,11 @@ from keelmark.service.health.laws import law_findings
 from keelmark.service.health.parts import Parts, part_findings
 from keelmark.service.metrics.families import (
     COUNTERS,
+    EXECUTION,
     GAUGES,
     HISTOGRAMS,
     alert_family,
+    execution_families,
     health_family,
     venue_families,
     writer_families,
@@ -60,6 +62,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         *venue_families(venue(reader), fund(reader), distance(reader.fleet())),
         health_family({"writer": "ok"}),
         alert_family({"failed": 0}),
+        *execution_families(dict.fromkeys(EXECUTION, 0.0)),
     ]
     return {sample.name for family in families for sample in family.samples}
 

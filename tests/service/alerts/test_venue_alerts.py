@@ -71,4 +71,6 @@ def test_events_are_what_operators_call_them() -> None:
     assert of(type="Deposited", account="alice") == "collateral_added"
     assert of(type="Deposited", account="bob") is None
     assert of(type="Deleveraged") == "auto_deleveraged"
+    assert of(type="OrderTimedOut") == "order_timed_out"
+    assert of(type="ExecutionFlagged") == "execution_flagged"
     assert of(type="MarksSet") is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keelmark.service.health.laws import is_left_alone, law_findings
-from keelmark.service.health.parts import LAG_MAX, Parts, part_findings
+from keelmark.service.health.parts import LAG_MAX, Orders, Parts, part_findings
 from keelmark.service.health.values import Finding, Health, worst
 from keelmark.service.reading import EngineReader
 from tests.engine.venue import Venue
@@ -85,6 +85,10 @@ def test_a_service_at_rest_is_well() -> None:
     assert {finding.health for finding in part_findings(GOOD)} == {Health.OK}
 
 
+def out(*, timed_out: int, overdue_s: float = 1.0) -> Orders:
+    return Orders(working=5, timed_out=timed_out, oldest_s=11.0, overdue_s=overdue_s)
+
+
 @pytest.mark.parametrize(
     ("change", "name", "health"),
     [
@@ -101,6 +105,10 @@ def test_a_service_at_rest_is_well() -> None:
         ({"snapshot_age_s": 7200.0}, "snapshots", Health.DEGRADED),
         ({"untrusted": ("BTCUSDT",)}, "prices", Health.DEGRADED),
         ({"undelivered": 1}, "alerts", Health.DEGRADED),
+        ({"orders": out(timed_out=1)}, "execution", Health.DEGRADED),
+        ({"orders": out(timed_out=1, overdue_s=61.0)}, "execution", Health.FAILING),
+        ({"orders": out(timed_out=3)}, "execution", Health.FAILING),
+        ({"orders": out(timed_out=0)}, "execution", Health.OK),
     ],
 )
 def test_what_is_not_well_is_named(change: dict[str, object], name: str, health: Health) -> None:

@@ -15,6 +15,7 @@ from keelmark.service.metrics.families import COUNTERS, GAUGES, HISTOGRAMS
 from keelmark.service.reading import EngineReader
 from keelmark.service.times import running_s
 from keelmark.service.views.shared import Shared
+from tests.engine.test_external import fallen
 from tests.engine.venue import Venue
 from tests.service.views.books import a_book
 
@@ -166,6 +167,24 @@ def test_every_figure_is_read_by_prometheus(place: Place, client: Client) -> Non
         "keelmark_health",
         "keelmark_alert_deliveries",
     } <= families
+
+
+def test_orders_that_no_matching_engine_answers_are_found_and_counted(tmp_path: Path) -> None:
+    venue, _, _ = fallen({"liquidation": {"reduce": {"interval_s": 5}}})
+    venue.wait(12)
+    place, fleet, app = Place(tmp_path, venue), Shared(keep_s=-1.0), FastAPI()
+    app.include_router(health_router(place.observed, fleet))
+    found = {f["name"]: f for f in Client(app).get("/health/parts").json()["findings"]}
+    samples = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(Client(app).get("/metrics").text)
+        for sample in family.samples
+    }
+    fleet.close()
+    assert found["execution"]["health"] == "degraded"
+    assert "1 of 1 orders out are not answered in time" in found["execution"]["detail"]
+    assert samples["keelmark_orders_working"] == samples["keelmark_orders_timed_out"] == 1
+    assert samples["keelmark_order_oldest_seconds"] == 12
 
 
 def test_latency_is_unknown_before_anything_was_counted(place: Place, client: Client) -> None:

@@ -24,6 +24,8 @@ Event = Literal[
     "loss_socialised",
     "mark_refused",
     "paused",
+    "order_timed_out",
+    "execution_flagged",
 ]
 """What may be told as it happens: the first two of a desk's accounts, all of them of a venue's."""
 

@@ -34,6 +34,8 @@ _SIMPLE = {
     "MarkRefused": "mark_refused",
     "Paused": "paused",
     "LiquidationStarted": "liquidation",
+    "OrderTimedOut": "order_timed_out",
+    "ExecutionFlagged": "execution_flagged",
 }
 _SAID = {
     "auto_deleveraged": "auto-deleveraged",
@@ -43,6 +45,8 @@ _SAID = {
     "liquidation": "liquidation started",
     "partial_liquidation": "partial liquidation",
     "collateral_added": "collateral added",
+    "order_timed_out": "order not answered in time",
+    "execution_flagged": "execution is not what was ordered",
 }
 
 

@@ -10,7 +10,7 @@ import msgspec
 from keelmark.core.errors import KeelmarkError
 from keelmark.service.counters import Counters
 from keelmark.service.guard_terms import guards_off
-from keelmark.service.health.parts import Parts
+from keelmark.service.health.parts import Orders, Parts
 from keelmark.service.reading import Reader
 from keelmark.service.times import running_s
 
@@ -64,6 +64,20 @@ class Observed:
             untrusted=tuple(factors[row].name for row in sorted(state.untrusted)),
             guards_off=guards_off(state.rules.guards),
             undelivered=self.alerts().get("failed", 0),
+            orders=self._orders(),
+        )
+
+    def _orders(self) -> Orders | None:
+        state = self.reader.state
+        if state.external is None:
+            return None
+        rows, now_ms = state.working.rows(), state.time_ms
+        late = [row for row in rows if row.is_timed_out]
+        return Orders(
+            working=len(rows),
+            timed_out=len(late),
+            oldest_s=max((now_ms - row.time_ms for row in rows), default=0) / 1000,
+            overdue_s=max((now_ms - row.expires_ms for row in late), default=0) / 1000,
         )
 
     def _snapshot(self) -> tuple[Mapping[str, object] | None, float | None]:

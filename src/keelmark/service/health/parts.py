@@ -16,6 +16,29 @@ STUCK_S = 30.0
 SNAPSHOT_MAX_S = 3600.0
 QUEUE_MAX = 10_000
 
+TIMED_OUT_MAX = 3
+"""Orders out whose time is up from which the matching engine is taken for gone."""
+
+UNANSWERED_S = 60.0
+"""So long after its time was up an order nobody has closed is taken for lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """Liquidation orders that are out in a matching engine of the venue's.
+
+    Attributes:
+        working: Orders nobody has closed.
+        timed_out: Of them, those whose time is up.
+        oldest_s: Age of the oldest, by the venue's clock; 0 for none.
+        overdue_s: For how long the time of the oldest is up; 0 for none.
+    """
+
+    working: int
+    timed_out: int
+    oldest_s: float
+    overdue_s: float
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
@@ -31,6 +54,7 @@ class Parts:
         untrusted: Prices that nobody is liquidated on, by name.
         guards_off: Guards of prices that are off, in words.
         undelivered: Alerts that could not be delivered for good.
+        orders: Orders that are out; `None` where the built-in book executes.
     """
 
     is_connected: bool
@@ -42,6 +66,7 @@ class Parts:
     untrusted: tuple[str, ...] = ()
     guards_off: tuple[str, ...] = ()
     undelivered: int = 0
+    orders: Orders | None = None
 
 
 def part_findings(parts: Parts) -> list[Finding]:
@@ -53,6 +78,7 @@ def part_findings(parts: Parts) -> list[Finding]:
         _queue(parts),
         _snapshots(parts),
         _prices(parts),
+        _execution(parts.orders),
         _alerts(parts),
     ]
 
@@ -116,6 +142,21 @@ def _prices(parts: Parts) -> Finding:
     shown = ", ".join(parts.untrusted[:5]) + (", ..." if len(parts.untrusted) > 5 else "")  # noqa: PLR2004 as many as fit
     detail = f"{len(parts.untrusted)} not trusted, nobody is liquidated on them: {shown}{off}"
     return Finding(name="prices", health=Health.DEGRADED, detail=detail)
+
+
+def _execution(orders: Orders | None) -> Finding:
+    if orders is None:
+        return Finding(name="execution", health=Health.OK, detail="the built-in book executes")
+    if not orders.timed_out:
+        detail = f"{orders.working} orders are out, each in its time"
+        return Finding(name="execution", health=Health.OK, detail=detail)
+    is_gone = orders.timed_out >= TIMED_OUT_MAX or orders.overdue_s > UNANSWERED_S
+    detail = (
+        f"{orders.timed_out} of {orders.working} orders out are not answered in time, the oldest "
+        f"is {orders.oldest_s:.0f} s old: look at the matching engine, then at /v1/orders"
+    )
+    health = Health.FAILING if is_gone else Health.DEGRADED
+    return Finding(name="execution", health=health, detail=detail)
 
 
 def _alerts(parts: Parts) -> Finding:

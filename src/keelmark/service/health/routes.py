@@ -13,16 +13,17 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from keelmark.service.counters import Distribution
 from keelmark.service.health.laws import law_findings
 from keelmark.service.health.observed import Observed
-from keelmark.service.health.parts import part_findings
+from keelmark.service.health.parts import Orders, part_findings
 from keelmark.service.health.values import Finding, Health, worst, worst_first
 from keelmark.service.metrics.families import (
     HISTOGRAMS,
     alert_family,
+    execution_families,
     health_family,
     venue_families,
     writer_families,
 )
-from keelmark.service.views.figures import Json, instant
+from keelmark.service.views.figures import Json, maybe_instant
 from keelmark.service.views.funds import fund
 from keelmark.service.views.maps import distance
 from keelmark.service.views.shared import Shared
@@ -84,7 +85,7 @@ def health_router(observed: Observed, fleet: Shared) -> APIRouter:
         return {
             "status": worst(found).value,
             "position": observed.reader.position,
-            "time": instant(observed.reader.time_ms),
+            "time": maybe_instant(observed.reader.time_ms),
             "findings": [
                 {"name": f.name, "health": f.health.value, "detail": f.detail} for f in found
             ],
@@ -105,6 +106,7 @@ def health_router(observed: Observed, fleet: Shared) -> APIRouter:
             distance=(await fleet.ask("far", lambda: distance(observed.reader.fleet()))).answer,
             health={finding.name: finding.health.value for finding in await findings()},
             alerts=observed.alerts(),
+            orders=execution_figures(observed.parts().orders),
         )
         return Response(exposition(figures), media_type=CONTENT_TYPE_LATEST)
 
@@ -127,6 +129,7 @@ class _Figures:
     distance: Json
     health: Mapping[str, str]
     alerts: Mapping[str, int]
+    orders: Mapping[str, float]
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family."""
@@ -135,6 +138,19 @@ class _Figures:
         yield health_family(self.health)
         if self.alerts:
             yield alert_family(self.alerts)
+        if self.orders:
+            yield from execution_families(self.orders)
+
+
+def execution_figures(orders: Orders | None) -> dict[str, float]:
+    """Return what is told of orders that are out; nothing where the built-in book executes."""
+    if orders is None:
+        return {}
+    return {
+        "orders_working": orders.working,
+        "orders_timed_out": orders.timed_out,
+        "order_oldest_seconds": orders.oldest_s,
+    }
 
 
 def exposition(figures: _Figures) -> bytes:
@@ -169,7 +185,7 @@ def _described(text: str, **more: object) -> dict[str, object]:
     properties = {
         "status": {"type": "string", "enum": [health.value for health in Health]},
         "position": {"type": ["integer", "null"]},
-        "time": {"type": "string"},
+        "time": {"type": ["string", "null"]},
         "findings": _FINDINGS,
         **more,
     }

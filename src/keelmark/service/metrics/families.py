@@ -41,6 +41,11 @@ GAUGES = {
     "queue_marks": "Messages with marks that wait.",
     "clock_drift_ms": "The machine's clock less the service's, milliseconds.",
 }
+EXECUTION = {
+    "orders_working": "Liquidation orders out in the venue's matching engine.",
+    "orders_timed_out": "Of them, those that were not answered in time.",
+    "order_oldest_seconds": "Age of the oldest of them.",
+}
 HISTOGRAMS = {
     "mark_to_decision": ("mark_to_decision_us", "From a mark to its decisions, durable."),
     "command_to_durable": ("command_to_durable_us", "From a command's receipt until durable."),
@@ -159,6 +164,12 @@ def alert_family(counts: Mapping[str, int]) -> Metric:
     for state, count in counts.items():
         family.add_metric([state], count)
     return family
+
+
+def execution_families(orders: Mapping[str, float]) -> Iterator[Metric]:
+    """Yield what is out in a matching engine of the venue's, and how old it is."""
+    for name, text in EXECUTION.items():
+        yield _gauge(name, text, orders[name])
 
 
 def health_family(findings: Mapping[str, str]) -> Metric:
