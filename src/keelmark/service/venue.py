@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from keelmark.core.errors import InvalidInput, OtherTerms, UnreadableData
+from keelmark.core.errors import InvalidInput, MissingNumber, OtherTerms, UnreadableData
 from keelmark.engine.execution import (
     ExecutionVenue,
     ExternalVenue,
@@ -133,7 +133,6 @@ def chosen_venue(
     Raises:
         OtherTerms: The folder was begun with another venue, or other guards.
         InvalidInput: No engine can run the rulebook, or it names no instrument.
-        MissingTable: It lacks the bracket table of an instrument.
         UnknownRulebook: There is no such rulebook.
     """
     if not has_venue(data):
@@ -179,8 +178,8 @@ def require_runnable(rulebook: Rulebook) -> None:
     """Refuse a rulebook that no engine can run, before a folder is begun with it.
 
     Raises:
-        MissingTable: It lacks the bracket table of an instrument.
-        InvalidInput: It names a policy nobody has, or margins in a way the kernels cannot.
+        InvalidInput: It lacks a number, names a policy nobody has, or margins in a way the kernels
+            cannot.
     """
     from keelmark.book.universe import Universe  # noqa: PLC0415 heavy, for a new folder alone
     from keelmark.engine.compatibility import (  # noqa: PLC0415 as above
@@ -190,7 +189,10 @@ def require_runnable(rulebook: Rulebook) -> None:
 
     require_policies(rulebook.liquidation)
     require_symbols(rulebook)
-    Universe.build(rulebook.model)
+    try:
+        Universe.build(rulebook.model)
+    except MissingNumber as error:  # no figure that is unknown, but a term that is not there
+        raise InvalidInput(str(error)) from error
 
 
 def _write(path: Path, content: bytes) -> None:
