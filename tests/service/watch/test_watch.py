@@ -1,5 +1,7 @@
 import json
+import os
 from copy import deepcopy
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -201,6 +203,37 @@ def test_a_document_that_cannot_be_read_ends_no_watch(tmp_path: Path) -> None:
     made.desk.failed("book", made.read("book").found, clock())  # type: ignore[arg-type]
     watched = made.desk.watched["book"]
     assert "no.json" in watched.problem
+    assert made.desk.alerts.standings["book"].rank == 2
+    made.store.close()
+
+
+def test_a_document_is_as_old_as_it_says_and_else_as_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "book.json"
+    rows = [{"name": "book", "document": str(path), "poll_s": 1, "stale_s": 120}]
+    made = daemon(config(rows), tmp_path)
+    clock = made.clock
+    assert isinstance(clock, Clock)
+    made.desk.begin(clock())
+    now_s = clock() // 1000
+
+    def looked(*, written_s: int = 0, **parts: object) -> tuple[str, bool]:
+        path.write_text(json.dumps(document(**parts)))
+        os.utime(path, (now_s + written_s, now_s + written_s))
+        made._look(made.read("book"))  # noqa: SLF001 what its thread does with what was read
+        standing = made.desk.alerts.standings["book"]
+        return standing.last.get("reason", ""), made.desk.watched["book"].is_stale(clock())
+
+    assert looked() == ("", False)
+    reason, is_stale = looked(written_s=-300)
+    assert reason == "its document is 300 s old: is it still written anew?"
+    assert is_stale
+    assert made.desk.alerts.standings["book"].rank == 2
+    then = datetime.fromtimestamp(now_s - 400, tz=UTC).isoformat().replace("+00:00", "Z")
+    assert looked(as_of=then)[0].startswith("its document is 400 s old")
+    assert looked(as_of=then, historical=True) == ("", False)
+    assert looked(written_s=999) == ("", False)
+    clock.time_ms += 121 * SECOND  # nobody writes it, however often it is read
+    made.step(0.0)
     assert made.desk.alerts.standings["book"].rank == 2
     made.store.close()
 

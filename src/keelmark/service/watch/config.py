@@ -42,8 +42,8 @@ class WatchedAccount(_Strict):
         subaccount: Which one, where a venue numbers them (dYdX).
         poll_s: How often it is read.
         stream: Whether mark prices are streamed between the reads.
-        stale_s: Its margin is called unknown after this long without a good read; three reads, at
-            least a minute, where left out.
+        stale_s: Its margin is called unknown after this long without a good read, or where what its
+            document says is older; three reads, at least a minute, where left out.
         api_url: Where the venue's interface is found instead of the venue's own address: a proxy.
     """
 

@@ -22,7 +22,7 @@ from keelmark.service.alerts.values import Alert
 from keelmark.service.watch.config import WatchedAccount
 from keelmark.service.watch.desk import Desk
 from keelmark.service.watch.repriced import repriced
-from keelmark.service.watch.sources import Source
+from keelmark.service.watch.sources import FileSource, Source
 from keelmark.service.watch.tape import Tape
 
 TICK_S = 0.25
@@ -42,12 +42,14 @@ class Outcome:
 
     Attributes:
         is_moved: Whether it is the account as read before, at prices that were streamed since.
+        as_of_ms: When what was read was so; `None` is now.
     """
 
     name: str
     found: Account | KeelmarkError
     time_ms: int
     is_moved: bool = False
+    as_of_ms: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,9 +138,11 @@ class Daemon:
     def _look(self, outcome: Outcome) -> list[Alert]:
         if isinstance(outcome.found, KeelmarkError):
             return self.desk.failed(outcome.name, outcome.found, outcome.time_ms)
-        note = self.desk.moved if outcome.is_moved else self.desk.read
+        name, found, time_ms = outcome.name, outcome.found, outcome.time_ms
         try:
-            return note(outcome.name, outcome.found, outcome.time_ms)
+            if outcome.is_moved:
+                return self.desk.moved(name, found, time_ms)
+            return self.desk.read(name, found, time_ms, as_of_ms=outcome.as_of_ms)
         except KeelmarkError as error:
             return self.desk.failed(outcome.name, error, outcome.time_ms)
 
@@ -175,13 +179,17 @@ class Daemon:
 
     def read(self, name: str) -> Outcome:
         """Read one account now; never raises."""
+        source = self.sources[name]
+        as_of_ms = None
         try:
-            found: Account | KeelmarkError = self.sources[name].read()
+            found: Account | KeelmarkError = source.read()
+            if isinstance(source, FileSource) and isinstance(found, Account):
+                as_of_ms = source.as_of_ms(found, self.clock())
         except KeelmarkError as error:
             found = error
         except Exception as error:  # noqa: BLE001 a reader must not end for what a venue says
             found = Unforeseen(f"{name}: {type(error).__name__}; report it")
-        return Outcome(name, found, self.clock())
+        return Outcome(name, found, self.clock(), as_of_ms=as_of_ms)
 
     def _deliver_on(self) -> None:
         """Deliver what is due until the end, and once more then."""

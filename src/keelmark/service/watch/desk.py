@@ -28,6 +28,7 @@ class Watched:
         look: The last good one; `None` before the first.
         read: The last one at what the venue itself said, with its own figures beside ours.
         problem: Why the last read brought nothing; empty where it did.
+        as_of_ms: When what was read last was so; `None` before the first.
         failed: Reads in a row that brought nothing.
         since_ms: When it began to be watched.
         chance_ms: When the chance of liquidation was last worked out.
@@ -38,18 +39,26 @@ class Watched:
     since_ms: int
     look: Look | None = None
     read: Look | None = None
+    as_of_ms: int | None = None
     problem: str = ""
     failed: int = 0
     chance_ms: int | None = None
     chance_distance: Decimal | None = None
 
     def age_s(self, time_ms: int) -> float:
-        """Return the seconds since the last good read, or since the beginning."""
-        last = self.since_ms if self.read is None else self.read.time_ms
+        """Return how old what was read last is, or since when nothing was, in seconds."""
+        last = self.since_ms if self.as_of_ms is None else self.as_of_ms
         return max(0.0, (time_ms - last) / 1000)
 
+    def silence(self, time_ms: int) -> str:
+        """Return since when nothing new is known, in words."""
+        age = f"{self.age_s(time_ms):.0f} s"
+        if self.account.document and self.read is not None and not self.problem:
+            return f"its document is {age} old: is it still written anew?"
+        return f"not read for {age}"
+
     def is_stale(self, time_ms: int) -> bool:
-        """Whether the last good read is too old to say anything."""
+        """Whether what was read last is too old to say anything."""
         return self.age_s(time_ms) > self.account.stale_after_s
 
 
@@ -80,13 +89,25 @@ class Desk:
         for subject in self.alerts.standings.keys() - self.watched.keys():
             self.alerts.forget(subject)
 
-    def read(self, name: str, account: Account, time_ms: int) -> list[Alert]:
-        """Take note of an account that was read; return what has to be told."""
+    def read(
+        self, name: str, account: Account, time_ms: int, *, as_of_ms: int | None = None
+    ) -> list[Alert]:
+        """Take note of an account that was read; return what has to be told.
+
+        Args:
+            name: Which.
+            account: What was read.
+            time_ms: When.
+            as_of_ms: When that was so, where it is older than the read: a document's own time.
+        """
         before = self.watched[name]
         now, look = self._looked(before, account, time_ms)
-        now = replace(now, read=look, problem="", failed=0)
+        as_of_ms = time_ms if as_of_ms is None else as_of_ms
+        now = replace(now, read=look, as_of_ms=as_of_ms, problem="", failed=0)
         self.watched = {**self.watched, name: now}
         told = list(self._happened(name, before.read, look))
+        if now.is_stale(time_ms):
+            return [*told, *self._stale(now, time_ms)]
         return [*told, *self.alerts.observe(reading_of(name, look, time_ms))]
 
     def moved(self, name: str, account: Account, time_ms: int) -> list[Alert]:
@@ -111,10 +132,10 @@ class Desk:
         return [*stale, *self.alerts.tick(time_ms)]
 
     def _stale(self, watched: Watched, time_ms: int) -> list[Alert]:
-        """Say that nothing is known of an account that has not been read for too long."""
+        """Say that nothing is known of an account of which nothing new came for too long."""
         if not watched.is_stale(time_ms):
             return []
-        reason = f"not read for {watched.age_s(time_ms):.0f} s"
+        reason = watched.silence(time_ms)
         return self.alerts.observe(
             Reading(
                 subject=watched.account.name,

@@ -19,4 +19,4 @@ def look_once(daemon: Daemon) -> None:
         if isinstance(outcome.found, KeelmarkError):
             desk.failed(outcome.name, outcome.found, outcome.time_ms)
         else:
-            desk.read(outcome.name, outcome.found, outcome.time_ms)
+            desk.read(outcome.name, outcome.found, outcome.time_ms, as_of_ms=outcome.as_of_ms)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +40,20 @@ class FileSource:
     def read(self) -> Account:
         """Return the account in the file."""
         return load_account(self.path)
+
+    def as_of_ms(self, account: Account, time_ms: int) -> int:
+        """Return when what was read at a time was so: what the document says, else its file.
+
+        A past instant that is meant (`historical`) does not grow old.
+        """
+        if account.document.historical:
+            return time_ms
+        said = [account.document.as_of, account.document.prices_as_of]
+        given = [int(1000 * instant.timestamp()) for instant in said if instant is not None]
+        if not given:
+            with suppress(OSError):  # it was there when it was read
+                given = [self.path.stat().st_mtime_ns // 1_000_000]
+        return min([*given, time_ms])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,8 +91,8 @@ class WatchDesk:
 def _read(watched: Watched, time_ms: int) -> Finding:
     name, age = f"account {watched.account.name}", watched.age_s(time_ms)
     if watched.is_stale(time_ms):
-        why = watched.problem or "nothing came back"
-        detail = f"not read for {age:.0f} s: {why}"
+        why = f": {watched.problem}" if watched.problem else ""
+        detail = f"{watched.silence(time_ms)}{why}"
         return Finding(name=name, health=Health.FAILING, detail=detail)
     if watched.read is None:
         detail = watched.problem or "not read yet"
