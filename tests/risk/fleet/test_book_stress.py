@@ -150,7 +150,7 @@ def _is_long(book: VenueBook, unit: int) -> bool:
 @pytest.mark.slow
 def test_a_drawn_venue_with_isolated_and_hedge_legs_is_what_core_says() -> None:
     crash = load_scenario("oct10", seed=3)
-    population = generate(load_spec().with_accounts(400), crash.opening(), seed=11)
+    population = generate(load_spec().with_accounts(220), crash.opening(), seed=11)
     spec = ReplaySpec()
     interest = Decimal(one_sided_interest(population)) * crash.settle.quantum
     rules = venue_rulebook(spec, crash, population.spec, interest)

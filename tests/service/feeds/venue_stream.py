@@ -44,7 +44,8 @@ class PriceServer:
         event = {"e": "markPriceUpdate", "E": time_ms, "s": symbol, "p": mark, "i": index}
         event |= {"P": mark, "r": "0.0001", "T": time_ms + 1}
         for connection in list(self.open):
-            await connection.send(json.dumps(event))
+            with suppress(ConnectionClosed):  # it leaves as the price is sent
+                await connection.send(json.dumps(event))
 
     async def until_asked(self, count: int) -> None:
         """Wait for so many subscriptions."""

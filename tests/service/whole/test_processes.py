@@ -96,7 +96,7 @@ def test_a_thousand_idle_connections_and_readers_who_never_read_slow_nobody(
             half.shutdown(socket.SHUT_WR)
         begun = time.monotonic()
         assert {service.done(f"idle {n}") for n in range(10)} == {"done"}
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30  # one that waits for them waits for ever
 
 
 def test_without_free_file_descriptors_those_inside_are_served_and_others_wait(
