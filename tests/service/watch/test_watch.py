@@ -23,7 +23,7 @@ from tests.accounts.live.venue_answers import ANSWERS
 from tests.accounts.live.venue_server import KEYS, Venue, open_venue
 
 SECOND = 1000
-FAR = {
+FAR: dict[str, Any] = {
     "venue": "generic",
     "collateral": [{"asset": "USDT", "balance": "10000"}],
     "positions": [
@@ -101,6 +101,42 @@ def test_collateral_that_comes_in_is_told() -> None:
     alerts = watched.read("main", account(balance="12000"), 1)
     assert kinds(alerts) == [(Kind.EVENT, "collateral_added")]
     assert alerts[0].text == "main: collateral added: 2000 USDT, now 12000"
+
+
+HOOK = {"kind": "webhook", "url": "http://127.0.0.1:9", "secret_env": "S"}
+ISOLATED = {
+    "instrument": "ETHUSDT",
+    "size": "1",
+    "entry_price": "2500",
+    "mark_price": "2500",
+    "margin_mode": "isolated",
+    "isolated_margin": "300",
+}
+
+
+def a_look(balance: str, *positions: dict[str, str]) -> Account:
+    usdt = [{"asset": "USDT", "balance": balance}]
+    return read_account(json.dumps(document(collateral=usdt, positions=list(positions))))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (a_look("3000", *FAR["positions"]), a_look("20"), ["BTCUSDT long 0.1 gone while equity"]),
+        (a_look("3000", *FAR["positions"]), a_look("2900"), []),  # closed by hand
+        (a_look("900", ISOLATED), a_look("900"), ["ETHUSDT long 1 gone with its margin of 300"]),
+        (a_look("900", ISOLATED), a_look("1190"), []),
+    ],
+)
+def test_positions_that_went_between_two_looks_are_told_whom_the_worst_level_tells(
+    before: Account, now: Account, expected: list[str]
+) -> None:
+    watched = desk(alerts={"channels": {"phone": HOOK}})
+    watched.read("main", before, 0)
+    found = [alert for alert in watched.read("main", now, 1) if alert.kind is Kind.EVENT]
+    assert [alert.level for alert in found] == ["liquidation"] * len(expected)
+    assert all(text in alert.text for text, alert in zip(expected, found, strict=True))
+    assert all(alert.channels == ("phone",) for alert in found)
 
 
 def test_the_chance_of_liquidation_is_kept_until_it_is_old_or_positions_change() -> None:

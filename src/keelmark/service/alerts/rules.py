@@ -27,7 +27,7 @@ Event = Literal[
     "order_timed_out",
     "execution_flagged",
 ]
-"""What may be told as it happens: the first two of a desk's accounts, all of them of a venue's."""
+"""What may be told as it happens: the first three of a desk's accounts, all of a venue's."""
 
 _ILL = (Severity.DEGRADED, Severity.FAILING)
 

@@ -10,7 +10,7 @@ from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import KeelmarkError
 from keelmark.core.numbers import exact
 from keelmark.service.alerts.book import AlertBook
-from keelmark.service.alerts.happenings import happenings
+from keelmark.service.alerts.happenings import LIQUIDATION, PARTIAL_LIQUIDATION, happenings
 from keelmark.service.alerts.values import Alert, Reading, State
 from keelmark.service.watch.config import WatchConfig, WatchedAccount
 from keelmark.service.watch.look import Chance, Look, holdings_of, reading_of
@@ -148,7 +148,11 @@ class Desk:
     def _happened(self, name: str, before: Look | None, now: Look) -> Sequence[Alert]:
         if before is None:
             return ()
-        channels = {str(event): told for event, told in self.config.alerts.events.items()}
+        rules = self.config.alerts
+        channels = {str(event): told for event, told in rules.events.items()}
+        # Positions are gone: the levels, which are about what may come, say no more.
+        worst = rules.levels[-1].channels if rules.levels else ()
+        channels.setdefault(LIQUIDATION, channels.get(PARTIAL_LIQUIDATION, worst))
         return tuple(happenings(name, holdings_of(before), holdings_of(now), channels))
 
     def _looked(self, before: Watched, account: Account, time_ms: int) -> tuple[Watched, Look]:

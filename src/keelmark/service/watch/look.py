@@ -7,7 +7,7 @@ from decimal import Decimal
 from keelmark.accounts.account import Account
 from keelmark.accounts.check import AccountCheck, Verdict
 from keelmark.core.numbers import ZERO, exact
-from keelmark.service.alerts.happenings import Holdings
+from keelmark.service.alerts.happenings import MARGIN_OF, Holdings
 from keelmark.service.alerts.values import Reading, State
 
 STATES = {
@@ -50,6 +50,20 @@ class Look:
                 shares.append(maintenance / equity if equity > ZERO else Decimal("Infinity"))
         return max(shares, default=None)
 
+    @property
+    def equity(self) -> Decimal | None:
+        """The equity of all units; `None` where one is not known, or they are not in one currency.
+
+        A unit without equity has nothing to lose: it counts as none.
+        """
+        found = [unit.total("equity") for unit in self.check.units]
+        known = [max(equity, ZERO) for equity in found if equity is not None]
+        currencies = {unit.currency for unit in self.check.units}
+        if len(known) < len(found) or len(currencies) != 1:
+            return None
+        with exact():
+            return sum(known, ZERO)
+
 
 def reading_of(name: str, look: Look, time_ms: int) -> Reading:
     """Return what alerts read of a look."""
@@ -75,6 +89,12 @@ def holdings_of(look: Look) -> Holdings:
         side = "long" if row.size > ZERO else "short"
         sizes[row.instrument, side] = row.size
         if row.isolated_margin is not None:
-            key = f"margin of {row.instrument}"
+            key = f"{MARGIN_OF}{row.instrument}"
             balances[key] = balances.get(key, ZERO) + row.isolated_margin
-    return Holdings(time_ms=look.time_ms, balances=balances, sizes=sizes, usage=look.usage)
+    return Holdings(
+        time_ms=look.time_ms,
+        balances=balances,
+        sizes=sizes,
+        usage=look.usage,
+        equity=look.equity,
+    )
