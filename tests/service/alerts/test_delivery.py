@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import sleep
 
 import pytest
 
 from keelmark.core.errors import InvalidDocument, NewerFormat, StorageFailed, UnreadableData
+from keelmark.service.alerts import courier as couriers
 from keelmark.service.alerts.book import Standing
 from keelmark.service.alerts.channels.build import build_channels
 from keelmark.service.alerts.channels.http import is_signed_by
@@ -265,6 +267,55 @@ def test_what_cannot_be_delivered_is_given_up_aloud(
     post.run_due(NOW + int(1000 * later_s))
     assert heard == [("hook", str(problem))]
     assert store.counts()[FAILED] == 1
+
+
+class Hanging:
+    """A channel that answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.let_go = threading.Event()
+
+    def send(self, alerts: Sequence[Alert]) -> None:
+        assert alerts
+        self.asked += 1
+        self.let_go.wait(10)
+
+
+def test_a_channel_that_hangs_delays_no_other(
+    store: AlertStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(couriers, "PATIENCE_S", 0.02)
+    monkeypatch.setattr(couriers, "LIMIT_S", 0.0)
+    hook = {"kind": "webhook", "url": "http://x", "secret_env": "S"}
+    rules = read_rules({"channels": {"hook": hook, "slow": hook}}, title="test")
+    hanging, good = Hanging(), Flaky()
+    post = Courier(rules, store, {"hook": good, "slow": hanging})
+    store.keep([alert("first", to="slow"), alert("second")], {})
+
+    def until_sent(count: int, now: int) -> None:
+        for _ in range(500):
+            if store.counts()[SENT] == count:
+                return
+            post.run_due(now)
+            sleep(0.01)
+
+    until_sent(1, NOW)
+    store.keep([alert("third")], {})
+    until_sent(2, NOW)
+    assert good.sent == [["second"], ["third"]]
+    assert hanging.asked == 1
+    (late,) = store.due(NOW + 10_000)
+    assert late.problem == "no answer within 0 s"
+    now = NOW
+    for _ in range(5):
+        now += 3_600_000
+        post.run_due(now)
+        post.run_due(now)
+    assert hanging.asked == couriers.HANGING_MAX
+    hanging.let_go.set()
+    until_sent(3, now)
+    assert store.due(10**15) == []  # it arrived after all: it is not sent again
 
 
 def test_a_channel_that_is_no_more_is_told(store: AlertStore) -> None:

@@ -258,6 +258,8 @@ def _deliver(guard: Guard, courier: Courier) -> None:
             with suppress(KeelmarkError):
                 own.run_due(now_ms())
             guard.stopped.wait(TICK_S)
+        with suppress(KeelmarkError):
+            own.finish(now_ms(), PROBE_S - 1.0)
     finally:
         store.close()
 

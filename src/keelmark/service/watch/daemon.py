@@ -26,6 +26,8 @@ from keelmark.service.watch.sources import FileSource, Source
 from keelmark.service.watch.tape import Tape
 
 TICK_S = 0.25
+FINISH_S = 15.0
+"""How long what is being delivered is waited for at the end."""
 BEAT_S = 1.0
 """How often an account is looked at while prices stream."""
 
@@ -201,7 +203,7 @@ class Daemon:
                     courier.run_due(self.clock())
                 self.stopped.wait(TICK_S)
             with suppress(StorageFailed):
-                courier.run_due(self.clock())
+                courier.finish(self.clock(), FINISH_S)
         finally:
             store.close()
 
