@@ -13,6 +13,7 @@ import msgspec
 from keelmark.core.errors import KeelmarkError
 from keelmark.service.api.process import ProcessSettings, run
 from keelmark.service.child_process import BAD_INPUT, OUR_ERROR, exit_code, first_line
+from keelmark.service.columns.mapping import load_kernels
 from keelmark.service.writer.report import Report, reporter
 
 
@@ -20,6 +21,7 @@ def main() -> int:
     """Run the API; return the exit code."""
     report = reporter(sys.stdout.fileno())
     try:
+        load_kernels()
         line = first_line()
         if not line:  # launched early, and never to begin
             return 0

@@ -42,6 +42,13 @@ PATIENCE_S = 5.0
 Words = npt.NDArray[np.int64]
 
 
+def load_kernels() -> None:
+    """Load now what the first read would wait for: a second, in a new process."""
+    published: Words = np.zeros(BODY + 1, np.int64)
+    published.flags.writeable = False
+    read_words_kernel(published, np.zeros(1, np.int64), Fixed.SEQUENCE, BODY)
+
+
 class Mapping:
     """Shared files of one writer, mapped to read.
 
