@@ -74,13 +74,14 @@ def test_a_crash_is_told_signed_recovery_is_silent_and_a_venue_may_go_and_come_b
     play(stage)
     assert stage.end() == 0
     assert stage.hook.forged == 0
-    assert stage.hook.heard == [
+    heard = list(stage.hook.heard)
+    heard[3:5] = sorted(heard[3:5])  # two channels wait for no order between them
+    assert heard == [
         ("desk", "raised", "amber"),
         ("desk", "raised", "red"),
         ("lead", "escalated", "red"),
-        *sorted(
-            [("desk", "event", "partial_liquidation"), ("lead", "event", "partial_liquidation")]
-        ),
+        ("desk", "event", "partial_liquidation"),
+        ("lead", "event", "partial_liquidation"),
         ("desk", "event", "collateral_added"),
         ("desk", "raised", "unknown"),
     ]
