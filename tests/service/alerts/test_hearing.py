@@ -14,7 +14,7 @@ from keelmark.service.alerts.guard import Guard, GuardSettings
 from keelmark.service.alerts.hearing import Heard, Hearing, history_of
 from keelmark.service.alerts.rules import read_rules
 from keelmark.service.alerts.store import AlertStore
-from keelmark.service.alerts.venue import venue_rules
+from keelmark.service.alerts.venue import happening_of, venue_rules
 from keelmark.service.link import messages as m
 from keelmark.service.reading import EngineReader
 from tests.engine.venue import Venue
@@ -147,6 +147,24 @@ def test_a_damaged_journal_is_said_and_what_follows_is_heard(told: Told) -> None
     told.hearing.follow(FakeLink(3, lambda: told.batches[3:]))
     assert told.happened == [4, 5]
     assert told.problems == ["what happened up to 3 cannot be told: batch 2 is damaged"]
+
+
+def test_a_batch_that_cannot_be_told_is_said_and_the_next_is_heard(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told.pause(2)
+    calls: list[int] = []
+
+    def failing(event: dict[str, object], _: object) -> str | None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyError
+        return happening_of(event, [])
+
+    monkeypatch.setattr(module, "happening_of", failing)
+    told.hearing.follow(FakeLink(3))
+    assert told.happened == [3]
+    assert told.problems == ["batch 2 cannot be told: KeyError; report it"]
 
 
 def test_an_older_journal_is_gone_on_with(told: Told) -> None:

@@ -131,8 +131,14 @@ class Hearing:
         if position <= self.position:
             return
         found = [record for record in records if record.kind == MESSAGE]
-        told = self._writer.tell(position, found, TOPICS)
-        happened = [self._happening(event.body) for event in told]
+        try:
+            told = self._writer.tell(position, found, TOPICS)
+            happened = [self._happening(event.body) for event in told]
+        except KeelmarkError:
+            raise
+        except Exception as error:  # noqa: BLE001 one batch must not make it deaf to the others
+            self.complained(f"batch {position} cannot be told: {type(error).__name__}; report it")
+            happened = []
         self._pass(position, tuple(x for x in happened if x is not None))
 
     def _pass(self, position: int, happenings: tuple[tuple[str, str], ...] = ()) -> None:
