@@ -53,6 +53,7 @@ def test_accounts_have_a_cross_unit_and_as_many_more_as_were_opened(batches: lis
         account = (first * 7 + count) % len(expected)
         expected[account] += (book.open_unit(account),)
     assert [book.units_of(account) for account in range(len(expected))] == expected
+    assert all(book.account_of(unit) == a for a, units in enumerate(expected) for unit in units)
     for account, units in enumerate(expected):
         assert [book.unit_view(unit).account for unit in units] == [account] * len(units)
         kinds = [book.unit_view(unit).kind for unit in units]

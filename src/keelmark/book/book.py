@@ -136,6 +136,10 @@ class Book:
         """Return the units of an account, closed ones included, in the order of opening."""
         return (self.cross_unit(account), *self._more.get(account, ()))
 
+    def account_of(self, unit: int) -> int:
+        """Return the account of a unit, `NO_ACCOUNT` of an in-house one."""
+        return int(self.units["account"][self.known(unit)])
+
     def unit_view(self, unit: int) -> UnitView:
         """Return a unit as plain Python values."""
         return unit_view(self.units, self.positions.rows, self.balances.rows, self.known(unit))

@@ -28,6 +28,7 @@ def require_equal(replica: Replica, engine: Engine) -> None:
     for unit in units:
         view = state.book.unit_view(unit)
         assert reading.views[unit] == view == mirrored.book.unit_view(unit)
+        assert mirrored.book.account_of(unit) == state.book.account_of(unit) == view.account
         if not state.depends_on_untrusted(view):
             assert reading.report(unit) == state.report(unit) == replica.report(unit)
     np.testing.assert_equal(mirrored.backstop_equity(), state.backstop_equity())

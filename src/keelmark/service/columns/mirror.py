@@ -58,6 +58,7 @@ class MirrorBook(Book):
         self.units_count = 0
         self.accounts_count = 0
         self._cross = np.zeros(0, np.int32)
+        self._owners = np.zeros(0, np.int32)
         self._more = {}
         self._source = source
 
@@ -80,6 +81,10 @@ class MirrorBook(Book):
         """Return the rows of a unit."""
         return self._source(self.known(unit))
 
+    def account_of(self, unit: int) -> int:
+        """Return the account of a unit, `NO_ACCOUNT` of an in-house one."""
+        return int(self._owners[self.known(unit)])
+
     def unit_view(self, unit: int) -> UnitView:
         """Return a unit as plain Python values."""
         head, positions, balances = self.rows(unit)
@@ -100,20 +105,28 @@ class MirrorBook(Book):
 
     def opened(self, owners: Int32s) -> None:
         """Take note of further units, by their accounts, in the order of opening."""
-        first = self.units_count
+        first, end = self.units_count, self.units_count + len(owners)
+        self._owners = _with_room(self._owners, first, end)
+        self._owners[first:end] = owners
         before = np.maximum.accumulate(np.concatenate(([self.accounts_count - 1], owners[:-1])))
         is_cross = owners > before
         cross = (first + np.flatnonzero(is_cross)).astype(np.int32)
         accounts = self.accounts_count + len(cross)
-        if accounts > len(self._cross):
-            grown = np.zeros(max(accounts, 2 * len(self._cross)), np.int32)
-            grown[: self.accounts_count] = self._cross[: self.accounts_count]
-            self._cross = grown
+        self._cross = _with_room(self._cross, self.accounts_count, accounts)
         self._cross[self.accounts_count : accounts] = cross
         self.accounts_count = accounts
         for place in np.flatnonzero(~is_cross & (owners != NO_ACCOUNT)).tolist():
             self._more.setdefault(int(owners[place]), []).append(first + place)
-        self.units_count = first + len(owners)
+        self.units_count = end
+
+
+def _with_room(column: Int32s, used: int, wanted: int) -> Int32s:
+    """Return a column with room for so many rows: itself, or a larger copy of what is used."""
+    if wanted <= len(column):
+        return column
+    grown = np.zeros(max(wanted, 2 * len(column)), np.int32)
+    grown[:used] = column[:used]
+    return grown
 
 
 class MirrorState(State):

@@ -62,7 +62,7 @@ class Namer:
         owner = self._owners.get(unit)
         if owner is None:
             try:
-                owner = self._owners[unit] = self.state.book.unit_view(unit).account
+                return self.state.book.account_of(unit)
             except UnknownUnit:
                 return None
         return owner
