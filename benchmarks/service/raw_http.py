@@ -11,6 +11,9 @@ READ_BYTES = 2**18
 HEAD_END = b"\r\n\r\n"
 OK = 200
 SWITCHED = 101
+PING, PONG = 9, 10
+TWO_BYTES = 126
+"""Length that says that it is in the next two bytes; one more: in the next eight."""
 
 
 @dataclass(slots=True)
@@ -81,7 +84,7 @@ class Http:
 
 @dataclass(slots=True)
 class Listeners:
-    """Many WebSocket clients that read everything and keep nothing.
+    """Many WebSocket clients that read everything, keep nothing and answer pings.
 
     Attributes:
         bytes: Read so far, of all of them.
@@ -95,6 +98,7 @@ class Listeners:
     lost: int = 0
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _socks: list[socket.socket] = field(default_factory=list)
+    _left: list[bytearray] = field(default_factory=list)
 
     def join(self, count: int) -> None:
         """Open so many connections."""
@@ -104,12 +108,13 @@ class Listeners:
             sock.settimeout(0.0)
             self._selector.register(sock, selectors.EVENT_READ, len(self._socks))
             self._socks.append(sock)
+            self._left.append(bytearray())
 
     def read_until(self, is_over: Callable[[], bool]) -> None:
         """Read what comes until it is over."""
         while not is_over():
             for ready, _ in self._selector.select(0.05):
-                self._read(self._socks[ready.data])
+                self._read(ready.data)
 
     def close(self) -> None:
         """Hang up."""
@@ -117,9 +122,12 @@ class Listeners:
             sock.close()
         self._selector.close()
 
-    def _read(self, sock: socket.socket) -> None:
+    def _read(self, number: int) -> None:
+        sock = self._socks[number]
         data = sock.recv(READ_BYTES)
         self.bytes += len(data)
+        self._left[number] += data
+        _answer(sock, self._left[number])
         if not data:
             self.lost += 1
             self._selector.unregister(sock)
@@ -138,3 +146,20 @@ class Listeners:
         if int(answer.split(b" ", 2)[1]) != SWITCHED:
             msg = f"no WebSocket: {answer[:200]!r}"
             raise RuntimeError(msg)
+
+
+def _answer(sock: socket.socket, data: bytearray) -> None:
+    """Answer the pings among some frames; take off all but the part of a last one."""
+    at = 0
+    while len(data) >= at + 2:
+        head, size = at + 2, data[at + 1] & 127
+        if size >= TWO_BYTES:
+            head += 2 if size == TWO_BYTES else 8
+            size = int.from_bytes(data[at + 2 : head])
+        if len(data) < head + size:
+            break
+        if data[at] & 15 == PING:
+            payload = data[head : head + size]
+            sock.sendall(bytes((0x80 | PONG, 0x80 | size)) + bytes(4) + payload)  # masked by zeros
+        at = head + size
+    del data[:at]

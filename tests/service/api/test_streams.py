@@ -11,12 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from keelmark.engine import commands as c
-from keelmark.service.api.hub import Client, Frames
+from keelmark.service.api import hub
+from keelmark.service.api.hub import Client, Frames, Hub
+from keelmark.service.api.routes import streams
 from keelmark.service.api.routes.streams import Stream
 from keelmark.service.api.services import Visitor
 from keelmark.service.api.settings import ApiSettings, Limits, StreamLimits
@@ -124,6 +128,54 @@ def test_a_websocket_hears_what_it_asked_for(live: Live) -> None:
         position = deposit(live)
         events = next_events(connection)
         assert [(x["type"], x["position"]) for x in events] == [("Deposited", position)]
+
+
+def test_what_happens_in_the_pause_between_two_pieces_is_sent_together(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "CLIENT_S", 60.0)
+    with socket_of(live, "?topics=cash") as first:
+        deposit(live)
+        assert len(next_events(first)) == 1
+        last = deposit(live, 3)
+        live.call(heard(live, last))
+        with socket_of(live, "?topics=cash") as second:  # who comes begins after what was gathered
+            found = next_events(first)
+            assert [x["position"] for x in found] == [last - 2, last - 1, last]
+            deposit(live)
+            live.call(heard(live, last + 1))
+            live.call(flushed(live))
+            assert [x["position"] for x in next_events(second)] == [last + 1]
+            assert [x["position"] for x in next_events(first)] == [last + 1]
+
+
+async def heard(live: Live, position: int) -> None:
+    """Wait until what the writer says has come, up to a position."""
+    listeners = live.api.services.hub
+    assert isinstance(listeners, Hub)
+    while listeners.heard_to < position:  # noqa: ASYNC110 it tells nobody
+        await asyncio.sleep(0.01)
+
+
+async def flushed(live: Live) -> None:
+    live.api.services.hub.flush()
+
+
+def test_a_client_that_left_as_it_was_sent_something_is_no_error() -> None:
+    async def send(_: object) -> None:
+        msg = "Unexpected ASGI message 'websocket.send', after sending 'websocket.close'."
+        raise RuntimeError(msg)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def left() -> None:
+        websocket = WebSocket({"type": "websocket"}, receive, send)
+        websocket.application_state = WebSocketState.CONNECTED
+        with pytest.raises(WebSocketDisconnect):
+            await streams.sender_of(websocket)(b"{}")
+
+    asyncio.run(left())
 
 
 def test_silence_is_broken_by_a_sign_of_life(live: Live) -> None:

@@ -61,11 +61,7 @@ async def websocket(websocket: WebSocket) -> None:
         return
     await websocket.accept()
     listener = asyncio.create_task(_end_of(websocket))
-
-    async def send(frame: bytes) -> None:
-        await websocket.send_text(frame.decode())
-
-    stream = Stream(services, visitor, client, send)
+    stream = Stream(services, visitor, client, sender_of(websocket))
     try:
         await _until(listener, stream.run(index))
     finally:
@@ -214,6 +210,7 @@ def _client(
     if sum(client.key_id == key_id for client in hub.clients) >= limits.clients_of_key:
         msg = f"this key has {limits.clients_of_key} listeners, the most for one; end one"
         raise Problem(429, msg, code="too_many_listeners", headers={"Retry-After": "30"})
+    hub.flush()  # its position is behind what was acknowledged while something waits
     position, index = _place(after) if after else (hub.position, -1)
     if position > hub.position:
         msg = f"position {position} lies beyond the end, {hub.position}; leave it out"
@@ -231,6 +228,18 @@ def _place(after: str) -> tuple[int, int]:
     except ValueError:
         msg = f"{after[:40]!r} is no place in the journal; give a position, or position.index"
         raise Problem(422, msg, where="after") from None
+
+
+def sender_of(websocket: WebSocket) -> Callable[[bytes], Awaitable[None]]:
+    """Return what sends a frame, and tells by a disconnection that the client has left."""
+
+    async def send(frame: bytes) -> None:
+        try:
+            await websocket.send_text(frame.decode())
+        except RuntimeError as error:  # the server's word for a connection that is closed
+            raise WebSocketDisconnect(reason=str(error)) from error
+
+    return send
 
 
 async def _end_of(websocket: WebSocket) -> None:
