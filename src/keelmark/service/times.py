@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from keelmark.core.errors import InvalidInput
 
@@ -12,6 +13,7 @@ _TIME = re.compile(TIME_PATTERN)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=256)  # many events have one time
 def iso_time(time_ms: int) -> str:
     """Return an instant as ISO 8601, UTC, to the millisecond.
 

@@ -27,6 +27,13 @@ class Stateful(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A state that was read, where nothing newer is asked for: `Stateful`."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """An event as it is told.
 

@@ -5,6 +5,7 @@ Exit code 70 also means that what the journal gives is not what is published, or
 status file says what.
 """
 
+import os
 import select
 import sys
 
@@ -13,6 +14,9 @@ from keelmark.service.follower.follower import Follower, run
 from keelmark.service.follower.settings import FollowerSettings
 from keelmark.service.memory import settle
 from keelmark.service.writer.report import Report
+
+NICENESS = 10
+"""Nobody waits for a snapshot: writer and API go first where cores are few."""
 
 
 def follow(settings: FollowerSettings, report: Report) -> None:
@@ -24,6 +28,7 @@ def follow(settings: FollowerSettings, report: Report) -> None:
         return bool(ready)
 
     follower = Follower(settings, report)
+    os.nice(NICENESS)
     settle()
     try:
         run(follower, settings, wait, report)

@@ -182,18 +182,21 @@ class AsyncLink:
         except BadFrame as error:
             failure = m.Failure(code="too_large", message=str(error))
             return m.Outcome(status="invalid", error=failure)
-        future: asyncio.Future[m.Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[m.Answer] = loop.create_future()
         connection.pending[request.id] = future
+        late = loop.call_later(self._answer_s, _is_late, future)
         try:
-            async with asyncio.timeout(self._answer_s):
-                connection.writer.write(frame)
-                await connection.writer.drain()
-                return await future
+            connection.writer.write(frame)
+            if connection.writer.transport.get_write_buffer_size():
+                await asyncio.wait_for(connection.writer.drain(), self._answer_s)
+            return await future
         except TimeoutError:
             return unknown(f"the writer did not answer within {self._answer_s:g} s")
         except (OSError, NoWriter) as error:
             return unknown(f"the writer is gone ({error})")
         finally:
+            late.cancel()
             connection.pending.pop(request.id, None)
 
     async def _keep(self) -> None:
@@ -239,6 +242,11 @@ class AsyncLink:
             if connection is not None:
                 _give_up(connection, why)
         return attempt
+
+
+def _is_late(future: asyncio.Future[m.Answer]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
 
 
 def _hand_out(connection: _Connection, answer: m.Answer) -> None:

@@ -8,6 +8,7 @@ import hmac
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ KEY_PATTERN = re.compile(r"km_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 KEYS_MAX = 1000
 """Keys that may stand at once; as many that ended are kept to be listed, the latest."""
 NAME_MAX = 80
+LOOK_S = 0.01
+"""Time between two looks for what other processes did: not every request costs one."""
 _FORMAT = 1
 _PERSON = b"keelmark-key"
 _SALT_BYTES = 16
@@ -89,7 +92,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 class KeyRing:
     """The keys in one file; several processes may use it.
 
-    A key that another process made or revoked is seen at the next question.
+    A key that another process made or revoked is seen within `LOOK_S`, one of its own at once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,6 +101,7 @@ class KeyRing:
         self._stamp: tuple[int, int, int] | None = None
         self._keys: dict[str, Key] = {}
         self._used: dict[str, int] = {}
+        self._looked_s = -LOOK_S
         self._refresh()
 
     def check(self, text: str, now_ms: int) -> Key | None:
@@ -120,6 +124,7 @@ class KeyRing:
 
     def list(self) -> tuple[Key, ...]:
         """Return the keys that stand or ended last, oldest first, with their last use."""
+        self._looked_s = -LOOK_S
         self._refresh()
         return tuple(self._with_use(key) for key in self._keys.values())
 
@@ -176,6 +181,10 @@ class KeyRing:
 
     def _refresh(self) -> None:
         """Read the file again if it is another one than was read last."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
         stamp = _stamp(self._path)
         if stamp == self._stamp:
             return

@@ -25,7 +25,7 @@ from keelmark.service.commands.forms import AnyExecution, Form, Row
 from keelmark.service.commands.grid import WrongField
 from keelmark.service.commands.translate import command_of
 from keelmark.service.events_json.topics import Topic
-from keelmark.service.events_json.write import EventWriter
+from keelmark.service.events_json.write import EventWriter, Held
 from keelmark.service.link.commands import item
 from keelmark.service.link.messages import Item, Outcome
 
@@ -117,7 +117,8 @@ async def carried_out(request: Request, command: c.Command) -> Response:
 
 def answer_of(services: VenueServices, outcome: Outcome) -> Response:
     """Return the answer to a command that is durable."""
-    writer = EventWriter(services.reader, time_ms=services.reader.time_ms)
+    state = services.reader.state  # once: each look at it asks the writer's columns
+    writer = EventWriter(Held(state), time_ms=state.time_ms)
     told = writer.tell(outcome.position, outcome.events, ALL_TOPICS)
     done = CommandDone(
         status="repeated" if outcome.status == "repeated" else "done",
