@@ -63,6 +63,7 @@ def a_crash() -> Venue:
     alice = venue.open("alice", USDT=42_000 * MILLION)
     _trade(venue, alice, {"BTCUSDT": 2.5, "ETHUSDT": -12.0})
     venue.open("empty", USDT=1_000 * MILLION)
+    venue.open("bare")
     for name in (*NAMES, *(f"client {n}" for n in range(24))):
         unit = venue.open(name, USDT=int(rng.uniform(9_000, 40_000)) * MILLION)
         side = 1 if rng.random() < 0.7 else -1

@@ -266,6 +266,12 @@ def test_a_map_nobody_is_on_has_an_axis_to_read(watched: Watched, service: Serve
     assert len(told) == len(set(told)) > 4, told
 
 
+def test_an_account_without_anything_is_no_healthy_one(watched: Watched, service: Served) -> None:
+    page = shown(watched, service, "desk/bare")
+    expect(page.get_by_text("bare holds neither money nor positions")).to_be_visible()
+    assert "GREEN" not in page.inner_text("main")
+
+
 def test_an_ended_session_and_a_limit_are_said(browser: Browser, service: Served) -> None:
     watched = signed_in(browser, service, Role.VIEWER)
     page = watched.page

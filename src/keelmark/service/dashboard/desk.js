@@ -1,4 +1,4 @@
-/** One account: how near it is, why, what would happen if, and the way out. */
+/** One account: how near, why, what if, the way out. */
 
 import { html } from "./vendor/preact.js";
 import { useAnswer } from "./api.js";
@@ -28,7 +28,7 @@ export function Desk({ name, session, ...shared }) {
 	const check = useAnswer(`${path}/check`, 3000);
 	const face = useAnswer(`${path}/face`, 3000);
 	const account = useAnswer(path, 3000);
-	return html`<${Answer} of=${check}>${(of) => html`<${Loaded} ...${{ path, name, session, face, account, check: of }} ...${shared} />`}<//>`;
+	return html`<${Answer} of=${check}>${(of) => of.units ?? of.unit ? html`<${Loaded} ...${{ path, name, session, face, account, check: of }} ...${shared} />` : html`<p class="state">${called(name)} holds neither money nor positions.</p>`}<//>`;
 }
 
 function Loaded({ path, name, query, change, session, venue, face, account, check }) {
@@ -80,7 +80,6 @@ function headline(unit) {
 	return html`${what} ${signed(nearest.distance)} liquidates${sigmas}`;
 }
 
-/** Lines on the hull, as `keelmark check` draws them. */
 function marksOf(unit, floating, venue) {
 	const marks = [{ usage: 1 / (floating?.trigger_level ?? 1), name: "liquidation" }];
 	const share = (name, of) => {

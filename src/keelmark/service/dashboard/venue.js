@@ -66,12 +66,12 @@ const signed = ({ distance, direction }) => (direction === "down" ? -1 : 1) * Ma
 function Prices({ venue: { paused } }) {
 	const guard = (off) => (row) => paused.everything || paused.instruments.includes(row.name)
 		? html`<span class="amber">paused</span>`
-		: html`<span class=${row.trust !== "ok" ? "red" : off ? "amber" : "green"}>${row.trust === "ok" && off || row.trust}</span>${row.reason && html`<small>${row.reason}</small>`}`;
+		: html`<span class=${row.trust !== "ok" ? "red" : off[0] ? "amber" : "green"}>${row.trust === "ok" && off[1] ? "unguarded" : row.trust}</span>${row.reason && html`<small>${row.reason}</small>`}`;
 	return html`<${Asked} id="prices" title="Prices and their guards" path="/v1/prices" every=${2000} isEmpty=${(of) => !of.prices.length} empty="No price yet.">
 		${(of) => html`<${Table} caption=${`UTC; ${of.guards.words}`} rows=${[...of.prices].sort((a, b) => (a.trust === "ok") - (b.trust === "ok"))} columns=${[
 			["price of", (row) => html`${row.name}<small>${row.kind}</small>`, "text"],
 			["price", (row) => (row.price === null ? html`<span class="absent">unknown</span>` : price(row.price))],
-			["guard", guard(of.guards.off.join(", ")), "text"],
+			["guard", guard(of.guards.off), "text"],
 			["seen", (row) => (row.seen ? clock(row.seen) : "never")],
 			...(of.prices.some((row) => row.index?.divergence) ? [["from index", (row) => (row.index?.divergence ? change(row.index.divergence, 2) : "")]] : []),
 		]} />`}<//>`;
