@@ -12,6 +12,7 @@ from keelmark.cli.exit_codes import ExitCode
 from keelmark.cli.program import main
 from keelmark.cli.serve import read_config
 from keelmark.cli.serve import serve as command
+from keelmark.cli.serving import settings_of
 from keelmark.core.errors import InvalidInput, OtherTerms
 from keelmark.rulebooks.load import load_rulebook
 from keelmark.service.api.process import ProcessSettings
@@ -102,6 +103,10 @@ def test_a_missing_configuration_file_is_refused(tmp_path: Path) -> None:
         (["--replay", "oct10", "--speed", "nan"], "give a number above 0"),
         (["--tls-cert", "cert.pem"], "TLS needs both files"),
         (["--tls-cert", "none.pem", "--tls-key", "none.pem"], "there is no file none.pem"),
+        (["--accounts", "2000", "--speed", "60"], "--accounts is of a replay; name one, as"),
+        (["--recorded", "."], "--recorded is of a replay; name one, as --replay oct10"),
+        (["--speed", "60"], "begin a new folder with one, as --replay oct10"),
+        (["--venue", "okx-multi"], "lists no instruments"),
         (["--port", "0"], "0 is not in the range"),
         (["--host-name", "https://margin.example.org"], "without scheme, port and path"),
         (["--proxy", "gateway"], "is no address"),
@@ -113,6 +118,7 @@ def test_what_cannot_be_served_is_refused_at_once(
     tmp_path: Path, arguments: list[str], why: str
 ) -> None:
     assert why in refused("--data", str(tmp_path / "data"), *arguments)
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -139,6 +145,7 @@ def test_a_folder_that_serves_no_replay_is_not_made_to(tmp_path: Path) -> None:
     rulebook = load_rulebook("generic")
     begin_venue(tmp_path, rulebook, Venue(reference="generic", rulebook=rulebook.name))
     assert "serves a venue and no replay" in refused("--data", str(tmp_path), "--replay", "oct10")
+    assert "--speed is of a replay" in refused("--data", str(tmp_path), "--speed", "60")
 
 
 # --- what runs ----------------------------------------------------------------------------------
@@ -194,6 +201,14 @@ def test_a_replay_goes_on_at_the_speed_that_is_asked_for(tmp_path: Path) -> None
     )
     going_on = _as_begun(ServeSettings(data=tmp_path, speed=60.0))
     assert going_on.replay == ReplayRequest(scenario="oct10", speed=60.0)
+    assert _as_begun(ServeSettings(data=tmp_path)).replay == ReplayRequest(scenario="oct10")
+
+
+def test_what_is_not_said_of_a_replay_is_as_usual() -> None:
+    params = command.make_context("serve", ["--replay", "oct10", "--accounts", "9"]).params
+    asked = settings_of({**params, "alerts": None}).replay
+    assert asked is not None
+    assert (asked.speed, asked.accounts) == (1.0, 9)
 
 
 def test_prices_and_whoever_wakes_people_run_where_they_are_asked_for(tmp_path: Path) -> None:

@@ -131,8 +131,8 @@ def _is_readable(key: str, value: object) -> bool:
     "--confirm-s", type=click.IntRange(0), help="Seconds that they must span. New folder: 5."
 )
 @click.option("--replay", help="Crash to replay in a new folder, as oct10.")
-@click.option("--speed", default=1.0, show_default=True, help="Seconds of it in a second.")
-@click.option("--accounts", default=20_000, show_default=True, help="Accounts to draw for it.")
+@click.option("--speed", type=float, help="Seconds of it in a second. Default: 1.")
+@click.option("--accounts", type=int, help="Accounts to draw for it. Default: 20000.")
 @click.option("--recorded", type=click.Path(path_type=Path), help="Folder of recorded prices.")
 @click.option("--feed", default="", help="Stream marks by ccxt: its class, as binanceusdm.")
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain, PEM.")

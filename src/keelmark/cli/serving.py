@@ -32,19 +32,6 @@ def settings_of(options: dict[str, Any]) -> ServeSettings:
     Raises:
         InvalidInput: Options contradict each other.
     """
-    replay = None
-    if options["replay"] is not None:
-        if options["venue"] is not None:
-            msg = "--replay brings its own venue; leave out --venue"
-            raise InvalidInput(msg)
-        from keelmark.market.datasets import find_data  # noqa: PLC0415 polars is slow to load
-
-        replay = ReplayRequest(
-            scenario=options["replay"],
-            speed=options["speed"],
-            accounts=options["accounts"],
-            recorded=find_data(options["recorded"]),
-        )
     return ServeSettings(
         data=options["data"].expanduser().absolute(),
         venue=options["venue"],
@@ -53,7 +40,7 @@ def settings_of(options: dict[str, Any]) -> ServeSettings:
         port=options["port"],
         execution=options["execution"],
         guards=guards_of(options),
-        replay=replay,
+        replay=replay_of(options),
         speed=options["speed"],
         feed=options["feed"],
         tls_cert=options["tls_cert"],
@@ -66,6 +53,28 @@ def settings_of(options: dict[str, Any]) -> ServeSettings:
         ),
         alerts=alerts_of(options["alerts"]),
     )
+
+
+def replay_of(options: Mapping[str, Any]) -> ReplayRequest | None:
+    """Return which crash is replayed, `None` where none is named.
+
+    Raises:
+        InvalidInput: What only a replay has is said without one, or another venue is asked for.
+    """
+    if options["replay"] is None:
+        for name in ("accounts", "recorded"):
+            if options[name] is not None:
+                msg = f"--{name} is of a replay; name one, as --replay oct10, or leave it out"
+                raise InvalidInput(msg)
+        return None
+    if options["venue"] is not None:
+        msg = "--replay brings its own venue; leave out --venue"
+        raise InvalidInput(msg)
+    from keelmark.market.datasets import find_data  # noqa: PLC0415 polars is slow to load
+
+    said = {name: options[name] for name in ("speed", "accounts") if options[name] is not None}
+    recorded = find_data(options["recorded"])
+    return ReplayRequest(scenario=options["replay"], recorded=recorded, **said)
 
 
 def guards_of(options: Mapping[str, Any]) -> GuardTerms:

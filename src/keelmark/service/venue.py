@@ -137,9 +137,7 @@ def chosen_venue(
     """
     if not has_venue(data):
         reference = wanted or "generic"
-        rulebook = with_guards(load_rulebook(reference), guards)
-        require_instruments(rulebook, reference)
-        require_runnable(rulebook)
+        rulebook = servable(wanted, guards)
         new = Venue(reference=reference, rulebook=rulebook.name, execution=execution or "simulated")
         begin_venue(data, rulebook, new)
         return new
@@ -161,6 +159,24 @@ def chosen_venue(
         msg = f"{data} was begun with {other}; leave it out, or name another --data folder"
         raise OtherTerms(msg)
     return venue
+
+
+def servable(wanted: str | None, guards: GuardTerms = UNSAID) -> Rulebook:
+    """Return the rulebook of a new folder, with its guards.
+
+    Args:
+        wanted: Rulebook asked for; `None` is `generic`.
+        guards: When prices are not believed.
+
+    Raises:
+        InvalidInput: No engine can run the rulebook, or it names no instrument.
+        UnknownRulebook: There is no such rulebook.
+    """
+    reference = wanted or "generic"
+    rulebook = with_guards(load_rulebook(reference), guards)
+    require_instruments(rulebook, reference)
+    require_runnable(rulebook)
+    return rulebook
 
 
 def require_instruments(rulebook: Rulebook, reference: str) -> None:

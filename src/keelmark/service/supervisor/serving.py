@@ -18,7 +18,14 @@ from keelmark.service.supervisor.lock import FolderLock
 from keelmark.service.supervisor.supervisor import Supervisor
 from keelmark.service.supervisor.voice import Voice
 from keelmark.service.times import now_ms
-from keelmark.service.venue import UNSAID, Execution, chosen_venue, has_venue, kept_rulebook
+from keelmark.service.venue import (
+    UNSAID,
+    Execution,
+    chosen_venue,
+    has_venue,
+    kept_rulebook,
+    servable,
+)
 
 PORT = 8420
 
@@ -53,7 +60,8 @@ class ServeSettings:
         execution: Who fills liquidation orders; `None` is `simulated`, or as begun.
         guards: When prices are not believed, of a new folder.
         replay: A replay in place of a live feed.
-        speed: Seconds in a second of the replay that a folder was begun with, where none is named.
+        speed: Seconds in a second of the replay that a folder was begun with, where none is named;
+            `None` is 1, and all that a folder without one may say.
         feed: Class of ccxt whose mark prices are streamed; empty for none.
         tls_cert, tls_key: Files of a certificate and its key.
         front: How it is reached from outside.
@@ -68,7 +76,7 @@ class ServeSettings:
     execution: Execution | None = None
     guards: GuardTerms = UNSAID
     replay: ReplayRequest | None = None
-    speed: float = 1.0
+    speed: float | None = None
     feed: str = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -122,11 +130,13 @@ def serve(settings: ServeSettings, voice: Voice) -> int:
 
     Raises:
         MissingExtra: The extra `serve` is not installed.
+        InvalidInput: What is asked for cannot be served.
         FolderInUse: Another service runs on the folder.
         OtherTerms: The folder was begun with another venue.
         StorageFailed: The folder cannot be used.
     """
     require_extra()
+    _require_servable(settings)
     with FolderLock(settings.data):
         settings = _as_begun(settings)
         _introduce(settings, _reference(settings), voice)
@@ -243,11 +253,34 @@ def _exists(module: str) -> bool:
     return find_spec(f"{module}.__main__") is not None
 
 
+def _require_servable(settings: ServeSettings) -> None:
+    """Refuse what a new folder cannot be begun with, before there is one.
+
+    Raises:
+        InvalidInput: No engine can run the venue, or what only a replay has is said without one.
+        UnknownRulebook: There is no such venue.
+    """
+    if has_venue(settings.data) or settings.replay is not None:
+        return
+    _require_no_speed(settings)
+    servable(settings.venue, settings.guards)
+
+
+def _require_no_speed(settings: ServeSettings) -> None:
+    if settings.speed is not None:
+        msg = (
+            f"--speed is of a replay, and {settings.data} serves none; begin a new folder with "
+            "one, as --replay oct10, or leave it out"
+        )
+        raise InvalidInput(msg)
+
+
 def _as_begun(settings: ServeSettings) -> ServeSettings:
     """Return the settings with the replay a folder was begun with; it goes on where it stood.
 
     Raises:
         OtherTerms: Another replay is asked for, or one in a folder that serves none.
+        InvalidInput: A speed is asked for in a folder that serves none.
     """
     if not has_venue(settings.data):
         return settings
@@ -261,9 +294,12 @@ def _as_begun(settings: ServeSettings) -> ServeSettings:
             "folder"
         )
         raise OtherTerms(msg)
+    if kept is None:
+        _require_no_speed(settings)
     if kept is None or asked is not None:
         return settings
-    return replace(settings, replay=ReplayRequest(scenario=kept.scenario, speed=settings.speed))
+    speed = 1.0 if settings.speed is None else settings.speed
+    return replace(settings, replay=ReplayRequest(scenario=kept.scenario, speed=speed))
 
 
 def _reference(settings: ServeSettings) -> str:
