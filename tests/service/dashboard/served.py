@@ -59,6 +59,7 @@ def a_crash() -> Venue:
     venue.check = lambda **_: None  # type: ignore[method-assign]  # the engine's own tests do
     venue.stream([{**OPENED, **COLLATERAL}])
     venue.deposit(venue.state.fund_of(-1), 250_000 * MILLION)
+    venue.deposit(venue.state.backstop, 250_000 * MILLION)
     rng = np.random.default_rng(10)
     alice = venue.open("alice", USDT=42_000 * MILLION)
     _trade(venue, alice, {"BTCUSDT": 2.5, "ETHUSDT": -12.0})

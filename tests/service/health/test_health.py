@@ -41,6 +41,14 @@ def test_open_interest_that_is_not_symmetric_is_found() -> None:
     assert found["INV-02"].health is Health.FAILING
 
 
+def test_a_backstop_that_owes_more_than_it_has_is_found() -> None:
+    fine = of(part_findings(Parts(is_connected=True, backstop_equity=0.0)))["backstop"]
+    assert fine.health is Health.OK
+    owes = of(part_findings(Parts(is_connected=True, backstop_equity=-43_756.4)))["backstop"]
+    assert owes.health is Health.DEGRADED
+    assert owes.detail.startswith("it owes 43,756 more than it has")
+
+
 def down(venue: Venue) -> int:
     """Return a unit that stands at its trigger behind the engine's back."""
     unit = venue.open("ana", USDT=100)

@@ -1,4 +1,4 @@
-/** The state of a view lives in the fragment, so a link shares it and no server log sees it. */
+/** A view's state lives in the fragment: a link shares it, no server log sees it. */
 
 export function readAddress(hash = location.hash) {
 	const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");

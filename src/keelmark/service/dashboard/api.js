@@ -82,7 +82,7 @@ export function useAnswer(path, everyMs = 0, body = null) {
 			clearTimeout(timer);
 		};
 	}, [key, everyMs, turn]);
-	const mine = found.path?.split("?")[0] === key.split("?")[0]; // another query of the same: keep the old until the new is there
+	const mine = found.path?.split("?")[0] === key.split("?")[0]; // of another query: kept until the new is there
 	return {
 		data: mine ? found.data : null,
 		problem: mine ? found.problem : null,

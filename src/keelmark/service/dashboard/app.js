@@ -1,4 +1,4 @@
-/** The frame: who is signed in, how the page stands with the service, which view is shown. */
+/** The frame: who is signed in, how we stand, which view. */
 
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 import { hrefOf, readAddress, remember } from "./address.js";
@@ -58,7 +58,7 @@ const SAID = {
 
 const told = (name, value, hue) => html`<div><dt>${name}</dt><dd class=${hue}>${value}</dd></div>`;
 
-/** Latency, lag, residual, the venue's clock, how we stand, and the part that is least well. */
+/** Latency, lag, residual, clock, how we stand, what is least well. */
 function Standing({ venue, standing: { state: linked, ...standing } }) {
 	const { conservation } = useAnswer(venue && "/v1/fund", 5000).data ?? {};
 	const { mark_to_decision_us: { p50: marks } = {}, lag_ms: lag } = useAnswer(venue && "/v1/latency", 5000).data ?? {};
@@ -67,7 +67,7 @@ function Standing({ venue, standing: { state: linked, ...standing } }) {
 	const state = linked !== "live" ? linked : isIll && (status === "failing" || worst.name === "writer") ? status : isOver ? "recording over" : "live";
 	const residuals = conservation?.filter((each) => Number(each.residual) !== 0);
 	return html`<dl class="standing-line">
-		${marks > 0 && told("marks", `${milliseconds(marks)} ms`)}
+		${marks > 0 && told("marks p50", `${milliseconds(marks)} ms`)}
 		${lag > 0 && told("lag", `${plain(lag)} ms`)}
 		${residuals && told("residual", residuals.map((each) => `${each.residual} ${each.asset}`).join(", ") || "0", residuals[0] && "red")}
 		<div><dd>${clock(venue?.time ?? new Date())} UTC</dd></div>

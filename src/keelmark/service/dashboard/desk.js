@@ -49,7 +49,7 @@ function Loaded({ path, name, query, change, session, venue, face, account, chec
 		<div class="column"><section class="panel" aria-labelledby="account">
 			<h2 id="account">${called(name)}</h2>
 			<p class="note">${check.rulebook} ${units.length > 1 ? html`<${Pick} label="unit" value=${unit.unit} names=${units.map((each) => each.unit)} pick=${(chosen) => change({ unit: chosen })} />` : unit.unit}</p>
-			<p class="headline"><strong class=${level}>${level.toUpperCase()}</strong> ${headline(unit)}</p>
+			<p class="headline"><strong class=${level}>${level.toUpperCase()}</strong> ${headline(unit)}</p>${check.snapshot?.warnings?.map((each) => html`<p class="old">${each}</p>`)}
 			<${Gauge} usage=${then ? then.usage : usage} level=${then ? levelOf(then.distance, check.levels) : level} was=${then ? usage : undefined} marks=${marksOf(unit, floating, venue)} />
 		</section></div>
 		<div class="column"><${Panel} id="figures" title="Figures" note=${`${unit.currency}; each opens its working`}><dl class="figures">

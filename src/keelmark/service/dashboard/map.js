@@ -8,7 +8,6 @@ import { Asked, Behind, Pick } from "./parts.js";
 const SHOWN = 0.99;
 const LEAST = 9;
 
-/** Sums away from the present price, as far as nearly all. */
 export function cumulated({ moves, ...map }) {
 	const side = (notional, accounts, sign) => {
 		let [total, people] = [0, 0];

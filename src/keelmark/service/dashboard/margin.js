@@ -1,4 +1,4 @@
-/** The margin of a unit in floats, from its `/face`; `keelmark.core.margin` defines it, a test compares. */
+/** A unit's margin in floats, from its `/face`, as `keelmark.core.margin` defines it. */
 
 const valueAt = ({ size, contract_size: contract, inverse }, price) =>
 	inverse ? (-size * contract) / price : size * contract * price;

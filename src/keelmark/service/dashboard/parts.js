@@ -21,7 +21,7 @@ export function Answer({ of: { data, problem, again }, empty, isEmpty, children 
 	return html`<div class="state trouble"><p><strong>${message}</strong></p><p>${message.includes(fix) ? "" : fix}</p><button onClick=${again}>Try again</button></div>`;
 }
 
-/** A panel whose content is an answer of the service, asked again every so often. */
+/** A panel of an answer, asked again every so often. */
 export function Asked({ path, every = 0, body, act, before, empty, isEmpty, children, ...panel }) {
 	const answer = useAnswer(path, every, body);
 	useEvents(act, answer.again);

@@ -9,7 +9,7 @@ const TOP = 20;
 const WIDE = 380;
 const HIGH = 230;
 
-/** By volatility where an option is held, else by a second coin; no price is moved twice. */
+/** By volatility where an option is held, else by a second coin. */
 export function Surface({ path, unit, coins, query, change: choose, hasOptions }) {
 	const chosen = (axis, names, otherwise) => (names.includes(query.get(axis)) ? query.get(axis) : otherwise);
 	const xs = ["all", ...coins];

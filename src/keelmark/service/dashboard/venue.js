@@ -1,4 +1,4 @@
-/** The venue: how near the fleet is, what is being liquidated, and what an operator may do about it. */
+/** The venue: how near the fleet is, what is being liquidated, controls. */
 
 import { html } from "./vendor/preact.js";
 import { useAnswer } from "./api.js";
@@ -34,11 +34,13 @@ function Standing({ venue }) {
 	const cases = useAnswer("/v1/liquidations?limit=30", 2000);
 	const held = fund.data?.segments.flatMap((segment) => segment.assets) ?? [];
 	const [first] = held;
+	const safety = fund.data?.backstop;
 	const risk = distance.data?.within.find((row) => row.move === LOOK_WITHIN);
 	const line = (name, value, note) => html`<div><dt>${name}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd></div>`;
 	return html`<${Panel} id="standing" title="Now" className="three standing"><dl class="figures">
 		${line("insurance fund", held.length ? held.map((each) => html`<span class="fund">${compact(each.balance)} ${each.asset} </span>`) : fund.problem ? "unknown" : "\u2026",
 			first?.window?.spent > 0 && `${compact(first.window.spent)} paid since ${clock(first.window.start)}`)}
+		${safety && line("backstop", safety.equity === null ? "unknown" : html`<span class=${Number(safety.equity) < 0 && "red"}>${compact(safety.equity)}</span>`)}
 		${line(`at risk < ${LOOK_WITHIN * 100} %`, risk ? compact(risk.notional) : distance.problem ? "unknown" : "\u2026", risk && `${many(risk.accounts, "account")}, ${compact(risk.equity)} equity`)}
 		${line("margin calls", count(venue.margin_calls), `${count(venue.warned)} warned`)}
 		${line("liquidations open", count(venue.liquidations.open), `${count(venue.liquidations.held)} held, ${count(venue.liquidations.ever)} ever`)}

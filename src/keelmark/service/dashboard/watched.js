@@ -1,4 +1,4 @@
-/** A desk: its accounts, the worst first, what woke people, and what the venue says otherwise. */
+/** A desk: accounts, alerts, and what the venue says otherwise. */
 
 import { html } from "./vendor/preact.js";
 import { Act, mayDo } from "./controls.js";

@@ -1,5 +1,6 @@
 """What is looked at for health, metrics and latency: the writer's counts, notes on disk, alerts."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,7 +66,12 @@ class Observed:
             guards_off=guards_off(state.rules.guards),
             undelivered=self.alerts().get("failed", 0),
             orders=self._orders(),
+            backstop_equity=self._backstop_equity(),
         )
+
+    def _backstop_equity(self) -> float | None:
+        found = self.reader.state.backstop_equity()
+        return None if math.isnan(found) else found
 
     def _orders(self) -> Orders | None:
         state = self.reader.state

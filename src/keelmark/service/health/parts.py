@@ -55,6 +55,7 @@ class Parts:
         guards_off: Guards of prices that are off, in words.
         undelivered: Alerts that could not be delivered for good.
         orders: Orders that are out; `None` where the built-in book executes.
+        backstop_equity: Of the unit that takes positions over, valuation currency.
     """
 
     is_connected: bool
@@ -67,6 +68,7 @@ class Parts:
     guards_off: tuple[str, ...] = ()
     undelivered: int = 0
     orders: Orders | None = None
+    backstop_equity: float | None = None
 
 
 def part_findings(parts: Parts) -> list[Finding]:
@@ -79,6 +81,7 @@ def part_findings(parts: Parts) -> list[Finding]:
         _snapshots(parts),
         _prices(parts),
         _execution(parts.orders),
+        _backstop(parts.backstop_equity),
         _alerts(parts),
     ]
 
@@ -157,6 +160,19 @@ def _execution(orders: Orders | None) -> Finding:
     )
     health = Health.FAILING if is_gone else Health.DEGRADED
     return Finding(name="execution", health=health, detail=detail)
+
+
+def _backstop(equity: float | None) -> Finding:
+    if equity is None:
+        detail = "its equity is not known: a price that it reads is missing"
+        return Finding(name="backstop", health=Health.OK, detail=detail)
+    if equity >= 0:
+        return Finding(name="backstop", health=Health.OK, detail=f"its equity is {equity:,.0f}")
+    detail = (
+        f"it owes {-equity:,.0f} more than it has, in the valuation currency: close what it holds, "
+        "pay it in, and look at /v1/fund for what brought it there"
+    )
+    return Finding(name="backstop", health=Health.DEGRADED, detail=detail)
 
 
 def _alerts(parts: Parts) -> Finding:
