@@ -31,10 +31,13 @@ class Freshness:
     Attributes:
         max_age: What is older is called stale; zero turns it off.
         clock: What time it is, UTC.
+        beside: What else a reader must know before acting, whatever the age: prices that are not
+            believed.
     """
 
     max_age: timedelta = MAX_AGE
     clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ class SnapshotAge:
         historical: Whether it says that a past instant is meant.
         now: When it was looked at.
         max_age: What is older is stale; zero where nothing is.
+        beside: What else a reader must know before acting.
     """
 
     as_of: datetime | None
@@ -54,6 +58,7 @@ class SnapshotAge:
     historical: bool
     now: datetime
     max_age: timedelta
+    beside: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, document: AccountDocument, freshness: Freshness) -> "SnapshotAge":
@@ -64,6 +69,7 @@ class SnapshotAge:
             historical=document.historical,
             now=freshness.clock(),
             max_age=freshness.max_age,
+            beside=freshness.beside,
         )
 
     @property
@@ -99,6 +105,7 @@ class SnapshotAge:
         return tuple(self._warnings())
 
     def _warnings(self) -> Iterator[str]:
+        yield from self.beside
         oldest, age = self.oldest, self.age
         if oldest is not None and age is not None and self.is_stale:
             yield (

@@ -13,6 +13,7 @@ from keelmark.accounts.written import written
 from keelmark.core.codes import UnitKind
 from keelmark.core.margin import margin_report
 from keelmark.engine import commands as c
+from keelmark.service.views.answers import Span, Wish, checked, edited, laddered, rescued
 from keelmark.service.views.desk import account_of, found, rules_of_book
 from keelmark.service.views.face import evaluated, face
 from tests.engine.test_waterfall import COINS
@@ -143,6 +144,40 @@ def test_an_old_price_makes_the_account_stale() -> None:
     venue.marks(after_ms=31_000, B=1000.0)
     told = found(reader_of(venue), "alice")
     assert check(told.account, freshness=told.freshness).age.is_stale
+
+
+BANDED = {"liquidation": {"guards": {"band": "0.1", "confirm_marks": 3, "confirm_s": 5}}}
+
+
+def test_a_price_that_is_not_believed_is_told_with_whatever_stands_on_it() -> None:
+    venue = Venue(BANDED)
+    venue.marks(A=1000.0, B=1000.0)
+    unit = venue.open("alice", USDT=10_000)
+    venue.trade(unit, venue.state.liquidity, "A", 2, 1000)
+    venue.open("bob", USDT=10_000)
+    assert checked(found(reader_of(venue), "alice"))["snapshot"]["warnings"] == []
+    venue.marks(A=800.0)
+    told = found(reader_of(venue), "alice")
+    (words,) = checked(told)["snapshot"]["warnings"]
+    assert words == (
+        "mark price of A is not believed: 800.0 lies outside the band of 0.1; 1 of 3 marks in a "
+        "row agree; figures here stand on the last good one, 1000"
+    )
+    both = edited(told, ["close A=50%"])
+    answers = (both, both["now"]["check"], both["after"]["check"], rescued(told, Wish()))
+    assert all(answer["snapshot"]["warnings"] == [words] for answer in answers)
+    assert laddered(told, "all", Span(steps=3))["snapshot"]["warnings"] == [words]
+    assert checked(found(reader_of(venue), "bob"))["snapshot"]["warnings"] == []
+
+
+def test_a_price_that_is_too_old_to_be_believed_is_told_with_its_age() -> None:
+    venue = Venue(GUARDED)
+    venue.marks(A=1000.0, B=1000.0)
+    unit = venue.open("alice", USDT=10_000)
+    venue.trade(unit, venue.state.liquidity, "A", 2, 1000)
+    venue.marks(after_ms=31_000, B=1000.0)
+    words = checked(found(reader_of(venue), "alice"))["snapshot"]["warnings"]
+    assert words[0].startswith("mark price of A is not believed: no good price for 31.0 s;")
 
 
 # --- the face -----------------------------------------------------------------------------------

@@ -13,10 +13,11 @@ from decimal import Decimal
 import msgspec
 
 from keelmark.accounts.check import check
-from keelmark.accounts.check_document import check_document
+from keelmark.accounts.check_document import age_document, check_document
 from keelmark.accounts.decode import decimal_of
 from keelmark.accounts.explain import explain_account, unit_of
 from keelmark.accounts.explain_document import explain_document, numbers_document
+from keelmark.accounts.snapshot_age import SnapshotAge
 from keelmark.accounts.volatilities import Volatilities
 from keelmark.core.errors import InvalidInput
 from keelmark.core.numbers import ZERO
@@ -42,11 +43,13 @@ HORIZON_MAX_DAYS = 30.0
 
 
 def placed(found: Found, document: Mapping[str, object]) -> Json:
-    """Return a document with where and when the account was found."""
+    """Return a document with where and when the account was found, and what to know of that."""
+    age = SnapshotAge.of(found.account.document, found.freshness)
     return {
         "position": found.position,
         "time": maybe_instant(found.time_ms),
         "account": found.name,
+        "snapshot": age_document(age),
         **document,
     }
 

@@ -34,8 +34,10 @@ from keelmark.engine.entries import Order
 from keelmark.engine.state import State
 from keelmark.rulebooks.load import Rulebook
 from keelmark.service.reading import Reader, Reading
+from keelmark.service.views.accounts import missing_of
 from keelmark.service.views.figures import maybe_moment, moment, settle_row, size, tick_price
 from keelmark.service.views.names import account_number, unit_id
+from keelmark.service.views.prices import why_not_believed
 
 ENTRY_ERROR = Decimal("1e-40")
 """Relative: an average entry price need not end, and its cost comes back off by the last digit."""
@@ -107,7 +109,7 @@ def found(reader: Reader, name: str) -> Found:
         name=name,
         position=reading.position,
         time_ms=reading.time_ms,
-        freshness=Freshness(max_age=max_age, clock=lambda: now),
+        freshness=Freshness(max_age=max_age, clock=lambda: now, beside=told.disbelieved()),
         uneditable=told.uneditable,
     )
 
@@ -217,6 +219,14 @@ class _Telling:
         seen = [int(state.seen_ms[rows[f]]) for f in self._factors() if f in rows]
         known = [ms for ms in seen if ms > 0]
         return moment(min(known)) if known else None
+
+    def disbelieved(self) -> tuple[str, ...]:
+        """Say of each price the units read that is not believed why not, and what stands for it."""
+        state = self.state
+        rows = {factor: row for row, factor in enumerate(state.universe.factors)}
+        read = {rows[factor] for factor in self._factors() if factor in rows}
+        read = read.union(*(missing_of(state, view) for view in self.views))
+        return tuple(why_not_believed(state, row) for row in sorted(read & state.untrusted))
 
     # --- the document ---------------------------------------------------------------------------
 

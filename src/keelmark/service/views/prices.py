@@ -79,6 +79,15 @@ def price_of_asset(state: State, asset: int) -> Decimal | None:
     return Decimal(1) if row < 0 else price_of_row(state, row)
 
 
+def why_not_believed(state: State, row: int) -> str:
+    """Say that a price is not believed, why, and on what figures stand instead."""
+    told, factor = _Row(state, row), state.universe.factors[row]
+    last = price_text(price_of_row(state, row))
+    stand = "" if last is None else f"; figures here stand on the last good one, {last}"
+    words = f"{factor.kind.value} price of {factor.name} is not believed"
+    return f"{words}: {told.reason(trust_of(state, row))}{stand}"
+
+
 def prices(reader: Reader) -> Json:
     """Return every price with its trust, age and limits."""
     position, state = reader.position, reader.state
@@ -203,4 +212,12 @@ def _index_row(universe: Universe, symbol: str) -> int | None:
     return next(found, None)
 
 
-__all__ = ["Trust", "mark_of", "price_of_asset", "prices", "trust_of", "trust_of_instrument"]
+__all__ = [
+    "Trust",
+    "mark_of",
+    "price_of_asset",
+    "prices",
+    "trust_of",
+    "trust_of_instrument",
+    "why_not_believed",
+]

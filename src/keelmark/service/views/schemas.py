@@ -20,6 +20,10 @@ _CURRENCY: Field = (TEXT, "What totals are in.")
 
 _WHEN = {"position": _POSITION, "time": _TIME}
 _DESK = {**_WHEN, "account": _ACCOUNT}
+_ASKED = {
+    **_DESK,
+    "snapshot": (OBJECT, "How old it is; `warnings` say which prices are not believed, and why."),
+}
 
 _WATCHED: dict[str, Field] = {
     "account": (TEXT, "What it is called."),
@@ -158,16 +162,16 @@ ANSWERS: dict[str, dict[str, Field]] = {
         "steps": (LIST, "What was done, in order."),
     },
     "check": {
-        **_DESK,
+        **_ASKED,
         "rulebook": _RULEBOOK,
         "verdict": (TEXT, "`healthy`, `warning`, `liquidatable` or `unknown`."),
         "is_liquidatable": ([FLAG, "null"], "Null where unknown."),
         "positions": (LIST, "Each with its prices of liquidation and bankruptcy."),
         "notes": _NOTES,
     },
-    "explain": {**_DESK},
+    "explain": {**_ASKED},
     "ladder": {
-        **_DESK,
+        **_ASKED,
         "rulebook": _RULEBOOK,
         "unit": _UNIT,
         "currency": _CURRENCY,
@@ -176,7 +180,7 @@ ANSWERS: dict[str, dict[str, Field]] = {
         "rungs": (LIST, "Margin at each move."),
     },
     "surface": {
-        **_DESK,
+        **_ASKED,
         "rulebook": _RULEBOOK,
         "unit": _UNIT,
         "currency": _CURRENCY,
@@ -186,7 +190,7 @@ ANSWERS: dict[str, dict[str, Field]] = {
         "contour": (LIST, "The line on which it is liquidated."),
     },
     "risk": {
-        **_DESK,
+        **_ASKED,
         "rulebook": _RULEBOOK,
         "liquidation": (
             OBJECT,
@@ -194,7 +198,7 @@ ANSWERS: dict[str, dict[str, Field]] = {
         ),
     },
     "whatif": {
-        **_DESK,
+        **_ASKED,
         "edits": (LIST, "In words."),
         "verdict": (OBJECT, "Now and after."),
         "difference": (OBJECT, "Of units and positions."),
@@ -203,7 +207,7 @@ ANSWERS: dict[str, dict[str, Field]] = {
         "notes": _NOTES,
     },
     "rescue": {
-        **_DESK,
+        **_ASKED,
         "rulebook": _RULEBOOK,
         "unit": _UNIT,
         "target": (OBJECT, "What is to be reached."),
