@@ -26,7 +26,15 @@ AGAIN_S = 1.0
 """Between two tries to read a journal that is away."""
 
 TOPICS = frozenset(
-    (Topic.LIQUIDATIONS, Topic.ADL, Topic.FUND, Topic.PRICES, Topic.ADMIN, Topic.CASH)
+    (
+        Topic.LIQUIDATIONS,
+        Topic.ORDERS,
+        Topic.ADL,
+        Topic.FUND,
+        Topic.PRICES,
+        Topic.ADMIN,
+        Topic.CASH,
+    )
 )
 """What holds all that is told."""
 
