@@ -8,7 +8,7 @@ from keelmark.service.alerts.guard import Guard, GuardSettings
 from keelmark.service.alerts.hearing import Heard
 from keelmark.service.alerts.rules import read_rules
 from keelmark.service.alerts.store import AlertStore
-from keelmark.service.alerts.venue import venue_rules
+from keelmark.service.alerts.venue import Happening, venue_rules
 from keelmark.service.reading import EngineReader
 from tests.engine.venue import Venue
 from tests.service.views.books import quiet
@@ -79,7 +79,7 @@ def test_a_follower_that_found_something_is_told(guard: Guard) -> None:
 
 
 def test_what_was_heard_is_told(guard: Guard) -> None:
-    happened = tuple(("liquidation", who) for who in ("alice", "bob"))
+    happened = tuple(Happening("liquidation", (who,)) for who in ("alice", "bob"))
     guard.heard.put(Heard(7, happened))
     assert [alert.text for alert in guard.step(100 * SECOND)] == ["liquidation started: alice"]
     assert [alert.text for alert in guard.step(161 * SECOND)] == ["liquidation started: bob"]

@@ -14,7 +14,7 @@ from keelmark.service.alerts.guard import Guard, GuardSettings
 from keelmark.service.alerts.hearing import Heard, Hearing, history_of
 from keelmark.service.alerts.rules import read_rules
 from keelmark.service.alerts.store import AlertStore
-from keelmark.service.alerts.venue import happening_of, venue_rules
+from keelmark.service.alerts.venue import Happening, happening_of, venue_rules
 from keelmark.service.link import messages as m
 from keelmark.service.reading import EngineReader
 from tests.engine.venue import Venue
@@ -155,7 +155,7 @@ def test_a_batch_that_cannot_be_told_is_said_and_the_next_is_heard(
     told.pause(2)
     calls: list[int] = []
 
-    def failing(event: dict[str, object], _: object) -> str | None:
+    def failing(event: dict[str, object], _: object) -> Happening | None:
         calls.append(1)
         if len(calls) == 1:
             raise KeyError

@@ -133,8 +133,8 @@ class Guard:
         with suppress(Empty):
             while True:
                 heard = self.heard.get_nowait()
-                for kind, who in heard.happenings:
-                    alerts += self._guard.happened(kind, who, time_ms)
+                for happening in heard.happenings:
+                    alerts += self._guard.happened(happening, time_ms)
                 self._guard.following.position = heard.position
         return alerts
 

@@ -16,7 +16,7 @@ from keelmark.engine.codec import MESSAGE
 from keelmark.engine.journal.open import Access, open_journal
 from keelmark.engine.journal.port import Record
 from keelmark.engine.recovery import reading
-from keelmark.service.alerts.venue import happening_of
+from keelmark.service.alerts.venue import Happening, happening_of
 from keelmark.service.events_json.topics import Topic
 from keelmark.service.events_json.write import EventWriter
 from keelmark.service.link import messages as m
@@ -63,7 +63,7 @@ class Heard:
     """
 
     position: int
-    happenings: tuple[tuple[str, str], ...] = ()
+    happenings: tuple[Happening, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,7 +141,7 @@ class Hearing:
         found = [record for record in records if record.kind == MESSAGE]
         try:
             told = self._writer.tell(position, found, TOPICS)
-            happened = [self._happening(event.body) for event in told]
+            happened = [happening_of(e.body, self._warned(e.body)) for e in told]
         except KeelmarkError:
             raise
         except Exception as error:  # noqa: BLE001 one batch must not make it deaf to the others
@@ -149,16 +149,9 @@ class Hearing:
             happened = []
         self._pass(position, tuple(x for x in happened if x is not None))
 
-    def _pass(self, position: int, happenings: tuple[tuple[str, str], ...] = ()) -> None:
+    def _pass(self, position: int, happenings: tuple[Happening, ...] = ()) -> None:
         self.position = position
         self.hear(Heard(position, happenings))
-
-    def _happening(self, body: Mapping[str, Any]) -> tuple[str, str] | None:
-        kind = happening_of(body, self._warned(body))
-        if kind is None:
-            return None
-        who = body.get("account") or body.get("instrument") or body.get("price") or "?"
-        return kind, str(who)
 
     def _warned(self, body: Mapping[str, Any]) -> list[str]:
         """Return the account of a deposit if it stands at a warning level."""

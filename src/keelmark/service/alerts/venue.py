@@ -5,6 +5,8 @@ a while, with how many there were and who was first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,7 +20,7 @@ GATHER_S = 60.0
 """Each kind of happening is told at most once in so many seconds."""
 
 NAMES_MAX = 3
-"""Accounts that are named; the others are counted."""
+"""Names that are told of each kind; of more it is said that there are more."""
 
 VENUE_LEVELS = (
     LevelRule(name="degraded", severity=Severity.DEGRADED),
@@ -37,6 +39,11 @@ _SIMPLE = {
     "OrderTimedOut": "order_timed_out",
     "ExecutionFlagged": "execution_flagged",
 }
+_BEARERS = {"auto_deleveraged": "victims", "loss_socialised": "payers"}
+"""Where an event lists those it hit."""
+
+_OF_ORDERS = frozenset({"order_timed_out", "execution_flagged"})
+
 _SAID = {
     "auto_deleveraged": "auto-deleveraged",
     "loss_socialised": "loss socialised",
@@ -60,19 +67,66 @@ def reading_of(finding: Finding, time_ms: int) -> Reading:
     )
 
 
-def happening_of(event: Mapping[str, Any], warned: Iterable[str]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened.
+
+    Attributes:
+        kind: What operators call it.
+        names: Whom or what it hit, at most one more than is told.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+
+
+def happening_of(event: Mapping[str, Any], warned: Iterable[str]) -> Happening | None:
     """Return what an event of the API is to operators; `None` for nothing.
 
     Args:
         event: As `/v1/events` tells it.
         warned: Accounts that stand at a warning level: money that comes in to them is told.
     """
+    kind = _kind_of(event, warned)
+    if kind is None:
+        return None
+    names = dict.fromkeys(_names_of(kind, event))
+    return Happening(kind, tuple(islice(names, NAMES_MAX + 1)))
+
+
+def _kind_of(event: Mapping[str, Any], warned: Iterable[str]) -> str | None:
     kind = event.get("type")
     if kind == "Filled" and event.get("reason") == "reduce":
         return "partial_liquidation"
     if kind == "Deposited":
-        return "collateral_added" if event.get("account") in set(warned) else None
+        return "collateral_added" if str(event.get("account")) in set(warned) else None
     return _SIMPLE.get(str(kind))
+
+
+def _names_of(kind: str, event: Mapping[str, Any]) -> Iterator[str]:
+    """Return whom or what an event hit."""
+    if kind in _BEARERS:  # the event's own account is the one whose loss others bear
+        yield from (_owner(row) for row in event[_BEARERS[kind]])
+    elif kind == "mark_refused":
+        yield f"{_price_of(event)} at {event['price']}"
+    elif kind == "paused":
+        yield event["instrument"] or "everything"
+    elif kind in _OF_ORDERS:
+        yield f"order {event['order']} of {_owner(event)}"
+    else:
+        yield _owner(event)
+
+
+def _owner(row: Mapping[str, Any]) -> str:
+    """Return an account, or which unit of the venue's own it is."""
+    account = row["account"]
+    return str(row["unit"] if account is None else account)
+
+
+def _price_of(event: Mapping[str, Any]) -> str:
+    """Return which price it is; a mark is called like its instrument."""
+    kind, name = event["price_kind"], event["price_of"]
+    return str(name) if kind == "mark" else f"{kind} {name}"
 
 
 class Gathered(msgspec.Struct):
@@ -120,12 +174,13 @@ class VenueGuard:
         alerts = [a for f in known for a in self.book.observe(reading_of(f, time_ms))]
         return [*alerts, *self.book.tick(time_ms), *self._due(time_ms)]
 
-    def happened(self, kind: str, who: str, time_ms: int) -> list[Alert]:
+    def happened(self, happening: Happening, time_ms: int) -> list[Alert]:
         """Take note of something that happened; return what is to be told now."""
-        gathered = self.following.gathered.setdefault(kind, Gathered(time_ms))
+        gathered = self.following.gathered.setdefault(happening.kind, Gathered(time_ms))
         gathered.count += 1
-        if who not in gathered.names and len(gathered.names) <= NAMES_MAX:
-            gathered.names.append(who)
+        for name in happening.names:
+            if name not in gathered.names and len(gathered.names) <= NAMES_MAX:
+                gathered.names.append(name)
         return list(self._due(time_ms))
 
     def _due(self, time_ms: int) -> Iterator[Alert]:
@@ -137,8 +192,8 @@ class VenueGuard:
                 yield self._told(kind, gathered.pop(kind), time_ms)
 
     def _told(self, kind: str, gathered: Gathered, time_ms: int) -> Alert:
-        names = ", ".join(gathered.names[:NAMES_MAX])
-        more = ", ..." if len(gathered.names) > NAMES_MAX else ""
+        names = [*gathered.names[:NAMES_MAX], *["..."] * (len(gathered.names) > NAMES_MAX)]
+        whom = f": {', '.join(names)}" if names else ""
         times = "" if gathered.count == 1 else f" {gathered.count} times"
         channels = {str(event): told for event, told in self.book.rules.events.items()}
         return Alert(
@@ -148,7 +203,7 @@ class VenueGuard:
             rank=-1,
             since_ms=gathered.since_ms,
             time_ms=time_ms,
-            text=f"{_SAID[kind]}{times}: {names}{more}",
+            text=f"{_SAID[kind]}{times}{whom}",
             channels=channels.get(kind, ()),
         )
 
