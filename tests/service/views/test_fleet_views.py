@@ -14,6 +14,7 @@ from keelmark.core.market import Market
 from keelmark.core.numbers import exact
 from keelmark.engine import commands as c
 from keelmark.lab.fleet.looks import MAP_MOVES
+from keelmark.lab.fleet.reads import prices_read, readers_of
 from keelmark.service.views.maps import DISTANCES, distance, liquidation_map
 from keelmark.service.views.names import Roster
 from keelmark.service.views.riskiest import reaches, riskiest, screened
@@ -220,6 +221,50 @@ def test_a_unit_without_a_price_is_unknown_and_in_no_bin() -> None:
     named = riskiest(reader_of(venue), Roster(), 20)
     assert not named["is_complete"]
     assert "no price of USDC yet" in named["notes"][0]
+
+
+BANDED = {"liquidation": {"guards": {"band": "0.1", "confirm_marks": 3, "confirm_s": 5}}}
+
+
+def test_who_reads_a_price_that_is_not_believed_is_unknown_and_in_no_bin() -> None:
+    venue = Venue(BANDED)
+    venue.marks(A=1000.0, B=1000.0)
+    for name, symbol in (("alice", "A"), ("bob", "B")):
+        unit = venue.open(name, USDT=10_000)
+        venue.trade(unit, venue.state.liquidity, symbol, 20, 1000)
+    before = distance(reader_of(venue).fleet())
+    assert (sum(before["accounts"]), before["unknown"]["accounts"]) == (2, 0)
+    venue.marks(A=800.0)
+    told = distance(reader_of(venue).fleet())
+    assert (sum(told["accounts"]), told["now"]["accounts"]) == (1, 0)
+    assert (told["unknown"]["accounts"], told["unknown"]["notional"]) == (1, 20_000.0)
+    assert told["unknown"]["reason"] == "the price of A is not believed"
+    in_doubt, fine = (liquidation_map(reader_of(venue).fleet(), row) for row in (0, 1))
+    assert sum(in_doubt["long_accounts"]) + in_doubt["beyond"]["long_accounts"] == 0
+    assert in_doubt["unknown"]["accounts"] == 1
+    assert sum(fine["long_accounts"]) + fine["beyond"]["long_accounts"] == 1
+    assert fine["unknown"] == {"accounts": 0, "notional": 0.0, "reason": None}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_who_reads_which_price_is_what_the_engine_says_of_each_unit(seed: int) -> None:
+    state = (venue := a_book(seed)).state
+    clients = range(len(state.book.in_house), state.book.units_count)
+    glimpse = reader_of(venue).fleet()
+    everybody = np.ones(glimpse.units, np.bool_)
+    views = [state.book.unit_view(unit) for unit in range(glimpse.units)]
+    for row in range(len(state.universe.factors)):
+        state.untrusted = {row}
+        readers = readers_of(glimpse, state.untrusted)
+        assert [u for u in clients if readers[u]] == [
+            u for u in clients if state.depends_on_untrusted(views[u])
+        ]
+        is_read = any(
+            state.depends_on_untrusted(view)
+            for view in views
+            if view.positions or any(view.balances.values())
+        )
+        assert prices_read(glimpse, everybody)[row] == is_read
 
 
 def test_rules_without_a_kernel_face_are_said_to_be_unknown() -> None:

@@ -27,6 +27,7 @@ class Glimpse:
         position: Journal position, where whoever took it knows it.
         vault: Quanta by asset that the outside has paid in less what it took out, then; `None`
             where whoever took it does not know.
+        untrusted: Price rows that are not believed, or never came.
     """
 
     time_ms: int
@@ -38,6 +39,7 @@ class Glimpse:
     positions: int
     position: int | None = None
     vault: tuple[int, ...] | None = None
+    untrusted: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, state: State, first_unit: int, position: int | None = None) -> "Glimpse":
@@ -52,6 +54,7 @@ class Glimpse:
             positions=state.book.positions.used,
             position=position,
             vault=tuple(state.book.vault),
+            untrusted=frozenset(state.untrusted),
         )
 
     def kept(self) -> "Glimpse":

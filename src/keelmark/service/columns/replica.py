@@ -7,6 +7,7 @@ last change is not after it is the unit at that moment, whatever has been begun 
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -153,7 +154,9 @@ class Replica:
         """
         with self._fleet_lock:
             self._bring_up(max_age_s)
-            return self._fleet.glimpse
+            with self._lock:  # trust is of now: what is not believed any more is safe for nobody
+                untrusted = frozenset(self._state.untrusted)
+            return replace(self._fleet.glimpse, untrusted=untrusted)
 
     def close(self) -> None:
         """Let go of the files."""

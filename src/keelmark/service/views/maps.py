@@ -2,7 +2,7 @@
 
 Every figure here is drawn: float64 as JSON numbers, each step decided by the kernel that margins
 the fleet, within its stated error. What is not above its trigger now, and what no kernel can tell,
-stands apart and is in no bin.
+stands apart and is in no bin. So does whoever reads a price that is not believed.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from keelmark.book.kernels.standing import STANDING, spare_kernel, standing_kernel
 from keelmark.book.kernels.subset import cleared_kernel, notional_kernel
-from keelmark.book.universe import Universe
 from keelmark.core.errors import InvalidInput
 from keelmark.lab.arrays import totals
 from keelmark.lab.fleet.glimpse import Glimpse
@@ -23,6 +22,7 @@ from keelmark.lab.fleet.questions import (
     joint_ladder,
     open_units,
 )
+from keelmark.lab.fleet.reads import prices_read, readers_of
 from keelmark.service.views.figures import Json, drawn, maybe_instant
 
 Int32s = npt.NDArray[np.int32]
@@ -100,30 +100,32 @@ class _Seen:
 
     units: Int32s
     standing: npt.NDArray[np.void]
+    is_doubted: Bools
 
     @classmethod
     def of(cls, glimpse: Glimpse, units: Int32s) -> "_Seen":
         """Return how units stand, with what they are worth."""
         standing = np.zeros(len(units), STANDING)
         standing_kernel(units, glimpse.tables, standing)
-        return cls(units, standing)
+        return cls(units, standing, readers_of(glimpse, glimpse.untrusted)[units])
 
     @classmethod
     def spare(cls, glimpse: Glimpse, units: Int32s) -> "_Seen":
         """Return which units are above their trigger, and nothing else of them."""
         standing = np.zeros(len(units), STANDING)
         spare_kernel(units, glimpse.tables, standing)
-        return cls(units, standing)
+        return cls(units, standing, readers_of(glimpse, glimpse.untrusted)[units])
 
     @property
     def is_unknown(self) -> Bools:
-        """Which no kernel can tell anything about: their rules, or a price that never came."""
-        return np.asarray(np.isnan(self.standing["excess"]))
+        """Which nothing can be told about: their rules, or a price that is not believed."""
+        return np.asarray(np.isnan(self.standing["excess"]) | self.is_doubted)
 
     @property
     def is_above(self) -> Bools:
-        """Which are proved above their trigger."""
-        return np.asarray(self.standing["excess"] > self.standing["error"])
+        """Which are proved above their trigger, at prices that are believed."""
+        is_proved = self.standing["excess"] > self.standing["error"]
+        return np.asarray(is_proved & ~self.is_doubted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,16 +206,23 @@ def _first_of_account(accounts: Int32s, place: Int64s, steps: int) -> Int64s:
 
 
 def why_unknown(glimpse: Glimpse, units: Int32s) -> str | None:
-    """Say why no kernel tells anything of some units; nothing where there are none."""
+    """Say why nothing can be told of some units; nothing where there are none."""
     if not len(units):
         return None
-    missing = _missing(glimpse.universe, glimpse.tables.prices)
-    return f"no price of {', '.join(missing)} yet" if missing else NO_KERNEL
+    chosen = np.zeros(glimpse.units, np.bool_)
+    chosen[units] = True
+    read, came = prices_read(glimpse, chosen), np.isfinite(glimpse.tables.prices[:-1])
+    doubted = np.zeros(len(read), np.bool_)
+    doubted[list(glimpse.untrusted)] = True
+    missing, refused = _names(glimpse, read & ~came), _names(glimpse, read & came & doubted)
+    reasons = [f"no price of {missing} yet"] if missing else []
+    reasons += [f"the price of {refused} is not believed"] if refused else []
+    return "; ".join(reasons) or NO_KERNEL
 
 
-def _missing(universe: Universe, prices: Floats) -> list[str]:
-    rows = np.flatnonzero(~np.isfinite(prices[:-1]))
-    return [universe.factors[row].name for row in rows.tolist()]
+def _names(glimpse: Glimpse, rows: Bools) -> str:
+    factors = glimpse.universe.factors
+    return ", ".join(factors[row].name for row in np.flatnonzero(rows).tolist())
 
 
 # --- everything together ------------------------------------------------------------------------

@@ -89,10 +89,10 @@ def screened(glimpse: Glimpse, limit: int) -> Screened:
     standing = np.zeros(len(units), STANDING)
     standing_kernel(units, glimpse.tables, standing)
     unknown = np.isnan(standing["excess"])
+    lost = why_unknown(glimpse, units[unknown])
     units, standing = units[~unknown], standing[~unknown]
     shares = (standing["excess"] - standing["error"]) / np.maximum(standing["exposure"], 1e-300)
     chosen, far = _nearest(glimpse, units, shares, limit)
-    lost = why_unknown(glimpse, np.flatnonzero(unknown).astype(np.int32))
     notes = [] if lost is None else [f"{int(unknown.sum())} units are not ranked: {lost}"]
     notes += list(_bends(glimpse))
     return Screened(
