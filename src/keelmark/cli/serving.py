@@ -106,9 +106,8 @@ def alerts_of(table: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if table is None:
         return None
     from keelmark.service.alerts.channels.build import build_channels  # noqa: PLC0415 rarely asked
-    from keelmark.service.alerts.rules import read_rules  # noqa: PLC0415 as above
-    from keelmark.service.alerts.venue import venue_rules  # noqa: PLC0415 as above
+    from keelmark.service.alerts.venue import read_venue_rules  # noqa: PLC0415 as above
 
-    rules = read_rules(venue_rules(table), title="[alerts]")
+    rules = read_venue_rules(table)
     build_channels(rules.channels, os.environ, now_ms)
     return table

@@ -1,6 +1,15 @@
+from collections.abc import Mapping
+
 from keelmark.service.alerts.rules import AlertRules, read_rules
 from keelmark.service.alerts.values import Alert, Kind
-from keelmark.service.alerts.venue import Happening, VenueGuard, happening_of, venue_rules
+from keelmark.service.alerts.venue import (
+    GRAVE,
+    Happening,
+    VenueGuard,
+    happening_of,
+    read_venue_rules,
+    venue_rules,
+)
 from keelmark.service.health.values import Finding, Health
 
 SECOND = 1000
@@ -72,3 +81,28 @@ def test_of_fills_and_deposits_only_some_are_told() -> None:
     assert of(type="Deposited", account=7) == Happening("collateral_added", ("7",))
     assert of(type="Deposited", account="bob") is None
     assert of(type="MarksSet") is None
+
+
+def listeners(table: Mapping[str, object], kind: str) -> tuple[str, ...]:
+    guard = VenueGuard(read_venue_rules(table))
+    return guard.happened(Happening(kind, ("alice",)), 0)[0].channels
+
+
+def test_without_events_of_its_own_the_grave_ones_reach_everybody_a_level_does() -> None:
+    channels = {"room": HOOK, "pager": HOOK}
+    for kind in GRAVE:
+        assert listeners({"channels": channels}, kind) == ("room", "pager")
+    assert listeners({"channels": channels}, "paused") == ()
+    level = {"name": "failing", "severity": "failing", "channels": ["room"]}
+    late = {"escalate_after_s": 300, "escalate_to": ["pager"]}
+    table = {"channels": channels, "levels": [level | late]}
+    assert listeners(table, "loss_socialised") == ("room",)
+
+
+def test_events_that_are_given_are_all_that_is_told() -> None:
+    channels = {"room": HOOK, "pager": HOOK}
+    table = {"channels": channels, "events": {"paused": ["room"]}}
+    assert listeners(table, "paused") == ("room",)
+    assert listeners(table, "loss_socialised") == ()
+    assert listeners({"channels": channels, "events": {}}, "loss_socialised") == ()
+    assert listeners({}, "loss_socialised") == ()

@@ -24,10 +24,10 @@ from keelmark.service.alerts.channels.build import build_channels
 from keelmark.service.alerts.courier import Courier
 from keelmark.service.alerts.hearing import Heard, Hearing, history_of
 from keelmark.service.alerts.keeper import Keeper
-from keelmark.service.alerts.rules import AlertRules, read_rules
+from keelmark.service.alerts.rules import AlertRules
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.alerts.values import Alert
-from keelmark.service.alerts.venue import Following, VenueGuard, venue_rules
+from keelmark.service.alerts.venue import Following, VenueGuard, read_venue_rules
 from keelmark.service.child_process import stop_pipe
 from keelmark.service.columns.replica import Replica
 from keelmark.service.folder import Folder
@@ -198,7 +198,7 @@ def serve_guard(settings: GuardSettings, report: Report) -> None:
     Raises:
         KeelmarkError: The rules cannot work, or a secret is missing.
     """
-    rules = read_rules(venue_rules(settings.rules), title="[alerts]")
+    rules = read_venue_rules(settings.rules)
     channels = build_channels(rules.channels, os.environ, now_ms)
     store = AlertStore(settings.folder.alerts)
     reader = Replica.open(settings.folder.run, kept_rulebook(settings.folder.path))

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from keelmark.service.alerts.book import AlertBook, Standing
-from keelmark.service.alerts.rules import AlertRules, LevelRule, telling_all
+from keelmark.service.alerts.rules import AlertRules, LevelRule, read_rules, telling_all
 from keelmark.service.alerts.values import Alert, Kind, Reading, Severity
 from keelmark.service.health.values import Finding, Health
 
@@ -27,6 +27,16 @@ VENUE_LEVELS = (
     LevelRule(name="failing", severity=Severity.FAILING),
 )
 """Levels where a configuration names none."""
+
+GRAVE = (
+    "liquidation",
+    "auto_deleveraged",
+    "loss_socialised",
+    "mark_refused",
+    "order_timed_out",
+    "execution_flagged",
+)
+"""What is told where a configuration names no events: each kind at most once in `GATHER_S`."""
 
 _SEVERITIES = {Health.DEGRADED: Severity.DEGRADED, Health.FAILING: Severity.FAILING}
 
@@ -211,3 +221,20 @@ class VenueGuard:
 def venue_rules(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `[alerts]` part of a service's configuration with the levels of a venue."""
     return {"levels": telling_all(VENUE_LEVELS, table), **table}
+
+
+def read_venue_rules(table: Mapping[str, Any]) -> AlertRules:
+    """Return the rules of a venue; without events of its own the grave ones are told.
+
+    They are told to every channel that a level tells at once. A table of events, also an empty
+    one, is all that is told.
+
+    Raises:
+        InvalidDocument: Listing every problem.
+    """
+    rules = read_rules(venue_rules(table), title="[alerts]")
+    if "events" in table:
+        return rules
+    told = {name for level in rules.levels for name in level.channels}
+    channels = tuple(name for name in rules.channels if name in told)
+    return rules.model_copy(update={"events": dict.fromkeys(GRAVE, channels)})

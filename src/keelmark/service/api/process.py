@@ -14,8 +14,7 @@ import uvicorn
 from keelmark.core.errors import InvalidInput
 from keelmark.engine.journal.open import Access, open_journal
 from keelmark.service.alerts.board import AlertBoard
-from keelmark.service.alerts.rules import read_rules
-from keelmark.service.alerts.venue import venue_rules
+from keelmark.service.alerts.venue import read_venue_rules
 from keelmark.service.api.app import create_app
 from keelmark.service.api.logs import start_logs
 from keelmark.service.api.routers import ReadingRoutes
@@ -150,7 +149,7 @@ def _board(table: dict[str, Any] | None, folder: Folder) -> AlertBoard:
     """Return the alerts of a folder, by the rules its guard has."""
     if table is None:
         return AlertBoard()
-    rules = read_rules(venue_rules(table), title="[alerts]")
+    rules = read_venue_rules(table)
     return AlertBoard(rules=rules, path=folder.alerts)
 
 
