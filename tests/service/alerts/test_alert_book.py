@@ -284,3 +284,10 @@ def test_what_happened_between_two_looks_is_named(
 ) -> None:
     found = happenings("a", holdings(0, *before), holdings(1, *now), {})
     assert [alert.level for alert in found] == expected
+
+
+@pytest.mark.parametrize("left", ["0", "1"])
+def test_an_account_without_equity_lost_positions_while_it_was_gone(left: str) -> None:
+    before, now = holdings(0, "1000", "2", "Infinity"), holdings(1, "990", left, "0.6")
+    (alert,) = happenings("a", before, now, {})
+    assert alert.text.endswith(" while equity was gone")

@@ -13,6 +13,7 @@ from keelmark.service.alerts.venue import Happening, VenueGuard, venue_rules
 from keelmark.service.link import messages as m
 from keelmark.service.reading import EngineReader
 from tests.service.alerts.test_hearing import FakeLink
+from tests.service.alerts.test_venue_alerts import TABLE
 from tests.service.commands.test_translate import ALICE, BOB, LIQUIDITY, USDT, fine_venue
 
 M = 10**6
@@ -113,3 +114,21 @@ def test_a_price_that_is_refused_is_named() -> None:
     factors = fine_venue().state.universe.factors
     row = [factor.kind.value for factor in factors].index("asset")
     assert said(refused(row)) == [f"price refused: asset {factors[row].name} at 12000.0"]
+
+
+def test_a_price_that_only_grew_old_is_not_called_refused() -> None:
+    rules = read_rules({**TABLE, "events": {"mark_refused": ["ops"]}}, title="test")
+    guard = VenueGuard(rules)
+    told = [
+        (alert.text, alert.level, alert.channels)
+        for one in heard(refused(0, "stale"), refused(1))
+        for alert in guard.happened(one, 0)
+    ]
+    assert told == [
+        ("price grew old: A", "mark_refused", ("ops",)),
+        ("price refused: B at 12000.0", "mark_refused", ("ops",)),
+    ]
+
+
+def test_a_trade_of_a_liquidation_is_not_called_partial() -> None:
+    assert said(SOLD) == ["liquidation trade: alice"]

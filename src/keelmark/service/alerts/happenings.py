@@ -37,7 +37,7 @@ class Holdings:
         time_ms: When.
         balances: By asset, isolated margin included.
         sizes: Signed size by instrument and leg.
-        usage: Maintenance over equity; `None` where it is not known.
+        usage: Maintenance over equity, infinite without equity; `None` where it is not known.
         equity: Of the account; `None` where it is not known, or not in one currency.
     """
 
@@ -108,6 +108,8 @@ def _reduced(before: Holdings, now: Holdings) -> Iterator[tuple[str, str]]:
 
 def _cost(before: Holdings, now: Holdings) -> str:
     """Return why reductions are taken for the venue's; empty where they are not."""
+    if before.usage is not None and before.usage.is_infinite():
+        return "while equity was gone"
     if before.usage is not None and before.usage >= AT_TRIGGER:
         return f"while maintenance took {before.usage:.1%} of equity"
     if before.equity is not None and now.equity is not None:

@@ -54,13 +54,16 @@ _BEARERS = {"auto_deleveraged": "victims", "loss_socialised": "payers"}
 
 _OF_ORDERS = frozenset({"order_timed_out", "execution_flagged"})
 
+_OLD = "mark_grew_old"
+"""Gathered apart from refused prices, and told whom `mark_refused` is."""
+
 _SAID = {
     "auto_deleveraged": "auto-deleveraged",
     "loss_socialised": "loss socialised",
     "mark_refused": "price refused",
     "paused": "paused",
     "liquidation": "liquidation started",
-    "partial_liquidation": "partial liquidation",
+    "partial_liquidation": "liquidation trade",  # of a part, or of the whole
     "collateral_added": "collateral added",
     "order_timed_out": "order not answered in time",
     "execution_flagged": "execution is not what was ordered",
@@ -108,6 +111,8 @@ def _kind_of(event: Mapping[str, Any], warned: Iterable[str]) -> str | None:
     kind = event.get("type")
     if kind == "Filled" and event.get("reason") == "reduce":
         return "partial_liquidation"
+    if kind == "MarkRefused" and event["reason"] == "stale":
+        return _OLD
     if kind == "Deposited":
         return "collateral_added" if str(event.get("account")) in set(warned) else None
     return _SIMPLE.get(str(kind))
@@ -117,6 +122,8 @@ def _names_of(kind: str, event: Mapping[str, Any]) -> Iterator[str]:
     """Return whom or what an event hit."""
     if kind in _BEARERS:  # the event's own account is the one whose loss others bear
         yield from (_owner(row) for row in event[_BEARERS[kind]])
+    elif kind == _OLD:
+        yield _price_of(event)
     elif kind == "mark_refused":
         yield f"{_price_of(event)} at {event['price']}"
     elif kind == "paused":
@@ -206,15 +213,16 @@ class VenueGuard:
         whom = f": {', '.join(names)}" if names else ""
         times = "" if gathered.count == 1 else f" {gathered.count} times"
         channels = {str(event): told for event, told in self.book.rules.events.items()}
+        event, said = ("mark_refused", "price grew old") if kind == _OLD else (kind, _SAID[kind])
         return Alert(
             subject="venue",
             kind=Kind.EVENT,
-            level=kind,
+            level=event,
             rank=-1,
             since_ms=gathered.since_ms,
             time_ms=time_ms,
-            text=f"{_SAID[kind]}{times}{whom}",
-            channels=channels.get(kind, ()),
+            text=f"{said}{times}{whom}",
+            channels=channels.get(event, ()),
         )
 
 
