@@ -50,6 +50,7 @@ class Watch:
         net.factors["untrusted"][list(state.untrusted)] = 1
         net.status["untrusted"] = net.factors["untrusted"].sum()
         self._units, self._cash, self._levels = [], [], set()
+        self.index.post([], [], [])  # its kernel is there before the first payment waits for it
         return self.index.replace(np.arange(len(net.watch), dtype=np.int32))
 
     def note(self, touched: Touched) -> None:

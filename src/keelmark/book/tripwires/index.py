@@ -175,8 +175,9 @@ class TripwireIndex:
 
         Most are paid out of the reserves in constant time. Returns the units that need a decision.
         """
-        rows, kinds = np.asarray(units, np.int32), np.asarray(assets, np.int32)
-        quanta = np.asarray(amounts, np.int64)
+        rows = np.ascontiguousarray(units, np.int32)  # columns of records have a stride
+        kinds = np.ascontiguousarray(assets, np.int32)
+        quanta = np.ascontiguousarray(amounts, np.int64)
         if not rows.shape == kinds.shape == quanta.shape:
             msg = f"{rows.shape[0]} units, {kinds.shape[0]} assets, {quanta.shape[0]} amounts"
             raise InvalidInput(msg)
