@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -44,6 +45,20 @@ def time_ms_of(text: str) -> int:
 def now_ms() -> int:
     """Return the time of this machine's clock, milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+Present = Callable[[int], int]
+"""What time it is where a venue is read, given its engine's time."""
+
+
+def engine_present(time_ms: int) -> int:
+    """Return the engine's time: a replay plays another day at a speed of its own."""
+    return time_ms
+
+
+def machine_present(time_ms: int) -> int:
+    """Return the machine's time, which goes on while nothing comes in; never before the engine."""
+    return max(time_ms, now_ms())
 
 
 def running_s() -> float:

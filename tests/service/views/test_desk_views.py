@@ -14,7 +14,7 @@ from keelmark.core.codes import UnitKind
 from keelmark.core.margin import margin_report
 from keelmark.engine import commands as c
 from keelmark.service.views.answers import Span, Wish, checked, edited, laddered, rescued
-from keelmark.service.views.desk import account_of, found, rules_of_book
+from keelmark.service.views.desk import BookDesk, account_of, found, rules_of_book
 from keelmark.service.views.face import evaluated, face
 from tests.engine.test_waterfall import COINS
 from tests.engine.venue import Venue
@@ -178,6 +178,19 @@ def test_a_price_that_is_too_old_to_be_believed_is_told_with_its_age() -> None:
     venue.marks(after_ms=31_000, B=1000.0)
     words = checked(found(reader_of(venue), "alice"))["snapshot"]["warnings"]
     assert words[0].startswith("mark price of A is not believed: no good price for 31.0 s;")
+
+
+def test_an_account_grows_old_by_its_prices_while_nothing_comes_in() -> None:
+    venue = Venue(GUARDED)
+    venue.marks(A=1000.0, B=1000.0)
+    unit = venue.open("alice", USDT=10_000)
+    venue.trade(unit, venue.state.liquidity, "A", 2, 1000)
+    venue.open("bob", USDT=10_000)
+    desk = BookDesk(reader_of(venue), lambda time_ms: time_ms + 48_000)
+    snapshot = checked(desk.find("alice"))["snapshot"]
+    assert (snapshot["age_seconds"], snapshot["is_stale"]) == ("48", True)
+    assert checked(desk.find("bob"))["snapshot"]["age_seconds"] == "0"
+    assert checked(found(reader_of(venue), "alice"))["snapshot"]["age_seconds"] == "0"
 
 
 # --- the face -----------------------------------------------------------------------------------

@@ -1,20 +1,26 @@
 """What is told of a venue is what its state holds, and what is not known says so."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from keelmark.book.totals import totals
 from keelmark.core.errors import InvalidInput, UnknownAccount
 from keelmark.engine import commands as c
+from keelmark.service.replay.request import ReplayKept, replay_path
+from keelmark.service.times import now_ms
 from keelmark.service.views.accounts import account, accounts
+from keelmark.service.views.desk import BookDesk
 from keelmark.service.views.funds import fund
 from keelmark.service.views.names import Roster
 from keelmark.service.views.prices import prices
 from keelmark.service.views.venue import venue as venue_of
 from tests.engine.test_waterfall import fallen
 from tests.engine.venue import Venue, merged
+from tests.service.api.venue_app import ApiVenue
 from tests.service.views.books import MARKS, a_book, reader_of
 
 SEEDS = range(6)
@@ -78,6 +84,34 @@ def test_a_price_grows_old_and_is_then_not_believed() -> None:
     assert (row["trust"], row["age_ms"], row["price"]) == ("stale", 35_000, "1000")
     assert row["reason"] == "no good price for 35.0 s; older than 30 s is not believed"
     assert price_row(venue, "B")["trust"] == "ok"
+
+
+def test_a_price_grows_old_while_nothing_comes_in() -> None:
+    venue = Venue(GUARDED)
+    venue.marks(A=1000.0, B=1000.0)
+    venue.marks(after_ms=31_000, B=1000.0)
+    told = prices(reader_of(venue), lambda time_ms: time_ms + 272_000)["prices"]
+    ages = [row_of(told, "name", name)["age_ms"] for name in ("A", "B")]
+    assert ages == [303_000, 272_000]
+    assert row_of(told, "name", "A")["staleness"] == "10.1"
+    assert "no good price for 303.0 s" in row_of(told, "name", "A")["reason"]
+
+
+def test_the_present_is_the_machines_and_in_a_replay_the_engines(tmp_path: Path) -> None:
+    for is_replay in (False, True):
+        if is_replay:
+            replay_path(tmp_path).parent.mkdir()
+            replay = ReplayKept(scenario="oct10", accounts=1)
+            replay_path(tmp_path).write_bytes(msgspec.json.encode(replay))
+        routes = ApiVenue(tmp_path, with_views=True).reading
+        assert routes is not None
+        present = routes.views.present
+        assert isinstance(routes.desk.desk, BookDesk)
+        assert routes.desk.desk.present is present
+        assert (present(1_000) == 1_000) is is_replay
+        ahead = now_ms() + 60_000
+        assert present(ahead) == ahead
+        routes.close()
 
 
 def test_a_price_outside_its_band_is_doubted_until_others_agree() -> None:

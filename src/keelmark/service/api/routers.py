@@ -10,6 +10,8 @@ from keelmark.service.folder import Folder
 from keelmark.service.health.observed import Counts, Observed
 from keelmark.service.health.routes import health_router
 from keelmark.service.reading import Reader
+from keelmark.service.replay.request import kept_replay
+from keelmark.service.times import engine_present, machine_present
 from keelmark.service.views.desk import BookDesk
 from keelmark.service.views.desk_routes import DeskViews, desk_router
 from keelmark.service.views.routes import Views, venue_router
@@ -46,7 +48,8 @@ class ReadingRoutes:
             folder: Where the parts say how they are.
             alerts: Deliveries of alerts by what became of them.
         """
-        views, desk = Views(reader, journal), DeskViews(BookDesk(reader))
+        present = machine_present if kept_replay(folder.path) is None else engine_present
+        views, desk = Views(reader, journal, present), DeskViews(BookDesk(reader, present))
         observed = Observed(
             reader=reader,
             is_connected=lambda: link.is_connected,

@@ -34,6 +34,7 @@ from keelmark.engine.entries import Order
 from keelmark.engine.state import State
 from keelmark.rulebooks.load import Rulebook
 from keelmark.service.reading import Reader, Reading
+from keelmark.service.times import Present, engine_present
 from keelmark.service.views.accounts import missing_of
 from keelmark.service.views.figures import maybe_moment, moment, settle_row, size, tick_price
 from keelmark.service.views.names import account_number, unit_id
@@ -77,13 +78,19 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BookDesk:
-    """The accounts of a book."""
+    """The accounts of a book.
+
+    Attributes:
+        reader: The book.
+        present: What time it is there.
+    """
 
     reader: Reader
+    present: Present = engine_present
 
     def find(self, name: str) -> Found:
         """Return an account of the book; raises as `Desk.find`."""
-        return found(self.reader, name)
+        return found(self.reader, name, self.present)
 
 
 def account_of(reader: Reader, name: str) -> Account:
@@ -95,13 +102,14 @@ def account_of(reader: Reader, name: str) -> Account:
     return found(reader, name).account
 
 
-def found(reader: Reader, name: str) -> Found:
+def found(reader: Reader, name: str, present: Present = engine_present) -> Found:
     """Return an account of the book with where and when it was found; raises as `account_of`."""
     number = account_number(reader, name)
     state = reader.state
     reading = reader.read(state.book.units_of(number))
     told = _Telling.of(reading, state)
-    now = moment(reading.time_ms)
+    now_ms = present(reading.time_ms) if told.reads_prices else reading.time_ms
+    now = moment(now_ms)
     stale_s = state.rules.guards.stale_s
     max_age = timedelta(seconds=stale_s) if stale_s else MAX_AGE
     return Found(
@@ -109,7 +117,7 @@ def found(reader: Reader, name: str) -> Found:
         name=name,
         position=reading.position,
         time_ms=reading.time_ms,
-        freshness=Freshness(max_age=max_age, clock=lambda: now, beside=told.disbelieved()),
+        freshness=Freshness(max_age=max_age, clock=lambda: now, beside=told.disbelieved(now_ms)),
         uneditable=told.uneditable,
     )
 
@@ -220,13 +228,18 @@ class _Telling:
         known = [ms for ms in seen if ms > 0]
         return moment(min(known)) if known else None
 
-    def disbelieved(self) -> tuple[str, ...]:
+    @property
+    def reads_prices(self) -> bool:
+        """Whether anything in it grows old: a book is of now, its prices are of when they came."""
+        return self._prices_as_of() is not None
+
+    def disbelieved(self, now_ms: int) -> tuple[str, ...]:
         """Say of each price the units read that is not believed why not, and what stands for it."""
         state = self.state
         rows = {factor: row for row, factor in enumerate(state.universe.factors)}
         read = {rows[factor] for factor in self._factors() if factor in rows}
         read = read.union(*(missing_of(state, view) for view in self.views))
-        return tuple(why_not_believed(state, row) for row in sorted(read & state.untrusted))
+        return tuple(why_not_believed(state, row, now_ms) for row in sorted(read & state.untrusted))
 
     # --- the document ---------------------------------------------------------------------------
 

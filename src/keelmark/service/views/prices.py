@@ -12,6 +12,7 @@ from keelmark.core.numbers import exact
 from keelmark.engine.state import State
 from keelmark.service.guard_terms import guards_in_words, guards_off
 from keelmark.service.reading import Reader
+from keelmark.service.times import Present, engine_present
 from keelmark.service.views.figures import Json, instant, maybe_instant, price_text, text
 
 
@@ -79,20 +80,20 @@ def price_of_asset(state: State, asset: int) -> Decimal | None:
     return Decimal(1) if row < 0 else price_of_row(state, row)
 
 
-def why_not_believed(state: State, row: int) -> str:
+def why_not_believed(state: State, row: int, now_ms: int) -> str:
     """Say that a price is not believed, why, and on what figures stand instead."""
-    told, factor = _Row(state, row), state.universe.factors[row]
+    told, factor = _Row(state, row, now_ms), state.universe.factors[row]
     last = price_text(price_of_row(state, row))
     stand = "" if last is None else f"; figures here stand on the last good one, {last}"
     words = f"{factor.kind.value} price of {factor.name} is not believed"
     return f"{words}: {told.reason(trust_of(state, row))}{stand}"
 
 
-def prices(reader: Reader) -> Json:
-    """Return every price with its trust, age and limits."""
+def prices(reader: Reader, present: Present = engine_present) -> Json:
+    """Return every price with its trust, limits and age at present."""
     position, state = reader.position, reader.state
-    rules = state.rules.guards
-    rows = [_Row(state, row).document() for row in range(len(state.universe.factors))]
+    rules, now_ms = state.rules.guards, present(state.time_ms)
+    rows = [_Row(state, row, now_ms).document() for row in range(len(state.universe.factors))]
     counts = dict.fromkeys(Trust, 0)
     for found in rows:
         counts[Trust(found["trust"])] += 1
@@ -118,6 +119,7 @@ class _Row:
 
     state: State
     row: int
+    now_ms: int
 
     def document(self) -> Json:
         state, row = self.state, self.row
@@ -143,7 +145,7 @@ class _Row:
         """How long ago the last good price came; nothing where none ever has."""
         if not np.isfinite(self.state.prices[self.row]):
             return None
-        return int(self.state.time_ms - self.state.seen_ms[self.row])
+        return int(self.now_ms - self.state.seen_ms[self.row])
 
     def reason(self, trust: Trust) -> str | None:
         """Say why it is not believed."""

@@ -17,6 +17,7 @@ from keelmark.core.errors import UnknownInstrument, nearest
 from keelmark.engine.journal.port import Journal
 from keelmark.service.api.problems import Problem, seconds
 from keelmark.service.reading import Reader
+from keelmark.service.times import Present, engine_present
 from keelmark.service.views import accounts as account_views
 from keelmark.service.views import funds, liquidations, maps, orders, prices, queue, riskiest
 from keelmark.service.views import venue as venue_views
@@ -44,12 +45,14 @@ class Views:
     Attributes:
         reader: The venue.
         journal: Where the events of a liquidation are read from; `None` where there is none here.
+        present: What time it is at the venue.
         fleet: Passes over every account.
         long: Questions that take long.
     """
 
     reader: Reader
     journal: Journal | None = None
+    present: Present = engine_present
     fleet: Shared = field(default_factory=Shared)
     long: LongWork = field(default_factory=LongWork)
     roster: Roster = field(default_factory=Roster)
@@ -116,7 +119,7 @@ def _add_notes(router: APIRouter, views: Views) -> None:
     @router.get("/prices", summary="Prices and their trust", **described("prices"))
     async def prices_now() -> Json:
         """Tell every price with its age, its limits and whether it is believed."""
-        return prices.prices(views.reader)
+        return prices.prices(views.reader, views.present)
 
     @router.get("/accounts", summary="Accounts, paged and searched", **described("accounts"))
     async def accounts(
