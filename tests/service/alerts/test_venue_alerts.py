@@ -106,3 +106,18 @@ def test_events_that_are_given_are_all_that_is_told() -> None:
     assert listeners(table, "loss_socialised") == ()
     assert listeners({"channels": channels, "events": {}}, "loss_socialised") == ()
     assert listeners({}, "loss_socialised") == ()
+
+
+def test_orders_that_time_out_are_told_while_execution_is_failing_already() -> None:
+    guard = VenueGuard(read_venue_rules({"channels": {"ops": HOOK}}))
+    failing = finding(Health.FAILING, "execution")
+    assert told(guard.looked([failing], 0)) == ["service execution: FAILING: look at the disk"]
+    texts = []
+    for number in (1, 2, 3):
+        late = Happening("order_timed_out", (f"order {number} of alice",))
+        texts += told(guard.happened(late, number))
+    texts += told(guard.looked([failing], 61 * SECOND))
+    assert texts == [
+        "order not answered in time: order 1 of alice",
+        "order not answered in time 2 times: order 2 of alice, order 3 of alice",
+    ]
