@@ -15,7 +15,7 @@ from keelmark.service.alerts.courier import Courier
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.alerts.values import Alert, Kind
 from keelmark.service.watch.config import WatchConfig, read_config
-from keelmark.service.watch.daemon import Daemon
+from keelmark.service.watch.daemon import Daemon, pause_after
 from keelmark.service.watch.desk import Desk
 from keelmark.service.watch.look import Look
 from keelmark.service.watch.sources import open_source
@@ -241,6 +241,23 @@ def test_a_document_that_cannot_be_read_ends_no_watch(tmp_path: Path) -> None:
     assert "no.json" in watched.problem
     assert made.desk.alerts.standings["book"].rank == 2
     made.store.close()
+
+
+@pytest.mark.parametrize(
+    ("row", "pauses"),
+    [
+        ({"document": "x.json"}, [10, 10, 10, 10]),  # it may be mended at any moment
+        ({"venue": "okx"}, [10, 40, 60, 60]),
+        ({"venue": "okx", "stale_s": 15}, [10, 30, 30, 30]),
+        ({"venue": "okx", "stale_s": 900}, [10, 40, 80, 300]),
+        ({"venue": "okx", "poll_s": 400}, [400, 400, 400, 400]),
+    ],
+)
+def test_what_cannot_be_read_is_read_again_before_long(
+    row: dict[str, Any], pauses: list[float]
+) -> None:
+    watched = config([{"name": "main", "poll_s": 10, **row}]).accounts[0]
+    assert [pause_after(watched, failed) for failed in (1, 2, 3, 99)] == pauses
 
 
 def test_a_document_is_as_old_as_it_says_and_else_as_its_file(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from keelmark.service.alerts.courier import Courier
 from keelmark.service.alerts.keeper import Keeper
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.alerts.values import Alert
-from keelmark.service.watch.config import WatchedAccount
+from keelmark.service.watch.config import MISSED_READS, WatchedAccount
 from keelmark.service.watch.desk import Desk
 from keelmark.service.watch.repriced import repriced
 from keelmark.service.watch.sources import FileSource, Source
@@ -32,7 +32,7 @@ BEAT_S = 1.0
 """How often an account is looked at while prices stream."""
 
 RETRY_MAX_S = 300.0
-"""Longest pause between two reads of an account that cannot be read."""
+"""Longest pause between two reads of an account that cannot be read, where it is polled oftener."""
 
 Told = Callable[[Alert], None]
 """Called with every alert, as soon as it is kept."""
@@ -52,6 +52,19 @@ class Outcome:
     time_ms: int
     is_moved: bool = False
     as_of_ms: int | None = None
+
+
+def pause_after(account: WatchedAccount, failed: int) -> float:
+    """Return how long an account is not read, after so many reads in a row that brought nothing.
+
+    A venue is left in peace: twice as long after each, yet no longer than after which nothing is
+    known of the account. A document is there to be read, and may be mended at any moment.
+    """
+    if account.document or failed <= 1:
+        return account.poll_s
+    longest = max(MISSED_READS * account.poll_s, account.stale_after_s)
+    longest = max(min(longest, RETRY_MAX_S), account.poll_s)
+    return float(min(account.poll_s * 2.0 ** min(failed, 10), longest))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,8 +169,7 @@ class Daemon:
             outcome = self.read(account.name)
             failed = failed + 1 if isinstance(outcome.found, KeelmarkError) else 0
             self._outcomes.put(outcome)
-            pause_s = min(account.poll_s * 2.0 ** min(failed, 10), RETRY_MAX_S)
-            pause_s = pause_s if failed > 1 else account.poll_s
+            pause_s = pause_after(account, failed)
             if tape is None or isinstance(outcome.found, KeelmarkError):
                 self.stopped.wait(pause_s)
             else:
