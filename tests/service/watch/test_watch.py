@@ -14,6 +14,7 @@ from keelmark.service.alerts.book import AlertBook
 from keelmark.service.alerts.courier import Courier
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.alerts.values import Alert, Kind
+from keelmark.service.times import iso_time, now_ms
 from keelmark.service.watch.config import WatchConfig, read_config
 from keelmark.service.watch.daemon import Daemon, pause_after
 from keelmark.service.watch.desk import Desk
@@ -186,7 +187,7 @@ class Clock:
     """A clock the test moves."""
 
     def __init__(self) -> None:
-        self.time_ms = 1_760_000_000_000
+        self.time_ms = now_ms()  # files are of now
 
     def __call__(self) -> int:
         return self.time_ms
@@ -284,10 +285,38 @@ def test_a_document_is_as_old_as_it_says_and_else_as_its_file(tmp_path: Path) ->
     then = datetime.fromtimestamp(now_s - 400, tz=UTC).isoformat().replace("+00:00", "Z")
     assert looked(as_of=then)[0].startswith("its document is 400 s old")
     assert looked(as_of=then, historical=True) == ("", False)
-    assert looked(written_s=999) == ("", False)
+    assert looked(written_s=9) == ("", False), "clocks differ"
     clock.time_ms += 121 * SECOND  # nobody writes it, however often it is read
     made.step(0.0)
     assert made.desk.alerts.standings["book"].rank == 2
+    made.store.close()
+
+
+def test_a_document_of_a_time_that_has_not_come_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "book.json"
+    made = daemon(config([{"name": "book", "document": str(path), "stale_s": 120}]), tmp_path)
+    clock = made.clock
+    assert isinstance(clock, Clock)
+    made.desk.begin(clock())
+
+    def read(*, written_s: int = 0, **parts: object) -> str:
+        path.write_text(json.dumps(document(**parts)))
+        os.utime(path, (clock() // 1000 + written_s,) * 2)
+        made._look(made.read("book"))  # noqa: SLF001 what its thread does with what was read
+        return made.desk.watched["book"].problem
+
+    later = "2099-01-01T00:00:00Z"
+    assert "its `as_of` is 2099-01-01T00:00:00.000Z" in read(as_of=later)
+    now = iso_time(clock())
+    assert "its `prices_as_of` is 2099" in read(as_of=now, prices_as_of=later)
+    assert "the time of the file is" in read(written_s=999)
+    assert "999 s ahead of this machine's clock" in read(written_s=999)
+    clock.time_ms += 121 * SECOND
+    made.step(0.0)
+    standing = made.desk.alerts.standings["book"]
+    assert standing.rank == 2
+    assert "mend whichever is wrong" in standing.last["reason"]
+    assert read() == ""
     made.store.close()
 
 

@@ -16,8 +16,13 @@ from keelmark.accounts.credentials import (
     system_keyring,
 )
 from keelmark.accounts.fetch import fetch_account, open_exchange, plan_of
+from keelmark.core.errors import InvalidDocument
 from keelmark.service.feeds.venue_prices import redirected
+from keelmark.service.times import iso_time
 from keelmark.service.watch.config import WatchedAccount
+
+AHEAD_MAX_MS = 10_000
+"""How far two clocks may be apart: what is ahead by less is of this moment."""
 
 
 class Source(Protocol):
@@ -45,15 +50,32 @@ class FileSource:
         """Return when what was read at a time was so: what the document says, else its file.
 
         A past instant that is meant (`historical`) does not grow old.
+
+        Raises:
+            InvalidDocument: It is of a time that has not come: nobody knows how old it is.
         """
         if account.document.historical:
             return time_ms
-        said = [account.document.as_of, account.document.prices_as_of]
-        given = [int(1000 * instant.timestamp()) for instant in said if instant is not None]
+        said = {"as_of": account.document.as_of, "prices_as_of": account.document.prices_as_of}
+        given = {
+            f"its `{name}`": int(1000 * instant.timestamp())
+            for name, instant in said.items()
+            if instant is not None
+        }
         if not given:
             with suppress(OSError):  # it was there when it was read
-                given = [self.path.stat().st_mtime_ns // 1_000_000]
-        return min([*given, time_ms])
+                given = {"the time of the file": self.path.stat().st_mtime_ns // 1_000_000}
+        ahead = [name for name, found in given.items() if found > time_ms + AHEAD_MAX_MS]
+        if ahead:
+            raise InvalidDocument(str(self.path), [_ahead(n, given[n], time_ms) for n in ahead])
+        return min([*given.values(), time_ms])
+
+
+def _ahead(name: str, found_ms: int, time_ms: int) -> str:
+    return (
+        f"{name} is {iso_time(found_ms)}, {(found_ms - time_ms) / 1000:.0f} s ahead of this "
+        "machine's clock, so nobody knows how old it is; mend whichever is wrong"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
