@@ -187,7 +187,7 @@ class Clock:
     """A clock the test moves."""
 
     def __init__(self) -> None:
-        self.time_ms = now_ms()  # files are of now
+        self.time_ms = now_ms() // SECOND * SECOND  # files are of now
 
     def __call__(self) -> int:
         return self.time_ms
