@@ -68,6 +68,7 @@ def test_a_key_that_is_none_is_refused(api: ApiVenue, key: str) -> None:
 def test_a_refusal_says_why(api: ApiVenue) -> None:
     answer = sent(api, "/v1/commands", DEPOSIT | {"type": "Withdraw", "amount": "5000"})
     assert code(answer) == (409, "insufficient_balance")
+    assert answer.json()["error"]["message"] == "the withdrawal of 5000 USDT; alice holds 1000"
     answer = sent(api, "/v1/commands", DEPOSIT | {"account": "alcie"})
     assert answer.status_code == 422
     assert answer.json()["error"] == {
@@ -96,6 +97,7 @@ def test_a_batch_accepts_and_refuses_row_by_row(api: ApiVenue) -> None:
     ]
     codes = [row["error"]["code"] for row in body["results"] if "error" in row]
     assert codes == ["off_grid", "insufficient_balance", "invalid"]
+    assert body["results"][2]["error"]["fix"] == "alice holds 1100"
     assert body["position"] == api.venue.engine.position
     assert api.venue.balance(5) == 1100
 
@@ -282,6 +284,17 @@ def test_an_account_is_closed_and_a_rulebook_set_by_a_risk_admin(api: ApiVenue) 
     assert code(wrong) == (422, "invalid_document")
     details = [entry.details for entry in entries(api.services.trail.path) if entry.details]
     assert details[-1]["bytes"] == 8
+
+
+def test_a_doubted_mark_is_named_with_the_field_that_mends_it(api: ApiVenue) -> None:
+    alice = api.venue.state.book.cross_unit(api.venue.state.names["alice"])
+    api.venue.trade(alice, api.venue.state.liquidity, "A", 1, 100)
+    snapshot = {"time": "1970-01-01T00:00:02Z", "marks": {"A": "0.5"}}
+    sent(api, "/v1/marks", {"snapshots": [snapshot]})
+    close = {"account": "alice", "cause": "request", "reason": "asked for", "price_source": "desk"}
+    answer = api.ask("POST", "/v1/admin/close", json=close)
+    assert code(answer) == (409, "untrusted_mark")
+    assert answer.json()["error"]["fix"] == "name a price for it in `prices`"
 
 
 def test_a_closing_price_far_off_the_mark_is_forced_or_refused(api: ApiVenue) -> None:

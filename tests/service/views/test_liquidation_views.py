@@ -1,5 +1,6 @@
 """Liquidations are told from the journal: who paid each quantum, and every step."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -57,6 +58,10 @@ def test_a_bill_names_everybody_who_paid() -> None:
     }
     (bill,) = found["bills"]
     assert bill["deficit"] == "900"
+    lines = [line for section in found["sections"] for line in section["lines"]]
+    assert "deficit: 450 USDT from fund:default to unit" in lines, "the account is called so"
+    assert "sold 5 A to backstop:main for 4000 USDT" in lines
+    assert any(line.startswith("winner, deleveraged: ") for line in lines)
     assert [row["instrument"] for row in found["positions"]] == ["A"]
     assert found["deficit"] == [{"asset": "USDT", "amount": "900"}]
     assert {step["position"] for step in found["steps"]} == {venue.engine.position}
@@ -81,14 +86,18 @@ def test_payers_sum_to_every_deficit(policy: str) -> None:
             assert sum(Decimal(bill[part]) for part in parts) == Decimal(bill["deficit"])
 
 
-def test_the_working_is_the_engines_own() -> None:
+def test_the_working_is_the_engines_own_with_accounts_by_name() -> None:
     venue, _, _ = fallen({"liquidation": {"clearance_fee": "0.01"}})
     venue.marks(A=930.0)
     found = told(venue)
     working = explain_liquidation(events_of_case(venue.events, 1), venue.state.universe)
-    assert [(s["title"], tuple(s["lines"])) for s in found["sections"]] == [
-        (section.title, section.lines) for section in working.sections
-    ]
+    owners = {f"unit {unit}": name for name, unit in venue.state.book.in_house.items()}
+    lines = [line for section in working.sections for line in section.lines]
+    for number, name in owners.items():
+        lines = [re.sub(rf"\b{number}\b", name, line) for line in lines]
+    assert [s["title"] for s in found["sections"]] == [s.title for s in working.sections]
+    told_lines = [line for section in found["sections"] for line in section["lines"]]
+    assert told_lines == lines
     assert paid_by(found["paid"]) == {("fee", "unit"): Decimal(19)}
     (sold,) = [step for step in found["steps"] if step["stage"] == "reduce"]
     assert (sold["size"], sold["price"], sold["text"]) == ("-2", "930", "sold in the market")

@@ -1,6 +1,6 @@
 """What the routes work with: built once, handed to each request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
@@ -11,6 +11,8 @@ from keelmark.service.api.hub import History, Hub, Listeners
 from keelmark.service.api.link import WriterLink
 from keelmark.service.api.progress import Progress
 from keelmark.service.api.settings import ApiSettings
+from keelmark.service.api.wording import in_words
+from keelmark.service.link.messages import Outcome
 from keelmark.service.reading import Reader
 from keelmark.service.security.access import Access
 from keelmark.service.security.audit import Actor, AuditTrail
@@ -18,6 +20,7 @@ from keelmark.service.security.buckets import Buckets
 from keelmark.service.security.keys import Key, KeyRing
 from keelmark.service.security.origins import Origins
 from keelmark.service.security.sessions import Sessions
+from keelmark.service.views.names import Roster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,7 @@ class VenueServices(Services):
         link: The writer.
         history: Batches of the journal after a position; read in a worker's thread.
         progress: How far what is read follows what was acknowledged.
+        roster: Names of accounts, for the words of a refusal.
     """
 
     reader: Reader
@@ -87,6 +91,7 @@ class VenueServices(Services):
     history: History
     hub: Listeners = field(init=False)
     progress: Progress = field(init=False)
+    roster: Roster = field(default_factory=Roster)
 
     def __post_init__(self) -> None:
         """Make what the settings describe."""
@@ -94,6 +99,13 @@ class VenueServices(Services):
         hub = Hub(self.reader, self.link, self.history, self.settings.streams)
         object.__setattr__(self, "hub", hub)
         object.__setattr__(self, "progress", Progress(self.reader, self.clock.running_s))
+
+    def worded(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Return what became of commands, with why they were refused in names and decimals."""
+        if all(outcome.error is None for outcome in outcomes):
+            return outcomes
+        state = self.reader.state  # once: each look at it asks the writer's columns
+        return [in_words(outcome, state, self.roster) for outcome in outcomes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

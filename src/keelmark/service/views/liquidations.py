@@ -25,7 +25,7 @@ from keelmark.service.views.figures import (
     text,
     tick_price,
 )
-from keelmark.service.views.names import Roster, unit_id
+from keelmark.service.views.names import Roster, unit_id, with_owners
 
 LIMIT, LIMIT_MAX = 50, 500
 
@@ -95,7 +95,11 @@ def liquidation(reader: Reader, roster: Roster, cases: Cases, journal: Journal, 
         **told.entry(entry),
         "other_terms_since": any(entry.positions[-1] < at for at in cases.changed),
         "sections": [
-            {"title": section.title, "lines": list(section.lines)} for section in working.sections
+            {
+                "title": section.title,
+                "lines": [with_owners(line, state, roster) for line in section.lines],
+            }
+            for section in working.sections
         ],
         "bills": [] if ended is None else [told.bill(row) for row in ended.bills if row.asset >= 0],
         "paid": list(told.paid(started, ended, events)),

@@ -1,12 +1,13 @@
 """Who is meant by a name, and what units and accounts are called."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
 from keelmark.book.views import UnitView
 from keelmark.core.codes import Leg, UnitKind
-from keelmark.core.errors import InvalidInput, UnknownAccount, nearest
+from keelmark.core.errors import InvalidInput, UnknownAccount, UnknownUnit, nearest
 from keelmark.engine.state import State
 from keelmark.service.reading import Reader
 
@@ -69,6 +70,27 @@ def unit_id(view: UnitView, state: State) -> str:
     held = view.positions[0]
     suffix = "" if held.leg is Leg.NET else f"/{held.leg.name.lower()}"
     return f"isolated:{state.universe.symbols[held.instrument]}{suffix}"
+
+
+_UNIT = re.compile(r"\bunit (\d+)\b")
+
+
+def with_owners(message: str, state: State, roster: Roster) -> str:
+    """Return a message of the engine with whose its units are in place of their numbers."""
+    return _UNIT.sub(lambda found: owner_of(int(found[1]), state, roster), message)
+
+
+def owner_of(unit: int, state: State, roster: Roster) -> str:
+    """Return whose a unit is, in words: the venue's own by its name, others by their account."""
+    for name, number in state.book.in_house.items():
+        if number == unit:
+            return name
+    try:
+        account = state.book.account_of(unit)
+    except UnknownUnit:
+        return f"unit {unit}"
+    owner = roster.of(state).get(account) or f"account {account}"
+    return owner if state.book.units_of(account)[0] == unit else f"unit {unit} of {owner}"
 
 
 def page_of(total: int, after: int | None, limit: int) -> Iterator[int]:

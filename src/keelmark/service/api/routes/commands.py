@@ -138,6 +138,7 @@ async def submitted(request: Request, command: c.Command) -> Outcome:
     sent = item(command, key=key, actor=visitor_of(request).key.id)
     (outcome,) = await services.link.submit([sent])
     services.progress.note(outcome.position)
+    (outcome,) = services.worded([outcome])
     return outcome
 
 
@@ -212,7 +213,7 @@ async def _batch_done(
             require_done(first)
     position = max((x.position for x in outcomes), default=0)
     services.progress.note(position)
-    for place, outcome in zip(places, outcomes, strict=True):
+    for place, outcome in zip(places, services.worded(outcomes), strict=True):
         results[place] = row_of(outcome)
     done = [row for row in results if row is not None]
     return json_response(BatchDone(position=position, results=done))
