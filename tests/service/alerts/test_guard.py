@@ -72,6 +72,47 @@ def test_a_law_that_breaks_is_told_at_the_next_look_at_the_laws(guard: Guard) ->
     assert levels(guard, 131) == [("service INV-01", "failing")]
 
 
+def doubted(guard: Guard, *names: str) -> None:
+    """Let the guard's venue believe no price of these, and that of every other."""
+    assert isinstance(guard.reader, EngineReader)
+    state = guard.reader.state
+    rows = {row for row, factor in enumerate(state.universe.factors) if factor.name in names}
+    state.untrusted = rows
+
+
+def test_a_price_that_is_not_trusted_beside_others_is_told_as_well(guard: Guard) -> None:
+    assert isinstance(guard.reader, EngineReader)
+    state = guard.reader.state
+    levels(guard, 100)
+    doubted(guard, "A")
+    assert levels(guard, 105) == []  # nobody reads it
+    held = Venue()
+    quiet(held)
+    held.marks(A=100, B=100)
+    unit = held.open("ana", USDT=10_000)
+    for symbol in ("A", "B"):
+        held.trade(unit, held.state.liquidity, symbol, 1, 100)
+    guard.reader, state = EngineReader(held.engine), held.state
+    doubted(guard, "A")
+    assert levels(guard, 110) == [("service prices", "degraded")]
+    assert levels(guard, 115) == []
+    doubted(guard, "A", "B")
+    assert levels(guard, 120) == [("service price B", "degraded")]
+    again = Guard(
+        settings=guard.settings,
+        rules=guard.rules,
+        reader=guard.reader,
+        store=guard.store,
+        probe=guard.probe,
+    )
+    again.connected.set()
+    assert levels(again, 125) == []
+    doubted(again, "A")
+    assert levels(again, 130) == [("service price B", "none")]
+    state.untrusted = set()
+    assert levels(again, 135) == [("service prices", "none")]
+
+
 def test_a_follower_that_found_something_is_told(guard: Guard) -> None:
     status = {"position": 1, "findings": ["unit 3 differs"]}
     guard.settings.folder.follower.write_text(json.dumps(status))

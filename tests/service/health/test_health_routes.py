@@ -16,8 +16,9 @@ from keelmark.service.reading import EngineReader
 from keelmark.service.times import running_s
 from keelmark.service.views.shared import Shared
 from tests.engine.test_external import fallen
+from tests.engine.test_waterfall import COINS
 from tests.engine.venue import Venue
-from tests.service.views.books import a_book
+from tests.service.views.books import a_book, quiet
 
 
 class Place:
@@ -112,6 +113,35 @@ def test_the_parts_alone_are_told_worst_first_and_are_no_failure_to_a_page(
     assert told["findings"][0]["name"] == "writer"
     assert "no answer for 12 s" in told["findings"][0]["detail"]
     assert "INV-01" not in answer.text, "laws cost a pass over everybody"
+
+
+def test_prices_that_nobody_reads_leave_the_service_well(tmp_path: Path) -> None:
+    venue = Venue(COINS)
+    quiet(venue)
+    place, fleet, app = Place(tmp_path, venue), Shared(keep_s=-1.0), FastAPI()
+    app.include_router(health_router(place.observed, fleet))
+
+    def told() -> tuple[str, str]:
+        findings = Client(app).get("/health/parts").json()["findings"]
+        (row,) = (row for row in findings if row["name"] == "prices")
+        return row["health"], row["detail"].partition("; no ")[0]
+
+    health, detail = told()
+    assert health == "ok"
+    assert detail.startswith("every price that is read is trusted; not needed: ")
+    venue.marks(A=1000.0, INV=1000.0, asset_USDC=1.0, asset_COIN=1000.0)
+    assert told() == ("ok", "every price that is read is trusted; not needed: B")
+    unit = venue.open("alice", USDT=10_000)
+    venue.trade(unit, venue.state.liquidity, "A", 2, 1000)
+    venue.state.untrusted.add(venue.factor("A"))
+    words = "1 not trusted, nobody is liquidated on them: A; not needed: B"
+    assert told() == ("degraded", words)
+    venue.state.untrusted.discard(venue.factor("A"))
+    venue.state.untrusted.add(venue.factor("asset_COIN"))
+    assert told()[0] == "ok"
+    venue.open("bob", COIN=1)
+    assert told() == ("degraded", words.replace("A", "COIN", 1))
+    fleet.close()
 
 
 def test_a_recording_that_is_over_is_told(place: Place, client: Client) -> None:

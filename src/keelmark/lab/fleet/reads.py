@@ -42,10 +42,10 @@ def prices_read(glimpse: Glimpse, units: Bools) -> Bools:
     beside = _covered(rows[units & (rows["positions_count"] > 0)], "balances", len(is_owned))
     is_owned &= beside | (tables.balances["quanta"] != 0)
     found = np.zeros(len(glimpse.universe.factors) + 1, np.bool_)
-    contracts = np.unique(tables.positions["instrument"][is_held])
+    contracts = _present(tables.positions["instrument"][is_held])
     for column in _read_by_contracts(glimpse):
         found[column[contracts]] = True
-    found[tables.assets["price_factor"][np.unique(tables.balances["asset"][is_owned])]] = True
+    found[tables.assets["price_factor"][_present(tables.balances["asset"][is_owned])]] = True
     return found[:-1]
 
 
@@ -54,6 +54,11 @@ def _read_by_contracts(glimpse: Glimpse) -> tuple[npt.NDArray[np.int64], ...]:
     contracts, assets = glimpse.tables.instruments, glimpse.tables.assets
     settles = assets["price_factor"][contracts["settle"]]
     return contracts["mark_factor"], contracts["margin_factor"], settles
+
+
+def _present(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return which rows there are, rising."""
+    return np.flatnonzero(np.bincount(rows))
 
 
 def _owners(glimpse: Glimpse, table: str, chosen: Bools) -> Bools:

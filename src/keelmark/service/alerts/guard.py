@@ -24,6 +24,7 @@ from keelmark.service.alerts.channels.build import build_channels
 from keelmark.service.alerts.courier import Courier
 from keelmark.service.alerts.hearing import Heard, Hearing, history_of
 from keelmark.service.alerts.keeper import Keeper
+from keelmark.service.alerts.price_news import PriceNews
 from keelmark.service.alerts.rules import AlertRules
 from keelmark.service.alerts.store import AlertStore
 from keelmark.service.alerts.values import Alert
@@ -101,6 +102,7 @@ class Guard:
     _laws_ms: int = 0
     _looked_ms: int = 0
     _followed_ms: int = 0
+    _news: PriceNews = field(default_factory=PriceNews)
     _guard: VenueGuard = field(init=False)
     _keeper: Keeper = field(init=False)
 
@@ -157,7 +159,9 @@ class Guard:
         )
         if time_ms - self._laws_ms >= 1000 * LAWS_S:
             self._laws_ms, self._laws = time_ms, law_findings(self.reader)
-        return [*part_findings(observed.parts()), *self._laws, *self._api()]
+        parts = observed.parts(observed.prices_read())
+        news = self._news.findings(parts.untrusted, self._guard.book.standings)
+        return [*part_findings(parts), *news, *self._laws, *self._api()]
 
     def _api(self) -> list[Finding]:
         if self.probe is None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from keelmark.core.errors import KeelmarkError
+from keelmark.lab.fleet.reads import prices_read
 from keelmark.service.counters import Counters
 from keelmark.service.guard_terms import guards_off
 from keelmark.service.health.parts import Orders, Parts
@@ -50,9 +52,30 @@ class Observed:
         """Whether a recording was played to its end: nothing more will happen by itself."""
         return self.recording_over is not None and self.recording_over.exists()
 
-    def parts(self) -> Parts:
-        """Return what is known of the parts."""
+    def prices_read(self) -> frozenset[int] | None:
+        """Return the prices that a position, a debt or a balance is read by; `None` is not known.
+
+        A pass over everybody, for the fleet's thread; nothing is asked while every price is
+        trusted.
+        """
+        if not self.reader.state.untrusted:
+            return None
+        try:
+            glimpse = self.reader.fleet()
+        except KeelmarkError:
+            return None  # whoever looks after the parts is told that the writer is gone
+        everybody = np.ones(glimpse.units, np.bool_)
+        return frozenset(np.flatnonzero(prices_read(glimpse, everybody)).tolist())
+
+    def parts(self, read: frozenset[int] | None = None) -> Parts:
+        """Return what is known of the parts.
+
+        Args:
+            read: Prices that somebody reads; all of them where that is not known.
+        """
         state, (snapshot, age_s) = self.reader.state, self._snapshot()
+        bad = sorted(state.untrusted)
+        needed = [row for row in bad if read is None or row in read]
         factors, cells = state.universe.factors, self.cells()
         turned_ms = (cells or {}).get("turned_ms", 0)
         return Parts(
@@ -62,7 +85,8 @@ class Observed:
             position=self.reader.position,
             snapshot=snapshot,
             snapshot_age_s=age_s,
-            untrusted=tuple(factors[row].name for row in sorted(state.untrusted)),
+            untrusted=tuple(factors[row].name for row in needed),
+            unread=tuple(factors[row].name for row in bad if row not in needed),
             guards_off=guards_off(state.rules.guards),
             undelivered=self.alerts().get("failed", 0),
             orders=self._orders(),

@@ -1,6 +1,6 @@
 """How the parts of the service are: the writer, the journal, snapshots, prices, alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keelmark.service.health.values import Finding, Health
@@ -15,6 +15,9 @@ STUCK_S = 30.0
 
 SNAPSHOT_MAX_S = 3600.0
 QUEUE_MAX = 10_000
+
+NAMES_MAX = 5
+"""Prices that a finding names."""
 
 TIMED_OUT_MAX = 3
 """Orders out whose time is up from which the matching engine is taken for gone."""
@@ -51,7 +54,8 @@ class Parts:
         position: Journal position of what is read here.
         snapshot: What the follower wrote of itself last.
         snapshot_age_s: How long ago.
-        untrusted: Prices that nobody is liquidated on, by name.
+        untrusted: Prices that somebody reads and nobody is liquidated on, by name.
+        unread: Prices that are not trusted either, and that nothing anybody holds is read by.
         guards_off: Guards of prices that are off, in words.
         undelivered: Alerts that could not be delivered for good.
         orders: Orders that are out; `None` where the built-in book executes.
@@ -65,6 +69,7 @@ class Parts:
     snapshot: Mapping[str, object] | None = None
     snapshot_age_s: float | None = None
     untrusted: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     guards_off: tuple[str, ...] = ()
     undelivered: int = 0
     orders: Orders | None = None
@@ -139,12 +144,19 @@ def _snapshots(parts: Parts) -> Finding:
 
 
 def _prices(parts: Parts) -> Finding:
-    off = f"; {', '.join(parts.guards_off)}" if parts.guards_off else ""
+    rest = f"; not needed: {some_of(parts.unread)}" if parts.unread else ""
+    rest += f"; {', '.join(parts.guards_off)}" if parts.guards_off else ""
     if not parts.untrusted:
-        return Finding(name="prices", health=Health.OK, detail=f"every price is trusted{off}")
-    shown = ", ".join(parts.untrusted[:5]) + (", ..." if len(parts.untrusted) > 5 else "")  # noqa: PLR2004 as many as fit
-    detail = f"{len(parts.untrusted)} not trusted, nobody is liquidated on them: {shown}{off}"
+        every = "every price that is read is trusted" if parts.unread else "every price is trusted"
+        return Finding(name="prices", health=Health.OK, detail=f"{every}{rest}")
+    count, shown = len(parts.untrusted), some_of(parts.untrusted)
+    detail = f"{count} not trusted, nobody is liquidated on them: {shown}{rest}"
     return Finding(name="prices", health=Health.DEGRADED, detail=detail)
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return as many names as fit, and that there are more."""
+    return ", ".join(names[:NAMES_MAX]) + (", ..." if len(names) > NAMES_MAX else "")
 
 
 def _execution(orders: Orders | None) -> Finding:

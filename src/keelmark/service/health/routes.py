@@ -26,7 +26,7 @@ from keelmark.service.metrics.families import (
 from keelmark.service.views.figures import Json, maybe_instant
 from keelmark.service.views.funds import fund
 from keelmark.service.views.maps import distance
-from keelmark.service.views.shared import Shared
+from keelmark.service.views.shared import LONGEST, Shared
 from keelmark.service.views.venue import venue
 
 UNWELL = 503
@@ -58,7 +58,7 @@ def health_router(observed: Observed, fleet: Shared) -> APIRouter:
 
     async def findings() -> list[Finding]:
         laws = await fleet.ask("laws", lambda: law_findings(observed.reader))
-        return [*part_findings(observed.parts()), *laws.answer]
+        return [*await _looked_at(observed, fleet), *laws.answer]
 
     @router.get(
         "/health",
@@ -78,7 +78,7 @@ def health_router(observed: Observed, fleet: Shared) -> APIRouter:
     )
     async def parts() -> Json:
         """Look at every part, the worst first: cheap enough for a page to ask all the time."""
-        found = worst_first(part_findings(observed.parts()))
+        found = worst_first(await _looked_at(observed, fleet))
         return told(found) | {"is_recording_over": observed.is_over()}
 
     def told(found: list[Finding]) -> Json:
@@ -117,6 +117,13 @@ def health_router(observed: Observed, fleet: Shared) -> APIRouter:
         return {**distributions(cells), "lag_ms": lag_ms(cells, observed.reader.time_ms)}
 
     return router
+
+
+async def _looked_at(observed: Observed, fleet: Shared) -> list[Finding]:
+    """Return how the parts are; who reads prices is asked only while some are not trusted."""
+    bad = frozenset(observed.reader.state.untrusted)  # others are another question
+    read = await fleet.ask(("read", bad), observed.prices_read, times=LONGEST) if bad else None
+    return part_findings(observed.parts(None if read is None else read.answer))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
