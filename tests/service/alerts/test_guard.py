@@ -36,6 +36,17 @@ def guard(tmp_path: Path) -> Iterator[Guard]:
     store.close()
 
 
+def restarted(guard: Guard) -> Guard:
+    """Return what a process that is started again begins with: the same store."""
+    return Guard(
+        settings=guard.settings,
+        rules=guard.rules,
+        reader=guard.reader,
+        store=guard.store,
+        probe=guard.probe,
+    )
+
+
 def levels(guard: Guard, seconds: float) -> list[tuple[str, str]]:
     return [(a.subject, a.level) for a in guard.step(int(SECOND * seconds))]
 
@@ -53,13 +64,7 @@ def test_a_writer_or_an_api_that_is_gone_is_told_and_kept(guard: Guard) -> None:
     assert levels(guard, 106) == [("service writer", "failing"), ("service api", "failing")]
     kept = {alert.subject for _, alert in guard.store.history()}
     assert kept == {"service writer", "service api"}
-    again = Guard(
-        settings=guard.settings,
-        rules=guard.rules,
-        reader=guard.reader,
-        store=guard.store,
-        probe=guard.probe,
-    )
+    again = restarted(guard)
     assert levels(again, 300) == []  # a restart repeats nothing
 
 
@@ -98,13 +103,7 @@ def test_a_price_that_is_not_trusted_beside_others_is_told_as_well(guard: Guard)
     assert levels(guard, 115) == []
     doubted(guard, "A", "B")
     assert levels(guard, 120) == [("service price B", "degraded")]
-    again = Guard(
-        settings=guard.settings,
-        rules=guard.rules,
-        reader=guard.reader,
-        store=guard.store,
-        probe=guard.probe,
-    )
+    again = restarted(guard)
     again.connected.set()
     assert levels(again, 125) == []
     doubted(again, "A")

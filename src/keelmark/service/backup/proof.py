@@ -161,9 +161,10 @@ def _held(state: State) -> tuple[int, ...]:
 
 
 def _trail(data: Path) -> int:
-    found = verify_trail(Folder(data).trail)
+    trail = Folder(data).trail
+    found = verify_trail(trail)
     if found.problems:
-        msg = f"{data / 'audit.jsonl'}: the audit trail has been changed: {found.problems[0]}"
+        msg = f"{trail}: the audit trail has been changed: {found.problems[0]}"
         raise InvariantViolated(msg)
     return found.entries
 

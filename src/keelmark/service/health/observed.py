@@ -89,7 +89,7 @@ class Observed:
             unread=tuple(factors[row].name for row in bad if row not in needed),
             guards_off=guards_off(state.rules.guards),
             undelivered=self.alerts().get("failed", 0),
-            orders=self._orders(),
+            orders=self.orders(),
             backstop_equity=self._backstop_equity(),
         )
 
@@ -97,7 +97,8 @@ class Observed:
         found = self.reader.state.backstop_equity()
         return None if math.isnan(found) else found
 
-    def _orders(self) -> Orders | None:
+    def orders(self) -> Orders | None:
+        """Return the orders that are out; `None` where the built-in book executes."""
         state = self.reader.state
         if state.external is None:
             return None

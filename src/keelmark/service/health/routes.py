@@ -106,7 +106,7 @@ def health_router(observed: Observed, fleet: Shared) -> APIRouter:
             distance=(await fleet.ask("far", lambda: distance(observed.reader.fleet()))).answer,
             health={finding.name: finding.health.value for finding in await findings()},
             alerts=observed.alerts(),
-            orders=execution_figures(observed.parts().orders),
+            orders=execution_figures(observed.orders()),
         )
         return Response(exposition(figures), media_type=CONTENT_TYPE_LATEST)
 

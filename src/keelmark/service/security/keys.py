@@ -101,8 +101,8 @@ class KeyRing:
         self._stamp: tuple[int, int, int] | None = None
         self._keys: dict[str, Key] = {}
         self._used: dict[str, int] = {}
-        self._looked_s = -LOOK_S
-        self._refresh()
+        self._looked_s = 0.0
+        self._refresh(at_once=True)
 
     def check(self, text: str, now_ms: int) -> Key | None:
         """Return the key of a text, if it opens anything now."""
@@ -124,8 +124,7 @@ class KeyRing:
 
     def list(self) -> tuple[Key, ...]:
         """Return the keys that stand or ended last, oldest first, with their last use."""
-        self._looked_s = -LOOK_S
-        self._refresh()
+        self._refresh(at_once=True)
         return tuple(self._with_use(key) for key in self._keys.values())
 
     def create(
@@ -179,10 +178,10 @@ class KeyRing:
         used = max(key.used_ms or 0, self._used.get(key.id, 0))
         return msgspec.structs.replace(key, used_ms=used or None)
 
-    def _refresh(self) -> None:
+    def _refresh(self, *, at_once: bool = False) -> None:
         """Read the file again if it is another one than was read last."""
         now_s = time.monotonic()
-        if now_s - self._looked_s < LOOK_S:
+        if now_s - self._looked_s < LOOK_S and not at_once:
             return
         self._looked_s = now_s
         stamp = _stamp(self._path)

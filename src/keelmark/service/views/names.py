@@ -82,9 +82,8 @@ def with_owners(message: str, state: State, roster: Roster) -> str:
 
 def owner_of(unit: int, state: State, roster: Roster) -> str:
     """Return whose a unit is, in words: the venue's own by its name, others by their account."""
-    for name, number in state.book.in_house.items():
-        if number == unit:
-            return name
+    if unit in state.book.in_house.values():
+        return state.book.unit_name(unit)
     try:
         account = state.book.account_of(unit)
     except UnknownUnit:
